@@ -1,0 +1,2 @@
+//! The SDK.
+#![no_std]
