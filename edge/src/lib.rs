@@ -1,1 +1,344 @@
-//! The local edge.
+//! A local edge node: it runs Flaron flares (Wasm guests) for real, on a laptop, in tests and in
+//! CI.
+//!
+//! The binary `flaron-edge` is a thin command line over this library. Tests use the library
+//! itself, in-process and without a socket:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> flaron_edge::Result<()> {
+//! let flare = br#"(module
+//!     (import "flaron/v1" "resp_body_set" (func $body (param i32 i32)))
+//!     (memory (export "memory") 1)
+//!     (data (i32.const 8) "hello")
+//!     (func (export "handle_request") (result i64)
+//!         (call $body (i32.const 8) (i32.const 5))
+//!         (i64.const 0x100000000)))"#;
+//! let edge = flaron_edge::Edge::builder()
+//!     .flare(wat::parse_bytes(flare).unwrap().into_owned())
+//!     .build()?;
+//! let response = edge.request(http::Request::get("/").body("").unwrap()).await;
+//! assert_eq!(response.status(), 200);
+//! assert_eq!(response.body(), "hello");
+//! # Ok(()) }
+//! ```
+//!
+//! # Modules
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`abi`] | the `flaron/v1` imports: names, types, memory |
+//! | [`build_flare`] | building a flare's crate with cargo |
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+
+pub mod abi;
+pub mod build_flare;
+
+mod body;
+mod config;
+mod engine;
+mod error;
+mod flare;
+mod host;
+mod logging;
+mod origin;
+mod request;
+mod response;
+mod server;
+mod stats;
+
+pub use config::{BeamConfig, FILE_NAME, FlareConfig, Kind, Limits};
+pub use engine::FlareInfo;
+pub use error::{Error, Result};
+pub use flare::FlareSource;
+pub use logging::{Entry, Level, LogLine};
+pub use stats::StatsSnapshot;
+
+use body::Body;
+use engine::Engine;
+use flare::{Flare, Slot, Spec};
+use logging::Journal;
+use origin::OriginClient;
+
+/// A node with its flares. Clones are the same node.
+#[derive(Clone)]
+pub struct Edge {
+    inner: Arc<Inner>,
+}
+
+/// What all requests share.
+pub(crate) struct Inner {
+    engine: Engine,
+    slots: Vec<Slot>,
+    journal: Journal,
+    origin: OriginClient,
+    /// The flare's name where there is none.
+    nobody: Arc<str>,
+}
+
+/// Says what a node runs, and makes it.
+#[derive(Debug, Default)]
+pub struct EdgeBuilder {
+    specs: Vec<Spec>,
+    origin: Option<String>,
+}
+
+impl EdgeBuilder {
+    /// Adds a flare: a crate's folder (which is built in release mode when the node is), a `.wasm`
+    /// file, or a module's bytes. Settings come from the `flare.toml` beside it, if there is one.
+    #[must_use]
+    pub fn flare(mut self, source: impl Into<FlareSource>) -> Self {
+        self.specs.push(Spec {
+            source: source.into(),
+            config: None,
+            config_file: None,
+            routes: Vec::new(),
+            origin: None,
+        });
+        self
+    }
+
+    /// Settings for the flare that was added last, instead of those of its `flare.toml`.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn config(mut self, config: FlareConfig) -> Self {
+        self.last().config = Some(config);
+        self
+    }
+
+    /// A file with the settings for the flare that was added last, instead of the `flare.toml`
+    /// beside it.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn config_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.last().config_file = Some(file.into());
+        self
+    }
+
+    /// A path prefix for the flare that was added last, instead of the routes of its settings. It
+    /// may be called several times.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn route(mut self, route: impl Into<String>) -> Self {
+        self.last().routes.push(route.into());
+        self
+    }
+
+    fn last(&mut self) -> &mut Spec {
+        self.specs.last_mut().expect("call .flare(…) first")
+    }
+
+    /// Where Transform and PassThrough of every flare go, before the `origin` of its settings.
+    #[must_use]
+    pub fn origin(mut self, url: impl Into<String>) -> Self {
+        self.origin = Some(url.into());
+        self
+    }
+
+    /// Makes the node: builds, compiles and checks every flare. This blocks, for as long as cargo
+    /// takes if a flare is a crate.
+    ///
+    /// # Errors
+    ///
+    /// When a flare cannot be loaded, two have the same route, or there is none.
+    pub fn build(self) -> Result<Edge> {
+        if self.specs.is_empty() {
+            return Err(Error::new("there is no flare to run"));
+        }
+        let engine = Engine::new()?;
+        let mut slots: Vec<Slot> = Vec::new();
+        for mut spec in self.specs {
+            if let Some(origin) = &self.origin {
+                spec.origin = Some(origin.clone());
+            }
+            for route in &spec.routes {
+                config::check_route(route)?;
+            }
+            let flare = Flare::load(&engine, &spec)?;
+            for slot in &slots {
+                let other = slot.current();
+                if let Some(route) = flare.routes.iter().find(|r| other.routes.contains(r)) {
+                    return Err(Error::new(format!(
+                        "the flares `{}` and `{}` have the same route {route:?}; give each its own \
+                         (`routes` in flare.toml, or `--route /path=FLARE`)",
+                        other.name, flare.name
+                    )));
+                }
+            }
+            slots.push(Slot::new(spec, flare));
+        }
+        Ok(Edge {
+            inner: Arc::new(Inner {
+                engine,
+                slots,
+                journal: Journal::new(),
+                origin: OriginClient::new(),
+                nobody: "".into(),
+            }),
+        })
+    }
+}
+
+impl Edge {
+    /// Begins to describe a node.
+    pub fn builder() -> EdgeBuilder {
+        EdgeBuilder::default()
+    }
+
+    /// Handles a request in this process, without a socket. It must be called within a Tokio
+    /// runtime (of either kind, with I/O and time enabled).
+    ///
+    /// The answer is what a client would get: failures of the flare are responses with a 5xx
+    /// status and the header `x-flaron-error`. A body that breaks off on its way from the origin
+    /// is cut where it broke.
+    pub async fn request<B: Into<Bytes>>(&self, request: Request<B>) -> Response<Bytes> {
+        let request = request.map(|body| Body::from(body.into()));
+        let response = server::handle(&self.inner, request, None).await;
+        let (parts, mut body) = response.into_parts();
+        let mut bytes = Vec::new();
+        while let Some(Ok(frame)) = body.frame().await {
+            if let Some(data) = frame.data_ref() {
+                bytes.extend_from_slice(data);
+            }
+        }
+        Response::from_parts(parts, bytes.into())
+    }
+
+    /// Serves HTTP and WebSockets on a listener, until the returned [`Server`] is shut down or
+    /// dropped. It must be called within a multi-threaded Tokio runtime to serve requests in
+    /// parallel.
+    ///
+    /// # Errors
+    ///
+    /// When the listener has no local address.
+    pub fn serve(&self, listener: TcpListener) -> Result<Server> {
+        let addr = listener
+            .local_addr()
+            .map_err(|error| Error::new(format!("the listener has no address: {error}")))?;
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(server::accept(self.inner.clone(), listener, stopped));
+        Ok(Server { addr, stop })
+    }
+
+    /// The flares of this node, in the order they were added.
+    pub fn flares(&self) -> Vec<FlareStatus> {
+        self.inner
+            .slots
+            .iter()
+            .map(|slot| {
+                let flare = slot.current();
+                FlareStatus {
+                    name: flare.name.to_string(),
+                    file: flare.file.clone(),
+                    kind: flare.kind,
+                    routes: flare.routes.clone(),
+                    info: flare.program.info.clone(),
+                    stats: slot.stats.snapshot(),
+                }
+            })
+            .collect()
+    }
+
+    /// The latest invocations (up to 1000), oldest first.
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        self.inner.journal.recent()
+    }
+
+    /// The lines that flares logged lately, oldest first.
+    pub fn logs(&self) -> Vec<LogLine> {
+        let entries = self.entries();
+        entries
+            .iter()
+            .flat_map(|entry| entry.lines.clone())
+            .collect()
+    }
+
+    /// Every invocation from now on, as it ends.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.inner.journal.subscribe()
+    }
+
+    /// Loads every flare again: builds, compiles, checks. New requests go to what was loaded;
+    /// requests that run and WebSocket connections that are open keep what they have. This blocks.
+    ///
+    /// # Errors
+    ///
+    /// When a flare cannot be loaded; it goes on as it was.
+    pub fn reload(&self) -> Result<()> {
+        for slot in &self.inner.slots {
+            slot.reload(&self.inner.engine)?;
+        }
+        Ok(())
+    }
+}
+
+/// A flare of a node, at one moment.
+#[derive(Debug, Clone)]
+pub struct FlareStatus {
+    /// Its name.
+    pub name: String,
+    /// The `.wasm` it was read from, if it was a file.
+    pub file: Option<PathBuf>,
+    /// What it serves.
+    pub kind: Kind,
+    /// The path prefixes it serves.
+    pub routes: Vec<String>,
+    /// Its size, imports, exports and memory.
+    pub info: FlareInfo,
+    /// What was counted.
+    pub stats: StatsSnapshot,
+}
+
+/// A node's listener, and the connections that came through it.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// The address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops: no new connections, running requests end, WebSockets are closed with 1001. Returns
+    /// when all is done, or `grace` has passed; `true` if all was done.
+    pub async fn shutdown(self, grace: Duration) -> bool {
+        // An error means that nobody listens any more, which is what is wanted.
+        let _ = self.stop.send(true);
+        tokio::time::timeout(grace, self.stop.closed())
+            .await
+            .is_ok()
+    }
+}
+
+/// What a module is: imports, exports, memory, and what keeps it from being a flare.
+///
+/// # Errors
+///
+/// When it is not valid Wasm, or the engine cannot be started.
+pub fn inspect(wasm: &[u8]) -> Result<FlareInfo> {
+    Engine::new()?.inspect(wasm)
+}

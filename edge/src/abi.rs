@@ -1,0 +1,478 @@
+//! The `flaron/v1` contract: every import by name and type, how arguments are read from a guest's
+//! memory and how results get into it.
+//!
+//! This is the only place that names the imports. [`IMPORTS`] is the table that start-up checks
+//! and `inspect` use, [`link`] is where each gets its implementation, and a test holds the two
+//! together.
+
+use std::fmt;
+
+use bytes::Bytes;
+use wasmtime::{Caller, Linker, Memory, TypedFunc};
+
+use crate::host::Host;
+use crate::logging::Level;
+
+/// The name of the import module.
+pub const MODULE: &str = "flaron/v1";
+
+/// What a group of imports gives a flare; named like the SDK's modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)] // The names say it.
+pub enum Capability {
+    Request,
+    Response,
+    Beam,
+    Logging,
+    Crypto,
+    Encoding,
+    Id,
+    Time,
+    Spark,
+    Plasma,
+    Secrets,
+    Ws,
+}
+
+impl Capability {
+    /// The SDK module's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::Request => "request",
+            Capability::Response => "response",
+            Capability::Beam => "beam",
+            Capability::Logging => "logging",
+            Capability::Crypto => "crypto",
+            Capability::Encoding => "encoding",
+            Capability::Id => "id",
+            Capability::Time => "time",
+            Capability::Spark => "spark",
+            Capability::Plasma => "plasma",
+            Capability::Secrets => "secrets",
+            Capability::Ws => "ws",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A parameter or result of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Val {
+    /// A 32-bit integer: a pointer, a length, a code.
+    I32,
+    /// A 64-bit integer: a packed pointer and length, or a counter's step.
+    I64,
+}
+
+impl Val {
+    /// The engine's name for the type.
+    fn matches(self, ty: &wasmtime::ValType) -> bool {
+        match self {
+            Val::I32 => ty.is_i32(),
+            Val::I64 => ty.is_i64(),
+        }
+    }
+}
+
+/// One import of `flaron/v1`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Import {
+    /// Its name.
+    pub name: &'static str,
+    /// Its parameters.
+    pub params: &'static [Val],
+    /// Its result, if it has one.
+    pub result: Option<Val>,
+    /// What it is part of.
+    pub capability: Capability,
+}
+
+impl Import {
+    /// The import of this name.
+    pub fn named(name: &str) -> Option<&'static Import> {
+        IMPORTS.iter().find(|import| import.name == name)
+    }
+
+    /// Whether a guest's declared type is this import's.
+    pub(crate) fn accepts(&self, ty: &wasmtime::FuncType) -> bool {
+        is_type(ty, self.params, self.result)
+    }
+
+    /// Whether the host puts a result into the guest's memory: what makes `alloc` necessary.
+    pub fn allocates(&self) -> bool {
+        self.result == Some(Val::I64)
+    }
+
+    /// Whether it takes pointers into the guest's memory.
+    pub fn reads_memory(&self) -> bool {
+        self.params.len() >= 2
+    }
+
+    /// The type in the notation of Wasm text: `(i32, i32) -> i64`.
+    pub fn signature(&self) -> String {
+        signature(self.params, self.result)
+    }
+}
+
+/// Whether a function type is this one.
+pub(crate) fn is_type(ty: &wasmtime::FuncType, params: &[Val], result: Option<Val>) -> bool {
+    let same = |want: &[Val], got: Vec<wasmtime::ValType>| {
+        want.len() == got.len() && want.iter().zip(&got).all(|(want, got)| want.matches(got))
+    };
+    same(params, ty.params().collect()) && same(result.as_slice(), ty.results().collect())
+}
+
+/// A type in the notation of Wasm text: `(i32, i32) -> i64`.
+pub(crate) fn signature(params: &[Val], result: Option<Val>) -> String {
+    let name = |val: &Val| match val {
+        Val::I32 => "i32",
+        Val::I64 => "i64",
+    };
+    let params: Vec<_> = params.iter().map(name).collect();
+    match &result {
+        Some(result) => format!("({}) -> {}", params.join(", "), name(result)),
+        None => format!("({})", params.join(", ")),
+    }
+}
+
+/// A guest's function type in the same notation.
+pub(crate) fn signature_of(ty: &wasmtime::FuncType) -> String {
+    let params: Vec<_> = ty.params().map(|ty| ty.to_string()).collect();
+    let results: Vec<_> = ty.results().map(|ty| ty.to_string()).collect();
+    let mut text = format!("({})", params.join(", "));
+    if !results.is_empty() {
+        text.push_str(" -> ");
+        text.push_str(&results.join(", "));
+    }
+    text
+}
+
+const fn import(
+    capability: Capability,
+    name: &'static str,
+    params: &'static [Val],
+    result: Option<Val>,
+) -> Import {
+    Import {
+        name,
+        params,
+        result,
+        capability,
+    }
+}
+
+/// All imports of `flaron/v1`, in the order of the contract.
+pub const IMPORTS: &[Import] = {
+    use Capability::*;
+    use Val::{I32, I64};
+    const DATA: Option<Val> = Some(I64);
+    const CODE: Option<Val> = Some(I32);
+    &[
+        import(Request, "req_method", &[], DATA),
+        import(Request, "req_url", &[], DATA),
+        import(Request, "req_header_get", &[I32, I32], DATA),
+        import(Request, "req_body", &[], DATA),
+        import(Response, "resp_set_status", &[I32], None),
+        import(Response, "resp_header_set", &[I32, I32, I32, I32], None),
+        import(Response, "resp_body_set", &[I32, I32], None),
+        import(Beam, "beam_fetch", &[I32, I32, I32, I32], DATA),
+        import(Logging, "log_info", &[I32, I32], None),
+        import(Logging, "log_warn", &[I32, I32], None),
+        import(Logging, "log_error", &[I32, I32], None),
+        import(Crypto, "crypto_hash", &[I32, I32], DATA),
+        import(Crypto, "crypto_hmac", &[I32, I32], DATA),
+        import(Crypto, "crypto_sign_jwt", &[I32, I32], DATA),
+        import(Crypto, "crypto_encrypt_aes", &[I32, I32], DATA),
+        import(Crypto, "crypto_decrypt_aes", &[I32, I32], DATA),
+        import(Crypto, "crypto_random_bytes", &[I32], DATA),
+        import(Encoding, "encoding_base64_encode", &[I32, I32], DATA),
+        import(Encoding, "encoding_base64_decode", &[I32, I32], DATA),
+        import(Encoding, "encoding_hex_encode", &[I32, I32], DATA),
+        import(Encoding, "encoding_hex_decode", &[I32, I32], DATA),
+        import(Encoding, "encoding_url_encode", &[I32, I32], DATA),
+        import(Encoding, "encoding_url_decode", &[I32, I32], DATA),
+        import(Id, "id_uuid", &[I32, I32], DATA),
+        import(Id, "id_ulid", &[], DATA),
+        import(Id, "id_ksuid", &[], DATA),
+        import(Id, "id_snowflake", &[], DATA),
+        import(Id, "snowflake_id", &[], DATA),
+        import(Id, "id_nanoid", &[I32], DATA),
+        import(Time, "timestamp", &[I32, I32], DATA),
+        import(Spark, "spark_get", &[I32, I32], DATA),
+        import(Spark, "spark_set", &[I32, I32, I32, I32, I32], CODE),
+        import(Spark, "spark_delete", &[I32, I32], None),
+        import(Spark, "spark_list", &[], DATA),
+        import(Spark, "spark_pull", &[I32, I32, I32, I32], CODE),
+        import(Plasma, "plasma_get", &[I32, I32], DATA),
+        import(Plasma, "plasma_set", &[I32, I32, I32, I32], CODE),
+        import(Plasma, "plasma_delete", &[I32, I32], CODE),
+        import(Plasma, "plasma_increment", &[I32, I32, I64], DATA),
+        import(Plasma, "plasma_decrement", &[I32, I32, I64], DATA),
+        import(Plasma, "plasma_list", &[], DATA),
+        import(Secrets, "secret_get", &[I32, I32], DATA),
+        import(Ws, "ws_send", &[I32, I32], CODE),
+        import(Ws, "ws_close_conn", &[I32], None),
+        import(Ws, "ws_conn_id", &[], DATA),
+        import(Ws, "ws_event_type", &[], DATA),
+        import(Ws, "ws_event_data", &[], DATA),
+        import(Ws, "ws_close_code", &[], CODE),
+    ]
+};
+
+/// What an import gives back to the guest: bytes, or "no result".
+type Answer = Option<Bytes>;
+
+/// The parts of a guest that the host calls and reads, found once per instance.
+#[derive(Default)]
+pub(crate) struct Guest {
+    /// The exported memory.
+    pub memory: Option<Memory>,
+    /// The exported `alloc`.
+    pub alloc: Option<TypedFunc<i32, i32>>,
+    /// Whether the host waits for `alloc` at this moment. A guest whose `alloc` calls an import
+    /// that needs `alloc` would otherwise go round in circles.
+    allocating: bool,
+}
+
+/// The guest's memory. While the module's start function runs the instance is not there yet, and
+/// the export is looked up by name.
+fn memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
+    match caller.data().guest.memory {
+        Some(memory) => Some(memory),
+        None => caller.get_export("memory")?.into_memory(),
+    }
+}
+
+/// The guest's memory and the host's state, side by side.
+fn split<'a>(caller: &'a mut Caller<'_, Host>) -> (&'a [u8], &'a mut Host) {
+    match memory(caller) {
+        Some(memory) => {
+            let (data, host) = memory.data_and_store_mut(caller);
+            (data, host)
+        }
+        None => (&[], caller.data_mut()),
+    }
+}
+
+/// The bytes that an argument points at; `None` (and a word to the developer) if they are not all
+/// in the guest's memory. Nothing at all may be anywhere.
+fn arg<'m>(memory: &'m [u8], host: &mut Host, name: &str, ptr: i32, len: i32) -> Option<&'m [u8]> {
+    if len == 0 {
+        return Some(&[]);
+    }
+    let start = ptr as u32 as usize;
+    let end = start.checked_add(len as u32 as usize)?;
+    let bytes = memory.get(start..end);
+    if bytes.is_none() {
+        host.note("argument out of range", || {
+            format!(
+                "{name} was given {} bytes at {start}, which is outside the flare's memory of {} bytes",
+                len as u32,
+                memory.len(),
+            )
+        });
+    }
+    bytes
+}
+
+/// Puts a result into the guest's memory and packs where it is; 0 is "no result".
+///
+/// # Errors
+///
+/// When the guest's `alloc` traps.
+fn give(caller: &mut Caller<'_, Host>, name: &str, answer: Answer) -> wasmtime::Result<i64> {
+    let Some(bytes) = answer else { return Ok(0) };
+    let alloc = match &caller.data().guest.alloc {
+        Some(alloc) => alloc.clone(),
+        None => {
+            let Some(function) = caller
+                .get_export("alloc")
+                .and_then(wasmtime::Extern::into_func)
+            else {
+                return Ok(0);
+            };
+            function.typed(&mut *caller)?
+        }
+    };
+    if caller.data().guest.allocating {
+        caller.data_mut().note("alloc called back", || {
+            format!("{name} was called from within alloc, where it can have no result")
+        });
+        return Ok(0);
+    }
+    // An empty result that exists has a pointer of its own, so one byte is asked for.
+    let Ok(size) = i32::try_from(bytes.len().max(1)) else {
+        return Ok(0);
+    };
+    caller.data_mut().guest.allocating = true;
+    let outcome = alloc.call(&mut *caller, size);
+    caller.data_mut().guest.allocating = false;
+    let ptr = outcome? as u32;
+    if ptr == 0 {
+        caller.data_mut().note("alloc refused", || {
+            format!(
+                "{name} had {} bytes for the flare, but its alloc had no room: \"no result\"",
+                bytes.len()
+            )
+        });
+        return Ok(0);
+    }
+    let written = ptr % 8 == 0
+        && match memory(caller) {
+            // The whole block must be there, the one byte of an empty result too.
+            Some(memory) => {
+                let data = memory.data_mut(&mut *caller);
+                let start = ptr as usize;
+                match data.get_mut(start..start + size as usize) {
+                    Some(block) => {
+                        block[..bytes.len()].copy_from_slice(&bytes);
+                        true
+                    }
+                    None => false,
+                }
+            }
+            None => false,
+        };
+    if !written {
+        caller.data_mut().note("alloc lied", || {
+            format!(
+                "{name}: the flare's alloc({size}) answered {ptr}, which is not an 8-byte-aligned \
+                 block in its memory: \"no result\""
+            )
+        });
+        return Ok(0);
+    }
+    Ok(((u64::from(ptr) << 32) | bytes.len() as u64) as i64)
+}
+
+/// Gives every import its implementation.
+///
+/// # Errors
+///
+/// When the engine refuses a definition (a name twice).
+pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let l = linker;
+
+    data(l, "req_method", |host| host.req_method())?;
+    data(l, "req_url", |host| host.req_url())?;
+    text_data(l, "req_header_get", |host, name| host.req_header_get(name))?;
+    data(l, "req_body", |host| host.req_body())?;
+
+    l.func_wrap(
+        MODULE,
+        "resp_set_status",
+        |mut caller: Caller<'_, Host>, status: i32| {
+            caller.data_mut().resp_set_status(status);
+        },
+    )?;
+    l.func_wrap(
+        MODULE,
+        "resp_header_set",
+        |mut caller: Caller<'_, Host>, name: i32, name_len: i32, value: i32, value_len: i32| {
+            let (memory, host) = split(&mut caller);
+            let name = arg(memory, host, "resp_header_set", name, name_len);
+            let value = arg(memory, host, "resp_header_set", value, value_len);
+            if let (Some(name), Some(value)) = (name, value) {
+                host.resp_header_set(name, value);
+            }
+        },
+    )?;
+    text(l, "resp_body_set", |host, body| host.resp_body_set(body))?;
+
+    text(l, "log_info", |host, line| host.log(Level::Info, line))?;
+    text(l, "log_warn", |host, line| host.log(Level::Warn, line))?;
+    text(l, "log_error", |host, line| host.log(Level::Error, line))?;
+    not_served(l)
+}
+
+/// Lets the imports that have no implementation yet answer "no result" or success, and say so.
+fn not_served(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    for import in IMPORTS {
+        let types = |vals: &[Val]| {
+            vals.iter()
+                .map(|val| match val {
+                    Val::I32 => wasmtime::ValType::I32,
+                    Val::I64 => wasmtime::ValType::I64,
+                })
+                .collect::<Vec<_>>()
+        };
+        let ty = wasmtime::FuncType::new(
+            linker.engine(),
+            types(import.params),
+            types(import.result.as_slice()),
+        );
+        let defined = linker.func_new(MODULE, import.name, ty, |mut caller, _, results| {
+            caller.data_mut().note(import.name, || {
+                format!(
+                    "{} is not served by this edge yet: \"no result\"",
+                    import.name
+                )
+            });
+            if let Some(result) = results.first_mut() {
+                *result = match import.result {
+                    Some(Val::I64) => wasmtime::Val::I64(0),
+                    _ => wasmtime::Val::I32(0),
+                };
+            }
+            Ok(())
+        });
+        // Refused is what has an implementation.
+        drop(defined);
+    }
+    Ok(())
+}
+
+/// Defines an import of type `() -> i64`.
+fn data(
+    linker: &mut Linker<Host>,
+    name: &'static str,
+    answer: fn(&mut Host) -> Answer,
+) -> wasmtime::Result<()> {
+    linker.func_wrap(MODULE, name, move |mut caller: Caller<'_, Host>| {
+        let answer = answer(caller.data_mut());
+        give(&mut caller, name, answer)
+    })?;
+    Ok(())
+}
+
+/// Defines an import of type `(ptr, len) -> i64`.
+fn text_data(
+    linker: &mut Linker<Host>,
+    name: &'static str,
+    answer: fn(&mut Host, &[u8]) -> Answer,
+) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        name,
+        move |mut caller: Caller<'_, Host>, ptr: i32, len: i32| {
+            let (memory, host) = split(&mut caller);
+            let answer = arg(memory, host, name, ptr, len).and_then(|text| answer(host, text));
+            give(&mut caller, name, answer)
+        },
+    )?;
+    Ok(())
+}
+
+/// Defines an import of type `(ptr, len)`.
+fn text(
+    linker: &mut Linker<Host>,
+    name: &'static str,
+    act: fn(&mut Host, &[u8]),
+) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        name,
+        move |mut caller: Caller<'_, Host>, ptr: i32, len: i32| {
+            let (memory, host) = split(&mut caller);
+            if let Some(text) = arg(memory, host, name, ptr, len) {
+                act(host, text);
+            }
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,376 @@
+//! What a flare may do and how much of it: `flare.toml`.
+//!
+//! The file lies beside the flare (in the crate's folder, or beside the `.wasm`). Without one,
+//! every capability is off, as on the CDN, and every limit has its default.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// The name of the file: `flare.toml`.
+pub const FILE_NAME: &str = "flare.toml";
+
+/// What a flare serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// HTTP requests: the flare exports `handle_request`.
+    Http,
+    /// WebSocket connections: the flare exports `ws_open`, `ws_message` and `ws_close`.
+    WebSocket,
+    /// Both of them.
+    Both,
+}
+
+impl Kind {
+    /// Whether plain HTTP requests go to the flare.
+    pub fn http(self) -> bool {
+        self != Kind::WebSocket
+    }
+
+    /// Whether WebSocket connections go to the flare.
+    pub fn websocket(self) -> bool {
+        self != Kind::Http
+    }
+}
+
+/// The settings of one flare, as `flare.toml` has them.
+///
+/// ```
+/// use flaron_edge::FlareConfig;
+///
+/// let config = FlareConfig::parse("requires_body = true\n[limits]\nmax_time_ms = 50\n")?;
+/// assert!(config.requires_body);
+/// assert_eq!(config.limits.max_time_ms, 50);
+/// # Ok::<(), flaron_edge::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlareConfig {
+    /// The name in messages and on the status page. Default: the name of the crate or file.
+    pub name: Option<String>,
+    /// What the flare serves. Default: what its exports say.
+    pub kind: Option<Kind>,
+    /// Whether the flare can read the request's body. Default: false, and `req_body` answers
+    /// "no result".
+    pub requires_body: bool,
+    /// Whether the flare can read `Authorization`, `Cookie` and `X-Flaron-*`. Default: false,
+    /// and `req_header_get` answers "no result" for them.
+    pub requires_raw_auth: bool,
+    /// Whether the flare can write to Spark. Default: false, and writes answer code 9.
+    pub writes_spark_kv: bool,
+    /// Whether the flare can write to Plasma. Default: false, and writes answer code 5.
+    pub writes_plasma_kv: bool,
+    /// The names of the secrets that the flare can read or use as keys. Default: none.
+    pub allowed_secrets: Vec<String>,
+    /// Where Transform and PassThrough send requests: `http://` or `https://`, a host, and
+    /// perhaps a path that goes before the request's. Default: none, and both actions fail.
+    pub origin: Option<String>,
+    /// The path prefixes that the flare serves; a request goes to the longest that matches.
+    /// Default: `["/"]`.
+    pub routes: Vec<String>,
+    /// The `Host` whose KV the flare shares. Flares of one site see each other's keys.
+    /// Default: the flare's name.
+    pub site: Option<String>,
+    /// How much of everything one invocation may use.
+    pub limits: Limits,
+    /// What outbound requests may reach.
+    pub beam: BeamConfig,
+}
+
+/// `[limits]`: how much one invocation may use. The defaults are the CDN's where the ABI names
+/// one, and generous for a laptop where it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// How long the flare may compute in one invocation, in milliseconds; waiting for a fetch or
+    /// the disk does not count. Default: 1000.
+    pub max_time_ms: u64,
+    /// How large the flare's linear memory may grow, in MiB (at most 4096). Default: 128.
+    pub max_memory_mib: u64,
+    /// How much of a request's body the flare sees, in bytes; the rest is cut off. Default:
+    /// 10485760 (10 MiB).
+    pub max_body_bytes: usize,
+    /// `beam_fetch` calls per invocation. Default: 16.
+    pub max_fetch_requests: u32,
+    /// How long one `beam_fetch` may take, in milliseconds. Default: 10000.
+    pub fetch_timeout_ms: u64,
+    /// How much of a fetched body the flare sees, in bytes; a longer one is no response.
+    /// Default: 10485760 (10 MiB).
+    pub max_fetch_bytes: usize,
+    /// The largest value that Spark and Plasma take, in bytes. Default: 65536 (64 KiB).
+    pub max_kv_value_bytes: usize,
+    /// KV reads (get and list, Spark and Plasma each) per invocation. Default: 1000.
+    pub max_kv_reads: u32,
+    /// KV writes (set, delete, increment, Spark and Plasma each) per invocation. Default: 100.
+    pub max_kv_writes: u32,
+    /// What the site may keep in Spark, keys and values together, in bytes. Default: 67108864
+    /// (64 MiB).
+    pub max_spark_bytes: u64,
+    /// `snowflake_id` calls per invocation. Default: 100.
+    pub max_snowflakes: u32,
+    /// Log lines per invocation; the rest is counted and left out. Default: 100.
+    pub max_log_lines: u32,
+    /// How long a log line may be, in bytes; the rest is cut off. Default: 4096.
+    pub max_log_line_bytes: usize,
+    /// `ws_send` calls per event. Default: 100.
+    pub max_ws_sends: u32,
+    /// The largest WebSocket message, either way, in bytes. Default: 1048576 (1 MiB).
+    pub max_ws_message_bytes: usize,
+    /// How long a WebSocket connection may be silent (pings unanswered), in seconds, before it
+    /// is closed. Default: 60.
+    pub ws_idle_secs: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_time_ms: 1000,
+            max_memory_mib: 128,
+            max_body_bytes: 10 << 20,
+            max_fetch_requests: 16,
+            fetch_timeout_ms: 10_000,
+            max_fetch_bytes: 10 << 20,
+            max_kv_value_bytes: 64 << 10,
+            max_kv_reads: 1000,
+            max_kv_writes: 100,
+            max_spark_bytes: 64 << 20,
+            max_snowflakes: 100,
+            max_log_lines: 100,
+            max_log_line_bytes: 4 << 10,
+            max_ws_sends: 100,
+            max_ws_message_bytes: 1 << 20,
+            ws_idle_secs: 60,
+        }
+    }
+}
+
+impl Limits {
+    /// [`max_time_ms`](Self::max_time_ms) as a duration.
+    pub fn max_time(&self) -> Duration {
+        Duration::from_millis(self.max_time_ms)
+    }
+
+    /// [`max_memory_mib`](Self::max_memory_mib) in bytes.
+    pub fn max_memory_bytes(&self) -> u64 {
+        self.max_memory_mib << 20
+    }
+}
+
+/// `[beam]`: what outbound requests may reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BeamConfig {
+    /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
+    /// itself). Default: false. Addresses named in `hosts` are always allowed.
+    pub allow_private: bool,
+    /// Host names that lead to a local address instead: `"api.example.com" = "127.0.0.1:9000"`.
+    /// Fetches to them go there over plain HTTP whatever their scheme says.
+    pub hosts: BTreeMap<String, String>,
+}
+
+impl FlareConfig {
+    /// Reads settings from TOML text.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not TOML, a value of the wrong type or out of range, and a key that does not
+    /// exist (the message names the nearest one that does).
+    pub fn parse(text: &str) -> Result<FlareConfig> {
+        let config: FlareConfig = toml::from_str(text).map_err(|error| {
+            let mut message = error.to_string().trim_end().to_owned();
+            if let Some(hint) = nearest_key(error.message()) {
+                message.push_str(&hint);
+            }
+            Error::new(message)
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads settings from a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and when the file cannot be read.
+    pub fn load(path: &Path) -> Result<FlareConfig> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
+        FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
+    }
+
+    /// Reads the `flare.toml` beside a flare (in the folder, or beside the file), or gives the
+    /// defaults where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn beside(path: &Path) -> Result<FlareConfig> {
+        let file = Self::file_beside(path);
+        if file.is_file() {
+            FlareConfig::load(&file)
+        } else {
+            Ok(FlareConfig::default())
+        }
+    }
+
+    /// Where the `flare.toml` of the flare at `path` would be.
+    pub fn file_beside(path: &Path) -> PathBuf {
+        if path.is_dir() {
+            path.join(FILE_NAME)
+        } else {
+            path.with_file_name(FILE_NAME)
+        }
+    }
+
+    /// What serde cannot know: ranges and forms.
+    fn check(&self) -> Result<()> {
+        let limits = &self.limits;
+        if limits.max_time_ms == 0 {
+            return Err(Error::new("limits.max_time_ms must be at least 1"));
+        }
+        if !(1..=4096).contains(&limits.max_memory_mib) {
+            return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
+        }
+        for route in &self.routes {
+            check_route(route)?;
+        }
+        if let Some(origin) = &self.origin {
+            crate::origin::Origin::parse(origin)?;
+        }
+        Ok(())
+    }
+}
+
+/// A route is a path prefix: it begins with `/` and has no query.
+pub(crate) fn check_route(route: &str) -> Result<()> {
+    if !route.starts_with('/') || route.contains(['?', '#', ' ']) {
+        return Err(Error::new(format!(
+            "route {route:?} must be a path that begins with '/', like \"/api\""
+        )));
+    }
+    Ok(())
+}
+
+/// A hint for serde's "unknown field `x`, expected one of `a`, `b`": which of the expected ones
+/// was most likely meant.
+fn nearest_key(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    let (nearest, distance) = quoted
+        .map(|known| (known, strsim::damerau_levenshtein(unknown, known)))
+        .min_by_key(|&(_, distance)| distance)?;
+    let likely = distance <= 3.max(unknown.len() / 2);
+    likely.then(|| format!("\nunknown key `{unknown}`: did you mean `{nearest}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_abis() {
+        let config = FlareConfig::parse("").unwrap();
+        assert_eq!(config, FlareConfig::default());
+        assert!(!config.requires_body && !config.requires_raw_auth);
+        assert!(!config.writes_spark_kv && !config.writes_plasma_kv);
+        assert!(config.allowed_secrets.is_empty());
+        let limits = config.limits;
+        assert_eq!(limits.max_fetch_requests, 16);
+        assert_eq!(limits.max_kv_value_bytes, 65536);
+        assert_eq!(limits.max_snowflakes, 100);
+        assert_eq!(limits.max_log_lines, 100);
+        assert_eq!(limits.max_log_line_bytes, 4096);
+        assert_eq!(limits.max_body_bytes, 10 * 1024 * 1024);
+    }
+
+    #[test]
+    fn everything_can_be_set() {
+        let config = FlareConfig::parse(
+            r#"
+            name = "n"
+            kind = "both"
+            requires_body = true
+            requires_raw_auth = true
+            writes_spark_kv = true
+            writes_plasma_kv = true
+            allowed_secrets = ["A", "B"]
+            origin = "http://localhost:3000"
+            routes = ["/a", "/b"]
+            site = "s"
+            [limits]
+            max_time_ms = 5
+            [beam]
+            allow_private = true
+            [beam.hosts]
+            "api.example.com" = "127.0.0.1:9000"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.kind, Some(Kind::Both));
+        assert_eq!(config.allowed_secrets, ["A", "B"]);
+        assert_eq!(config.limits.max_time(), Duration::from_millis(5));
+        assert_eq!(config.beam.hosts["api.example.com"], "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_the_nearest_known_one() {
+        let message = FlareConfig::parse("require_body = true")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("unknown key `require_body`"), "{message}");
+        assert!(
+            message.contains("did you mean `requires_body`"),
+            "{message}"
+        );
+
+        let message = FlareConfig::parse("[limits]\nmax_fetches = 1")
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("`max_fetches`"), "{message}");
+        assert!(
+            message.contains("did you mean `max_fetch_bytes`")
+                || message.contains("did you mean `max_fetch_requests`"),
+            "{message}"
+        );
+
+        let message = FlareConfig::parse("[beam]\nallow_privte = true")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("did you mean `allow_private`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn far_off_keys_get_no_guess() {
+        let message = FlareConfig::parse("qqq = 1").unwrap_err().to_string();
+        assert!(message.contains("`qqq`"), "{message}");
+        assert!(!message.contains("did you mean"), "{message}");
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for text in [
+            "requires_body = 1",
+            "kind = \"ftp\"",
+            "routes = [\"api\"]",
+            "routes = [\"/a?b\"]",
+            "origin = \"localhost\"",
+            "origin = \"ftp://localhost\"",
+            "[limits]\nmax_time_ms = 0",
+            "[limits]\nmax_memory_mib = 0",
+            "[limits]\nmax_memory_mib = 5000",
+            "[limits]\nmax_time_ms = -1",
+            "not toml",
+        ] {
+            assert!(FlareConfig::parse(text).is_err(), "{text}");
+        }
+    }
+}

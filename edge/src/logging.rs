@@ -1,0 +1,301 @@
+//! What flares log, and what the node has to say about each invocation.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::broadcast;
+
+use crate::host::Host;
+
+/// How many invocations the journal remembers.
+const REMEMBERED: usize = 1000;
+/// How many different notes one invocation can have; a hostile flare cannot fill the screen.
+const MAX_NOTES: usize = 20;
+
+/// How serious a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // The names say it.
+pub enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    /// `info`, `warn` or `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// A line that a flare logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How serious the flare says it is.
+    pub level: Level,
+    /// The text, valid UTF-8 whatever the flare wrote, at most `max_log_line_bytes` long.
+    pub text: String,
+}
+
+/// One invocation of a flare: a request, or a WebSocket event.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Counts up from 1 in each node.
+    pub seq: u64,
+    /// When it ended.
+    pub time: SystemTime,
+    /// The flare's name; empty when no flare served the path.
+    pub flare: Arc<str>,
+    /// The request's method, or `WS`.
+    pub method: String,
+    /// The request's path and query, or the event and connection.
+    pub path: String,
+    /// The response's status; none for WebSocket events.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What the flare logged.
+    pub lines: Vec<LogLine>,
+    /// What the node has to say: limits that were hit, calls that were refused, and why.
+    pub notes: Vec<String>,
+    /// Why the invocation failed, if it did.
+    pub error: Option<String>,
+}
+
+impl fmt::Display for Entry {
+    /// One line for the invocation, and one for each thing said about it, indented. Control
+    /// characters in what came from outside are shown escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Plain(&self.method), Plain(&self.path))?;
+        if let Some(status) = self.status {
+            write!(f, " {status}")?;
+        }
+        write!(f, " {}", Millis(self.duration))?;
+        for line in &self.lines {
+            write!(f, "\n    {:<5} {}", line.level.name(), Plain(&line.text))?;
+        }
+        for note in &self.notes {
+            write!(f, "\n    note  {}", Plain(note))?;
+        }
+        if let Some(error) = &self.error {
+            write!(f, "\n    FAILED {}", Plain(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Text from outside, on one line and without terminal commands.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(char::is_control) {
+            f.write_str(&rest[..at])?;
+            let mut chars = rest[at..].chars();
+            if let Some(control) = chars.next() {
+                write!(f, "{}", control.escape_default())?;
+            }
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// A time in milliseconds, as precise as a reader wants it.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_secs_f64() * 1000.0;
+        if millis < 10.0 {
+            write!(f, "{millis:.2} ms")
+        } else {
+            write!(f, "{millis:.0} ms")
+        }
+    }
+}
+
+/// The node's memory of its invocations, and the live stream of them.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    recent: Mutex<VecDeque<Arc<Entry>>>,
+    live: broadcast::Sender<Arc<Entry>>,
+    seq: AtomicU64,
+}
+
+impl Journal {
+    pub fn new() -> Self {
+        Journal {
+            recent: Mutex::new(VecDeque::with_capacity(REMEMBERED)),
+            live: broadcast::channel(256).0,
+            seq: AtomicU64::new(0),
+        }
+    }
+
+    /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
+    pub fn record(&self, mut entry: Entry) {
+        entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        if entry.error.is_some() {
+            tracing::error!(target: "flaron_edge::journal", "{entry}");
+        } else {
+            tracing::info!(target: "flaron_edge::journal", "{entry}");
+        }
+        let entry = Arc::new(entry);
+        if self.live.receiver_count() > 0 {
+            // An error means that the last listener has just gone.
+            let _ = self.live.send(entry.clone());
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() == REMEMBERED {
+            recent.pop_front();
+        }
+        recent.push_back(entry);
+    }
+
+    /// The latest entries, oldest first.
+    pub fn recent(&self) -> Vec<Arc<Entry>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().cloned().collect()
+    }
+
+    /// Every entry from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.live.subscribe()
+    }
+}
+
+/// What is said about one invocation while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Notebook {
+    pub lines: Vec<LogLine>,
+    dropped_lines: u64,
+    cut_lines: u64,
+    notes: Vec<(&'static str, String)>,
+}
+
+impl Notebook {
+    /// Takes down a note, the first of its kind only.
+    pub fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
+        if self.notes.len() < MAX_NOTES && self.notes.iter().all(|(seen, _)| *seen != kind) {
+            self.notes.push((kind, message()));
+        }
+    }
+
+    /// All that was said: log lines and notes.
+    pub fn finish(self) -> (Vec<LogLine>, Vec<String>) {
+        let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
+        if self.dropped_lines > 0 {
+            notes.push(format!(
+                "{} more log lines were left out (limits.max_log_lines)",
+                self.dropped_lines
+            ));
+        }
+        if self.cut_lines > 0 {
+            notes.push(format!(
+                "{} log lines were cut (limits.max_log_line_bytes)",
+                self.cut_lines
+            ));
+        }
+        (self.lines, notes)
+    }
+}
+
+impl Host {
+    /// `log_info`, `log_warn`, `log_error`
+    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
+        let limits = &self.flare.config.limits;
+        if self.notebook.lines.len() >= limits.max_log_lines as usize {
+            self.notebook.dropped_lines += 1;
+            return;
+        }
+        let max = limits.max_log_line_bytes;
+        if text.len() > max {
+            self.notebook.cut_lines += 1;
+        }
+        let text = cut(text, max);
+        self.notebook.lines.push(LogLine { level, text });
+    }
+}
+
+/// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
+fn cut(text: &[u8], max: usize) -> String {
+    let mut text = String::from_utf8_lossy(&text[..text.len().min(max)]).into_owned();
+    // The replacement of a character that was cut can be longer than what was left of it.
+    while text.len() > max {
+        text.pop();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            seq: 0,
+            time: SystemTime::UNIX_EPOCH,
+            flare: "f".into(),
+            method: "GET".into(),
+            path: path.into(),
+            status: Some(200),
+            duration: Duration::from_micros(1500),
+            lines: vec![LogLine {
+                level: Level::Warn,
+                text: "a\nb\u{1b}[31m".into(),
+            }],
+            notes: vec!["n".into()],
+            error: None,
+        }
+    }
+
+    #[test]
+    fn entries_print_on_one_line_each_without_terminal_commands() {
+        assert_eq!(
+            entry("/x").to_string(),
+            "GET /x 200 1.50 ms\n    warn  a\\nb\\u{1b}[31m\n    note  n"
+        );
+    }
+
+    #[test]
+    fn the_journal_forgets_the_oldest() {
+        let journal = Journal::new();
+        let mut live = journal.subscribe();
+        for n in 0..REMEMBERED + 5 {
+            journal.record(entry(&n.to_string()));
+        }
+        let recent = journal.recent();
+        assert_eq!(recent.len(), REMEMBERED);
+        assert_eq!(recent[0].path, "5");
+        assert_eq!(recent[0].seq, 6);
+        // The listener was too slow for all of them, but hears of the latest.
+        assert!(live.try_recv().is_err());
+        assert!(live.try_recv().is_ok());
+    }
+
+    #[test]
+    fn lines_are_cut_between_characters() {
+        assert_eq!(cut(b"hello", 3), "hel");
+        assert_eq!(cut("hé".as_bytes(), 3), "hé");
+        assert!(cut("hé".as_bytes(), 2).len() <= 2);
+        assert!(cut("ééé".as_bytes(), 5).starts_with("éé"));
+        assert_eq!(cut(b"\xff\xff", 10), "\u{fffd}\u{fffd}");
+        assert!(cut(b"\xff\xff\xff", 3).len() <= 3);
+    }
+
+    #[test]
+    fn notes_are_taken_once_and_bounded() {
+        let mut book = Notebook::default();
+        book.note("a", || "first".into());
+        book.note("a", || "second".into());
+        assert_eq!(book.finish().1, ["first"]);
+    }
+}

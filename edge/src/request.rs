@@ -1,0 +1,142 @@
+//! What a flare sees of the request it handles.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, Uri, header};
+
+use crate::host::Host;
+
+/// The request as the flare is shown it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestView {
+    /// The method.
+    pub method: Method,
+    /// The target: a path with its query, or a full URL.
+    pub uri: Uri,
+    /// The headers, all of them; what is withheld is decided on each read.
+    pub headers: HeaderMap,
+    /// The body, already cut to the limit; `None` unless the flare requires it.
+    pub body: Option<Bytes>,
+}
+
+impl RequestView {
+    /// The full URL: scheme, host, path and query.
+    pub fn url(&self) -> String {
+        if self.uri.scheme().is_some() {
+            return self.uri.to_string();
+        }
+        let host = self
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("localhost");
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        format!("http://{host}{path}")
+    }
+}
+
+/// Whether a header is withheld from flares that do not require raw authentication.
+pub(crate) fn is_withheld(name: &HeaderName) -> bool {
+    *name == header::AUTHORIZATION
+        || *name == header::COOKIE
+        || name.as_str().starts_with("x-flaron-")
+}
+
+impl Host {
+    /// `req_method`
+    pub(crate) fn req_method(&mut self) -> Option<Bytes> {
+        let request = self.request.as_ref()?;
+        Some(Bytes::copy_from_slice(request.method.as_str().as_bytes()))
+    }
+
+    /// `req_url`
+    pub(crate) fn req_url(&mut self) -> Option<Bytes> {
+        Some(self.request.as_ref()?.url().into())
+    }
+
+    /// `req_header_get`: several values of one name are joined as HTTP says.
+    pub(crate) fn req_header_get(&mut self, name: &[u8]) -> Option<Bytes> {
+        let name = HeaderName::from_bytes(name).ok()?;
+        let headers = &self.request.as_ref()?.headers;
+        if is_withheld(&name) && !self.flare.config.requires_raw_auth {
+            if headers.contains_key(&name) {
+                self.note("withheld header", || {
+                    format!(
+                        "{name} was withheld; to read it, put `requires_raw_auth = true` into flare.toml"
+                    )
+                });
+            }
+            return None;
+        }
+        let mut values = headers.get_all(&name).iter();
+        let first = values.next()?;
+        let mut joined = first.as_bytes().to_vec();
+        let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
+        for value in values {
+            joined.extend_from_slice(separator);
+            joined.extend_from_slice(value.as_bytes());
+        }
+        Some(joined.into())
+    }
+
+    /// `req_body`
+    pub(crate) fn req_body(&mut self) -> Option<Bytes> {
+        let request = self.request.as_ref()?;
+        if request.body.is_none() {
+            self.note("no body", || {
+                "the body was not given; to read it, put `requires_body = true` into flare.toml"
+                    .to_owned()
+            });
+            return None;
+        }
+        request.body.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(uri: &str, host: Option<&str>) -> RequestView {
+        let mut headers = HeaderMap::new();
+        if let Some(host) = host {
+            headers.insert(header::HOST, host.parse().unwrap());
+        }
+        RequestView {
+            method: Method::GET,
+            uri: uri.parse().unwrap(),
+            headers,
+            body: None,
+        }
+    }
+
+    #[test]
+    fn url_is_full() {
+        assert_eq!(view("/a?b=1", Some("h:80")).url(), "http://h:80/a?b=1");
+        assert_eq!(view("/", None).url(), "http://localhost/");
+        assert_eq!(
+            view("http://other/x?y", Some("h")).url(),
+            "http://other/x?y"
+        );
+    }
+
+    #[test]
+    fn auth_headers_are_withheld() {
+        for name in [
+            "authorization",
+            "cookie",
+            "x-flaron-site",
+            "X-Flaron-Anything",
+        ] {
+            assert!(
+                is_withheld(&HeaderName::from_bytes(name.as_bytes()).unwrap()),
+                "{name}"
+            );
+        }
+        for name in ["accept", "x-flaro", "set-cookie", "proxy-authorization"] {
+            assert!(
+                !is_withheld(&HeaderName::from_bytes(name.as_bytes()).unwrap()),
+                "{name}"
+            );
+        }
+    }
+}
