@@ -1,0 +1,122 @@
+//! Finds, builds and measures the example flares.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use cargo_metadata::TargetKind;
+use serde::Serialize;
+
+use crate::binaryen::WasmOpt;
+use crate::measure::Measure;
+use crate::project::{self, Build, Project};
+
+/// Keeps the symbols in, and nothing of the debug information: the linker refuses to shorten
+/// relocations while there is some.
+pub const WITH_NAMES: &str = "profile.release.strip=\"debuginfo\"";
+
+/// A flare and its numbers, as built and after `wasm-opt`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Measured {
+    pub name: String,
+    pub raw: Measure,
+    pub opt: Option<Measure>,
+}
+
+impl Measured {
+    pub fn of(name: &str, wasm: &[u8], wasm_opt: Option<&WasmOpt>) -> Result<Self> {
+        let opt = match wasm_opt {
+            Some(wasm_opt) => Some(Measure::of(&wasm_opt.optimise(wasm)?)?),
+            None => None,
+        };
+        Ok(Self {
+            name: name.to_string(),
+            raw: Measure::of(wasm)?,
+            opt,
+        })
+    }
+}
+
+/// The names of the flares in `examples/` of the workspace in `root`: one package per directory,
+/// with a `cdylib`.
+pub fn list(root: &Path) -> Result<Vec<String>> {
+    let examples = root.canonicalize()?.join("examples");
+    let mut names: Vec<String> = project::metadata(root)?
+        .packages
+        .iter()
+        .filter(|package| {
+            let dir = package.manifest_path.parent().and_then(|dir| dir.parent());
+            dir.is_some_and(|dir| dir.as_std_path() == examples)
+                && package
+                    .targets
+                    .iter()
+                    .any(|t| t.kind.contains(&TargetKind::CDyLib))
+        })
+        .map(|package| package.name.to_string())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// `wanted`, or all flares if none is wanted by name.
+pub fn select(root: &Path, wanted: &[String]) -> Result<Vec<String>> {
+    let names = list(root)?;
+    if names.is_empty() {
+        bail!("there are no flares in {}/examples", root.display());
+    }
+    for name in wanted {
+        if !names.contains(name) {
+            bail!(
+                "there is no flare called {name}; there are: {}",
+                names.join(", ")
+            );
+        }
+    }
+    Ok(if wanted.is_empty() {
+        names
+    } else {
+        wanted.to_vec()
+    })
+}
+
+/// Builds one flare exactly as `cargo build --release` does.
+///
+/// One cargo run for each: built together, the flares would share the union of the features they
+/// ask the SDK for.
+pub fn build(root: &Path, name: &str) -> Result<Vec<u8>> {
+    build_with(&Build::new(root, &[name]), name)
+}
+
+/// Builds one flare with its function names.
+pub fn build_with_names(root: &Path, name: &str, target_dir: &Path) -> Result<Vec<u8>> {
+    let packages = [name];
+    let build = Build {
+        config: &[WITH_NAMES],
+        target_dir: Some(target_dir),
+        ..Build::new(root, &packages)
+    };
+    build_with(&build, name)
+}
+
+fn build_with(build: &Build, name: &str) -> Result<Vec<u8>> {
+    let mut built = build.run()?;
+    Ok(built
+        .remove(name)
+        .expect("Build::run returns every package it was asked for"))
+}
+
+/// Builds and measures flares, telling on stderr how far it is.
+pub fn measure(
+    project: &Project,
+    wanted: &[String],
+    wasm_opt: Option<&WasmOpt>,
+) -> Result<Vec<Measured>> {
+    project::ensure_wasm_target(&project.root)?;
+    let names = select(&project.root, wanted)?;
+    let mut measured = Vec::new();
+    for (done, name) in names.iter().enumerate() {
+        eprintln!("[{}/{}] {name}", done + 1, names.len());
+        let wasm = build(&project.root, name)?;
+        measured.push(Measured::of(name, &wasm, wasm_opt)?);
+    }
+    Ok(measured)
+}

@@ -1,0 +1,420 @@
+//! The tables: for the terminal, for a pull request (Markdown), for programs (JSON).
+
+use serde::Serialize;
+
+use crate::budget::{Baseline, Budgets, Sizes, Verdict};
+use crate::flares::Measured;
+use crate::project::Settings;
+
+/// How a table is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Markdown,
+}
+
+/// A table whose first column is text and whose other columns are numbers, but for those named
+/// in `left`.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    headers: Vec<String>,
+    left: Vec<usize>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub fn new(headers: &[&str]) -> Self {
+        Self {
+            headers: headers.iter().map(ToString::to_string).collect(),
+            left: vec![0],
+            rows: Vec::new(),
+        }
+    }
+
+    /// Writes column `column` flush left.
+    pub fn left(mut self, column: usize) -> Self {
+        self.left.push(column);
+        self
+    }
+
+    pub fn row(&mut self, cells: Vec<String>) {
+        debug_assert_eq!(cells.len(), self.headers.len());
+        self.rows.push(cells);
+    }
+
+    pub fn render(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.text(),
+            Format::Markdown => self.markdown(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let lines = || std::iter::once(&self.headers).chain(&self.rows);
+        let widths: Vec<usize> = (0..self.headers.len())
+            .map(|column| {
+                lines()
+                    .map(|line| line[column].chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
+        let mut out = String::new();
+        for line in lines() {
+            let mut text = String::new();
+            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+                let pad = " ".repeat(width - cell.chars().count());
+                let gap = if column == 0 { "" } else { "  " };
+                let cell = if self.left.contains(&column) {
+                    format!("{gap}{cell}{pad}")
+                } else {
+                    format!("{gap}{pad}{cell}")
+                };
+                text.push_str(&cell);
+            }
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let escape = |cells: &[String]| -> Vec<String> {
+            cells.iter().map(|c| c.replace('|', "\\|")).collect()
+        };
+        let rule: Vec<String> = (0..self.headers.len())
+            .map(|column| {
+                if self.left.contains(&column) {
+                    "---"
+                } else {
+                    "--:"
+                }
+                .to_string()
+            })
+            .collect();
+        let mut out = line(&escape(&self.headers));
+        out.push_str(&line(&rule));
+        for row in &self.rows {
+            out.push_str(&line(&escape(row)));
+        }
+        out
+    }
+}
+
+/// `12345` as `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The way from `before` to `after`: `+12`, `-3`, `0`.
+pub fn change(before: u64, after: u64) -> String {
+    match after.cmp(&before) {
+        std::cmp::Ordering::Equal => "0".to_string(),
+        std::cmp::Ordering::Greater => format!("+{}", thousands(after - before)),
+        std::cmp::Ordering::Less => format!("-{}", thousands(before - after)),
+    }
+}
+
+/// A number that may not be there.
+pub fn or_dash(number: Option<u64>) -> String {
+    number.map_or_else(|| "-".to_string(), thousands)
+}
+
+/// Everything `cargo size` says, as JSON says it.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    pub settings: &'a Settings,
+    pub flares: Vec<Row<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<&'a Verdict>,
+}
+
+/// One flare with what it is held to.
+#[derive(Debug, Serialize)]
+pub struct Row<'a> {
+    #[serde(flatten)]
+    pub measured: &'a Measured,
+    pub budget: Sizes,
+    pub baseline: Sizes,
+}
+
+impl<'a> Report<'a> {
+    pub fn new(
+        measured: &'a [Measured],
+        budgets: &Budgets,
+        baseline: Option<&Baseline>,
+        settings: &'a Settings,
+        verdict: Option<&'a Verdict>,
+    ) -> Self {
+        let row = |measured: &'a Measured| Row {
+            measured,
+            budget: budgets.get(&measured.name).copied().unwrap_or_default(),
+            baseline: baseline
+                .and_then(|b| b.flares.get(&measured.name))
+                .copied()
+                .unwrap_or_default(),
+        };
+        Self {
+            settings,
+            flares: measured.iter().map(row).collect(),
+            verdict,
+        }
+    }
+
+    pub fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// Both tables and what they were measured with.
+    pub fn render(&self, format: Format) -> String {
+        let made_with = self.made_with();
+        let sizes = self.sizes().render(format);
+        let parts = self.parts().render(format);
+        match format {
+            Format::Text => format!("{sizes}\n{parts}\n{made_with}\n"),
+            Format::Markdown => format!(
+                "### Sizes of the example flares, in bytes\n\n{sizes}\n\
+                 <details><summary>What the bytes are</summary>\n\n{parts}\n</details>\n\n{made_with}\n"
+            ),
+        }
+    }
+
+    fn made_with(&self) -> String {
+        let wasm_opt = self
+            .settings
+            .wasm_opt
+            .as_deref()
+            .unwrap_or("not measured after wasm-opt");
+        format!(
+            "{}; {wasm_opt}; gzip -9, brotli 11 and the parts are of the file cargo made",
+            self.settings.rustc
+        )
+    }
+
+    /// How large each flare is, and how large it may be.
+    fn sizes(&self) -> Table {
+        let mut table = Table::new(&[
+            "flare", "raw", "budget", "baseline", "change", "wasm-opt", "budget", "baseline",
+            "change", "gzip", "brotli",
+        ]);
+        for row in &self.flares {
+            let raw = Some(row.measured.raw.bytes);
+            let opt = row.measured.opt.as_ref().map(|opt| opt.bytes);
+            let four = |size: Option<u64>, budget, baseline: Option<u64>| {
+                let change = match (baseline, size) {
+                    (Some(before), Some(after)) => change(before, after),
+                    _ => "-".to_string(),
+                };
+                // A limit that is broken must be seen in the table too.
+                let broken = matches!((size, budget), (Some(size), Some(budget)) if size > budget);
+                let mark = if broken { "!" } else { "" };
+                [
+                    or_dash(size),
+                    format!("{mark}{}", or_dash(budget)),
+                    or_dash(baseline),
+                    change,
+                ]
+            };
+            let mut cells = vec![row.measured.name.clone()];
+            cells.extend(four(raw, row.budget.raw, row.baseline.raw));
+            cells.extend(four(opt, row.budget.opt, row.baseline.opt));
+            cells.push(thousands(row.measured.raw.gzip));
+            cells.push(thousands(row.measured.raw.brotli));
+            table.row(cells);
+        }
+        let sum = |size: &dyn Fn(&Row) -> Option<u64>| or_dash(self.flares.iter().map(size).sum());
+        let dash = || "-".to_string();
+        let total_change = |size: &dyn Fn(&Row) -> Option<u64>,
+                            baseline: &dyn Fn(&Row) -> Option<u64>| {
+            let before: Option<u64> = self.flares.iter().map(baseline).sum();
+            let after: Option<u64> = self.flares.iter().map(size).sum();
+            before
+                .zip(after)
+                .map_or_else(dash, |(before, after)| change(before, after))
+        };
+        let raw: &dyn Fn(&Row) -> Option<u64> = &|row| Some(row.measured.raw.bytes);
+        let opt: &dyn Fn(&Row) -> Option<u64> =
+            &|row| row.measured.opt.as_ref().map(|opt| opt.bytes);
+        table.row(vec![
+            "all".to_string(),
+            sum(raw),
+            sum(&|row| row.budget.raw),
+            sum(&|row| row.baseline.raw),
+            total_change(raw, &|row| row.baseline.raw),
+            sum(opt),
+            sum(&|row| row.budget.opt),
+            sum(&|row| row.baseline.opt),
+            total_change(opt, &|row| row.baseline.opt),
+            sum(&|row| Some(row.measured.raw.gzip)),
+            sum(&|row| Some(row.measured.raw.brotli)),
+        ]);
+        table
+    }
+
+    /// What each flare's bytes are: a column for every section that any flare has.
+    fn parts(&self) -> Table {
+        let mut sections: Vec<&str> = vec!["code", "data"];
+        for section in self
+            .flares
+            .iter()
+            .flat_map(|row| &row.measured.raw.sections)
+        {
+            if !sections.contains(&section.name.as_str()) {
+                sections.push(&section.name);
+            }
+        }
+        let mut headers = vec!["flare"];
+        // As sections and as counts both are there: "import" in bytes, "imports" in number.
+        headers.extend(&sections);
+        headers.extend(["functions", "imports", "exports", "pages"]);
+        let mut table = Table::new(&headers);
+        for row in &self.flares {
+            let raw = &row.measured.raw;
+            let mut cells = vec![row.measured.name.clone()];
+            cells.extend(sections.iter().map(|name| thousands(raw.section(name))));
+            cells.extend([raw.functions, raw.imports, raw.exports].map(|count| count.to_string()));
+            cells.push(match row.budget.memory_pages {
+                Some(budget) => format!("{} of {budget}", raw.memory_pages),
+                None => raw.memory_pages.to_string(),
+            });
+            table.row(cells);
+        }
+        table
+    }
+}
+
+/// The gate's findings and notes, and what to do about them. `help` says which commands.
+pub fn verdict(verdict: &Verdict, help: &str) -> String {
+    let mut out = String::new();
+    for note in &verdict.notes {
+        out.push_str(&format!("note: {note}\n"));
+    }
+    for finding in &verdict.findings {
+        out.push_str(&format!("error: {finding}\n"));
+    }
+    if !verdict.passed() {
+        out.push_str(help);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1234567, "1,234,567"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
+        assert_eq!(change(10, 10), "0");
+        assert_eq!(change(10, 1210), "+1,200");
+        assert_eq!(change(10, 7), "-3");
+        assert_eq!(or_dash(None), "-");
+    }
+
+    #[test]
+    fn text_columns_line_up() {
+        let mut table = Table::new(&["flare", "raw"]);
+        table.row(vec!["hello".into(), "350".into()]);
+        table.row(vec!["spark-counter".into(), "1,000".into()]);
+        assert_eq!(
+            table.render(Format::Text),
+            "flare            raw\nhello            350\nspark-counter  1,000\n"
+        );
+    }
+
+    #[test]
+    fn markdown_is_a_table_with_numbers_on_the_right() {
+        let mut table = Table::new(&["name", "raw", "why"]).left(2);
+        table.row(vec!["a|b".into(), "1".into(), "x".into()]);
+        assert_eq!(
+            table.render(Format::Markdown),
+            "| name | raw | why |\n| --- | --: | --- |\n| a\\|b | 1 | x |\n"
+        );
+    }
+
+    fn measured() -> Measured {
+        let wasm = wat::parse_str(
+            r#"(module (memory (export "memory") 5) (func (export "handle_request") (result i64) (i64.const 1)))"#,
+        );
+        Measured::of("hello", &wasm.unwrap(), None).unwrap()
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            rustc: "rustc 1".into(),
+            wasm_opt: None,
+            wasm_opt_flags: Vec::new(),
+            rustflags: Vec::new(),
+            profile: toml::Table::new(),
+        }
+    }
+
+    #[test]
+    fn the_report_marks_a_broken_budget_and_shows_the_change() {
+        let measured = [measured()];
+        let size = measured[0].raw.bytes;
+        let budgets = Budgets::from([(
+            "hello".into(),
+            Sizes {
+                raw: Some(size - 1),
+                ..Sizes::default()
+            },
+        )]);
+        let baseline = Baseline {
+            settings: settings(),
+            flares: [(
+                "hello".into(),
+                Sizes {
+                    raw: Some(size - 4),
+                    ..Sizes::default()
+                },
+            )]
+            .into(),
+        };
+        let settings = settings();
+        let report = Report::new(&measured, &budgets, Some(&baseline), &settings, None);
+        let text = report.render(Format::Text);
+        let row = text.lines().nth(1).unwrap();
+        let cells: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(
+            cells[..5],
+            [
+                "hello",
+                &size.to_string(),
+                &format!("!{}", size - 1),
+                &(size - 4).to_string(),
+                "+4"
+            ]
+        );
+        assert!(text.contains("not measured after wasm-opt"));
+    }
+
+    #[test]
+    fn json_has_every_section_and_they_sum_up() {
+        let measured = [measured()];
+        let settings = settings();
+        let report = Report::new(&measured, &Budgets::new(), None, &settings, None);
+        let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        let raw = &json["flares"][0]["raw"];
+        let sections = raw["sections"].as_array().unwrap();
+        let sum: u64 = sections.iter().map(|s| s["bytes"].as_u64().unwrap()).sum();
+        assert_eq!(Some(sum), raw["bytes"].as_u64());
+        assert_eq!(json["settings"]["rustc"], "rustc 1");
+    }
+}
