@@ -1,1 +1,13 @@
+//! The smallest flare: it answers every request with the same text.
+#![no_std]
 
+use flaron_sdk::{FlareAction, response};
+
+flaron_sdk::handle_request!(hello);
+flaron_sdk::panic_handler!();
+
+fn hello() -> FlareAction {
+    response::set_header("content-type", "text/plain");
+    response::set_body_str("hello from the edge");
+    FlareAction::Respond
+}

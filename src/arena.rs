@@ -1,0 +1,775 @@
+//! The arena: one static byte array that the host writes results into, and the leases on it.
+//!
+//! ```text
+//!  0               LEASED                                TOP            SIZE
+//!  |  leased results | PENDING ->       free             |    scratch     |
+//!  +-----------------+-----------------------------------+----------------+
+//!    results grow upwards ->                              <- scratch grows downwards
+//! ```
+//!
+//! **Results.** Before the host returns data it calls the guest's `alloc` export
+//! ([`guest_alloc`]), writes there, and returns pointer and length packed into one `i64`. The SDK
+//! turns that into a *lease* ([`ArenaBytes`], [`ArenaStr`]): a guard that derefs straight into the
+//! arena, without a copy. Whatever the host returns is checked once, in [`lease`]: a lease lies in
+//! what was allocated since the last lease was made, so two leases never overlap and none reaches
+//! into free space.
+//!
+//! **Giving back.** Dropping the topmost lease moves `LEASED` back to where that lease began;
+//! when the last living one is dropped, everything is free again. A lease that is leaked or kept in
+//! a static costs its space and nothing else: nothing is ever rewound below it.
+//!
+//! **Scratch.** Text that the guest builds ([`crate::text`], JSON arguments) grows from the top
+//! end, as a [`Draft`] first; what has to stay there for a while becomes scratch.
+//!
+//! A trap runs no destructors: after one, leases stay counted for ever. An instance that trapped
+//! must not be entered again (the local edge discards it).
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::num::NonZeroU64;
+use core::ops::{Deref, DerefMut};
+
+use crate::abi;
+use crate::text::{self, Pieces, Sink};
+use storage::{LEASED, LIVE, PENDING, REFUSED, SCRATCH, TEXTS, WAS_REFUSED};
+
+/// The size of the arena in bytes: 262,144 (256 KiB), or what the environment variable
+/// `FLARON_ARENA_BYTES` says when the SDK is compiled.
+///
+/// Set it for a flare in its `.cargo/config.toml`:
+///
+/// ```toml
+/// [env]
+/// FLARON_ARENA_BYTES = "49152"
+/// ```
+///
+/// It must be a multiple of 8, from 64 to 1,073,741,824; anything else does not compile. A result
+/// that does not fit is refused (see [`arena_refused`]), so a flare that reads whole request
+/// bodies (up to 10 MiB) needs an arena that is larger than they are.
+pub const ARENA_BYTES: usize = arena_bytes(option_env!("FLARON_ARENA_BYTES"));
+
+const fn arena_bytes(setting: Option<&str>) -> usize {
+    let Some(digits) = setting else {
+        return 256 * 1024;
+    };
+    let digits = digits.as_bytes();
+    let mut bytes = 0;
+    let mut i = 0;
+    while i < digits.len() {
+        assert!(
+            digits[i].is_ascii_digit() && bytes < 1 << 30,
+            "FLARON_ARENA_BYTES is a decimal number of bytes, at most 1073741824"
+        );
+        bytes = bytes * 10 + (digits[i] - b'0') as usize;
+        i += 1;
+    }
+    assert!(
+        bytes >= 64 && bytes <= 1 << 30 && bytes % 8 == 0,
+        "FLARON_ARENA_BYTES is a multiple of 8, from 64 to 1073741824"
+    );
+    bytes
+}
+
+/// What the arena's offsets run to.
+const SIZE: u32 = ARENA_BYTES as u32;
+
+/// The bytes and the bookkeeping, where the target has them.
+///
+/// All words are offsets into the arena and begin with 0, so that none needs a data segment.
+/// Each is a static of its own: what a flare never reads is then removed by the linker.
+#[cfg(target_family = "wasm")]
+mod storage {
+    use core::cell::UnsafeCell;
+
+    #[cfg(target_feature = "atomics")]
+    compile_error!("flaron-sdk is for single-threaded Wasm: build without the `atomics` feature");
+
+    /// A word of the arena's bookkeeping.
+    pub(super) struct Word(UnsafeCell<u32>);
+
+    // SAFETY: a Wasm module without the `atomics` feature (refused above) has one thread.
+    unsafe impl Sync for Word {}
+
+    impl Word {
+        pub(super) fn get(&self) -> u32 {
+            // SAFETY: one thread, and no reference to the word ever leaves these two functions.
+            unsafe { *self.0.get() }
+        }
+        pub(super) fn set(&self, value: u32) {
+            // SAFETY: as in `get`.
+            unsafe { *self.0.get() = value }
+        }
+    }
+
+    #[repr(C, align(8))]
+    struct Memory(UnsafeCell<[u8; super::SIZE as usize]>);
+
+    // SAFETY: as for `Word`.
+    unsafe impl Sync for Memory {}
+
+    /// Statics are laid out in the order of their symbols, which begin with the name's length: a
+    /// name of nine letters goes behind the words, whose addresses then take a byte less (18 bytes
+    /// in all in `examples/echo`).
+    static RAW_BYTES: Memory = Memory(UnsafeCell::new([0; super::SIZE as usize]));
+
+    /// Where the topmost lease ends.
+    pub(super) static LEASED: Word = Word(UnsafeCell::new(0));
+    /// How many bytes from there on the host has allocated since.
+    pub(super) static PENDING: Word = Word(UnsafeCell::new(0));
+    /// How many bytes at the top end are scratch.
+    pub(super) static SCRATCH: Word = Word(UnsafeCell::new(0));
+    /// How many leases are alive.
+    pub(super) static LIVE: Word = Word(UnsafeCell::new(0));
+    /// How many scratch texts are alive.
+    pub(super) static TEXTS: Word = Word(UnsafeCell::new(0));
+    /// 1 if `guest_alloc` refused the host since the last result came back.
+    pub(super) static REFUSED: Word = Word(UnsafeCell::new(0));
+    /// 1 if the last result was missing because it did not fit.
+    pub(super) static WAS_REFUSED: Word = Word(UnsafeCell::new(0));
+
+    /// The first byte of the arena, with leave to access all of it.
+    pub(super) fn memory() -> *mut u8 {
+        RAW_BYTES.0.get().cast()
+    }
+
+    /// The address of the arena's first byte, as the host sees it.
+    pub(super) fn origin() -> u32 {
+        memory() as u32
+    }
+}
+
+/// The same for native targets: one arena per thread, because tests run in parallel.
+#[cfg(not(target_family = "wasm"))]
+mod storage {
+    use core::cell::{Cell, UnsafeCell};
+    use std::thread_local;
+
+    #[repr(C, align(8))]
+    struct Memory(UnsafeCell<[u8; super::SIZE as usize]>);
+
+    thread_local! {
+        static RAW_BYTES: Memory = const { Memory(UnsafeCell::new([0; super::SIZE as usize])) };
+        pub(super) static LEASED: Cell<u32> = const { Cell::new(0) };
+        pub(super) static PENDING: Cell<u32> = const { Cell::new(0) };
+        pub(super) static SCRATCH: Cell<u32> = const { Cell::new(0) };
+        pub(super) static LIVE: Cell<u32> = const { Cell::new(0) };
+        pub(super) static TEXTS: Cell<u32> = const { Cell::new(0) };
+        pub(super) static REFUSED: Cell<u32> = const { Cell::new(0) };
+        pub(super) static WAS_REFUSED: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn memory() -> *mut u8 {
+        RAW_BYTES.with(|memory| memory.0.get().cast())
+    }
+
+    /// Native addresses do not fit into 32 bits, so the arena has the address here that it has in
+    /// a Wasm module whose stack is 4,096 bytes.
+    pub(super) fn origin() -> u32 {
+        4096
+    }
+}
+
+/// Where the scratch begins, and free space ends.
+fn top() -> u32 {
+    SIZE - SCRATCH.get()
+}
+
+/// Where the block of `len` bytes at `start` ends: blocks begin and end at multiples of 8.
+fn block_end(start: u32, len: u32) -> u32 {
+    start.wrapping_add(len).wrapping_add(7) & !7
+}
+
+/// Hands out a block of the arena to the host: what the `alloc` export is.
+///
+/// The block is 8-byte aligned. The result is its address, or `0` when `size` is not positive or
+/// the arena has no room for it; the host then returns "no result" from the call that wanted the
+/// block, and [`arena_refused`] tells so.
+///
+/// On native targets the address is a made-up one that only the test host understands.
+pub fn guest_alloc(size: i32) -> i32 {
+    let pending = PENDING.get();
+    let start = LEASED.get() + pending;
+    // Both ends are multiples of 8, so what fits still fits when it is rounded up. One less than 0,
+    // or than a negative size, is more than any room.
+    if (size as u32).wrapping_sub(1) >= top() - start {
+        REFUSED.set(1);
+        return 0;
+    }
+    PENDING.set(block_end(pending, size as u32));
+    (storage::origin() + start) as i32
+}
+
+/// Makes all of the arena free that no lease holds: for the start of an invocation.
+///
+/// [`handle_request!`](crate::handle_request) and its like do it for you. It is safe to call at any
+/// time: what is leased stays where it is, only results that were written and never leased are
+/// given up.
+pub fn reset_arena() {
+    PENDING.set(0);
+}
+
+/// Whether the last result that came back empty-handed did so for want of space: the host's
+/// answer did not fit into the arena, or the argument did not fit into the scratch.
+///
+/// Every host call that returns data sets it anew. Functions that return a `Result` say the same
+/// with an error of its own; after a `None` this tells "did not fit" from "was not there":
+///
+/// ```
+/// # #[cfg(feature = "spark")] {
+/// use flaron_sdk::{arena_refused, spark};
+///
+/// if spark::get("profile").is_none() && arena_refused() {
+///     // There is a value, but it is larger than what is left of the arena.
+/// }
+/// # }
+/// ```
+pub fn arena_refused() -> bool {
+    WAS_REFUSED.get() != 0
+}
+
+/// The error for "did not fit": the arena has no room left for what was to be built in it.
+///
+/// Drop leases that are no longer needed, or set a larger arena (see [`ARENA_BYTES`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArenaFull;
+
+impl fmt::Display for ArenaFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES")
+    }
+}
+
+impl core::error::Error for ArenaFull {}
+
+/// A block of the arena as the ABI packs it: address in the high half, length in the low half.
+/// The address is never 0, so `Option<Packed>` is one `i64` too.
+type Packed = NonZeroU64;
+
+/// The block of a lease on nothing: its address is not null, and its length is 0.
+const EMPTY: Packed = Packed::new(1 << 32).unwrap();
+
+/// Where a packed block begins, as an offset into the arena.
+fn offset(packed: i64) -> u32 {
+    ((packed as u64 >> 32) as u32).wrapping_sub(storage::origin())
+}
+
+/// How many bytes a packed block has.
+fn length(packed: i64) -> u32 {
+    packed as u32
+}
+
+fn offset_of(packed: Packed) -> u32 {
+    offset(packed.get() as i64)
+}
+
+fn len_of(packed: Packed) -> u32 {
+    length(packed.get() as i64)
+}
+
+/// Takes what a host call returned as a lease, if it is one.
+#[inline(always)]
+pub(crate) fn lease(returned: i64) -> Option<ArenaBytes> {
+    let packed = Packed::new(check(returned, 0) as u64)?;
+    Some(ArenaBytes { packed, not_send: PhantomData })
+}
+
+/// Takes what a host call returned as a lease; an empty one if it is none.
+#[inline(always)]
+pub(crate) fn lease_or_empty(returned: i64) -> ArenaBytes {
+    let packed = check(returned, EMPTY.get() as i64) as u64;
+    // SAFETY: what `check` lets through has an address in the arena, and no static has address 0;
+    // `EMPTY` is not 0 either.
+    let packed = unsafe { Packed::new_unchecked(packed) };
+    ArenaBytes { packed, not_send: PhantomData }
+}
+
+/// Answers a packed block with itself, counted as leased, if the block is the host's to return;
+/// otherwise with `otherwise`. It is the one place where the host's pointers are checked.
+#[inline(never)] // one copy for all modules
+fn check(returned: i64, otherwise: i64) -> i64 {
+    WAS_REFUSED.set(REFUSED.get());
+    REFUSED.set(0);
+    let (leased, pending) = (LEASED.get(), PENDING.get());
+    // What the host allocated and did not return is given up.
+    PENDING.set(0);
+    // The block has to lie in what the host allocated since the last lease. An offset below that,
+    // 0 ("no result") among them, wraps around and is too large.
+    let start = offset(returned).wrapping_sub(leased);
+    if start > pending || length(returned) > pending - start {
+        return otherwise;
+    }
+    // An empty result holds nothing. So at most one lease lives for each 8 bytes of the arena,
+    // and `LIVE` cannot overflow, however many leases are leaked.
+    if length(returned) != 0 {
+        LEASED.set(leased + pending);
+        LIVE.set(LIVE.get() + 1);
+    }
+    returned
+}
+
+/// Gives a lease's block back.
+#[inline(never)] // shared
+fn release(packed: Packed) {
+    let (offset, len) = (offset_of(packed), len_of(packed));
+    if len == 0 {
+        return;
+    }
+    let live = LIVE.get() - 1;
+    LIVE.set(live);
+    let mut leased = LEASED.get();
+    if leased - (offset + len) < 8 {
+        // Nothing is leased behind it. Down to the multiple of 8 at which the block began: a lease
+        // may begin inside of it.
+        leased = offset & !7;
+    }
+    if live == 0 {
+        leased = 0;
+    }
+    LEASED.set(leased);
+}
+
+/// The byte at an address in the arena.
+fn at_address(address: u32) -> *mut u8 {
+    storage::memory().wrapping_add(address.wrapping_sub(storage::origin()) as usize)
+}
+
+/// Where a block's bytes are. An empty block may have any address.
+fn start_of(packed: Packed) -> *mut u8 {
+    at_address((packed.get() >> 32) as u32)
+}
+
+/// The bytes of a block.
+///
+/// # Safety
+///
+/// The block is empty or lies in the arena, and nothing writes to it as long as `'a` lasts.
+unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
+    // SAFETY: the arena's bytes are always initialised; the rest is the caller's promise. The
+    // address of an empty block is not null.
+    unsafe { core::slice::from_raw_parts(start_of(packed), len_of(packed) as usize) }
+}
+
+/// The bytes of a block, to change.
+///
+/// # Safety
+///
+/// The block is empty or lies in the arena, and nothing else reads or writes it as long as `'a`
+/// lasts.
+unsafe fn bytes_of_mut<'a>(packed: Packed) -> &'a mut [u8] {
+    // SAFETY: as in `bytes_of`.
+    unsafe { core::slice::from_raw_parts_mut(start_of(packed), len_of(packed) as usize) }
+}
+
+/// Bytes that the host wrote into the arena, borrowed from there.
+///
+/// Derefs to `[u8]`. While it lives, its bytes stay where they are; dropping it gives the space
+/// back. It is neither [`Send`] nor [`Sync`], and what it derefs to cannot outlive it.
+#[repr(transparent)]
+pub struct ArenaBytes {
+    packed: Packed,
+    /// Keeps the lease on its thread: the arena's bookkeeping belongs to it.
+    not_send: PhantomData<*mut u8>,
+}
+
+impl ArenaBytes {
+    /// A lease on nothing.
+    pub(crate) const EMPTY: ArenaBytes =
+        ArenaBytes { packed: EMPTY, not_send: PhantomData };
+
+    /// The bytes, to be decoded in place.
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: `lease` checked that the block lies in the arena, apart from all other leases.
+        // `&mut self` means that nothing it dereferenced to is still borrowed. See `deref`.
+        unsafe { bytes_of_mut(self.packed) }
+    }
+
+    /// Takes the first `n` bytes off the lease, if it has more than that; otherwise it is empty.
+    #[inline(always)]
+    pub(crate) fn skip(self, n: u32) -> ArenaBytes {
+        if len_of(self.packed) <= n {
+            return ArenaBytes::EMPTY;
+        }
+        let lease = ManuallyDrop::new(self);
+        // More to the address and less to the length, at once: the end stays where it is.
+        let packed = lease.packed.get() + ((u64::from(n) << 32) - u64::from(n));
+        ArenaBytes { packed: Packed::new(packed).unwrap_or(lease.packed), not_send: PhantomData }
+    }
+
+    /// Keeps the first `n` bytes, if there are more.
+    pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
+        let (offset, len) = (offset_of(self.packed), len_of(self.packed));
+        if n == 0 {
+            return ArenaBytes::EMPTY;
+        }
+        if n >= len {
+            return self;
+        }
+        let lease = ManuallyDrop::new(self);
+        // What the topmost lease gives up is free at once, so that dropping it rolls back.
+        if block_end(offset, len) == LEASED.get() {
+            LEASED.set(block_end(offset, n));
+        }
+        let packed = lease.packed.get() - u64::from(len - n);
+        ArenaBytes { packed: Packed::new(packed).unwrap_or(lease.packed), not_send: PhantomData }
+    }
+
+    /// The same lease as text; see [`ArenaStr`].
+    pub fn into_text(self) -> ArenaStr {
+        ArenaStr(self)
+    }
+}
+
+impl Deref for ArenaBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `lease` checked that the block lies in the arena. Nothing writes to it while the
+        // lease lives: other leases and scratch do not overlap it (`lease` takes only what lies
+        // beyond `LEASED`, and `release` never moves `LEASED` below a living lease), the host is
+        // given only what lies beyond `USED`, and the crate's own changes in place go through
+        // `&mut self`. The lease does not leave its thread.
+        unsafe { bytes_of(self.packed) }
+    }
+}
+
+impl Drop for ArenaBytes {
+    fn drop(&mut self) {
+        release(self.packed);
+    }
+}
+
+impl AsRef<[u8]> for ArenaBytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for ArenaBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for ArenaBytes {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl Eq for ArenaBytes {}
+
+/// Text that the host wrote into the arena, borrowed from there.
+///
+/// Derefs to `str`, which is valid UTF-8 whatever the host wrote: the first deref replaces each
+/// byte that does not belong there by `?`, in place. The check is linked only into flares that
+/// read the text as `str`; it is made anew at each deref, so keep the `&str` where it is needed
+/// often.
+///
+/// The bytes can be had without it: comparing with `==` looks at the bytes as they are, building
+/// text out of pieces copies them as they are ([`crate::text`]), and [`into_bytes`] gives the bare
+/// lease.
+///
+/// [`into_bytes`]: ArenaStr::into_bytes
+#[repr(transparent)]
+pub struct ArenaStr(ArenaBytes);
+
+impl ArenaStr {
+    /// The bytes as the host wrote them, without a check.
+    pub fn into_bytes(self) -> ArenaBytes {
+        self.0
+    }
+
+    /// The text; the same as the deref, spelt out.
+    pub fn as_str(&self) -> &str {
+        self
+    }
+
+    /// The bytes as they are, for the crate's own reading. They must not be handed out: the first
+    /// deref changes them.
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Deref for ArenaStr {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let (offset, len) = (offset_of(self.0.packed) as usize, len_of(self.0.packed) as usize);
+        let mut at = 0;
+        loop {
+            // SAFETY: as in `ArenaBytes::deref`. The borrow ends before the write below.
+            let bytes = unsafe { bytes_of(self.0.packed) };
+            at = text::valid_up_to(bytes, at);
+            if at == len {
+                // All of it has been found valid, up to the last repair and from there on.
+                return valid_str(bytes);
+            }
+            // SAFETY: `at < len`, so the byte is the lease's. Nobody looks at it: all public ways
+            // to a borrow of the bytes lead through here (`into_bytes` ends the lease), the first
+            // of them repairs every byte, and from then on none is found that needs it.
+            unsafe { *storage::memory().add(offset + at) = b'?' }
+        }
+    }
+}
+
+/// The bytes as text, which the caller has just found valid: see [`text::valid_up_to`].
+pub(crate) fn valid_str(bytes: &[u8]) -> &str {
+    debug_assert!(core::str::from_utf8(bytes).is_ok());
+    // SAFETY: both callers in this crate have run the check over all of `bytes`.
+    unsafe { core::str::from_utf8_unchecked(bytes) }
+}
+
+impl AsRef<str> for ArenaStr {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for ArenaStr {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Display for ArenaStr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl fmt::Debug for ArenaStr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// Compares the bytes as they are: links no UTF-8 check.
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for ArenaStr {
+    fn eq(&self, other: &T) -> bool {
+        // First the other: it may be this very lease, and its deref may repair the bytes.
+        let other = other.as_ref().as_bytes();
+        *self.raw() == *other
+    }
+}
+
+impl Eq for ArenaStr {}
+
+/// Text being built at the top end of the free space, from its last byte to its first.
+///
+/// Backwards, because then one offset is the whole state: a number needs no buffer to turn its
+/// digits around in, and nothing has to know its length beforehand. The offset is 0 once something
+/// did not fit, and stays so.
+///
+/// A draft takes no space of its own: it writes between `LEASED` and `TOP` while nothing but pieces
+/// of text run, which call neither the host nor the flare ([`Pieces`] is sealed). What is to outlive
+/// the building is turned into scratch then.
+///
+/// It counts in addresses, as the host does; the arena's own words are offsets.
+pub(crate) struct Draft(u32);
+
+/// Writes `bytes` in front of `at`, if there is room; the new beginning, or 0 if there is not.
+#[inline(never)] // one copy for all pieces
+fn prepend(at: u32, bytes: &[u8]) -> u32 {
+    // Neither can overflow: `at` is below 2^31, and a slice has at most `isize::MAX` bytes.
+    let start = at as isize - bytes.len() as isize;
+    if start < floor() as isize {
+        return 0;
+    }
+    // SAFETY: `at` began as `TOP` and only went down, and `LEASED` is not above `start`: this is
+    // free space, in which no lease and no text lies and into which no reference leads.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at_address(start as u32), bytes.len()) }
+    start as u32
+}
+
+/// Writes the bytes of a lease in front of `at` and gives the lease back: both in one call, which
+/// saves 12 bytes for each lease that becomes part of a text.
+#[inline(never)] // one copy for all leases
+fn prepend_lease(at: u32, lease: ArenaBytes) -> u32 {
+    prepend(at, &lease)
+}
+
+/// The address below which a draft must not write.
+fn floor() -> u32 {
+    storage::origin() + LEASED.get()
+}
+
+impl Sink for Draft {
+    #[inline(always)]
+    fn bytes(self, bytes: &[u8]) -> Draft {
+        Draft(prepend(self.0, bytes))
+    }
+
+    #[inline(always)]
+    fn lease(self, lease: ArenaBytes) -> Draft {
+        Draft(prepend_lease(self.0, lease))
+    }
+
+    #[inline(always)]
+    fn byte(self, byte: u8) -> Draft {
+        let start = self.0 as i32 - 1;
+        if start < floor() as i32 {
+            return Draft(0);
+        }
+        // SAFETY: as in `prepend`.
+        unsafe { *at_address(start as u32) = byte }
+        Draft(start as u32)
+    }
+}
+
+/// Where a draft begins that is to become scratch. What the host has allocated and never returned
+/// is given up, so that it cannot return it any more and lease the scratch.
+fn begin() -> u32 {
+    PENDING.set(0);
+    top()
+}
+
+/// What a draft has built, for one host call. There may be no reference to it: it is free space or
+/// scratch that nobody else looks at, and a host that allocates might write to it.
+pub(crate) struct Built {
+    start: u32,
+    end: u32,
+}
+
+// SAFETY: a draft has written the bytes, and they lie in the arena.
+unsafe impl abi::Bytes for Built {
+    #[inline(always)]
+    fn raw(self) -> *const [u8] {
+        let len = self.end - self.start;
+        core::ptr::slice_from_raw_parts(at_address(self.start), len as usize)
+    }
+}
+
+impl Draft {
+    /// Builds `pieces` and hands them to `send`, which makes a host call that returns no data.
+    /// What was built is gone afterwards.
+    #[inline(always)]
+    pub(crate) fn send<R>(
+        pieces: impl Pieces,
+        send: impl FnOnce(Built) -> R,
+    ) -> Result<R, ArenaFull> {
+        let end = storage::origin() + top();
+        match pieces.prepend_to(Draft(end)).0 {
+            0 => Err(ArenaFull),
+            start => Ok(send(Built { start, end })),
+        }
+    }
+
+    /// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
+    /// What was built is gone afterwards.
+    #[inline(always)]
+    pub(crate) fn call(
+        pieces: impl Pieces,
+        call: impl FnOnce(Built) -> i64,
+    ) -> Option<ArenaBytes> {
+        let end = storage::origin() + begin();
+        let returned = match pieces.prepend_to(Draft(end)).0 {
+            0 => {
+                REFUSED.set(1);
+                0
+            }
+            start => {
+                // The host may now allocate, but only up to the text.
+                let scratch = SCRATCH.get();
+                SCRATCH.set(SIZE - ((start - storage::origin()) & !7));
+                let returned = call(Built { start, end });
+                SCRATCH.set(scratch);
+                returned
+            }
+        };
+        lease(returned)
+    }
+
+    /// Builds `pieces` and keeps them.
+    pub(crate) fn keep(pieces: impl Pieces) -> Result<Text, ArenaFull> {
+        let end = storage::origin() + begin();
+        let start = pieces.prepend_to(Draft(end)).0;
+        if start == 0 {
+            return Err(ArenaFull);
+        }
+        // As with leases: an empty text holds nothing, so `TEXTS` cannot overflow.
+        let mut packed = EMPTY;
+        if start != end {
+            packed = Packed::new(u64::from(start) << 32 | u64::from(end - start)).unwrap_or(EMPTY);
+            SCRATCH.set(SIZE - (offset_of(packed) & !7));
+            TEXTS.set(TEXTS.get() + 1);
+        }
+        Ok(Text { packed, not_send: PhantomData })
+    }
+}
+
+/// Text that the guest built in the arena's scratch, with [`text::build`](crate::text::build).
+///
+/// Derefs to the bytes. While it lives they stay where they are; dropping it gives the space back.
+/// Like the leases on what the host wrote it is neither [`Send`] nor [`Sync`].
+#[repr(transparent)]
+pub struct Text {
+    packed: Packed,
+    /// Keeps the text on its thread: the arena's bookkeeping belongs to it.
+    not_send: PhantomData<*mut u8>,
+}
+
+impl Text {
+    /// The text as `str`, or `None` when a piece of it was not UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        text::from_utf8(self)
+    }
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `keep` made the block from the draft's own bytes and turned it into scratch,
+        // which no lease, draft or other text overlaps until `drop`. Nothing writes to it but
+        // `deref_mut`, which borrows the text mutably.
+        unsafe { bytes_of(self.packed) }
+    }
+}
+
+impl DerefMut for Text {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`; the text is borrowed mutably.
+        unsafe { bytes_of_mut(self.packed) }
+    }
+}
+
+impl Drop for Text {
+    fn drop(&mut self) {
+        let (start, len) = (offset_of(self.packed), len_of(self.packed));
+        if len == 0 {
+            return;
+        }
+        let texts = TEXTS.get() - 1;
+        TEXTS.set(texts);
+        if texts == 0 {
+            SCRATCH.set(0);
+        } else if start & !7 == top() {
+            SCRATCH.set(SIZE - block_end(start, len));
+        }
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => fmt::Debug::fmt(text, f),
+            None => fmt::Debug::fmt(&**self, f),
+        }
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Text {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl Eq for Text {}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}

@@ -1,0 +1,266 @@
+//! What a flare exports: the action it answers with, and the macros that make the exports.
+
+/// What the host does once the handler of an HTTP flare has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum FlareAction {
+    /// Send the response that the flare built with [`response`](crate::response).
+    Respond = 1,
+    /// Forward the request to the origin, and apply what the flare set to the origin's response
+    /// before it goes to the client.
+    Transform = 2,
+    /// Forward the request to the origin, and its response to the client, untouched.
+    PassThrough = 3,
+}
+
+impl FlareAction {
+    /// The action as `handle_request` returns it: in the high 32 bits, the low ones are 0.
+    pub const fn to_i64(self) -> i64 {
+        (self as i64) << 32
+    }
+}
+
+/// What an HTTP handler may return: a [`FlareAction`], or a `Result` of one.
+///
+/// An `Err` ends the invocation with a trap (on native targets: a panic): the host discards the
+/// instance and answers the client with a 5xx status of its own. So `?` works in a handler, for
+/// what should not happen and needs no answer of the flare's:
+///
+/// ```
+/// # #[cfg(all(feature = "request", feature = "response"))] {
+/// use flaron_sdk::{ArenaFull, FlareAction, request, response};
+///
+/// flaron_sdk::handle_request!(echo);
+///
+/// fn echo() -> Result<FlareAction, ArenaFull> {
+///     response::set_body_pieces((request::method(), " ", request::url()))?;
+///     Ok(FlareAction::Respond)
+/// }
+/// # }
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "an HTTP handler returns `FlareAction`, or a `Result` of one, not `{Self}`",
+    label = "this handler returns `{Self}`"
+)]
+pub trait Outcome {
+    /// The action, as `handle_request` returns it.
+    fn into_i64(self) -> i64;
+}
+
+impl Outcome for FlareAction {
+    #[inline(always)]
+    fn into_i64(self) -> i64 {
+        self.to_i64()
+    }
+}
+
+impl<E> Outcome for Result<FlareAction, E> {
+    #[inline(always)]
+    fn into_i64(self) -> i64 {
+        match self {
+            Ok(action) => action.to_i64(),
+            #[cfg(target_family = "wasm")]
+            Err(_) => core::arch::wasm32::unreachable(),
+            #[cfg(not(target_family = "wasm"))]
+            Err(_) => panic!("the handler returned an error"),
+        }
+    }
+}
+
+/// Exports `alloc`, through which the host gets room for what it returns.
+///
+/// [`handle_request!`](crate::handle_request), [`ws_handlers!`](crate::ws_handlers) and
+/// [`flare!`](crate::flare) contain it. Use it by itself, with
+/// [`reset_arena`](crate::reset_arena), only to write the other exports by hand.
+#[macro_export]
+macro_rules! export_alloc {
+    () => {
+        // SAFETY: the name is the one the host looks for; `alloc` is no symbol of the C library.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn alloc(size: i32) -> i32 {
+            $crate::guest_alloc(size)
+        }
+    };
+}
+
+/// Makes an HTTP flare of a handler: a function without arguments that returns a
+/// [`FlareAction`], or a `Result` of one ([`Outcome`](crate::Outcome)).
+///
+/// ```
+/// # #[cfg(feature = "response")] {
+/// use flaron_sdk::{FlareAction, response};
+///
+/// flaron_sdk::handle_request!(teapot);
+///
+/// fn teapot() -> FlareAction {
+///     response::set_status(418);
+///     FlareAction::Respond
+/// }
+/// # }
+/// # fn main() {}
+/// ```
+///
+/// It makes the exports `alloc` and `handle_request`; the latter frees the arena, calls the handler
+/// and returns its action. For a flare that serves WebSockets too, use [`flare!`](crate::flare).
+#[macro_export]
+macro_rules! handle_request {
+    ($handler:ident $(,)?) => {
+        $crate::__only_one_entry_macro!();
+        $crate::export_alloc!();
+        $crate::__export_http!($handler);
+    };
+}
+
+/// Makes a WebSocket flare of three handlers, for `open`, `message` and `close`: functions without
+/// arguments that return nothing.
+///
+/// ```
+/// # #[cfg(feature = "ws")] {
+/// use flaron_sdk::ws;
+///
+/// flaron_sdk::ws_handlers!(on_open, on_message, on_close);
+///
+/// fn on_open() {
+///     let _ = ws::send_text("welcome");
+/// }
+/// fn on_message() {
+///     let _ = ws::send(&ws::event_data());
+/// }
+/// fn on_close() {}
+/// # }
+/// # fn main() {}
+/// ```
+///
+/// It makes the exports `alloc`, `ws_open`, `ws_message` and `ws_close`; each of the last three
+/// frees the arena and calls its handler. For a flare that serves HTTP too, use
+/// [`flare!`](crate::flare).
+#[macro_export]
+macro_rules! ws_handlers {
+    ($open:ident, $message:ident, $close:ident $(,)?) => {
+        $crate::__only_one_entry_macro!();
+        $crate::export_alloc!();
+        $crate::__export_ws!($open, $message, $close);
+    };
+}
+
+/// Makes one flare that serves both HTTP and WebSockets.
+///
+/// ```
+/// # #[cfg(all(feature = "response", feature = "ws"))] {
+/// use flaron_sdk::{FlareAction, response, ws};
+///
+/// flaron_sdk::flare! {
+///     request: page,
+///     open: on_open,
+///     message: on_message,
+///     close: on_close,
+/// }
+///
+/// fn page() -> FlareAction {
+///     response::set_body_str("connect with a WebSocket");
+///     FlareAction::Respond
+/// }
+/// fn on_open() {}
+/// fn on_message() {
+///     let _ = ws::send(&ws::event_data());
+/// }
+/// fn on_close() {}
+/// # }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! flare {
+    (
+        request: $handler:ident,
+        open: $open:ident,
+        message: $message:ident,
+        close: $close:ident $(,)?
+    ) => {
+        $crate::__only_one_entry_macro!();
+        $crate::export_alloc!();
+        $crate::__export_http!($handler);
+        $crate::__export_ws!($open, $message, $close);
+    };
+}
+
+/// Gives a `#![no_std]` flare its panic handler: one `unreachable` instruction, at which the host
+/// ends the invocation. Nothing of the panic's message is linked.
+///
+/// A flare that uses `std` has a panic handler already and does not call this. On native targets
+/// (`cargo test`, rust-analyzer) it takes the handler of `std`.
+#[macro_export]
+macro_rules! panic_handler {
+    () => {
+        #[cfg(not(target_family = "wasm"))]
+        extern crate std as _;
+
+        #[cfg(target_family = "wasm")]
+        #[panic_handler]
+        fn panic(_: &::core::panic::PanicInfo<'_>) -> ! {
+            ::core::arch::wasm32::unreachable()
+        }
+    };
+}
+
+/// Defined twice, this tells what is wrong; the clash of `alloc` alone would not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __only_one_entry_macro {
+    () => {
+        #[allow(non_upper_case_globals, dead_code)]
+        const one_crate_has_one_of__handle_request__ws_handlers__or_flare_for_both: () = ();
+    };
+}
+
+/// Calls a handler. As an argument it is what an error about its type points at.
+#[doc(hidden)]
+#[inline(always)]
+pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
+    handler().into_i64()
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_http {
+    ($handler:ident) => {
+        // SAFETY: the name is the one the host looks for, and none of the C library's.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn handle_request() -> i64 {
+            $crate::reset_arena();
+            $crate::entry::call_http($handler)
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_ws {
+    ($open:ident, $message:ident, $close:ident) => {
+        $crate::__export_ws!(ws_open => $open);
+        $crate::__export_ws!(ws_message => $message);
+        $crate::__export_ws!(ws_close => $close);
+    };
+    ($export:ident => $handler:ident) => {
+        // SAFETY: the name is the one the host looks for, and none of the C library's.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $export() -> i64 {
+            const HANDLER: fn() = $handler;
+            $crate::reset_arena();
+            HANDLER();
+            0
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FlareAction;
+
+    #[test]
+    fn the_action_is_in_the_high_half() {
+        assert_eq!(FlareAction::Respond.to_i64(), 1 << 32);
+        assert_eq!(FlareAction::Transform.to_i64(), 2 << 32);
+        assert_eq!(FlareAction::PassThrough.to_i64(), 3 << 32);
+    }
+}

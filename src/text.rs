@@ -1,0 +1,353 @@
+//! Building text without `core::fmt` and without a heap, and the UTF-8 check.
+//!
+//! Text is given as *pieces*: strings, bytes, numbers, leases on what the host sent, and tuples of
+//! pieces. They are copied once, straight to where they are needed:
+//!
+//! ```
+//! use flaron_sdk::text::{self, Hex};
+//!
+//! let text = text::build(("order ", 42_u32, " is 0x", Hex(0x2a), "\n"))?;
+//! assert_eq!(&text[..], b"order 42 is 0x2a\n");
+//! # Ok::<(), flaron_sdk::ArenaFull>(())
+//! ```
+//!
+//! [`build`] puts the text into the arena's scratch; [`TextBuf`] into a buffer of the caller's, and
+//! piece by piece. Functions that end in `_pieces` ([`response::set_body_pieces`] and others) build
+//! what they send and give the space back at once.
+//!
+//! Text that does not fit is an error, never a cut-off string.
+//!
+//! [`response::set_body_pieces`]: crate::response::set_body_pieces
+
+use core::fmt;
+
+pub use crate::arena::Text;
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft};
+
+mod sealed {
+    use crate::arena::ArenaBytes;
+
+    /// Where pieces go: from the last byte to the first.
+    pub trait Sink: Sized {
+        /// Puts bytes in front of what is already there.
+        fn bytes(self, bytes: &[u8]) -> Self;
+
+        /// Puts the bytes of a lease in front, and drops it.
+        #[inline(always)]
+        fn lease(self, lease: ArenaBytes) -> Self {
+            self.bytes(&lease)
+        }
+
+        /// Puts one byte in front.
+        #[inline(always)]
+        fn byte(self, byte: u8) -> Self {
+            self.bytes(&[byte])
+        }
+    }
+
+    /// What [`super::Pieces`] can do; out of reach, so that no piece of a stranger's can call the
+    /// host while a draft is open.
+    pub trait Prepend {
+        fn prepend_to<S: Sink>(self, sink: S) -> S;
+    }
+}
+pub(crate) use sealed::{Prepend, Sink};
+
+/// What text is built of.
+///
+/// - `&str`, `&[u8]`, `&[u8; N]`: their bytes;
+/// - `u8` to `u64`, `i8` to `i64`, `usize`, `isize`: the number in decimal;
+/// - [`Hex`]: a number in lowercase hexadecimal;
+/// - [`ArenaStr`], [`ArenaBytes`], `&Text`: their bytes as they are, links no UTF-8 check;
+/// - `Option` of a piece: the piece, or nothing;
+/// - `()` and tuples of up to eight pieces: one after the other; tuples nest.
+pub trait Pieces: Prepend {}
+impl<T: Prepend> Pieces for T {}
+
+impl Prepend for &[u8] {
+    #[inline(always)]
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink.bytes(self)
+    }
+}
+
+/// Pieces that are bytes by another name.
+macro_rules! bytes_pieces {
+    ($($(#[$attribute:meta])* [$($generics:tt)*] $type:ty, $self:ident => $bytes:expr;)*) => {$(
+        $(#[$attribute])*
+        impl $($generics)* Prepend for $type {
+            #[inline(always)]
+            fn prepend_to<S: Sink>($self, sink: S) -> S {
+                sink.bytes($bytes)
+            }
+        }
+    )*};
+}
+
+bytes_pieces! {
+    [] &str, self => self.as_bytes();
+    [<const N: usize>] &[u8; N], self => self;
+    [] &ArenaStr, self => self.raw();
+    [] &ArenaBytes, self => self;
+    [] &Text, self => self;
+}
+
+impl Prepend for ArenaBytes {
+    #[inline(always)]
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink.lease(self)
+    }
+}
+
+impl Prepend for ArenaStr {
+    #[inline(always)]
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink.lease(self.into_bytes())
+    }
+}
+
+impl<T: Prepend> Prepend for Option<T> {
+    #[inline(always)]
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        match self {
+            Some(piece) => piece.prepend_to(sink),
+            None => sink,
+        }
+    }
+}
+
+/// Writes a number in decimal, last digit first. One for each word size, because 64-bit
+/// arithmetic costs more.
+macro_rules! decimal {
+    ($name:ident: $word:ty) => {
+        #[inline(never)] // shared by all numbers of this size
+        fn $name<S: Sink>(mut number: $word, mut sink: S) -> S {
+            loop {
+                sink = sink.byte(b'0' + (number % 10) as u8);
+                number /= 10;
+                if number == 0 {
+                    return sink;
+                }
+            }
+        }
+    };
+}
+decimal!(decimal_u32: u32);
+decimal!(decimal_u64: u64);
+
+macro_rules! number_pieces {
+    ($($unsigned:ty, $signed:ty => $decimal:ident($word:ty);)*) => {$(
+        impl Prepend for $unsigned {
+            #[inline(always)]
+            fn prepend_to<S: Sink>(self, sink: S) -> S {
+                $decimal(self as $word, sink)
+            }
+        }
+
+        impl Prepend for $signed {
+            #[inline(always)]
+            fn prepend_to<S: Sink>(self, sink: S) -> S {
+                let sink = $decimal(self.unsigned_abs() as $word, sink);
+                if self < 0 { sink.byte(b'-') } else { sink }
+            }
+        }
+    )*};
+}
+
+number_pieces! {
+    u8, i8 => decimal_u32(u32);
+    u16, i16 => decimal_u32(u32);
+    u32, i32 => decimal_u32(u32);
+    u64, i64 => decimal_u64(u64);
+}
+#[cfg(target_pointer_width = "32")]
+number_pieces! { usize, isize => decimal_u32(u32); }
+#[cfg(not(target_pointer_width = "32"))]
+number_pieces! { usize, isize => decimal_u64(u64); }
+
+/// A piece: the number in lowercase hexadecimal, without prefix and leading zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hex(pub u64);
+
+impl Prepend for Hex {
+    fn prepend_to<S: Sink>(self, mut sink: S) -> S {
+        let mut number = self.0;
+        loop {
+            let digit = (number & 15) as u8;
+            sink = sink.byte(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+            number >>= 4;
+            if number == 0 {
+                return sink;
+            }
+        }
+    }
+}
+
+impl Prepend for () {
+    #[inline(always)]
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink
+    }
+}
+
+/// Tuples: the last piece is written first.
+macro_rules! tuple_pieces {
+    ($($piece:ident)* ; $($reversed:ident)*) => {
+        impl<$($piece: Prepend),*> Prepend for ($($piece,)*) {
+            #[inline(always)]
+            #[allow(non_snake_case)]
+            fn prepend_to<Out: Sink>(self, sink: Out) -> Out {
+                let ($($piece,)*) = self;
+                $(let sink = $reversed.prepend_to(sink);)*
+                sink
+            }
+        }
+    };
+}
+tuple_pieces!(A; A);
+tuple_pieces!(A B; B A);
+tuple_pieces!(A B C; C B A);
+tuple_pieces!(A B C D; D C B A);
+tuple_pieces!(A B C D E; E D C B A);
+tuple_pieces!(A B C D E F; F E D C B A);
+tuple_pieces!(A B C D E F G; G F E D C B A);
+tuple_pieces!(A B C D E F G H; H G F E D C B A);
+
+/// Builds text in the arena's scratch.
+///
+/// # Errors
+///
+/// [`ArenaFull`] when the free part of the arena is smaller than the text.
+pub fn build(pieces: impl Pieces) -> Result<Text, ArenaFull> {
+    Draft::keep(pieces)
+}
+
+/// The error of a [`TextBuf`]: the rest of the buffer is smaller than what was to be appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextFull;
+
+impl fmt::Display for TextFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text does not fit into its buffer")
+    }
+}
+
+impl core::error::Error for TextFull {}
+
+/// Text in a buffer of the caller's, from front to back.
+///
+/// ```
+/// use flaron_sdk::text::TextBuf;
+///
+/// let mut buffer = [0; 32];
+/// let mut text = TextBuf::new(&mut buffer);
+/// for hits in [7_u32, 11] {
+///     text.push((hits, "\n"))?;
+/// }
+/// assert_eq!(text.as_bytes(), b"7\n11\n");
+/// # Ok::<(), flaron_sdk::text::TextFull>(())
+/// ```
+///
+/// It implements [`core::fmt::Write`], so `write!` works, at the price of `core::fmt`.
+pub struct TextBuf<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+}
+
+impl<'a> TextBuf<'a> {
+    /// Empty text in `buffer`.
+    pub fn new(buffer: &'a mut [u8]) -> TextBuf<'a> {
+        TextBuf { buffer, len: 0 }
+    }
+
+    /// Appends pieces: all of them, or nothing and an error.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFull`] when the rest of the buffer is too small.
+    pub fn push(&mut self, pieces: impl Pieces) -> Result<(), TextFull> {
+        let rest = self.buffer.get_mut(self.len..).unwrap_or_default();
+        // The pieces come backwards: they are built at the far end, then moved up.
+        let Some(free) = pieces.prepend_to(Tail(Some(rest))).0 else {
+            return Err(TextFull);
+        };
+        let free = free.len();
+        self.buffer.copy_within(self.len + free.., self.len);
+        self.len = self.buffer.len() - free;
+        Ok(())
+    }
+
+    /// What has been built.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+
+    /// What has been built as `str`, or `None` when a piece of it was not UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        from_utf8(self.as_bytes())
+    }
+}
+
+impl fmt::Write for TextBuf<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text).map_err(|_| fmt::Error)
+    }
+}
+
+/// The far end of a buffer; `None` once something did not fit.
+struct Tail<'a>(Option<&'a mut [u8]>);
+
+impl Sink for Tail<'_> {
+    fn bytes(self, bytes: &[u8]) -> Self {
+        let fit = self.0.and_then(|space| {
+            let rest = space.len().checked_sub(bytes.len())?;
+            let (rest, tail) = space.split_at_mut_checked(rest)?;
+            tail.copy_from_slice(bytes);
+            Some(rest)
+        });
+        Tail(fit)
+    }
+}
+
+/// The bytes as text, if they are UTF-8: what `core::str::from_utf8` answers, in a fraction of
+/// its size.
+pub fn from_utf8(bytes: &[u8]) -> Option<&str> {
+    if valid_up_to(bytes, 0) < bytes.len() {
+        return None;
+    }
+    Some(crate::arena::valid_str(bytes))
+}
+
+/// Where UTF-8 ends to be valid: the index of the first byte, from `start` on, that begins no
+/// character; the length if there is none.
+///
+/// Sequences that are too long, surrogates and what lies beyond U+10FFFF are not valid.
+#[inline(never)] // shared
+pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
+    let mut rest = bytes.get(start..).unwrap_or_default().iter();
+    loop {
+        let at = bytes.len() - rest.len();
+        let Some(&first) = rest.next() else {
+            return at;
+        };
+        if first < 0x80 {
+            continue;
+        }
+        // The smallest number that needs as many bytes as `first` announces, and how many follow.
+        let (smallest, more, mut number) = match first {
+            0xc0..0xe0 => (0x80, 1, u32::from(first) & 0x1f),
+            0xe0..0xf0 => (0x800, 2, u32::from(first) & 0xf),
+            0xf0..0xf8 => (0x1_0000, 3, u32::from(first) & 7),
+            _ => return at,
+        };
+        for _ in 0..more {
+            match rest.next() {
+                Some(&byte) if byte & 0xc0 == 0x80 => number = number << 6 | u32::from(byte) & 0x3f,
+                _ => return at,
+            }
+        }
+        if number < smallest || char::from_u32(number).is_none() {
+            return at;
+        }
+    }
+}
