@@ -23,7 +23,7 @@ const STYLE: &str = "
   .span { stroke: #afb8c1; stroke-width: 1 }
   .limit { stroke: #1f2328; stroke-width: 2 }
   .over { stroke: #d1242f; stroke-width: 2 }
-  .c0 { fill: #0969da; color: #0969da } .c1 { fill: #b35900 } .c2 { fill: #8250df }
+  .c0 { fill: #0969da } .c1 { fill: #b35900 } .c2 { fill: #8250df }
   .c3 { fill: #1a7f37 } .c4 { fill: #cf222e }
   .soft { fill: #80b3f0 }
   @media (prefers-color-scheme: dark) {
@@ -117,7 +117,7 @@ pub fn peers(flares: &[String], series: &[Series], notes: &[String]) -> String {
     let high = all().max().map_or(1000.0, |&bytes| bytes as f64 * 1.1);
     let x = |bytes: f64| left + (right - left) * (bytes / low).ln() / (high / low).ln();
 
-    let mut svg = Svg::new(bottom + 40.0 + 16.0 * notes.len() as f64);
+    let mut svg = Svg::new(bottom + 20.0 + 16.0 * notes.len() as f64);
     svg.text(
         MARGIN,
         30.0,
@@ -171,7 +171,12 @@ pub fn peers(flares: &[String], series: &[Series], notes: &[String]) -> String {
             if i == 0 {
                 svg.text(at - 10.0, y + 4.0, "strong end", &thousands(bytes));
             } else if i + 1 == series.len() {
-                svg.text(at + 10.0, y + 4.0, "faint", &thousands(bytes));
+                // Beside its mark at the end of the row, below it where others stand there.
+                if bytes == max {
+                    svg.text(at + 10.0, y + 4.0, "faint", &thousands(bytes));
+                } else {
+                    svg.text(at, y + 18.0, "faint middle", &thousands(bytes));
+                }
             }
         }
     }

@@ -95,11 +95,12 @@ fn published(dir: &Path, target_dir: &Path, wasm_opt: Option<&WasmOpt>) -> Resul
 }
 
 impl Comparison {
-    /// The flares of either side, ours first in their order.
+    /// The flares that have a peer, our smallest first. (One of ours without a peer cannot be
+    /// compared; `cargo size` shows it.)
     fn flares(&self) -> Vec<String> {
         let mut names: Vec<String> = self.published.iter().map(|m| m.name.clone()).collect();
-        // What has no peer cannot be compared; `cargo size` shows it.
-        names.sort();
+        let size = |name: &str| find(&self.ours, name).map_or(u64::MAX, |ours| ours.raw.bytes);
+        names.sort_by_key(|name| (size(name), name.clone()));
         names
     }
 
@@ -258,9 +259,9 @@ mod tests {
             .map(|l| l.split_whitespace().collect())
             .collect();
         let size = wasm.len().to_string();
-        assert_eq!(rows[1][..4], ["echo", "-", "-", &size]);
-        assert_eq!(rows[2][..4], ["hello", &size, "564", &size]);
-        assert_eq!(rows[2].last(), Some(&"21"));
+        assert_eq!(rows[1][..4], ["hello", &size, "564", &size]);
+        assert_eq!(rows[2][..4], ["echo", "-", "-", &size]);
+        assert_eq!(rows[1].last(), Some(&"21"));
         assert!(text.contains("These three: a note."));
     }
 }

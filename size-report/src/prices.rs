@@ -45,6 +45,9 @@ struct Probe {
     /// What to use in place of `handle_request!(probe)`.
     #[serde(default)]
     entry: String,
+    /// The functions it is the price of, if they are not its name.
+    #[serde(default)]
+    covers: Vec<String>,
 }
 
 /// The empty flare's name among the probes.
@@ -488,16 +491,17 @@ fn number(bytes: i64) -> String {
 /// The public functions of the SDK that have neither a probe nor a reason to have none.
 pub fn without_price(project: &Project) -> Result<Vec<String>> {
     let probes = read_probes(&project.file("probes.toml"))?;
-    // A probe speaks for every function its name or its code calls by its full name.
-    let speaks_for = |function: &str| {
+    let covers = |probe: &Probe, function: &str| {
+        probe.covers.iter().any(|covered| covered == function)
+            || probe.name.split(' ').any(|word| word == function)
+    };
+    let has_price = |function: &str| {
         probes.unpriced.contains_key(function)
-            || probes.probe.iter().any(|probe| {
-                probe.name == function || probe.name.split(' ').any(|word| word == function)
-            })
+            || probes.probe.iter().any(|probe| covers(probe, function))
     };
     let mut missing = Vec::new();
     for function in public_functions(&project.root.join("src"))? {
-        if !speaks_for(&function) {
+        if !has_price(&function) {
             missing.push(function);
         }
     }
@@ -513,8 +517,9 @@ fn public_functions(src: &Path) -> Result<Vec<String>> {
         let syn::Item::Mod(module) = item else {
             continue;
         };
-        // What is there for tests on the developer's machine costs no flare anything.
-        if !is_public(&module.vis) || module.ident == "testing" {
+        // What is there for tests on the developer's machine costs no flare anything, and what is
+        // hidden is there for our own macros.
+        if !is_public(&module.vis) || module.ident == "testing" || is_hidden(&module.attrs) {
             continue;
         }
         let name = module.ident.to_string();
@@ -524,7 +529,9 @@ fn public_functions(src: &Path) -> Result<Vec<String>> {
         };
         for item in items {
             match item {
-                syn::Item::Fn(function) if is_public(&function.vis) => {
+                syn::Item::Fn(function)
+                    if is_public(&function.vis) && !is_hidden(&function.attrs) =>
+                {
                     functions.push(format!("{name}::{}", function.sig.ident));
                 }
                 syn::Item::Impl(block) if block.trait_.is_none() => {
@@ -536,7 +543,7 @@ fn public_functions(src: &Path) -> Result<Vec<String>> {
                     };
                     for item in &block.items {
                         if let syn::ImplItem::Fn(method) = item {
-                            if is_public(&method.vis) {
+                            if is_public(&method.vis) && !is_hidden(&method.attrs) {
                                 functions
                                     .push(format!("{name}::{}::{}", ty.ident, method.sig.ident));
                             }
@@ -557,6 +564,16 @@ fn parse(path: &Path) -> Result<syn::File> {
         fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
     syn::parse_file(&text)
         .with_context(|| format!("{} is no Rust this tool understands", path.display()))
+}
+
+/// Whether there is a `#[doc(hidden)]`.
+fn is_hidden(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("doc")
+            && attribute
+                .parse_args::<syn::Ident>()
+                .is_ok_and(|argument| argument == "hidden")
+    })
 }
 
 fn is_public(visibility: &syn::Visibility) -> bool {
@@ -639,6 +656,7 @@ mod tests {
             code: code.into(),
             items: String::new(),
             entry: String::new(),
+            covers: Vec::new(),
         };
         let body = |code| {
             let source = source(&probe(code));
@@ -666,7 +684,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(
             dir.path().join("lib.rs"),
-            "mod abi; pub mod time; pub mod testing;",
+            "mod abi; pub mod time; pub mod testing; #[doc(hidden)] pub mod entry;",
         )
         .unwrap();
         fs::write(
