@@ -31,6 +31,8 @@ use core::num::NonZeroU64;
 use core::ops::{Deref, DerefMut};
 
 use crate::abi;
+#[cfg(any(feature = "spark", feature = "plasma"))]
+use crate::json;
 use crate::text::{self, Pieces, Sink};
 use storage::{LEASED, LIVE, PENDING, REFUSED, SCRATCH, TEXTS, WAS_REFUSED};
 
@@ -271,7 +273,10 @@ fn len_of(packed: Packed) -> u32 {
 #[inline(always)]
 pub(crate) fn lease(returned: i64) -> Option<ArenaBytes> {
     let packed = Packed::new(check(returned, 0) as u64)?;
-    Some(ArenaBytes { packed, not_send: PhantomData })
+    Some(ArenaBytes {
+        packed,
+        not_send: PhantomData,
+    })
 }
 
 /// Takes what a host call returned as a lease; an empty one if it is none.
@@ -281,7 +286,10 @@ pub(crate) fn lease_or_empty(returned: i64) -> ArenaBytes {
     // SAFETY: what `check` lets through has an address in the arena, and no static has address 0;
     // `EMPTY` is not 0 either.
     let packed = unsafe { Packed::new_unchecked(packed) };
-    ArenaBytes { packed, not_send: PhantomData }
+    ArenaBytes {
+        packed,
+        not_send: PhantomData,
+    }
 }
 
 /// Answers a packed block with itself, counted as leased, if the block is the host's to return;
@@ -374,8 +382,10 @@ pub struct ArenaBytes {
 
 impl ArenaBytes {
     /// A lease on nothing.
-    pub(crate) const EMPTY: ArenaBytes =
-        ArenaBytes { packed: EMPTY, not_send: PhantomData };
+    pub(crate) const EMPTY: ArenaBytes = ArenaBytes {
+        packed: EMPTY,
+        not_send: PhantomData,
+    };
 
     /// The bytes, to be decoded in place.
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
@@ -393,7 +403,10 @@ impl ArenaBytes {
         let lease = ManuallyDrop::new(self);
         // More to the address and less to the length, at once: the end stays where it is.
         let packed = lease.packed.get() + ((u64::from(n) << 32) - u64::from(n));
-        ArenaBytes { packed: Packed::new(packed).unwrap_or(lease.packed), not_send: PhantomData }
+        ArenaBytes {
+            packed: Packed::new(packed).unwrap_or(lease.packed),
+            not_send: PhantomData,
+        }
     }
 
     /// Keeps the first `n` bytes, if there are more.
@@ -411,12 +424,22 @@ impl ArenaBytes {
             LEASED.set(block_end(offset, n));
         }
         let packed = lease.packed.get() - u64::from(len - n);
-        ArenaBytes { packed: Packed::new(packed).unwrap_or(lease.packed), not_send: PhantomData }
+        ArenaBytes {
+            packed: Packed::new(packed).unwrap_or(lease.packed),
+            not_send: PhantomData,
+        }
     }
 
     /// The same lease as text; see [`ArenaStr`].
     pub fn into_text(self) -> ArenaStr {
         ArenaStr(self)
+    }
+}
+
+/// A lease on nothing.
+impl Default for ArenaBytes {
+    fn default() -> ArenaBytes {
+        ArenaBytes::EMPTY
     }
 }
 
@@ -492,11 +515,22 @@ impl ArenaStr {
     }
 }
 
+impl ArenaStr {
+    /// The bytes, to be overwritten with text or zeros.
+    #[cfg(feature = "secrets")]
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        self.0.as_mut()
+    }
+}
+
 impl Deref for ArenaStr {
     type Target = str;
 
     fn deref(&self) -> &str {
-        let (offset, len) = (offset_of(self.0.packed) as usize, len_of(self.0.packed) as usize);
+        let (offset, len) = (
+            offset_of(self.0.packed) as usize,
+            len_of(self.0.packed) as usize,
+        );
         let mut at = 0;
         loop {
             // SAFETY: as in `ArenaBytes::deref`. The borrow ends before the write below.
@@ -555,6 +589,137 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for ArenaStr {
 }
 
 impl Eq for ArenaStr {}
+
+/// The bit in a packed length that marks a block as a part of another, or as one that has parts.
+///
+/// With it the block seems to end far behind `LEASED`, so [`release`] counts it but never rolls
+/// back: its neighbours may still live. Arenas are smaller than this bit says, so no length has it.
+const SHARED: u64 = 1 << 31;
+
+/// A lease on a part of what the host wrote into the arena: a key of [`Keys`].
+///
+/// Derefs to `str`. It may outlive the [`Keys`] that it came from; the space of all of them is free
+/// again when the last one is dropped (and no other lease is alive).
+#[repr(transparent)]
+pub struct Key {
+    packed: Packed,
+    /// Keeps the lease on its thread: the arena's bookkeeping belongs to it.
+    not_send: PhantomData<*mut u8>,
+}
+
+impl Deref for Key {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        let packed = Packed::new(self.packed.get() & !SHARED).unwrap_or(EMPTY);
+        // SAFETY: `Keys::next` made it from a part of its block that no other key overlaps and that
+        // it never touches again. The block stays leased while a part of it lives: `release` does
+        // not roll back for parts, so only when nothing is alive.
+        valid_str(unsafe { bytes_of(packed) })
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        release(self.packed);
+    }
+}
+
+impl AsRef<str> for Key {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for Key {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for Key {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl Eq for Key {}
+
+/// The keys of a store: an iterator over [`Key`]s, which are decoded as it goes, where they lie.
+///
+/// It is a lease on what the host wrote. It ends at the first thing that is not as the ABI says.
+pub struct Keys {
+    packed: Packed,
+    /// Where the next key begins.
+    at: u32,
+    /// Keeps the lease on its thread: the arena's bookkeeping belongs to it.
+    not_send: PhantomData<*mut u8>,
+}
+
+#[cfg(any(feature = "spark", feature = "plasma"))]
+impl Keys {
+    /// The keys in a JSON array of strings.
+    pub(crate) fn new(json: ArenaBytes) -> Keys {
+        let lease = ManuallyDrop::new(json);
+        // An empty lease is not counted, and must not be; nothing can be a part of it.
+        let shared = if len_of(lease.packed) == 0 { 0 } else { SHARED };
+        let packed = Packed::new(lease.packed.get() | shared).unwrap_or(EMPTY);
+        Keys {
+            packed,
+            at: 0,
+            not_send: PhantomData,
+        }
+    }
+}
+
+#[cfg(any(feature = "spark", feature = "plasma"))]
+impl Iterator for Keys {
+    type Item = Key;
+
+    fn next(&mut self) -> Option<Key> {
+        let address = self.packed.get() >> 32;
+        let len = self.packed.get() as u32 & !(SHARED as u32);
+        let rest = Packed::new((address + u64::from(self.at)) << 32 | u64::from(len - self.at))?;
+        // SAFETY: what is left of the block: the keys handed out so far lie before it. `Keys` gives
+        // nobody else a borrow of it.
+        let mut json = json::InPlace::new(unsafe { bytes_of_mut(rest) });
+        let opening = if self.at == 0 { b'[' } else { b',' };
+        // If there is no key, whether at the end or for an error, there will be none again.
+        json.reader().expect(opening)?;
+        json.reader().peek();
+        let start = json.at();
+        json.set_out(start);
+        json.string()?;
+        let (end, at) = (json.out(), json.at());
+        let packed = Packed::new(
+            (address + u64::from(self.at) + start as u64) << 32 | SHARED | (end - start) as u64,
+        )?;
+        self.at += at as u32;
+        LIVE.set(LIVE.get() + 1);
+        Some(Key {
+            packed,
+            not_send: PhantomData,
+        })
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        release(self.packed);
+    }
+}
 
 /// Text being built at the top end of the free space, from its last byte to its first.
 ///
@@ -659,10 +824,7 @@ impl Draft {
     /// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
     /// What was built is gone afterwards.
     #[inline(always)]
-    pub(crate) fn call(
-        pieces: impl Pieces,
-        call: impl FnOnce(Built) -> i64,
-    ) -> Option<ArenaBytes> {
+    pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Built) -> i64) -> Option<ArenaBytes> {
         let end = storage::origin() + begin();
         let returned = match pieces.prepend_to(Draft(end)).0 {
             0 => {
@@ -695,7 +857,10 @@ impl Draft {
             SCRATCH.set(SIZE - (offset_of(packed) & !7));
             TEXTS.set(TEXTS.get() + 1);
         }
-        Ok(Text { packed, not_send: PhantomData })
+        Ok(Text {
+            packed,
+            not_send: PhantomData,
+        })
     }
 }
 

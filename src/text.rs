@@ -174,7 +174,11 @@ impl Prepend for Hex {
         let mut number = self.0;
         loop {
             let digit = (number & 15) as u8;
-            sink = sink.byte(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+            sink = sink.byte(if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' - 10 + digit
+            });
             number >>= 4;
             if number == 0 {
                 return sink;
@@ -330,24 +334,89 @@ pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
         let Some(&first) = rest.next() else {
             return at;
         };
-        if first < 0x80 {
-            continue;
-        }
-        // The smallest number that needs as many bytes as `first` announces, and how many follow.
-        let (smallest, more, mut number) = match first {
-            0xc0..0xe0 => (0x80, 1, u32::from(first) & 0x1f),
-            0xe0..0xf0 => (0x800, 2, u32::from(first) & 0xf),
-            0xf0..0xf8 => (0x1_0000, 3, u32::from(first) & 7),
-            _ => return at,
-        };
-        for _ in 0..more {
-            match rest.next() {
-                Some(&byte) if byte & 0xc0 == 0x80 => number = number << 6 | u32::from(byte) & 0x3f,
-                _ => return at,
-            }
-        }
-        if number < smallest || char::from_u32(number).is_none() {
+        if first >= 0x80 && decode_char(first, || rest.next().copied()).is_none() {
             return at;
         }
     }
+}
+
+/// Decodes a character of UTF-8 whose first byte is `first`, and the others what `next` gives;
+/// `None` if they make no character.
+#[inline(always)]
+pub(crate) fn decode_char(first: u8, mut next: impl FnMut() -> Option<u8>) -> Option<u32> {
+    // The smallest number that needs as many bytes as `first` announces, and how many follow.
+    let (smallest, more, mut code) = match first {
+        0..0x80 => return Some(first.into()),
+        0xc0..0xe0 => (0x80, 1, u32::from(first) & 0x1f),
+        0xe0..0xf0 => (0x800, 2, u32::from(first) & 0xf),
+        0xf0..0xf8 => (0x1_0000, 3, u32::from(first) & 7),
+        _ => return None,
+    };
+    for _ in 0..more {
+        let byte = next()?;
+        if byte & 0xc0 != 0x80 {
+            return None;
+        }
+        code = code << 6 | u32::from(byte) & 0x3f;
+    }
+    (code >= smallest && char::from_u32(code).is_some()).then_some(code)
+}
+
+/// Encodes a character as UTF-8, byte by byte.
+#[inline(always)]
+pub(crate) fn encode_char(code: u32, mut put: impl FnMut(u8)) {
+    if code < 0x80 {
+        return put(code as u8);
+    }
+    if code < 0x800 {
+        put((code >> 6) as u8 | 0xc0);
+    } else {
+        if code < 0x1_0000 {
+            put((code >> 12) as u8 | 0xe0);
+        } else {
+            put((code >> 18) as u8 | 0xf0);
+            put((code >> 12) as u8 & 0x3f | 0x80);
+        }
+        put((code >> 6) as u8 & 0x3f | 0x80);
+    }
+    put(code as u8 & 0x3f | 0x80);
+}
+
+/// The value of a hexadecimal digit in either case.
+pub(crate) fn hex_value(digit: u8) -> Option<u32> {
+    char::from(digit).to_digit(16)
+}
+
+/// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or
+/// `None` if it is no hexadecimal text.
+#[cfg(feature = "crypto")]
+pub(crate) fn decode_hex(text: &mut [u8]) -> Option<usize> {
+    let text = core::cell::Cell::from_mut(text).as_slice_of_cells();
+    let mut decoded = text.iter();
+    for pair in text.chunks(2) {
+        let [high, low] = pair else { return None };
+        let byte = hex_value(high.get())? << 4 | hex_value(low.get())?;
+        decoded.next()?.set(byte as u8);
+    }
+    Some(text.len() / 2)
+}
+
+/// A decimal number without a sign: digits and nothing else. `None` if it is too large as well.
+pub(crate) fn parse_u64(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number: u64 = 0;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Not `checked_mul`, which takes a 128-bit product.
+        if number > u64::MAX / 10 {
+            return None;
+        }
+        number = (number * 10).checked_add(digit.into())?;
+    }
+    Some(number)
 }

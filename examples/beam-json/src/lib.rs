@@ -1,0 +1,33 @@
+//! Posts JSON to an API and answers with what it answers.
+#![no_std]
+
+use flaron_sdk::{ArenaFull, FlareAction, beam, json, response};
+
+flaron_sdk::handle_request!(post);
+flaron_sdk::panic_handler!();
+
+/// All of it is known now, so the compiler writes the JSON.
+const OPTIONS: &str = json!({
+    "method": "POST",
+    "headers": {
+        "content-type": "application/json",
+        "authorization": "Bearer demo-token",
+    },
+    "body": "{\"hello\":\"world\"}",
+});
+
+fn post() -> Result<FlareAction, ArenaFull> {
+    match beam::fetch_json("https://api.example.com/echo", OPTIONS) {
+        Ok(upstream) => {
+            response::set_status(upstream.status);
+            response::set_header_pieces("content-type", upstream.header_bytes("content-type"))?;
+            response::set_body(upstream.body_bytes());
+        }
+        Err(_) => {
+            response::set_status(502);
+            response::set_header("content-type", "text/plain");
+            response::set_body_str("upstream fetch failed");
+        }
+    }
+    Ok(FlareAction::Respond)
+}

@@ -1,0 +1,20 @@
+//! A hash, an ID and the time, all made by the host.
+#![no_std]
+
+use flaron_sdk::{ArenaFull, FlareAction, crypto, id, json, response, time};
+
+flaron_sdk::handle_request!(report);
+flaron_sdk::panic_handler!();
+
+/// All of it is known now, so the compiler writes the JSON.
+const HELLO: &str = json!({ "algorithm": "sha256", "input": "hello" });
+
+fn report() -> Result<FlareAction, ArenaFull> {
+    response::set_header("content-type", "text/plain");
+    response::set_body_pieces((
+        ("sha256(\"hello\") = ", crypto::hash_json(HELLO)),
+        ("\nuuid v7        = ", id::uuid_v7()),
+        ("\nedge time      = ", time::now_rfc3339(), "\n"),
+    ))?;
+    Ok(FlareAction::Respond)
+}

@@ -1,0 +1,363 @@
+//! Beam: HTTP requests from the edge to anywhere.
+//!
+//! ```
+//! use flaron_sdk::beam::{self, FetchOptions};
+//!
+//! let options = FetchOptions::new()
+//!     .with_method("POST")
+//!     .with_header("content-type", "application/json")
+//!     .with_body("{}");
+//! match beam::fetch("https://api.example.com/orders", Some(&options)) {
+//!     Ok(response) => assert!(response.status >= 100 && response.header("date").is_some()),
+//!     Err(error) => assert_eq!(error, beam::BeamError::NoResponse),
+//! }
+//! ```
+//!
+//! The host allows `max_fetch_requests` (16 by default) per invocation. Its answer comes as JSON
+//! into the arena and is decoded there, so a response that is larger than the arena is
+//! [`BeamError::ArenaFull`]; see [`ARENA_BYTES`](crate::ARENA_BYTES).
+
+use core::fmt;
+
+use crate::arena::{ArenaBytes, Draft, arena_refused, lease};
+use crate::text::{self, Prepend, Sink};
+use crate::{abi, json};
+
+/// How many headers [`FetchOptions::with_header`] takes.
+pub const MAX_HEADERS: usize = 8;
+
+/// What to send: method, headers and body, all borrowed. Without any it is a plain `GET`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FetchOptions<'a> {
+    method: &'a str,
+    headers: &'a [(&'a str, &'a str)],
+    /// What `with_header` added, and how many.
+    added: [(&'a str, &'a str); MAX_HEADERS],
+    count: usize,
+    body: Option<&'a str>,
+}
+
+impl<'a> FetchOptions<'a> {
+    /// A plain `GET`.
+    pub const fn new() -> FetchOptions<'a> {
+        FetchOptions {
+            method: "",
+            headers: &[],
+            added: [("", ""); MAX_HEADERS],
+            count: 0,
+            body: None,
+        }
+    }
+
+    /// Sets the method.
+    pub const fn with_method(mut self, method: &'a str) -> FetchOptions<'a> {
+        self.method = method;
+        self
+    }
+
+    /// Adds a header, or replaces the one that was added with exactly this name.
+    ///
+    /// Takes [`MAX_HEADERS`] of them; with more, [`fetch`] answers
+    /// [`BeamError::SerializeFailed`]. For more than that, and for headers at hand in a slice,
+    /// there is [`with_headers`](Self::with_headers).
+    pub const fn with_header(mut self, name: &'a str, value: &'a str) -> FetchOptions<'a> {
+        let mut place = 0;
+        while place < self.count && place < MAX_HEADERS && !same(self.added[place].0, name) {
+            place += 1;
+        }
+        if place < MAX_HEADERS {
+            self.added[place] = (name, value);
+        }
+        if place >= self.count {
+            self.count = place + 1;
+        }
+        self
+    }
+
+    /// Sets headers from a slice of names and values, which go before those of
+    /// [`with_header`](Self::with_header).
+    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> FetchOptions<'a> {
+        self.headers = headers;
+        self
+    }
+
+    /// Sets the body. It is text: for anything else, agree on Base64 with the other side.
+    pub const fn with_body(mut self, body: &'a str) -> FetchOptions<'a> {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// Whether two names are the same; `==` is no `const fn`.
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}
+
+/// The options as the host takes them: `{"method"?, "headers"?, "body"?}`.
+impl Prepend for &FetchOptions<'_> {
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        let mut sink = sink.byte(b'}');
+        // From the last member to the first; each but the first begins with a comma.
+        let has_method = !self.method.is_empty();
+        let has_headers = !self.headers.is_empty() || self.count != 0;
+        if let Some(body) = self.body {
+            sink = ("\"body\":", json::Str(body)).prepend_to(sink);
+            if has_headers || has_method {
+                sink = sink.byte(b',');
+            }
+        }
+        if has_headers {
+            sink = sink.byte(b'}');
+            let mut comma = false;
+            let added = self.added.get(..self.count).unwrap_or_default();
+            for (name, value) in self.headers.iter().chain(added).rev() {
+                if comma {
+                    sink = sink.byte(b',');
+                }
+                comma = true;
+                sink = (json::Str(name), ":", json::Str(value)).prepend_to(sink);
+            }
+            sink = sink.bytes(b"\"headers\":{");
+            if has_method {
+                sink = sink.byte(b',');
+            }
+        }
+        if has_method {
+            sink = ("\"method\":", json::Str(self.method)).prepend_to(sink);
+        }
+        sink.byte(b'{')
+    }
+}
+
+/// Sends a request and waits for the response; `None` sends a plain `GET`.
+///
+/// # Errors
+///
+/// [`BeamError`] tells why there is no response. A response with an error status is a response.
+pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse, BeamError> {
+    FetchResponse::decode(fetch_raw(url, opts)?)
+}
+
+/// [`fetch`] with ready-made options: `{"method": …, "headers": {"name": …}, "body": …}`, of which
+/// each may be missing.
+///
+/// With [`json!`](crate::json!) (feature `json`) they are written at compile time, and the flare
+/// links no JSON writer.
+///
+/// # Errors
+///
+/// As [`fetch`].
+pub fn fetch_json(url: &str, options: &str) -> Result<FetchResponse, BeamError> {
+    FetchResponse::decode(fetch_raw_json(url, options)?)
+}
+
+/// Sends a request and gives the host's answer as it came: JSON,
+/// `{"status": …, "headers": {…}, "body": …}`. Links no JSON reader.
+///
+/// # Errors
+///
+/// As [`fetch`], but for what goes wrong in decoding.
+#[inline(always)] // `None` then links no JSON writer
+pub fn fetch_raw(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<ArenaBytes, BeamError> {
+    let Some(opts) = opts else {
+        return fetch_raw_json(url, "{}");
+    };
+    if opts.count > MAX_HEADERS {
+        return Err(BeamError::SerializeFailed);
+    }
+    Draft::call(opts, |opts| abi::beam_fetch(url.as_bytes(), opts)).ok_or_else(BeamError::of_none)
+}
+
+/// [`fetch_raw`] with ready-made options, as [`fetch_json`] takes them.
+///
+/// # Errors
+///
+/// As [`fetch_raw`].
+pub fn fetch_raw_json(url: &str, options: &str) -> Result<ArenaBytes, BeamError> {
+    let returned = abi::beam_fetch(url.as_bytes(), options.as_bytes());
+    lease(returned).ok_or_else(BeamError::of_none)
+}
+
+/// A response: a lease on the host's answer, decoded where it lies.
+pub struct FetchResponse {
+    /// The status code.
+    pub status: u16,
+    /// First the names and values of the headers, each ended by [`END`], then the body; or the
+    /// other way round.
+    decoded: ArenaBytes,
+    headers: Part,
+    body: Part,
+}
+
+/// Where a part of the decoded answer is: from, to.
+type Part = (usize, usize);
+
+/// Ends a decoded string: a byte that no UTF-8 has.
+const END: u8 = 0xff;
+
+impl FetchResponse {
+    /// The value of a header; `name` in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        text::from_utf8(self.header_bytes(name)?)
+    }
+
+    /// The value of a header as bytes: links no UTF-8 check.
+    pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        let mut strings = self.strings();
+        while let (Some(found), Some(value)) = (strings.next(), strings.next()) {
+            if found.eq_ignore_ascii_case(name.as_bytes()) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// The headers, name (in lower case) and value, in the order in which the host gave them.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut strings = self.strings();
+        core::iter::from_fn(move || {
+            let (name, value) = (strings.next()?, strings.next()?);
+            Some((text::from_utf8(name)?, text::from_utf8(value)?))
+        })
+    }
+
+    /// The body as text. The host replaces what is not UTF-8 in it.
+    pub fn body(&self) -> &str {
+        // Decoding has refused everything that is not UTF-8.
+        text::from_utf8(self.body_bytes()).unwrap_or_default()
+    }
+
+    /// The body as bytes: links no UTF-8 check.
+    pub fn body_bytes(&self) -> &[u8] {
+        self.part(self.body)
+    }
+
+    /// The lease, cut down to the body.
+    pub fn into_body(self) -> ArenaBytes {
+        let (from, to) = self.body;
+        self.decoded.truncate(to as u32).skip(from as u32)
+    }
+
+    fn part(&self, (from, to): Part) -> &[u8] {
+        self.decoded.get(from..to).unwrap_or_default()
+    }
+
+    /// The strings that the headers are made of.
+    fn strings(&self) -> impl Iterator<Item = &[u8]> {
+        self.part(self.headers).split(|byte| *byte == END)
+    }
+
+    fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
+        let mut json = json::InPlace::new(answer.as_mut());
+        match Self::parts(&mut json) {
+            Some((status, headers, body)) => Ok(FetchResponse {
+                status,
+                decoded: answer,
+                headers,
+                body,
+            }),
+            None => Err(BeamError::DeserializeFailed),
+        }
+    }
+
+    /// Reads the answer; the last of equal members counts.
+    fn parts(json: &mut json::InPlace<'_>) -> Option<(u16, Part, Part)> {
+        let (mut status, mut headers, mut body) = (None, (0, 0), (0, 0));
+        json.reader().expect(b'{')?;
+        loop {
+            let start = json.out();
+            json.string()?;
+            let is_status = json.decoded_is(start, "status");
+            let is_headers = json.decoded_is(start, "headers");
+            let is_body = json.decoded_is(start, "body");
+            json.set_out(start);
+            json.reader().expect(b':')?;
+            if is_status {
+                status = Some(json.reader().status()?);
+            } else if is_headers {
+                Self::read_headers(json)?;
+                headers = (start, json.out());
+            } else if is_body {
+                json.string()?;
+                body = (start, json.out());
+            } else {
+                json.reader().skip()?;
+            }
+            if !json.reader().take(b',') {
+                break;
+            }
+        }
+        json.reader().expect(b'}')?;
+        json.reader().end()?;
+        Some((status?, headers, body))
+    }
+
+    fn read_headers(json: &mut json::InPlace<'_>) -> Option<()> {
+        json.reader().expect(b'{')?;
+        if json.reader().take(b'}') {
+            return Some(());
+        }
+        loop {
+            json.string()?;
+            json.put(END);
+            json.reader().expect(b':')?;
+            json.string()?;
+            json.put(END);
+            if !json.reader().take(b',') {
+                return json.reader().expect(b'}');
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FetchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchResponse")
+            .field("status", &self.status)
+            .field("body", &self.body())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BeamError {
+    /// The host gave none: this invocation may fetch no more, or the other side did not answer in
+    /// time, or there is no way to it.
+    NoResponse,
+    /// The options have more than [`MAX_HEADERS`] headers; nothing was sent.
+    SerializeFailed,
+    /// The host's answer is not what the ABI says.
+    DeserializeFailed,
+    /// The options or the answer do not fit into the free part of the arena.
+    ArenaFull,
+}
+
+impl BeamError {
+    fn of_none() -> BeamError {
+        if arena_refused() {
+            BeamError::ArenaFull
+        } else {
+            BeamError::NoResponse
+        }
+    }
+}
+
+impl fmt::Display for BeamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BeamError::NoResponse => f.write_str("beam: no response from the host"),
+            BeamError::SerializeFailed => f.write_str("beam: more than 8 headers in the options"),
+            BeamError::DeserializeFailed => f.write_str("beam: the host's answer is malformed"),
+            BeamError::ArenaFull => fmt::Display::fmt(&crate::ArenaFull, f),
+        }
+    }
+}
+
+impl core::error::Error for BeamError {}

@@ -1,0 +1,218 @@
+//! Cryptography, done by the host: hashes, MACs, tokens, encryption, random bytes.
+//!
+//! Keys are named, not given: `secret_key` is the name of a secret (see [`crate::secrets`]) that the
+//! host looks up itself.
+//!
+//! Each function writes its arguments as JSON into the arena's scratch. Those that end in `_json`
+//! take them ready-made, for arguments that are known at compile time: with
+//! [`json!`](crate::json!) (feature `json`) they are written by the compiler, and the flare links
+//! no JSON writer.
+
+use core::fmt;
+
+use crate::arena::{ArenaBytes, ArenaStr, Draft, arena_refused, lease};
+use crate::{abi, json, text};
+
+/// The hash of `input`, in lowercase hexadecimal.
+///
+/// Algorithms: `sha1`, `sha256`, `sha384`, `sha512`, `md5`, `blake2b`, `blake2s`, `blake3`.
+///
+/// `None` if the host does not know the algorithm, or if the arguments or the result do not fit
+/// into the arena ([`arena_refused`](crate::arena_refused) tells).
+pub fn hash(algorithm: &str, input: &str) -> Option<ArenaStr> {
+    let arguments = (
+        "{\"algorithm\":",
+        json::Str(algorithm),
+        ",\"input\":",
+        json::Str(input),
+        "}",
+    );
+    Draft::call(arguments, abi::crypto_hash).map(ArenaBytes::into_text)
+}
+
+/// [`hash`] with ready-made arguments: `{"algorithm": …, "input": …}`.
+pub fn hash_json(arguments: &str) -> Option<ArenaStr> {
+    lease(abi::crypto_hash(arguments.as_bytes())).map(ArenaBytes::into_text)
+}
+
+/// The HMAC-SHA256 of `input` under a secret, in lowercase hexadecimal.
+///
+/// `None` if the flare may not use the secret, or if something does not fit into the arena.
+pub fn hmac(secret_key: &str, input: &str) -> Option<ArenaStr> {
+    Draft::call(keyed(secret_key, input), abi::crypto_hmac).map(ArenaBytes::into_text)
+}
+
+/// [`hmac`] with ready-made arguments: `{"secret_key": …, "input": …}`.
+pub fn hmac_json(arguments: &str) -> Option<ArenaStr> {
+    lease(abi::crypto_hmac(arguments.as_bytes())).map(ArenaBytes::into_text)
+}
+
+/// A signed JSON Web Token, in its compact form.
+///
+/// Algorithms: `HS256`, `HS384`, `HS512`. The host adds the claims `iat` and `exp`.
+///
+/// ```
+/// use flaron_sdk::crypto;
+///
+/// let token = crypto::sign_jwt("HS256", "session-key", &[("sub", "user-42")]);
+/// ```
+///
+/// `None` if the host does not know the algorithm, if the flare may not use the secret, or if
+/// something does not fit into the arena.
+pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
+    let arguments = (
+        (
+            "{\"algorithm\":",
+            json::Str(algorithm),
+            ",\"secret_key\":",
+            json::Str(secret_key),
+        ),
+        (",\"claims\":", json::Object(claims), "}"),
+    );
+    Draft::call(arguments, abi::crypto_sign_jwt).map(ArenaBytes::into_text)
+}
+
+/// [`sign_jwt`] with ready-made arguments:
+/// `{"algorithm": …, "secret_key": …, "claims": {"name": "text", …}}`.
+pub fn sign_jwt_json(arguments: &str) -> Option<ArenaStr> {
+    lease(abi::crypto_sign_jwt(arguments.as_bytes())).map(ArenaBytes::into_text)
+}
+
+/// Encrypts text with AES-GCM under a secret. The result is the Base64 of nonce, ciphertext and
+/// tag, which [`decrypt_aes`] takes.
+///
+/// # Errors
+///
+/// [`CryptoError::NoResult`] if the flare may not use the secret; [`CryptoError::ArenaFull`] if the
+/// arguments or the result do not fit into the arena.
+pub fn encrypt_aes(secret_key: &str, plaintext: &str) -> Result<ArenaStr, CryptoError> {
+    let result = Draft::call(keyed(secret_key, plaintext), abi::crypto_encrypt_aes);
+    result
+        .map(ArenaBytes::into_text)
+        .ok_or_else(CryptoError::of_none)
+}
+
+/// Decrypts what [`encrypt_aes`] made.
+///
+/// # Errors
+///
+/// [`CryptoError::BadBase64`] if `ciphertext_b64` is no standard Base64 with padding;
+/// [`CryptoError::NoResult`] if the flare may not use the secret, or the secret is not the one it
+/// was encrypted with, or the ciphertext has been tampered with; [`CryptoError::ArenaFull`] if
+/// something does not fit into the arena.
+pub fn decrypt_aes(secret_key: &str, ciphertext_b64: &str) -> Result<ArenaBytes, CryptoError> {
+    if !is_base64(ciphertext_b64.as_bytes()) {
+        return Err(CryptoError::BadBase64);
+    }
+    let result = Draft::call(keyed(secret_key, ciphertext_b64), abi::crypto_decrypt_aes);
+    result.ok_or_else(CryptoError::of_none)
+}
+
+/// Random bytes from the host's cryptographic source, decoded where they lie.
+///
+/// The host gives at most 256 bytes however many are asked for, and 32 for a `length` of 0.
+///
+/// # Errors
+///
+/// [`RandomBytesError`]. Treat every one as final: there is nothing random to go on with.
+pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
+    // More than `i32::MAX` would be negative in the ABI, and mean 32.
+    let length = i32::try_from(length).unwrap_or(i32::MAX);
+    let Some(mut hex) = lease(abi::crypto_random_bytes(length)) else {
+        return Err(if arena_refused() {
+            RandomBytesError::ArenaFull
+        } else {
+            RandomBytesError::NoData
+        });
+    };
+    match text::decode_hex(hex.as_mut()) {
+        Some(len) => Ok(hex.truncate(len as u32)),
+        None => Err(RandomBytesError::BadHex),
+    }
+}
+
+/// The arguments of everything that has a key and an input.
+fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl text::Pieces + use<'a> {
+    (
+        "{\"secret_key\":",
+        json::Str(secret_key),
+        ",\"input\":",
+        json::Str(input),
+        "}",
+    )
+}
+
+/// Whether the text is standard Base64 with padding, as far as its alphabet and length go.
+fn is_base64(text: &[u8]) -> bool {
+    let digits = text.len()
+        - text
+            .iter()
+            .rev()
+            .take(2)
+            .take_while(|byte| **byte == b'=')
+            .count();
+    text.len() % 4 == 0
+        && text
+            .iter()
+            .take(digits)
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+/// Why there is no ciphertext or plaintext.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// The host gave no result: the secret is not among the flare's `allowed_secrets`, or does not
+    /// exist, or the input is not what it says it is.
+    NoResult,
+    /// The ciphertext is not Base64; the host was not asked.
+    BadBase64,
+    /// The arguments or the result do not fit into the free part of the arena.
+    ArenaFull,
+}
+
+impl CryptoError {
+    fn of_none() -> CryptoError {
+        if arena_refused() {
+            CryptoError::ArenaFull
+        } else {
+            CryptoError::NoResult
+        }
+    }
+}
+
+impl fmt::Display for CryptoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CryptoError::NoResult => f.write_str("crypto: the host gave no result"),
+            CryptoError::BadBase64 => f.write_str("crypto: the ciphertext is not Base64"),
+            CryptoError::ArenaFull => fmt::Display::fmt(&crate::ArenaFull, f),
+        }
+    }
+}
+
+impl core::error::Error for CryptoError {}
+
+/// Why there are no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RandomBytesError {
+    /// The host gave none.
+    NoData,
+    /// What the host gave is no hexadecimal text.
+    BadHex,
+    /// They do not fit into the free part of the arena.
+    ArenaFull,
+}
+
+impl fmt::Display for RandomBytesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RandomBytesError::NoData => f.write_str("random bytes: the host gave none"),
+            RandomBytesError::BadHex => f.write_str("random bytes: the host gave no hexadecimal"),
+            RandomBytesError::ArenaFull => fmt::Display::fmt(&crate::ArenaFull, f),
+        }
+    }
+}
+
+impl core::error::Error for RandomBytesError {}

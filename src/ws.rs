@@ -1,0 +1,86 @@
+//! WebSockets: the connection that the current event belongs to.
+//!
+//! A connection has one instance of the flare for its whole life, so statics last from event to
+//! event. The arena does not: each event starts with all of it free that no lease holds.
+
+use crate::abi;
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, lease_or_empty};
+use crate::text::Pieces;
+
+/// Sends a message to the client.
+///
+/// # Errors
+///
+/// What the host answers: see [`WsSendError`].
+pub fn send(data: &[u8]) -> Result<(), WsSendError> {
+    WsSendError::check(abi::ws_send(data))
+}
+
+/// Sends text to the client.
+///
+/// # Errors
+///
+/// As [`send`].
+pub fn send_text(text: &str) -> Result<(), WsSendError> {
+    send(text.as_bytes())
+}
+
+/// Sends a message built of [pieces](crate::text).
+///
+/// # Errors
+///
+/// As [`send`], and [`WsSendError::ArenaFull`] when the message does not fit into the free part of
+/// the arena.
+pub fn send_pieces(message: impl Pieces) -> Result<(), WsSendError> {
+    match Draft::send(message, abi::ws_send) {
+        Ok(code) => WsSendError::check(code),
+        Err(ArenaFull) => Err(WsSendError::ArenaFull),
+    }
+}
+
+/// Closes the connection with a status code of RFC 6455: 1000 for a normal end, 1008 for a breach
+/// of policy, 1011 for an error of the server's.
+pub fn close(code: u16) {
+    abi::ws_close_conn(code.into());
+}
+
+/// The connection's ID, which stays the same for its life.
+///
+/// Empty if it does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
+pub fn conn_id() -> ArenaStr {
+    lease_or_empty(abi::ws_conn_id()).into_text()
+}
+
+/// The kind of event: `open`, `message` or `close`.
+///
+/// Empty if it does not fit into the arena.
+pub fn event_type() -> ArenaStr {
+    lease_or_empty(abi::ws_event_type()).into_text()
+}
+
+/// The data of a message; empty in `open` and `close`, and if it does not fit into the arena.
+pub fn event_data() -> ArenaBytes {
+    lease_or_empty(abi::ws_event_data())
+}
+
+/// The data of a message as text: bytes that are not UTF-8 become `?`. Otherwise as [`event_data`].
+pub fn event_text() -> ArenaStr {
+    event_data().into_text()
+}
+
+/// The status code with which the client closed; 0 outside of the `close` handler.
+pub fn close_code() -> u16 {
+    abi::ws_close_code() as u16
+}
+
+crate::error::codes! {
+    /// Why a message was not sent.
+    pub enum WsSendError {
+        /// This event may send no more.
+        1 => SendLimitReached: "ws: this event may send no more",
+        /// The message is larger than the host allows.
+        2 => MessageTooLarge: "ws: the message is larger than the host allows",
+        /// The host could not send it: the connection is closed, or closing.
+        3 => SendError: "ws: the host could not send the message",
+    }
+}
