@@ -12,6 +12,8 @@ use wasmtime::{Caller, Linker, Memory, TypedFunc};
 
 use crate::host::Host;
 use crate::logging::Level;
+use crate::spark::{SparkCode, SparkError};
+use crate::{crypto, encoding, time, ws};
 
 /// The name of the import module.
 pub const MODULE: &str = "flaron/v1";
@@ -387,6 +389,168 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     text(l, "log_info", |host, line| host.log(Level::Info, line))?;
     text(l, "log_warn", |host, line| host.log(Level::Warn, line))?;
     text(l, "log_error", |host, line| host.log(Level::Error, line))?;
+
+    text_data(l, "crypto_hash", |host, args| {
+        host.told("crypto_hash", crypto::hash(args))
+    })?;
+    text_data(l, "crypto_hmac", |host, args| {
+        let result = crypto::hmac(args, &host.flare.secrets);
+        host.told("crypto_hmac", result)
+    })?;
+    text_data(l, "crypto_sign_jwt", |host, args| {
+        let result = crypto::sign_jwt(args, &host.flare.secrets, &host.flare.node.jwt);
+        host.told("crypto_sign_jwt", result)
+    })?;
+    text_data(l, "crypto_encrypt_aes", |host, args| {
+        let result = crypto::encrypt_aes(args, &host.flare.secrets);
+        host.told("crypto_encrypt_aes", result)
+    })?;
+    text_data(l, "crypto_decrypt_aes", |host, args| {
+        let result = crypto::decrypt_aes(args, &host.flare.secrets);
+        host.told("crypto_decrypt_aes", result)
+    })?;
+    length_data(l, "crypto_random_bytes", |host, length| {
+        host.told("crypto_random_bytes", crypto::random_bytes(length))
+    })?;
+
+    text_data(l, "encoding_base64_encode", |_, bytes| {
+        Some(encoding::base64_encode(bytes).into())
+    })?;
+    text_data(l, "encoding_base64_decode", |_, text| {
+        encoding::base64_decode(text).map(Bytes::from)
+    })?;
+    text_data(l, "encoding_hex_encode", |_, bytes| {
+        Some(encoding::hex_encode(bytes).into())
+    })?;
+    text_data(l, "encoding_hex_decode", |_, text| {
+        encoding::hex_decode(text).map(Bytes::from)
+    })?;
+    text_data(l, "encoding_url_encode", |_, bytes| {
+        Some(encoding::url_encode(bytes).into())
+    })?;
+    text_data(l, "encoding_url_decode", |_, text| {
+        encoding::url_decode(text).map(Bytes::from)
+    })?;
+
+    text_data(l, "id_uuid", |host, args| {
+        let result = host.flare.node.ids.uuid(args);
+        host.told("id_uuid", result)
+    })?;
+    data(l, "id_ulid", |host| Some(host.flare.node.ids.ulid().into()))?;
+    data(l, "id_ksuid", |host| {
+        Some(host.flare.node.ids.ksuid().into())
+    })?;
+    data(l, "id_snowflake", |host| {
+        Some(host.flare.node.ids.snowflake().into())
+    })?;
+    data(l, "snowflake_id", |host| host.snowflake_id())?;
+    length_data(l, "id_nanoid", |host, length| {
+        let result = host.flare.node.ids.nanoid(length);
+        host.told("id_nanoid", result)
+    })?;
+
+    text_data(l, "timestamp", |host, args| {
+        host.told("timestamp", time::timestamp(args))
+    })?;
+
+    text_data(l, "spark_get", |host, key| {
+        let result = host.spark().0.get(key).transpose()?;
+        host.told("spark_get", result)
+    })?;
+    l.func_wrap(
+        MODULE,
+        "spark_set",
+        |mut caller: Caller<'_, Host>,
+         key: i32,
+         key_len: i32,
+         value: i32,
+         value_len: i32,
+         ttl: i32| {
+            let (memory, host) = split(&mut caller);
+            let Some(key) = arg(memory, host, "spark_set", key, key_len) else {
+                return SparkCode::InvalidKey as i32;
+            };
+            let Some(value) = arg(memory, host, "spark_set", value, value_len) else {
+                return SparkCode::Internal as i32;
+            };
+            let (spark, clock) = host.spark();
+            let result = clock.wait(|| spark.set(key, value, ttl));
+            host.code("spark_set", result, SparkError::code)
+        },
+    )?;
+    text(l, "spark_delete", |host, key| {
+        let (spark, clock) = host.spark();
+        let result = clock.wait(|| spark.delete(key));
+        host.code("spark_delete", result, SparkError::code);
+    })?;
+    data(l, "spark_list", |host| {
+        let result = host.spark().0.list();
+        host.told("spark_list", result)
+    })?;
+    l.func_wrap(
+        MODULE,
+        "spark_pull",
+        |mut caller: Caller<'_, Host>, origin: i32, origin_len: i32, keys: i32, keys_len: i32| {
+            let (memory, host) = split(&mut caller);
+            let origin = arg(memory, host, "spark_pull", origin, origin_len);
+            let keys = arg(memory, host, "spark_pull", keys, keys_len);
+            let (Some(origin), Some(keys)) = (origin, keys) else {
+                return -(SparkCode::InvalidKey as i32);
+            };
+            let (spark, clock) = host.spark();
+            match clock.wait(|| spark.pull(origin, keys)) {
+                Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
+                Err(error) => -host.code("spark_pull", Err(error), SparkError::code),
+            }
+        },
+    )?;
+
+    text_data(l, "secret_get", |host, name| {
+        let result = host.flare.secrets.get(name).map(Bytes::copy_from_slice);
+        host.told("secret_get", result)
+    })?;
+
+    l.func_wrap(
+        MODULE,
+        "beam_fetch",
+        |mut caller: Caller<'_, Host>, url: i32, url_len: i32, options: i32, options_len: i32| {
+            let (memory, host) = split(&mut caller);
+            let url = arg(memory, host, "beam_fetch", url, url_len);
+            let options = arg(memory, host, "beam_fetch", options, options_len);
+            let answer = match (url, options) {
+                (Some(url), Some(options)) => {
+                    let (beam, clock) = host.beam();
+                    let result = clock.wait(|| beam.fetch(url, options));
+                    host.told("beam_fetch", result)
+                }
+                _ => None,
+            };
+            give(&mut caller, "beam_fetch", answer)
+        },
+    )?;
+
+    l.func_wrap(
+        MODULE,
+        "ws_send",
+        |mut caller: Caller<'_, Host>, ptr: i32, len: i32| {
+            let (memory, host) = split(&mut caller);
+            match arg(memory, host, "ws_send", ptr, len) {
+                Some(bytes) => host.ws_send(bytes),
+                None => ws::SEND_FAILED,
+            }
+        },
+    )?;
+    l.func_wrap(
+        MODULE,
+        "ws_close_conn",
+        |mut caller: Caller<'_, Host>, code: i32| caller.data_mut().ws_close_conn(code),
+    )?;
+    data(l, "ws_conn_id", |host| host.ws_conn_id())?;
+    data(l, "ws_event_type", |host| host.ws_event_type())?;
+    data(l, "ws_event_data", |host| host.ws_event_data())?;
+    l.func_wrap(MODULE, "ws_close_code", |mut caller: Caller<'_, Host>| {
+        caller.data_mut().ws_close_code()
+    })?;
     not_served(l)
 }
 
@@ -437,6 +601,23 @@ fn data(
         let answer = answer(caller.data_mut());
         give(&mut caller, name, answer)
     })?;
+    Ok(())
+}
+
+/// Defines an import of type `(length) -> i64`.
+fn length_data(
+    linker: &mut Linker<Host>,
+    name: &'static str,
+    answer: fn(&mut Host, i32) -> Answer,
+) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        name,
+        move |mut caller: Caller<'_, Host>, length: i32| {
+            let answer = answer(caller.data_mut(), length);
+            give(&mut caller, name, answer)
+        },
+    )?;
     Ok(())
 }
 

@@ -73,13 +73,13 @@ pub struct FlareConfig {
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
     pub routes: Vec<String>,
-    /// The `Host` whose KV the flare shares. Flares of one site see each other's keys.
+    /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
     /// Default: the flare's name.
     pub site: Option<String>,
     /// How much of everything one invocation may use.
     pub limits: Limits,
     /// What outbound requests may reach.
-    pub beam: BeamConfig,
+    pub beam: BeamSettings,
 }
 
 /// `[limits]`: how much one invocation may use. The defaults are the CDN's where the ABI names
@@ -106,10 +106,10 @@ pub struct Limits {
     pub max_kv_value_bytes: usize,
     /// KV reads (get and list, Spark and Plasma each) per invocation. Default: 1000.
     pub max_kv_reads: u32,
-    /// KV writes (set, delete, increment, Spark and Plasma each) per invocation. Default: 100.
+    /// KV writes (set, delete, increment, Spark and Plasma each) per invocation. Default: 1000.
     pub max_kv_writes: u32,
-    /// What the site may keep in Spark, keys and values together, in bytes. Default: 67108864
-    /// (64 MiB).
+    /// What each site may keep in Spark, keys and values together, in bytes; of several flares
+    /// of a node the largest counts. Default: 67108864 (64 MiB).
     pub max_spark_bytes: u64,
     /// `snowflake_id` calls per invocation. Default: 100.
     pub max_snowflakes: u32,
@@ -137,7 +137,7 @@ impl Default for Limits {
             max_fetch_bytes: 10 << 20,
             max_kv_value_bytes: 64 << 10,
             max_kv_reads: 1000,
-            max_kv_writes: 100,
+            max_kv_writes: 1000,
             max_spark_bytes: 64 << 20,
             max_snowflakes: 100,
             max_log_lines: 100,
@@ -164,7 +164,7 @@ impl Limits {
 /// `[beam]`: what outbound requests may reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct BeamConfig {
+pub struct BeamSettings {
     /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
     /// itself). Default: false. Addresses named in `hosts` are always allowed.
     pub allow_private: bool,
@@ -235,6 +235,14 @@ impl FlareConfig {
         }
         if !(1..=4096).contains(&limits.max_memory_mib) {
             return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
+        }
+        if let Some(site) = &self.site
+            && (site.is_empty() || site.len() > crate::spark::MAX_SITE_BYTES)
+        {
+            return Err(Error::new(format!(
+                "site must have 1 to {} bytes",
+                crate::spark::MAX_SITE_BYTES
+            )));
         }
         for route in &self.routes {
             check_route(route)?;
@@ -364,6 +372,7 @@ mod tests {
             "routes = [\"/a?b\"]",
             "origin = \"localhost\"",
             "origin = \"ftp://localhost\"",
+            "site = \"\"",
             "[limits]\nmax_time_ms = 0",
             "[limits]\nmax_memory_mib = 0",
             "[limits]\nmax_memory_mib = 5000",

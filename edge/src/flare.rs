@@ -3,12 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use crate::beam::{self, Beam};
 use crate::build_flare;
 use crate::config::{FlareConfig, Kind};
 use crate::engine::{Engine, FlareInfo, Program};
 use crate::error::{Error, Result};
+use crate::node::Node;
 use crate::origin::Origin;
+use crate::secrets::{SecretStore, SecretView, SecretsError};
 use crate::stats::Stats;
 
 /// Where a flare comes from.
@@ -65,6 +69,64 @@ pub(crate) struct Spec {
     pub routes: Vec<String>,
     /// An origin that goes before the settings'.
     pub origin: Option<String>,
+    /// A secrets file elsewhere than beside the source.
+    pub secrets_file: Option<PathBuf>,
+    /// Secrets that go before the file's.
+    pub secrets: Vec<(String, Vec<u8>)>,
+}
+
+/// The name of the file with the secrets beside a flare.
+pub const SECRETS_FILE_NAME: &str = "flare.secrets.toml";
+
+impl Spec {
+    pub fn new(source: FlareSource) -> Spec {
+        Spec {
+            source,
+            config: None,
+            config_file: None,
+            routes: Vec::new(),
+            origin: None,
+            secrets_file: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// The settings: those that were given, or the file's.
+    ///
+    /// # Errors
+    ///
+    /// When there is a file that is wrong.
+    pub fn config(&self) -> Result<FlareConfig> {
+        match (&self.config, &self.config_file, &self.source) {
+            (Some(config), _, _) => Ok(config.clone()),
+            (None, Some(file), _) => FlareConfig::load(file),
+            (None, None, FlareSource::Path(path)) => FlareConfig::beside(path),
+            (None, None, FlareSource::Bytes(_)) => Ok(FlareConfig::default()),
+        }
+    }
+
+    /// The secrets: those that were given, before the environment's, before the file's.
+    ///
+    /// # Errors
+    ///
+    /// When there is a file that is wrong, or a name that no secret can have.
+    fn secrets(&self) -> Result<SecretStore> {
+        let beside = match &self.source {
+            FlareSource::Path(path) if path.is_dir() => Some(path.join(SECRETS_FILE_NAME)),
+            FlareSource::Path(path) => Some(path.with_file_name(SECRETS_FILE_NAME)),
+            FlareSource::Bytes(_) => None,
+        };
+        let file = self
+            .secrets_file
+            .clone()
+            .or(beside.filter(|file| file.is_file()));
+        let told = |error: SecretsError| Error::new(error.to_string());
+        let mut store = SecretStore::load(file.as_deref()).map_err(told)?;
+        for (name, value) in &self.secrets {
+            store.insert(name, value.clone()).map_err(told)?;
+        }
+        Ok(store)
+    }
 }
 
 /// A loaded flare. It does not change: a reload makes another.
@@ -77,6 +139,14 @@ pub(crate) struct Flare {
     pub origin: Option<Origin>,
     pub routes: Vec<String>,
     pub program: Arc<Program>,
+    /// The site whose keys it sees.
+    pub site: Arc<str>,
+    /// Its fetches.
+    pub beam: Arc<Beam>,
+    /// The secrets that it may have.
+    pub secrets: SecretView,
+    /// What all flares of the node share.
+    pub node: Arc<Node>,
     /// The `.wasm` it was read from.
     pub file: Option<PathBuf>,
 }
@@ -87,7 +157,7 @@ impl Flare {
     /// # Errors
     ///
     /// When any of that fails; the message begins with the flare's path.
-    pub fn load(engine: &Engine, spec: &Spec) -> Result<Flare> {
+    pub fn load(engine: &Engine, node: &Arc<Node>, spec: &Spec) -> Result<Flare> {
         let (name, file, wasm) = match &spec.source {
             FlareSource::Bytes(bytes) => ("flare".to_owned(), None, bytes.clone()),
             FlareSource::Path(path) => {
@@ -98,12 +168,7 @@ impl Flare {
                 (name, Some(file), wasm)
             }
         };
-        let config = match (&spec.config, &spec.config_file, &spec.source) {
-            (Some(config), _, _) => config.clone(),
-            (None, Some(file), _) => FlareConfig::load(file)?,
-            (None, None, FlareSource::Path(path)) => FlareConfig::beside(path)?,
-            (None, None, FlareSource::Bytes(_)) => FlareConfig::default(),
-        };
+        let config = spec.config()?;
         let name = config.name.clone().unwrap_or(name);
         let within = |error: Error| match &file {
             Some(file) => error.within(file.display()),
@@ -128,8 +193,29 @@ impl Flare {
         if routes.is_empty() {
             routes.push("/".to_owned());
         }
+        let allowed = config.allowed_secrets.iter().cloned();
+        let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
+        let beam = Beam::new(
+            beam::BeamConfig {
+                timeout: Duration::from_millis(config.limits.fetch_timeout_ms),
+                connect_timeout: Duration::from_millis(config.limits.fetch_timeout_ms),
+                max_response_bytes: config.limits.max_fetch_bytes,
+                allow_private: config.beam.allow_private,
+                hosts: config.beam.hosts.clone(),
+                ..beam::BeamConfig::default()
+            },
+            node.network.handle(),
+        )
+        .map_err(|error| Error::new(error.to_string()))?;
+        for address in node.own_addresses() {
+            beam.add_own_address(address);
+        }
         Ok(Flare {
+            site: config.site.as_deref().unwrap_or(&name).into(),
             name: name.into(),
+            secrets,
+            beam,
+            node: node.clone(),
             config,
             kind,
             origin,
@@ -203,8 +289,8 @@ impl Slot {
     /// # Errors
     ///
     /// When it cannot be loaded; the old one goes on.
-    pub fn reload(&self, engine: &Engine) -> Result<Arc<Flare>> {
-        let flare = Arc::new(Flare::load(engine, &self.spec)?);
+    pub fn reload(&self, engine: &Engine, node: &Arc<Node>) -> Result<Arc<Flare>> {
+        let flare = Arc::new(Flare::load(engine, node, &self.spec)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = flare.clone();
         Ok(flare)
     }

@@ -3,11 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::abi::Guest;
+use crate::beam::BeamSession;
 use crate::flare::Flare;
+use crate::id::SnowflakeMeter;
 use crate::logging::Notebook;
 use crate::request::RequestView;
 use crate::response::ResponseDraft;
+use crate::spark::{SparkLimits, SparkSession};
+use crate::ws::Socket;
 
 /// The state behind one instance of a flare. An HTTP request has one of its own; a WebSocket
 /// connection keeps one, and [`begin`](Host::begin) starts each of its events.
@@ -26,6 +32,10 @@ pub(crate) struct Host {
     pub response: ResponseDraft,
     /// What was said about this invocation.
     pub notebook: Notebook,
+    /// What this invocation has used of each metered capability.
+    sessions: Sessions,
+    /// The WebSocket connection, if this is one's instance.
+    pub socket: Option<Socket>,
 }
 
 impl Host {
@@ -42,6 +52,8 @@ impl Host {
             request: Some(request),
             response: ResponseDraft::default(),
             notebook: Notebook::default(),
+            sessions: Sessions::default(),
+            socket: None,
             flare,
         }
     }
@@ -51,12 +63,97 @@ impl Host {
         self.clock = Clock::new(self.flare.config.limits.max_time());
         self.memory.denied = None;
         self.notebook = Notebook::default();
+        self.sessions = Sessions::default();
     }
 
     /// Takes down a note for the developer, the first of its kind in this invocation.
     pub fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
         self.notebook.note(kind, message);
     }
+
+    /// The metered snowflakes of this invocation.
+    pub fn snowflake_id(&mut self) -> Option<Bytes> {
+        let limit = self.flare.config.limits.max_snowflakes;
+        let meter = self
+            .sessions
+            .snowflakes
+            .get_or_insert_with(|| SnowflakeMeter::new(limit));
+        let result = meter.take(&self.flare.node.ids);
+        self.told("snowflake_id", result)
+    }
+
+    /// Spark, as this invocation sees it, and the clock for what waits for the disk.
+    pub fn spark(&mut self) -> (&mut SparkSession, &mut Clock) {
+        let session = self.sessions.spark.get_or_insert_with(|| {
+            let (config, node) = (&self.flare.config, &self.flare.node);
+            let limits = SparkLimits {
+                max_value_bytes: config.limits.max_kv_value_bytes,
+                max_reads: config.limits.max_kv_reads,
+                max_writes: config.limits.max_kv_writes,
+                writes_allowed: config.writes_spark_kv,
+                ..SparkLimits::default()
+            };
+            SparkSession::new(
+                Some(node.spark.clone()),
+                self.flare.site.clone(),
+                limits,
+                Some(node.peers.clone()),
+            )
+        });
+        (session, &mut self.clock)
+    }
+
+    /// Fetches, as this invocation may make them, and the clock for waiting.
+    pub fn beam(&mut self) -> (&mut BeamSession, &mut Clock) {
+        let limit = self.flare.config.limits.max_fetch_requests;
+        let beam = &self.flare.beam;
+        let session = self
+            .sessions
+            .beam
+            .get_or_insert_with(|| BeamSession::new(beam.clone(), limit));
+        (session, &mut self.clock)
+    }
+
+    /// The code of an import that has codes: 0, or the refusal's, whose reason is told to the
+    /// developer.
+    pub fn code<E: std::fmt::Display>(
+        &mut self,
+        import: &'static str,
+        result: Result<(), E>,
+        code: impl FnOnce(&E) -> i32,
+    ) -> i32 {
+        match result {
+            Ok(()) => 0,
+            Err(reason) => {
+                self.note(import, || format!("{import}: {reason}"));
+                code(&reason)
+            }
+        }
+    }
+
+    /// The result of an import that can refuse; a refusal is "no result", and its reason is told
+    /// to the developer.
+    pub fn told<T: Into<Bytes>, E: std::fmt::Display>(
+        &mut self,
+        import: &'static str,
+        result: Result<T, E>,
+    ) -> Option<Bytes> {
+        match result {
+            Ok(value) => Some(value.into()),
+            Err(reason) => {
+                self.note(import, || format!("{import}: {reason}"));
+                None
+            }
+        }
+    }
+}
+
+/// The metered capabilities of one invocation; most use none or few.
+#[derive(Default)]
+struct Sessions {
+    snowflakes: Option<SnowflakeMeter>,
+    spark: Option<SparkSession>,
+    beam: Option<BeamSession>,
 }
 
 /// Holds a flare's memory to its limit, and remembers when it wanted more.

@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +45,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 
 pub mod abi;
+pub mod beam;
 pub mod build_flare;
+pub mod crypto;
+pub mod encoding;
+pub mod id;
+pub mod plasma;
+pub mod secrets;
+pub mod spark;
+pub mod time;
 
 mod body;
 mod config;
@@ -53,24 +62,29 @@ mod error;
 mod flare;
 mod host;
 mod logging;
+mod node;
 mod origin;
 mod request;
 mod response;
 mod server;
 mod stats;
+mod ws;
 
-pub use config::{BeamConfig, FILE_NAME, FlareConfig, Kind, Limits};
+pub use config::{BeamSettings, FILE_NAME, FlareConfig, Kind, Limits};
 pub use engine::FlareInfo;
 pub use error::{Error, Result};
-pub use flare::FlareSource;
+pub use flare::{FlareSource, SECRETS_FILE_NAME};
 pub use logging::{Entry, Level, LogLine};
 pub use stats::StatsSnapshot;
 
 use body::Body;
 use engine::Engine;
 use flare::{Flare, Slot, Spec};
+use id::IdGenerator;
 use logging::Journal;
+use node::{Network, Node};
 use origin::OriginClient;
+use spark::{ExportPolicy, Spark, SparkConfig, SparkPeers, SparkPeersConfig};
 
 /// A node with its flares. Clones are the same node.
 #[derive(Clone)]
@@ -81,7 +95,8 @@ pub struct Edge {
 /// What all requests share.
 pub(crate) struct Inner {
     engine: Engine,
-    slots: Vec<Slot>,
+    slots: Vec<Arc<Slot>>,
+    node: Arc<Node>,
     journal: Journal,
     origin: OriginClient,
     /// The flare's name where there is none.
@@ -89,10 +104,14 @@ pub(crate) struct Inner {
 }
 
 /// Says what a node runs, and makes it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct EdgeBuilder {
     specs: Vec<Spec>,
     origin: Option<String>,
+    node_id: Option<String>,
+    data: Option<PathBuf>,
+    peers: BTreeMap<String, String>,
+    peer_token: Option<String>,
 }
 
 impl EdgeBuilder {
@@ -100,13 +119,7 @@ impl EdgeBuilder {
     /// file, or a module's bytes. Settings come from the `flare.toml` beside it, if there is one.
     #[must_use]
     pub fn flare(mut self, source: impl Into<FlareSource>) -> Self {
-        self.specs.push(Spec {
-            source: source.into(),
-            config: None,
-            config_file: None,
-            routes: Vec::new(),
-            origin: None,
-        });
+        self.specs.push(Spec::new(source.into()));
         self
     }
 
@@ -145,6 +158,31 @@ impl EdgeBuilder {
         self
     }
 
+    /// A file with the secrets of the flare that was added last, instead of the
+    /// `flare.secrets.toml` beside it: a TOML table of `NAME = "value"`. The environment's
+    /// `FLARON_SECRET_<NAME>` go before it.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn secrets_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.last().secrets_file = Some(file.into());
+        self
+    }
+
+    /// A secret for the flare that was added last, before those of its file and the environment.
+    /// It still has to be in the flare's `allowed_secrets`.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn secret(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.last().secrets.push((name.into(), value.into()));
+        self
+    }
+
     fn last(&mut self) -> &mut Spec {
         self.specs.last_mut().expect("call .flare(…) first")
     }
@@ -153,6 +191,38 @@ impl EdgeBuilder {
     #[must_use]
     pub fn origin(mut self, url: impl Into<String>) -> Self {
         self.origin = Some(url.into());
+        self
+    }
+
+    /// The node's name, from which its part of snowflakes comes and by which other nodes know it.
+    /// Nodes that gossip need one each. Default: `local`.
+    #[must_use]
+    pub fn node_id(mut self, id: impl Into<String>) -> Self {
+        self.node_id = Some(id.into());
+        self
+    }
+
+    /// The folder in which Spark and Plasma keep what they have. Default: none, and they keep it
+    /// in memory.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// A node that `spark_pull` can copy keys from: the name that flares use, and its
+    /// `http://host:port`.
+    #[must_use]
+    pub fn peer(mut self, name: impl Into<String>, url: impl Into<String>) -> Self {
+        self.peers.insert(name.into(), url.into());
+        self
+    }
+
+    /// What all nodes that pull from each other know. Default: none, and only nodes of the same
+    /// machine can pull.
+    #[must_use]
+    pub fn peer_token(mut self, token: impl Into<String>) -> Self {
+        self.peer_token = Some(token.into());
         self
     }
 
@@ -167,7 +237,8 @@ impl EdgeBuilder {
             return Err(Error::new("there is no flare to run"));
         }
         let engine = Engine::new()?;
-        let mut slots: Vec<Slot> = Vec::new();
+        let node = Arc::new(self.node()?);
+        let mut slots: Vec<Arc<Slot>> = Vec::new();
         for mut spec in self.specs {
             if let Some(origin) = &self.origin {
                 spec.origin = Some(origin.clone());
@@ -175,7 +246,7 @@ impl EdgeBuilder {
             for route in &spec.routes {
                 config::check_route(route)?;
             }
-            let flare = Flare::load(&engine, &spec)?;
+            let flare = Flare::load(&engine, &node, &spec)?;
             for slot in &slots {
                 let other = slot.current();
                 if let Some(route) = flare.routes.iter().find(|r| other.routes.contains(r)) {
@@ -186,17 +257,50 @@ impl EdgeBuilder {
                     )));
                 }
             }
-            slots.push(Slot::new(spec, flare));
+            slots.push(Arc::new(Slot::new(spec, flare)));
         }
         Ok(Edge {
             inner: Arc::new(Inner {
                 engine,
                 slots,
+                node,
                 journal: Journal::new(),
                 origin: OriginClient::new(),
                 nobody: "".into(),
             }),
         })
+    }
+}
+
+impl EdgeBuilder {
+    /// Opens what the flares share.
+    fn node(&self) -> Result<Node> {
+        let told = |error: &dyn std::fmt::Display| Error::new(error.to_string());
+        let mut quota = 0;
+        for spec in &self.specs {
+            quota = quota.max(spec.config()?.limits.max_spark_bytes);
+        }
+        let spark = Spark::open(SparkConfig {
+            path: self.data.as_ref().map(|data| data.join("spark.redb")),
+            quota_bytes: quota,
+            ..SparkConfig::default()
+        })
+        .map_err(|error| told(&error))?;
+        let network = Network::start()?;
+        let peers = SparkPeers::new(
+            SparkPeersConfig {
+                peers: self.peers.clone(),
+                token: self.peer_token.clone(),
+                ..SparkPeersConfig::default()
+            },
+            network.handle(),
+        )
+        .map_err(|error| told(&error))?;
+        let export = ExportPolicy {
+            token: self.peer_token.clone(),
+        };
+        let ids = IdGenerator::for_node_name(self.node_id.as_deref().unwrap_or("local"));
+        Ok(Node::new(ids, spark, peers, export, network))
     }
 }
 
@@ -214,7 +318,7 @@ impl Edge {
     /// is cut where it broke.
     pub async fn request<B: Into<Bytes>>(&self, request: Request<B>) -> Response<Bytes> {
         let request = request.map(|body| Body::from(body.into()));
-        let response = server::handle(&self.inner, request, None).await;
+        let response = server::handle(&self.inner, request, None, None).await;
         let (parts, mut body) = response.into_parts();
         let mut bytes = Vec::new();
         while let Some(Ok(frame)) = body.frame().await {
@@ -236,6 +340,10 @@ impl Edge {
         let addr = listener
             .local_addr()
             .map_err(|error| Error::new(format!("the listener has no address: {error}")))?;
+        self.inner.node.add_own_address(addr);
+        for slot in &self.inner.slots {
+            slot.current().beam.add_own_address(addr);
+        }
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(server::accept(self.inner.clone(), listener, stopped));
         Ok(Server { addr, stop })
@@ -287,7 +395,7 @@ impl Edge {
     /// When a flare cannot be loaded; it goes on as it was.
     pub fn reload(&self) -> Result<()> {
         for slot in &self.inner.slots {
-            slot.reload(&self.inner.engine)?;
+            slot.reload(&self.inner.engine, &self.inner.node)?;
         }
         Ok(())
     }

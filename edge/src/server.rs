@@ -21,6 +21,7 @@ use crate::logging::Entry;
 use crate::origin;
 use crate::request::RequestView;
 use crate::response::ResponseDraft;
+use crate::ws;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,7 +45,7 @@ pub(crate) async fn accept(
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -64,6 +65,12 @@ pub(crate) async fn accept(
     }
 }
 
+/// Waits until the server shuts down, or is dropped.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that it was dropped.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Serves one connection to its end.
 async fn connection(
     inner: Arc<Inner>,
@@ -73,10 +80,12 @@ async fn connection(
 ) {
     // Without this, small responses wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
+    let stopping = stop.clone();
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let inner = inner.clone();
+        let (inner, stopping) = (inner.clone(), stopping.clone());
         async move {
-            let response = handle(&inner, request.map(Body::Incoming), Some(peer)).await;
+            let request = request.map(Body::Incoming);
+            let response = handle(&inner, request, Some(peer), Some(stopping)).await;
             Ok::<_, std::convert::Infallible>(response)
         }
     });
@@ -93,7 +102,7 @@ async fn connection(
     // hyper has answered already).
     tokio::select! {
         _ = &mut connection => return,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
@@ -103,6 +112,7 @@ pub(crate) async fn handle(
     inner: &Arc<Inner>,
     request: Request<Body>,
     peer: Option<SocketAddr>,
+    stop: Option<watch::Receiver<bool>>,
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().to_string();
@@ -114,6 +124,7 @@ pub(crate) async fn handle(
     let mut exchange = Exchange {
         inner,
         peer: peer.map(|peer| peer.ip()),
+        stop,
         slot: None,
         entry: Entry {
             seq: 0,
@@ -140,7 +151,7 @@ pub(crate) async fn handle(
 }
 
 /// The slot whose route covers most of the path.
-pub(crate) fn route<'a>(slots: &'a [Slot], path: &str) -> Option<(&'a Slot, Arc<Flare>)> {
+pub(crate) fn route<'a>(slots: &'a [Arc<Slot>], path: &str) -> Option<(&'a Arc<Slot>, Arc<Flare>)> {
     let mut best = None;
     for slot in slots {
         let flare = slot.current();
@@ -164,7 +175,9 @@ pub(crate) fn route<'a>(slots: &'a [Slot], path: &str) -> Option<(&'a Slot, Arc<
 struct Exchange<'a> {
     inner: &'a Arc<Inner>,
     peer: Option<IpAddr>,
-    slot: Option<&'a Slot>,
+    /// Says when the listener shuts down; a request without a socket has none.
+    stop: Option<watch::Receiver<bool>>,
+    slot: Option<&'a Arc<Slot>>,
     entry: Entry,
 }
 
@@ -177,6 +190,9 @@ impl Exchange<'_> {
         };
         self.slot = Some(slot);
         self.entry.flare = flare.name.clone();
+        if flare.kind.websocket() && ws::is_upgrade(&request) {
+            return self.websocket(slot, flare, request);
+        }
         if !flare.kind.http() {
             request.into_body().drain(DRAIN);
             let mut response = answer(
@@ -224,9 +240,7 @@ impl Exchange<'_> {
             Ok(action) => action,
             Err(failure) => {
                 body.drain(DRAIN);
-                let (status, word) = (failure.status(), failure.word());
-                self.entry.error = Some(failure.to_string());
-                return answer(status, word, "the flare failed; the edge's log says why");
+                return self.failed(&failure);
             }
         };
         let draft = outcome.host.response;
@@ -255,6 +269,35 @@ impl Exchange<'_> {
                 answer(error.status(), "origin", "the origin gave no response")
             }
         }
+    }
+
+    /// Turns the connection into a WebSocket.
+    fn websocket(
+        &mut self,
+        slot: &Arc<Slot>,
+        flare: Arc<Flare>,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
+        match ws::upgrade(self.inner, slot, flare, request, stop) {
+            Ok(response) => response,
+            Err((host, failure)) => {
+                let (lines, notes) = host.notebook.finish();
+                self.entry.lines = lines;
+                self.entry.notes.extend(notes);
+                self.failed(&failure)
+            }
+        }
+    }
+
+    /// The answer when the flare failed.
+    fn failed(&mut self, failure: &Failure) -> Response<Body> {
+        self.entry.error = Some(failure.to_string());
+        answer(
+            failure.status(),
+            failure.word(),
+            "the flare failed; the edge's log says why",
+        )
     }
 
     /// The answer to a client that did not send its body.

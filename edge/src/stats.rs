@@ -13,6 +13,7 @@ const BUCKETS: usize = 41 * PARTS;
 pub(crate) struct Stats {
     requests: AtomicU64,
     errors: AtomicU64,
+    sockets: AtomicU64,
     buckets: Box<[AtomicU64]>,
 }
 
@@ -21,6 +22,7 @@ impl Default for Stats {
         Stats {
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            sockets: AtomicU64::new(0),
             buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -35,6 +37,16 @@ impl Stats {
         }
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a WebSocket connection as open.
+    pub fn socket_opened(&self) {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a WebSocket connection as closed.
+    pub fn socket_closed(&self) {
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The counts as they are now.
@@ -59,6 +71,7 @@ impl Stats {
         StatsSnapshot {
             requests: self.requests.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
+            sockets: self.sockets.load(Ordering::Relaxed),
             p50: percentile(0.50),
             p90: percentile(0.90),
             p99: percentile(0.99),
@@ -73,6 +86,8 @@ pub struct StatsSnapshot {
     pub requests: u64,
     /// How many of them failed.
     pub errors: u64,
+    /// WebSocket connections that are open now.
+    pub sockets: u64,
     /// Half of them took no longer than this (to 1/16).
     pub p50: Duration,
     /// 90 % of them took no longer than this.

@@ -1,0 +1,199 @@
+//! Clients that do what no client should.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::guest::{RESPOND, http_guest};
+use crate::socket::{LONG, connect, exchange, hello, read_all, read_response, serve};
+
+/// The node still answers.
+async fn lives(server: &flaron_edge::Server) {
+    let response = exchange(
+        server,
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_a_400() {
+    let server = serve(&hello()).await;
+    for request in [
+        "hello\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET  / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        "GET / HTTP/1.1\r\nbad name: v\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n",
+        "GET /\0 HTTP/1.1\r\n\r\n",
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}",
+    ] {
+        let response = exchange(&server, request).await;
+        assert!(
+            response.starts_with("HTTP/1.1 400") || response.is_empty(),
+            "{request:?}: {response}"
+        );
+    }
+    lives(&server).await;
+}
+
+#[tokio::test]
+async fn oversized_heads_are_a_431() {
+    let server = serve(&hello()).await;
+    let large = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nx-large: {}\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n",
+        "x-a: 1\r\n".repeat(500)
+    );
+    let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "x".repeat(200_000));
+    for request in [large, many, long] {
+        let mut stream = connect(&server).await;
+        // The server may answer and close before all is sent.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = [0; 12];
+        let read = timeout(LONG, stream.read(&mut answer)).await.unwrap();
+        if let Ok(n) = read
+            && n > 0
+        {
+            let status = std::str::from_utf8(&answer[9..12]).unwrap();
+            assert!(["431", "414", "400"].contains(&status), "{status}");
+        }
+    }
+    lives(&server).await;
+}
+
+#[tokio::test]
+async fn a_head_that_trickles_in_is_cut_off() {
+    // The clock is the test's own, so this takes no time.
+    tokio::time::pause();
+    let server = serve(&hello()).await;
+    let mut stream = connect(&server).await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHo").await.unwrap();
+    let started = tokio::time::Instant::now();
+    let mut sent = 0;
+    let mut answer = Vec::new();
+    loop {
+        let mut buffer = [0; 256];
+        match timeout(Duration::from_secs(1), stream.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(n)) => answer.extend_from_slice(&buffer[..n]),
+            Err(_) => {
+                sent += 1;
+                assert!(sent < 120, "the connection is still open after 2 minutes");
+                let _ = stream.write_all(b"s").await;
+            }
+        }
+    }
+    assert!(started.elapsed() < Duration::from_secs(60));
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_a_408() {
+    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
+        .edge_with("requires_body = true");
+    tokio::time::pause();
+    let server = serve(&edge).await;
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123")
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    timeout(Duration::from_secs(300), stream.read_exact(&mut answer))
+        .await
+        .expect("the server waits for ever")
+        .unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[tokio::test]
+async fn a_half_closed_socket_still_gets_its_answer() {
+    let server = serve(&hello()).await;
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        .await
+        .unwrap();
+    stream.shutdown().await.unwrap();
+    let response = read_all(&mut stream).await;
+    assert!(response.ends_with("\r\n\r\nhello"), "{response}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_hang_up_leave_nothing_behind() {
+    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
+        .edge_with("requires_body = true");
+    let server = serve(&edge).await;
+    for n in 0..200 {
+        let mut stream = connect(&server).await;
+        let request: &[u8] = match n % 4 {
+            0 => b"",
+            1 => b"POST / HT",
+            2 => b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nabc",
+            _ => b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        };
+        stream.write_all(request).await.unwrap();
+        if n % 8 < 4 {
+            // A reset instead of an orderly end.
+            stream.set_zero_linger().unwrap();
+        }
+        drop(stream);
+    }
+    let mut stream = connect(&server).await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+        .await
+        .unwrap();
+    let response = read_response(&mut stream).await;
+    assert!(response.ends_with("abc"), "{response}");
+    drop(stream);
+    // Every connection's task has ended: nothing keeps the shutdown waiting.
+    assert!(server.shutdown(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn websocket_upgrades_that_are_none_are_refused() {
+    let edge = crate::guest::Guest::new().ws("", "", "").edge();
+    let server = serve(&edge).await;
+    for (request, status) in [
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n",
+            "400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 12\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            "400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+            "426",
+        ),
+    ] {
+        let mut stream = connect(&server).await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let response = read_response(&mut stream).await;
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status}")),
+            "{request}\n{response}"
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! The edge from outside: hand-written guests, in-process requests and real sockets.
+
+mod guest;
+mod hostile_clients;
+mod hostile_guests;
+mod http;
+mod imports;
+mod limits;
+mod modules;
+mod origin;
+mod socket;
+mod websocket;
