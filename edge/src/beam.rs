@@ -912,3 +912,6 @@ impl BeamSession {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
