@@ -164,18 +164,27 @@ pub fn peers(flares: &[String], series: &[Series], notes: &[String]) -> String {
             continue;
         };
         svg.line(x(min as f64), y, x(max as f64), y, "span");
-        // Ours last, so that it lies on top.
-        for &(i, bytes) in here.iter().rev() {
-            let at = x(bytes as f64);
-            svg.mark(i, at, y);
+        // From left to right, a mark that would lie on the one before it steps down a little.
+        let mut order: Vec<_> = here
+            .iter()
+            .map(|&(i, bytes)| (x(bytes as f64), i, bytes))
+            .collect();
+        order.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut last = (f64::NEG_INFINITY, 0.0);
+        for (at, i, bytes) in order {
+            let crowded = at - last.0 < 11.0 && last.1 == 0.0;
+            let down = if crowded { 9.0 } else { 0.0 };
+            last = (at, down);
+            svg.mark(i, at, y + down);
+            let label = thousands(bytes);
             if i == 0 {
-                svg.text(at - 10.0, y + 4.0, "strong end", &thousands(bytes));
+                svg.text(at - 10.0, y + down + 4.0, "strong end", &label);
             } else if i + 1 == series.len() {
-                // Beside its mark at the end of the row, below it where others stand there.
-                if bytes == max {
-                    svg.text(at + 10.0, y + 4.0, "faint", &thousands(bytes));
+                // Beside its mark where nothing else stands on its line, else below it.
+                if bytes == max || crowded {
+                    svg.text(at + 10.0, y + down + 4.0, "faint", &label);
                 } else {
-                    svg.text(at, y + 18.0, "faint middle", &thousands(bytes));
+                    svg.text(at, y + down + 17.0, "faint middle", &label);
                 }
             }
         }

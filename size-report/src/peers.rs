@@ -185,14 +185,15 @@ impl Comparison {
 
     fn notes(&self) -> Vec<String> {
         let recorded = &self.recorded;
-        let toolchains: Vec<String> = recorded
-            .sdk
-            .iter()
-            .map(|sdk| match &sdk.note {
-                Some(note) => format!("{} ({note})", sdk.toolchain),
-                None => sdk.toolchain.clone(),
-            })
-            .collect();
+        let mut toolchains = Vec::new();
+        for sdk in &recorded.sdk {
+            let note = sdk
+                .note
+                .as_ref()
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
+            toolchains.push(format!("{}: {}{note}", sdk.name, sdk.toolchain));
+        }
         vec![
             format!("This SDK and {PUBLISHED}: measured, {}.", self.rustc),
             format!("{}.", toolchains.join("; ")),

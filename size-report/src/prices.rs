@@ -534,7 +534,7 @@ fn public_functions(src: &Path) -> Result<Vec<String>> {
                 {
                     functions.push(format!("{name}::{}", function.sig.ident));
                 }
-                syn::Item::Impl(block) if block.trait_.is_none() => {
+                syn::Item::Impl(block) if block.trait_.is_none() && !is_hidden(&block.attrs) => {
                     let syn::Type::Path(path) = &*block.self_ty else {
                         continue;
                     };
