@@ -12,6 +12,7 @@ use wasmtime::{Caller, Linker, Memory, TypedFunc};
 
 use crate::host::Host;
 use crate::logging::Level;
+use crate::plasma::{PlasmaCode, PlasmaError, PlasmaSession};
 use crate::spark::{SparkCode, SparkError};
 use crate::{crypto, encoding, time, ws};
 
@@ -505,6 +506,46 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         },
     )?;
 
+    text_data(l, "plasma_get", |host, key| {
+        let result = host.plasma().0.get(key).transpose()?;
+        host.told("plasma_get", result)
+    })?;
+    l.func_wrap(
+        MODULE,
+        "plasma_set",
+        |mut caller: Caller<'_, Host>, key: i32, key_len: i32, value: i32, value_len: i32| {
+            let (memory, host) = split(&mut caller);
+            let Some(key) = arg(memory, host, "plasma_set", key, key_len) else {
+                return PlasmaCode::InvalidKey as i32;
+            };
+            let Some(value) = arg(memory, host, "plasma_set", value, value_len) else {
+                return PlasmaCode::Internal as i32;
+            };
+            let (plasma, clock) = host.plasma();
+            let result = clock.wait(|| plasma.set(key, value));
+            host.code("plasma_set", result, PlasmaError::code)
+        },
+    )?;
+    l.func_wrap(
+        MODULE,
+        "plasma_delete",
+        |mut caller: Caller<'_, Host>, key: i32, key_len: i32| {
+            let (memory, host) = split(&mut caller);
+            let Some(key) = arg(memory, host, "plasma_delete", key, key_len) else {
+                return PlasmaCode::InvalidKey as i32;
+            };
+            let (plasma, clock) = host.plasma();
+            let result = clock.wait(|| plasma.delete(key));
+            host.code("plasma_delete", result, PlasmaError::code)
+        },
+    )?;
+    counter(l, "plasma_increment", PlasmaSession::increment)?;
+    counter(l, "plasma_decrement", PlasmaSession::decrement)?;
+    data(l, "plasma_list", |host| {
+        let result = host.plasma().0.list();
+        host.told("plasma_list", result)
+    })?;
+
     text_data(l, "secret_get", |host, name| {
         let result = host.flare.secrets.get(name).map(Bytes::copy_from_slice);
         host.told("secret_get", result)
@@ -551,43 +592,6 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     l.func_wrap(MODULE, "ws_close_code", |mut caller: Caller<'_, Host>| {
         caller.data_mut().ws_close_code()
     })?;
-    not_served(l)
-}
-
-/// Lets the imports that have no implementation yet answer "no result" or success, and say so.
-fn not_served(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    for import in IMPORTS {
-        let types = |vals: &[Val]| {
-            vals.iter()
-                .map(|val| match val {
-                    Val::I32 => wasmtime::ValType::I32,
-                    Val::I64 => wasmtime::ValType::I64,
-                })
-                .collect::<Vec<_>>()
-        };
-        let ty = wasmtime::FuncType::new(
-            linker.engine(),
-            types(import.params),
-            types(import.result.as_slice()),
-        );
-        let defined = linker.func_new(MODULE, import.name, ty, |mut caller, _, results| {
-            caller.data_mut().note(import.name, || {
-                format!(
-                    "{} is not served by this edge yet: \"no result\"",
-                    import.name
-                )
-            });
-            if let Some(result) = results.first_mut() {
-                *result = match import.result {
-                    Some(Val::I64) => wasmtime::Val::I64(0),
-                    _ => wasmtime::Val::I32(0),
-                };
-            }
-            Ok(())
-        });
-        // Refused is what has an implementation.
-        drop(defined);
-    }
     Ok(())
 }
 
@@ -639,6 +643,27 @@ fn text_data(
     Ok(())
 }
 
+/// What increments or decrements a counter.
+type Count = fn(&mut PlasmaSession, &[u8], i64) -> Result<[u8; 8], PlasmaError>;
+
+/// Defines an import of type `(ptr, len, delta: i64) -> i64`.
+fn counter(linker: &mut Linker<Host>, name: &'static str, count: Count) -> wasmtime::Result<()> {
+    linker.func_wrap(
+        MODULE,
+        name,
+        move |mut caller: Caller<'_, Host>, key: i32, key_len: i32, delta: i64| {
+            let (memory, host) = split(&mut caller);
+            let answer = arg(memory, host, name, key, key_len).and_then(|key| {
+                let (plasma, clock) = host.plasma();
+                let result = clock.wait(|| count(plasma, key, delta));
+                host.told(name, result.map(Vec::from))
+            });
+            give(&mut caller, name, answer)
+        },
+    )?;
+    Ok(())
+}
+
 /// Defines an import of type `(ptr, len)`.
 fn text(
     linker: &mut Linker<Host>,
@@ -656,4 +681,56 @@ fn text(
         },
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_import_is_linked_with_its_type() {
+        let engine = wasmtime::Engine::default();
+        let mut linker = Linker::<Host>::new(&engine);
+        link(&mut linker).unwrap();
+        for import in IMPORTS {
+            // A module that imports just this one, with the table's type.
+            let ty = |vals: &[Val]| {
+                let names: Vec<_> = vals
+                    .iter()
+                    .map(|val| match val {
+                        Val::I32 => "i32",
+                        Val::I64 => "i64",
+                    })
+                    .collect();
+                names.join(" ")
+            };
+            let wat = format!(
+                "(module (import \"flaron/v1\" \"{}\" (func (param {}) (result {}))))",
+                import.name,
+                ty(import.params),
+                ty(import.result.as_slice())
+            );
+            let module = wasmtime::Module::new(&engine, wat::parse_str(&wat).unwrap()).unwrap();
+            if let Err(error) = linker.instantiate_pre(&module) {
+                panic!("{}: {error:#}", import.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_has_each_import_once() {
+        for (n, import) in IMPORTS.iter().enumerate() {
+            assert!(IMPORTS[..n].iter().all(|other| other.name != import.name));
+            assert_eq!(Import::named(import.name), Some(import));
+        }
+        assert_eq!(IMPORTS.len(), 48);
+    }
+
+    #[test]
+    fn signatures_read_like_wasm() {
+        let signature = |name| Import::named(name).unwrap().signature();
+        assert_eq!(signature("req_method"), "() -> i64");
+        assert_eq!(signature("resp_set_status"), "(i32)");
+        assert_eq!(signature("plasma_increment"), "(i32, i32, i64) -> i64");
+    }
 }

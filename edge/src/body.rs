@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 
 /// A request's or response's body.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(crate) enum Body {
     Incoming(Incoming),
     /// A part that was read, and the rest, which arrives from a socket.
     Partly(Bytes, Incoming),
+    /// It is made while it is sent.
+    Channel(mpsc::Receiver<Bytes>),
 }
 
 impl From<Bytes> for Body {
@@ -49,6 +52,11 @@ impl http_body::Body for Body {
         if let Body::Incoming(incoming) = &mut *self {
             return Pin::new(incoming).poll_frame(cx);
         }
+        if let Body::Channel(channel) = &mut *self {
+            return channel
+                .poll_recv(cx)
+                .map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))));
+        }
         match std::mem::take(&mut *self) {
             Body::Partly(read, rest) => {
                 *self = Body::Incoming(rest);
@@ -72,6 +80,7 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Channel(_) => SizeHint::default(),
             Body::Partly(read, rest) => {
                 let rest = rest.size_hint();
                 let read = read.len() as u64;
@@ -115,6 +124,8 @@ impl Body {
                 return Ok((prefix, more));
             }
             Body::Incoming(incoming) => incoming,
+            // No request has one.
+            Body::Channel(_) => return Ok((Bytes::new(), false)),
             Body::Partly(read, rest) => {
                 // Nothing is read twice today; if it were, the part would be all there is to see.
                 let prefix = read.slice(..read.len().min(limit));

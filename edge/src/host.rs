@@ -10,6 +10,7 @@ use crate::beam::BeamSession;
 use crate::flare::Flare;
 use crate::id::SnowflakeMeter;
 use crate::logging::Notebook;
+use crate::plasma::{PlasmaLimits, PlasmaSession};
 use crate::request::RequestView;
 use crate::response::ResponseDraft;
 use crate::spark::{SparkLimits, SparkSession};
@@ -103,6 +104,21 @@ impl Host {
         (session, &mut self.clock)
     }
 
+    /// Plasma, as this invocation sees it, and the clock for what waits for the disk.
+    pub fn plasma(&mut self) -> (&mut PlasmaSession, &mut Clock) {
+        let session = self.sessions.plasma.get_or_insert_with(|| {
+            let (config, node) = (&self.flare.config, &self.flare.node);
+            let limits = PlasmaLimits {
+                max_value_bytes: config.limits.max_kv_value_bytes,
+                max_reads: config.limits.max_kv_reads,
+                max_writes: config.limits.max_kv_writes,
+                writes_allowed: config.writes_plasma_kv,
+            };
+            PlasmaSession::new(Some(node.plasma.clone()), self.flare.site.clone(), limits)
+        });
+        (session, &mut self.clock)
+    }
+
     /// Fetches, as this invocation may make them, and the clock for waiting.
     pub fn beam(&mut self) -> (&mut BeamSession, &mut Clock) {
         let limit = self.flare.config.limits.max_fetch_requests;
@@ -153,6 +169,7 @@ impl Host {
 struct Sessions {
     snowflakes: Option<SnowflakeMeter>,
     spark: Option<SparkSession>,
+    plasma: Option<PlasmaSession>,
     beam: Option<BeamSession>,
 }
 

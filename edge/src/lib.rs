@@ -35,14 +35,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, watch as signal};
 
 pub mod abi;
 pub mod beam;
@@ -68,6 +68,8 @@ mod request;
 mod response;
 mod server;
 mod stats;
+mod status;
+mod watch;
 mod ws;
 
 pub use config::{BeamSettings, FILE_NAME, FlareConfig, Kind, Limits};
@@ -76,14 +78,17 @@ pub use error::{Error, Result};
 pub use flare::{FlareSource, SECRETS_FILE_NAME};
 pub use logging::{Entry, Level, LogLine};
 pub use stats::StatsSnapshot;
+pub use watch::{Reload, Watch};
 
 use body::Body;
+use crypto::JwtPolicy;
 use engine::Engine;
 use flare::{Flare, Slot, Spec};
 use id::IdGenerator;
 use logging::Journal;
 use node::{Network, Node};
 use origin::OriginClient;
+use plasma::{GossipConfig, Plasma, PlasmaConfig};
 use spark::{ExportPolicy, Spark, SparkConfig, SparkPeers, SparkPeersConfig};
 
 /// A node with its flares. Clones are the same node.
@@ -101,6 +106,8 @@ pub(crate) struct Inner {
     origin: OriginClient,
     /// The flare's name where there is none.
     nobody: Arc<str>,
+    status_page: bool,
+    started: Instant,
 }
 
 /// Says what a node runs, and makes it.
@@ -112,6 +119,8 @@ pub struct EdgeBuilder {
     data: Option<PathBuf>,
     peers: BTreeMap<String, String>,
     peer_token: Option<String>,
+    gossip: Option<GossipConfig>,
+    no_status_page: bool,
 }
 
 impl EdgeBuilder {
@@ -226,6 +235,20 @@ impl EdgeBuilder {
         self
     }
 
+    /// Whether this machine's users get the status page at `/_edge`. Default: true.
+    #[must_use]
+    pub fn status_page(mut self, served: bool) -> Self {
+        self.no_status_page = !served;
+        self
+    }
+
+    /// Lets Plasma spread to other nodes.
+    #[must_use]
+    pub fn gossip(mut self, gossip: GossipConfig) -> Self {
+        self.gossip = Some(gossip);
+        self
+    }
+
     /// Makes the node: builds, compiles and checks every flare. This blocks, for as long as cargo
     /// takes if a flare is a crate.
     ///
@@ -267,6 +290,8 @@ impl EdgeBuilder {
                 journal: Journal::new(),
                 origin: OriginClient::new(),
                 nobody: "".into(),
+                status_page: !self.no_status_page,
+                started: Instant::now(),
             }),
         })
     }
@@ -299,8 +324,28 @@ impl EdgeBuilder {
         let export = ExportPolicy {
             token: self.peer_token.clone(),
         };
-        let ids = IdGenerator::for_node_name(self.node_id.as_deref().unwrap_or("local"));
-        Ok(Node::new(ids, spark, peers, export, network))
+        let node_id = self.node_id.as_deref().unwrap_or("local");
+        let plasma = Plasma::open(PlasmaConfig {
+            path: self.data.as_ref().map(|data| data.join("plasma.redb")),
+            ..PlasmaConfig::new(node_id)
+        })
+        .map_err(|error| told(&error))?;
+        if let Some(gossip) = self.gossip.clone() {
+            let plasma = plasma.clone();
+            network
+                .run(async move { plasma.join(gossip).await })?
+                .map_err(|error| told(&error))?;
+        }
+        Ok(Node {
+            ids: IdGenerator::for_node_name(node_id),
+            jwt: JwtPolicy::default(),
+            spark,
+            plasma,
+            peers,
+            export,
+            network,
+            own: Mutex::default(),
+        })
     }
 }
 
@@ -344,7 +389,7 @@ impl Edge {
         for slot in &self.inner.slots {
             slot.current().beam.add_own_address(addr);
         }
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = signal::channel(false);
         tokio::spawn(server::accept(self.inner.clone(), listener, stopped));
         Ok(Server { addr, stop })
     }
@@ -387,6 +432,29 @@ impl Edge {
         self.inner.journal.subscribe()
     }
 
+    /// The node's Plasma: its keys, and the other nodes.
+    pub fn plasma(&self) -> &Arc<Plasma> {
+        &self.inner.node.plasma
+    }
+
+    /// The node's Spark: its keys and how much room they take.
+    pub fn spark(&self) -> &Arc<Spark> {
+        &self.inner.node.spark
+    }
+
+    /// Tells the other nodes goodbye. For when the process is about to end.
+    pub async fn leave(&self) {
+        let plasma = self.inner.node.plasma.clone();
+        let left = self
+            .inner
+            .node
+            .network
+            .handle()
+            .spawn(async move { plasma.leave().await });
+        // An error means that the node's own thread is gone, and the gossip with it.
+        let _ = left.await;
+    }
+
     /// Loads every flare again: builds, compiles, checks. New requests go to what was loaded;
     /// requests that run and WebSocket connections that are open keep what they have. This blocks.
     ///
@@ -398,6 +466,19 @@ impl Edge {
             slot.reload(&self.inner.engine, &self.inner.node)?;
         }
         Ok(())
+    }
+}
+
+impl Edge {
+    /// Loads each flare again when one of its files changes: its sources (of the crates beside it
+    /// too), its `.wasm`, its `flare.toml` and secrets. `told` hears what came of it. It goes on
+    /// until the returned [`Watch`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the system cannot watch files.
+    pub fn watch(&self, told: impl Fn(Reload) + Send + 'static) -> Result<Watch> {
+        watch::watch(&self.inner, told)
     }
 }
 
@@ -422,7 +503,7 @@ pub struct FlareStatus {
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
-    stop: watch::Sender<bool>,
+    stop: signal::Sender<bool>,
 }
 
 impl Server {

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use flaron_edge::{Edge, Error, FlareInfo, FlareStatus, Result};
+use flaron_edge::plasma::GossipConfig;
+use flaron_edge::{Edge, EdgeBuilder, Error, FlareInfo, FlareStatus, Reload, Result};
 use tokio::net::TcpListener;
 
 /// A local edge node: runs Flaron flares for real.
@@ -46,6 +48,31 @@ struct Run {
     /// A flare.toml elsewhere than beside the flare.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A flare.secrets.toml elsewhere than beside the flare.
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
+    /// Where Spark and Plasma keep their data [default: .flaron beside the first flare].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// This node's name; nodes that gossip or pull need one each.
+    #[arg(long, value_name = "NAME")]
+    node_id: Option<String>,
+    /// Spread Plasma to other nodes, through this UDP address.
+    #[arg(long, value_name = "ADDR", requires = "node_id")]
+    gossip: Option<SocketAddr>,
+    /// Another node's gossip address to begin with; may be given several times.
+    #[arg(long, value_name = "ADDR", requires = "gossip")]
+    seed: Vec<String>,
+    /// A node that flares can pull Spark keys from; may be given several times. The nodes' shared
+    /// token is in the environment, FLARON_PEER_TOKEN.
+    #[arg(long, value_name = "NAME=URL")]
+    peer: Vec<String>,
+    /// Build and load a flare again when its files change.
+    #[arg(long)]
+    watch: bool,
+    /// Do not serve the status page at /_edge.
+    #[arg(long)]
+    no_status: bool,
     /// Do not print a line for each request.
     #[arg(long)]
     quiet: bool,
@@ -75,25 +102,7 @@ fn run(run: Run) -> Result<()> {
 }
 
 async fn serve(run: Run) -> Result<()> {
-    let mut builder = Edge::builder();
-    let with_config = |builder: flaron_edge::EdgeBuilder| match &run.config {
-        Some(file) => builder.config_file(file),
-        None => builder,
-    };
-    for path in &run.flares {
-        builder = with_config(builder.flare(path.clone()));
-    }
-    for route in &run.route {
-        let Some((prefix, path)) = route.split_once('=') else {
-            return Err(Error::new(format!(
-                "--route {route:?} must be like /prefix=PATH"
-            )));
-        };
-        builder = with_config(builder.flare(path)).route(prefix);
-    }
-    if let Some(origin) = &run.origin {
-        builder = builder.origin(origin);
-    }
+    let builder = builder(&run)?;
     // The port first: whoever has it is told before anything is built.
     let listener = TcpListener::bind(&run.listen).await.map_err(|error| {
         Error::new(format!(
@@ -107,17 +116,108 @@ async fn serve(run: Run) -> Result<()> {
     for flare in edge.flares() {
         print!("{}", describe(&flare, &url));
     }
-    println!("\nServing on {url} (Ctrl-C stops)\n");
+    if let Some(gossip) = edge.plasma().status().gossip {
+        println!("\nGossip on {gossip}");
+    }
+    let _watch = match run.watch {
+        true => Some(edge.watch(|reload| tell(&reload))?),
+        false => None,
+    };
+    println!("\nServing on {url} (Ctrl-C stops)");
+    if !run.no_status {
+        println!("Status page: {url}/_edge");
+    }
+    println!();
 
     stop_signal().await;
     println!("Stopping: waiting for what is running (Ctrl-C again ends at once)");
     tokio::select! {
-        done = server.shutdown(Duration::from_secs(10)) => if !done {
-            println!("Some connections did not end in 10 s and were cut");
-        },
+        done = server.shutdown(Duration::from_secs(10)) => {
+            if !done {
+                println!("Some connections did not end in 10 s and were cut");
+            }
+            edge.leave().await;
+        }
         () = stop_signal() => {}
     }
     Ok(())
+}
+
+/// The node that the command line describes.
+fn builder(run: &Run) -> Result<EdgeBuilder> {
+    let mut builder = Edge::builder().status_page(!run.no_status);
+    let settings = |mut builder: EdgeBuilder| {
+        if let Some(file) = &run.config {
+            builder = builder.config_file(file);
+        }
+        if let Some(file) = &run.secrets {
+            builder = builder.secrets_file(file);
+        }
+        builder
+    };
+    let mut first = None;
+    for path in &run.flares {
+        first.get_or_insert_with(|| path.clone());
+        builder = settings(builder.flare(path.clone()));
+    }
+    for route in &run.route {
+        let (prefix, path) = pair(route, "--route", "/prefix=PATH")?;
+        first.get_or_insert_with(|| path.into());
+        builder = settings(builder.flare(path)).route(prefix);
+    }
+    let Some(first) = first else {
+        return Err(Error::new(
+            "no flare was given: flaron-edge run PATH, where PATH is a flare crate's folder or a \
+             .wasm file (`flaron-edge new NAME` makes a flare)",
+        ));
+    };
+    let beside = if first.is_dir() {
+        first.as_path()
+    } else {
+        first.parent().unwrap_or(Path::new(""))
+    };
+    builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    if let Some(origin) = &run.origin {
+        builder = builder.origin(origin);
+    }
+    if let Some(id) = &run.node_id {
+        builder = builder.node_id(id);
+    }
+    if let Some(listen) = run.gossip {
+        let mut gossip = GossipConfig::new(listen);
+        gossip.seeds.clone_from(&run.seed);
+        builder = builder.gossip(gossip);
+    }
+    for peer in &run.peer {
+        let (name, url) = pair(peer, "--peer", "NAME=http://HOST:PORT")?;
+        builder = builder.peer(name, url);
+    }
+    if let Ok(token) = std::env::var("FLARON_PEER_TOKEN") {
+        builder = builder.peer_token(token);
+    }
+    Ok(builder)
+}
+
+/// The two sides of `A=B`.
+fn pair<'a>(text: &'a str, option: &str, form: &str) -> Result<(&'a str, &'a str)> {
+    text.split_once('=')
+        .ok_or_else(|| Error::new(format!("{option} {text:?} must be like {form}")))
+}
+
+/// What is said of a reload.
+fn tell(reload: &Reload) {
+    let took = reload.duration.as_secs_f64();
+    match &reload.outcome {
+        Ok(size) => println!(
+            "\nReloaded {}: {}, in {took:.1} s\n",
+            reload.flare,
+            bytes(*size as u64)
+        ),
+        Err(error) => println!(
+            "\nNot reloaded, {} goes on as it was: {error}\n",
+            reload.flare
+        ),
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -193,7 +293,7 @@ fn bytes(count: u64) -> String {
     }
 }
 
-fn inspect(file: &std::path::Path) -> Result<()> {
+fn inspect(file: &Path) -> Result<()> {
     let wasm = std::fs::read(file)
         .map_err(|error| Error::new(format!("cannot read {}: {error}", file.display())))?;
     let info = flaron_edge::inspect(&wasm)

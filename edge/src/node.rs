@@ -8,6 +8,7 @@ use tokio::runtime::{Handle, Runtime};
 use crate::crypto::JwtPolicy;
 use crate::error::{Error, Result};
 use crate::id::IdGenerator;
+use crate::plasma::Plasma;
 use crate::spark::{ExportPolicy, Spark, SparkPeers};
 
 /// The shared parts behind the capabilities.
@@ -15,34 +16,17 @@ pub(crate) struct Node {
     pub ids: IdGenerator,
     pub jwt: JwtPolicy,
     pub spark: Arc<Spark>,
+    pub plasma: Arc<Plasma>,
     /// The nodes that keys can be pulled from.
     pub peers: Arc<SparkPeers>,
     /// Which nodes may pull keys from here.
     pub export: ExportPolicy,
     pub network: Network,
     /// Where the node listens.
-    own: Mutex<Vec<SocketAddr>>,
+    pub own: Mutex<Vec<SocketAddr>>,
 }
 
 impl Node {
-    pub fn new(
-        ids: IdGenerator,
-        spark: Arc<Spark>,
-        peers: Arc<SparkPeers>,
-        export: ExportPolicy,
-        network: Network,
-    ) -> Node {
-        Node {
-            ids,
-            jwt: JwtPolicy::default(),
-            spark,
-            peers,
-            export,
-            network,
-            own: Mutex::default(),
-        }
-    }
-
     /// The addresses that the node listens on.
     pub fn own_addresses(&self) -> Vec<SocketAddr> {
         self.own
@@ -88,6 +72,24 @@ impl Network {
     /// What runs things on it.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// Runs something on it and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// When it panicked.
+    pub fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let (done, wait) = std::sync::mpsc::sync_channel(1);
+        self.handle.spawn(async move {
+            // An error means that nobody waits any more.
+            let _ = done.send(work.await);
+        });
+        wait.recv()
+            .map_err(|_| Error::new("a task of the node's own network thread failed"))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::logging::Entry;
 use crate::origin;
 use crate::request::RequestView;
 use crate::response::ResponseDraft;
-use crate::ws;
+use crate::{status, ws};
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -114,6 +114,10 @@ pub(crate) async fn handle(
     peer: Option<SocketAddr>,
     stop: Option<watch::Receiver<bool>>,
 ) -> Response<Body> {
+    if status::owns(request.uri().path()) {
+        let peer = peer.map(|peer| peer.ip());
+        return status::handle(inner, request, peer, stop).await;
+    }
     let started = Instant::now();
     let method = request.method().to_string();
     let path = request

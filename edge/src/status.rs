@@ -1,0 +1,387 @@
+//! The status page at `/_edge`: what the node runs and has, and what happens, live.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/_edge` | the page |
+//! | `/_edge/status.json` | what it shows, as JSON |
+//! | `/_edge/events` | each invocation as it ends, as server-sent events |
+//! | `/_edge/spark/export` | where other nodes pull keys from |
+//!
+//! It is for the developer at this machine: other addresses, requests that came through a proxy,
+//! and host names that are not this machine's (a web page that has its name lead here) are refused.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
+
+use crate::Inner;
+use crate::abi::Capability;
+use crate::body::Body;
+use crate::logging::Entry;
+use crate::server::{answer, on_a_thread, stopped};
+use crate::spark::{self, EXPORT_MAX_REQUEST, EXPORT_PATH, ExportRequest};
+
+const PAGE: &str = include_str!("status.html");
+
+/// How many keys of each site the page lists, and how many invocations it begins with.
+const LISTED: usize = 200;
+/// How often a quiet event stream says that it is alive.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Whether a path is the node's own, and no flare's.
+pub(crate) fn owns(path: &str) -> bool {
+    path == "/_edge" || path.starts_with("/_edge/")
+}
+
+/// Answers a request for one of these paths. A request without a socket has no `peer`, and comes
+/// from this process.
+pub(crate) async fn handle(
+    inner: &Arc<Inner>,
+    request: Request<Body>,
+    peer: Option<IpAddr>,
+    stop: Option<watch::Receiver<bool>>,
+) -> Response<Body> {
+    let path = request.uri().path();
+    if path == EXPORT_PATH {
+        return export(inner, request, peer).await;
+    }
+    if !inner.status_page || !is_local(&request, peer) {
+        return answer(
+            StatusCode::FORBIDDEN,
+            "not-local",
+            "the status page is for the machine that the edge runs on",
+        );
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return answer(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
+    }
+    let (kind, body) = match path {
+        "/_edge" | "/_edge/" => (
+            "text/html; charset=utf-8",
+            Body::from(Bytes::from_static(PAGE.as_bytes())),
+        ),
+        "/_edge/status.json" => {
+            let inner = inner.clone();
+            // It reads from disk.
+            let status = on_a_thread(move || tokio::task::block_in_place(|| status(&inner))).await;
+            ("application/json", Body::from(status.to_string()))
+        }
+        "/_edge/events" => ("text/event-stream", events(inner, stop)),
+        _ => return answer(StatusCode::NOT_FOUND, "no-page", "there is no such page"),
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+             connect-src 'self'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether a request was made on this machine, by someone who meant this node.
+fn is_local(request: &Request<Body>, peer: Option<IpAddr>) -> bool {
+    let headers = request.headers();
+    let proxied =
+        headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+    let host = match headers.get(header::HOST) {
+        None => true,
+        Some(host) => host.to_str().is_ok_and(is_local_name),
+    };
+    peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && !proxied && host
+}
+
+/// Whether the `Host` is an address or `localhost`, and not a name that anyone could have lead
+/// here.
+fn is_local_name(host: &str) -> bool {
+    let Ok(authority) = host.parse::<http::uri::Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
+/// Another node's pull.
+async fn export(
+    inner: &Arc<Inner>,
+    mut request: Request<Body>,
+    peer: Option<IpAddr>,
+) -> Response<Body> {
+    if request.method() != Method::POST {
+        return answer(StatusCode::METHOD_NOT_ALLOWED, "method", "only POST");
+    }
+    let Ok((body, _)) = request.body_mut().read_prefix(EXPORT_MAX_REQUEST + 1).await else {
+        return answer(
+            StatusCode::BAD_REQUEST,
+            "body-broken",
+            "the body did not arrive",
+        );
+    };
+    let inner = inner.clone();
+    let headers = request.headers().clone();
+    let reply = on_a_thread(move || {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let request = ExportRequest {
+            remote: peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+            authorization: text(header::AUTHORIZATION),
+            origin: text(header::ORIGIN),
+            body: &body,
+        };
+        tokio::task::block_in_place(|| {
+            spark::export(&inner.node.spark, &inner.node.export, request)
+        })
+    })
+    .await;
+    let mut response = Response::new(Body::from(Bytes::from(reply.body)));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+/// All that the page shows.
+fn status(inner: &Inner) -> Value {
+    let flares: Vec<Value> = inner
+        .slots
+        .iter()
+        .map(|slot| {
+            let flare = slot.current();
+            let info = &flare.program.info;
+            let stats = slot.stats.snapshot();
+            let mut capabilities: Vec<Capability> = info
+                .imports
+                .iter()
+                .map(|import| import.capability)
+                .collect();
+            capabilities.dedup();
+            let names: Vec<&str> = capabilities.iter().map(|c| c.name()).collect();
+            let imports: Vec<&str> = info.imports.iter().map(|import| import.name).collect();
+            json!({
+                "name": &*flare.name,
+                "site": &*flare.site,
+                "kind": format!("{:?}", flare.kind).to_lowercase(),
+                "file": flare.file,
+                "routes": flare.routes,
+                "origin": flare.origin.as_ref().map(ToString::to_string),
+                "size": info.size,
+                "memory": info.memory,
+                "capabilities": names,
+                "imports": imports,
+                "exports": info.exports,
+                "requests": stats.requests,
+                "errors": stats.errors,
+                "sockets": stats.sockets,
+                "p50_us": stats.p50.as_secs_f64() * 1e6,
+                "p90_us": stats.p90.as_secs_f64() * 1e6,
+                "p99_us": stats.p99.as_secs_f64() * 1e6,
+            })
+        })
+        .collect();
+    let recent = inner.journal.recent();
+    let recent: Vec<Value> = recent
+        .iter()
+        .rev()
+        .take(LISTED)
+        .rev()
+        .map(|entry| entry_json(entry))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_secs": inner.started.elapsed().as_secs(),
+        "flares": flares,
+        "spark": spark_json(inner),
+        "plasma": plasma_json(inner),
+        "recent": recent,
+    })
+}
+
+fn spark_json(inner: &Inner) -> Value {
+    let sites = match inner.node.spark.usage() {
+        Ok(sites) => sites,
+        Err(error) => return json!({ "error": error.to_string() }),
+    };
+    let sites: Vec<Value> = sites
+        .iter()
+        .map(|usage| {
+            let keys: Vec<Value> = inner
+                .node
+                .spark
+                .entries(&usage.site)
+                .unwrap_or_default()
+                .iter()
+                .take(LISTED)
+                .map(|key| {
+                    json!({
+                        "key": key.key,
+                        "bytes": key.value_bytes,
+                        "ttl_left_secs": key.ttl_left_secs,
+                    })
+                })
+                .collect();
+            json!({
+                "site": usage.site,
+                "count": usage.keys,
+                "bytes": usage.bytes,
+                "quota": usage.quota_bytes,
+                "keys": keys,
+            })
+        })
+        .collect();
+    json!({ "sites": sites })
+}
+
+fn plasma_json(inner: &Inner) -> Value {
+    let mut status = inner.node.plasma.status();
+    let count = status.keys.len();
+    status.keys.truncate(LISTED);
+    let mut value = serde_json::to_value(&status).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("count".to_owned(), count.into());
+    }
+    value
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let lines: Vec<Value> = entry
+        .lines
+        .iter()
+        .map(|line| json!({ "level": line.level.name(), "text": line.text }))
+        .collect();
+    let time = entry.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "seq": entry.seq,
+        "time_ms": time.as_millis() as u64,
+        "flare": &*entry.flare,
+        "method": entry.method,
+        "path": entry.path,
+        "status": entry.status,
+        "duration_us": entry.duration.as_secs_f64() * 1e6,
+        "lines": lines,
+        "notes": entry.notes,
+        "error": entry.error,
+    })
+}
+
+/// The stream of invocations.
+fn events(inner: &Arc<Inner>, stop: Option<watch::Receiver<bool>>) -> Body {
+    let (send, body) = mpsc::channel(64);
+    let mut entries = inner.journal.subscribe();
+    tokio::spawn(async move {
+        let ending = async {
+            match stop {
+                Some(mut stop) => stopped(&mut stop).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut ending = std::pin::pin!(ending);
+        // The head goes out with the first bytes.
+        let mut text = ": here\n\n".to_owned();
+        loop {
+            if send.send(Bytes::from(text)).await.is_err() {
+                return; // The reader is gone.
+            }
+            let next = tokio::select! {
+                next = tokio::time::timeout(ALIVE, entries.recv()) => next,
+                () = &mut ending => return,
+            };
+            text = match next {
+                Ok(Ok(entry)) => format!("data: {}\n\n", entry_json(&entry)),
+                Ok(Err(RecvError::Lagged(missed))) => {
+                    format!("event: missed\ndata: {missed}\n\n")
+                }
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => ": alive\n\n".to_owned(),
+            };
+        }
+    });
+    Body::Channel(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_paths_are_owned() {
+        for path in ["/_edge", "/_edge/", "/_edge/status.json"] {
+            assert!(owns(path), "{path}");
+        }
+        for path in ["/", "/_edges", "/x/_edge", "/_edg"] {
+            assert!(!owns(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_that_anyone_could_have_lead_here_are_not_local() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8787",
+            "127.0.0.1:80",
+            "[::1]:8787",
+            "10.0.0.1",
+        ] {
+            assert!(is_local_name(host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8787",
+            "127.0.0.1.evil.example",
+            "",
+        ] {
+            assert!(!is_local_name(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn strangers_are_refused() {
+        let request = |header: Option<(&str, &str)>| {
+            let mut request = Request::get("/_edge");
+            if let Some((name, value)) = header {
+                request = request.header(name, value);
+            }
+            request.body(Body::Empty).unwrap()
+        };
+        let loopback = Some("127.0.0.1".parse().unwrap());
+        assert!(is_local(&request(None), None));
+        assert!(is_local(&request(None), loopback));
+        assert!(is_local(&request(None), Some("::1".parse().unwrap())));
+        assert!(is_local(
+            &request(None),
+            Some("::ffff:127.0.0.1".parse().unwrap())
+        ));
+        assert!(!is_local(
+            &request(None),
+            Some("192.168.1.5".parse().unwrap())
+        ));
+        assert!(!is_local(
+            &request(Some(("x-forwarded-for", "1.2.3.4"))),
+            loopback
+        ));
+        assert!(!is_local(
+            &request(Some(("forwarded", "for=1.2.3.4"))),
+            loopback
+        ));
+        assert!(!is_local(
+            &request(Some(("host", "evil.example"))),
+            loopback
+        ));
+    }
+}

@@ -1,0 +1,260 @@
+//! `--watch`: loading flares again when their files change.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+
+use crate::Inner;
+use crate::error::{Error, Result};
+use crate::flare::{FlareSource, Slot};
+
+/// Editors and compilers write in several steps; a flare is loaded when nothing has changed for
+/// this long.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Watches the files of a node's flares, until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    /// Ends the thread by ending its channel.
+    _watcher: Arc<std::sync::Mutex<RecommendedWatcher>>,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// The flare's name.
+    pub flare: String,
+    /// How long it took, with the build.
+    pub duration: Duration,
+    /// The new `.wasm`'s size in bytes, or why the old one goes on.
+    pub outcome: Result<usize>,
+}
+
+/// Begins to watch; `told` hears of every reload.
+pub(crate) fn watch(inner: &Arc<Inner>, told: impl Fn(Reload) + Send + 'static) -> Result<Watch> {
+    let failed = |error: notify::Error| Error::new(format!("cannot watch files: {error}"));
+    let (send, changes) = channel();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if let Ok(event) = event
+            && !matches!(event.kind, notify::EventKind::Access(_))
+        {
+            for path in event.paths {
+                // An error means that the thread has ended.
+                let _ = send.send(path);
+            }
+        }
+    })
+    .map_err(failed)?;
+    let watcher = Arc::new(std::sync::Mutex::new(watcher));
+    let slots = inner
+        .slots
+        .iter()
+        .map(|slot| Watched::new(slot, &watcher))
+        .collect::<Result<Vec<_>>>()?;
+    let weak = Arc::downgrade(inner);
+    let weak_watcher = Arc::downgrade(&watcher);
+    std::thread::Builder::new()
+        .name("flaron-watch".into())
+        .spawn(move || run(&weak, slots, &changes, &weak_watcher, &told))
+        .map_err(|error| Error::new(format!("cannot start a thread: {error}")))?;
+    Ok(Watch { _watcher: watcher })
+}
+
+type SharedWatcher = std::sync::Mutex<RecommendedWatcher>;
+
+/// The files of one flare.
+struct Watched {
+    slot: Arc<Slot>,
+    /// Folders that count with all that is in them.
+    trees: Vec<PathBuf>,
+    /// Files that count by themselves.
+    files: BTreeSet<PathBuf>,
+    /// Folders that are watched already.
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Watched {
+    fn new(slot: &Arc<Slot>, watcher: &SharedWatcher) -> Result<Watched> {
+        let mut watched = Watched {
+            slot: slot.clone(),
+            trees: Vec::new(),
+            files: BTreeSet::new(),
+            folders: BTreeSet::new(),
+        };
+        watched.look(watcher)?;
+        Ok(watched)
+    }
+
+    /// Finds the files that the flare is made of now, and watches the folders they are in: a file
+    /// that is replaced is another file, but in the same folder.
+    fn look(&mut self, watcher: &SharedWatcher) -> Result<()> {
+        let spec = &self.slot.spec;
+        self.files.extend(spec.config_file.iter().cloned());
+        self.files.extend(spec.secrets_file.iter().cloned());
+        if let FlareSource::Path(path) = &spec.source {
+            let folder = if path.is_dir() {
+                self.files.insert(path.join("Cargo.toml"));
+                self.files.insert(path.join("build.rs"));
+                let source = path.join("src");
+                if source.is_dir() {
+                    self.trees = vec![real(&source)];
+                }
+                path.as_path()
+            } else {
+                self.files.insert(path.clone());
+                path.parent().unwrap_or(Path::new("."))
+            };
+            self.files.insert(folder.join(crate::FILE_NAME));
+            self.files.insert(folder.join(crate::SECRETS_FILE_NAME));
+            // What cargo says the flare was built from: the crates beside it too.
+            if let Some(wasm) = &self.slot.current().file {
+                let listed = std::fs::read_to_string(wasm.with_extension("d"));
+                self.files.extend(dependencies(&listed.unwrap_or_default()));
+            }
+        }
+        self.files = self.files.iter().map(|file| real(file)).collect();
+        let mut watcher = watcher
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let folders: BTreeSet<PathBuf> = self
+            .files
+            .iter()
+            .filter_map(|file| file.parent().map(Path::to_owned))
+            .filter(|folder| folder.is_dir())
+            .collect();
+        let failed = |error: notify::Error| Error::new(format!("cannot watch files: {error}"));
+        for folder in folders {
+            if self.folders.insert(folder.clone()) {
+                watcher
+                    .watch(&folder, RecursiveMode::NonRecursive)
+                    .map_err(failed)?;
+            }
+        }
+        for tree in &self.trees {
+            // Not remembered: a tree has new folders from time to time.
+            watcher
+                .watch(tree, RecursiveMode::Recursive)
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a change of this file is one of the flare's.
+    fn is_made_of(&self, path: &Path) -> bool {
+        self.files.contains(path) || self.trees.iter().any(|tree| path.starts_with(tree))
+    }
+}
+
+/// A path as the system's events tell it.
+fn real(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    // A file that is not there yet, in a folder that is.
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => {
+            let parent = if parent.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                parent
+            };
+            parent
+                .canonicalize()
+                .map_or_else(|_| path.to_owned(), |parent| parent.join(name))
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// The files in a list as cargo writes it: `output: file file\ with\ space …`.
+fn dependencies(text: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in text.lines() {
+        let Some((_, list)) = line.split_once(": ") else {
+            continue;
+        };
+        let mut file = String::new();
+        let mut chars = list.chars();
+        while let Some(char) = chars.next() {
+            match char {
+                '\\' => file.extend(chars.next()),
+                ' ' => files.push(std::mem::take(&mut file).into()),
+                char => file.push(char),
+            }
+        }
+        files.push(file.into());
+    }
+    files.retain(|file: &PathBuf| !file.as_os_str().is_empty());
+    files
+}
+
+/// The watching thread.
+fn run(
+    inner: &Weak<Inner>,
+    mut slots: Vec<Watched>,
+    changes: &Receiver<PathBuf>,
+    watcher: &Weak<SharedWatcher>,
+    told: &dyn Fn(Reload),
+) {
+    while let Ok(first) = changes.recv() {
+        let mut changed = BTreeSet::from([first]);
+        loop {
+            match changes.recv_timeout(QUIET) {
+                Ok(path) => {
+                    changed.insert(path);
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        for watched in &mut slots {
+            if !changed.iter().any(|path| watched.is_made_of(path)) {
+                continue;
+            }
+            let (Some(inner), Some(watcher)) = (inner.upgrade(), watcher.upgrade()) else {
+                return;
+            };
+            let started = Instant::now();
+            let outcome = watched.slot.reload(&inner.engine, &inner.node);
+            let flare = watched.slot.current();
+            told(Reload {
+                flare: flare.name.to_string(),
+                duration: started.elapsed(),
+                outcome: outcome.map(|flare| flare.program.info.size),
+            });
+            if let Err(error) = watched.look(&watcher) {
+                tracing::warn!("{error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargos_lists_are_read() {
+        let files = dependencies("/t/a.wasm: /s/a.rs /s/with\\ space/b.rs\n\n/s/a.rs:\n");
+        assert_eq!(
+            files,
+            [Path::new("/s/a.rs"), Path::new("/s/with space/b.rs")]
+        );
+        assert!(dependencies("").is_empty());
+    }
+
+    #[test]
+    fn files_that_are_not_there_yet_have_a_real_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let real_folder = folder.path().canonicalize().unwrap();
+        assert_eq!(
+            real(&folder.path().join("flare.toml")),
+            real_folder.join("flare.toml")
+        );
+        assert!(real(Path::new("not-there.wasm")).is_absolute());
+    }
+}
