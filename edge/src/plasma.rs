@@ -805,6 +805,7 @@ impl Plasma {
             seen: HashMap::new(),
             alive: HashMap::new(),
             since: Instant::now(),
+            next_scan: Instant::now(),
         };
         let listener = tokio::spawn(listener.run(handle.termination_watcher()));
         *lock(&self.gossip) = Some(Gossip { handle, listener });
@@ -1294,6 +1295,8 @@ struct Listener {
     /// When each actor's node was last alive.
     alive: HashMap<Arc<str>, Instant>,
     since: Instant,
+    /// When to look again for what nobody publishes.
+    next_scan: Instant,
 }
 
 impl Listener {
@@ -1381,6 +1384,12 @@ impl Listener {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = nodes.collect();
 
+        // It reads all keys, and some seconds more or less do not matter.
+        if now < self.next_scan {
+            return None;
+        }
+        let scan_every = self.adopt_after / 4;
+        self.next_scan = now + scan_every.clamp(Duration::from_millis(50), Duration::from_secs(5));
         let mut orphans = HashSet::new();
         for key in self.shared.state().keys.values() {
             for actor in key.sums.keys().chain([&key.base.actor]) {
