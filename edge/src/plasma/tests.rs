@@ -435,6 +435,40 @@ fn values_of_all_sizes_go_through_the_wire() {
 }
 
 #[test]
+fn pieces_of_two_values_are_not_put_together() {
+    let id = (SITE.to_owned(), "k".to_owned());
+    let written = |time, byte| {
+        let key = KeyState {
+            base: Stamp {
+                time,
+                actor: "a~1".into(),
+            },
+            value: Some(vec![byte; 2 * INLINE_BYTES].into()),
+            sums: BTreeMap::new(),
+        };
+        wire::encode(&id, &key, |_| true)
+    };
+    let (old, new) = (written(1, b'o'), written(2, b'n'));
+    let mut entries: BTreeMap<_, _> = old.iter().cloned().collect();
+    let head = &old.last().unwrap().0;
+    // The new value's entries come one after the other; until the last has come there is no value.
+    for (name, text) in &new {
+        let fact = wire::decode(head, |n| entries.get(n).map(String::as_str));
+        assert_eq!(
+            fact.is_some(),
+            entries[&old[0].0] == old[0].1,
+            "before {name}"
+        );
+        entries.insert(name.clone(), text.clone());
+    }
+    let fact = wire::decode(head, |n| entries.get(n).map(String::as_str)).unwrap();
+    let Fact::Base { value, .. } = fact else {
+        panic!("{fact:?}")
+    };
+    assert_eq!(&*value.unwrap(), [b'n'; 2 * INLINE_BYTES]);
+}
+
+#[test]
 fn what_other_nodes_say_is_checked() {
     let get = |text: &'static str| move |_: &str| Some(text);
     for text in [
@@ -529,6 +563,18 @@ fn large_values_spread() {
     eventually("a small value in its place", || {
         get(&c, "large").unwrap() == b"small now"
     });
+    // What no longer stands is no longer published: all that a still tells is who it is.
+    set(&b, "large", b"b's now");
+    eventually("b's value at a", || {
+        get(&a, "large").as_deref() == Some(b"b's now")
+    });
+    let live_entries = |node: &Arc<Plasma>| {
+        let link = lock(&node.shared.link).clone().unwrap();
+        let mut chitchat = link.chitchat.blocking_lock();
+        chitchat.self_node_state().num_key_values()
+    };
+    eventually("a to take its entries back", || live_entries(&a) == 1);
+    set(&b, "large", b"small now");
     // A node that comes later gets it all.
     let late = cluster.node("late");
     eventually("all at the late node", || {
@@ -801,6 +847,20 @@ fn old_tombstones_are_dropped_everywhere_and_do_not_come_back() {
             .iter()
             .all(|n| known(n) == ["again"] && counter(n, "again") == Some(2))
     );
+    // Told again by a node that still has it, it is not even taken in.
+    let stamp = Stamp {
+        time: 1 << 16,
+        actor: "c~1".into(),
+    };
+    let id = (SITE.to_owned(), "gone".to_owned());
+    let tombstone = Fact::Base {
+        id,
+        stamp,
+        value: None,
+    };
+    a.jobs.send(Job::Merge(vec![tombstone])).unwrap();
+    add(&a, "again", 0);
+    assert_eq!(known(&a), ["again"]);
     // A new counter where the tombstone was.
     add(&b, "gone", 4);
     eventually("4", || counter(&a, "gone") == Some(4));

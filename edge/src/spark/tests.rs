@@ -544,6 +544,30 @@ fn pull_copies_keys_with_their_ttl() {
 }
 
 #[test]
+fn the_time_on_the_way_is_taken_off() {
+    let network = Network::new();
+    let here = in_memory();
+    let slow = serve_http(|_, _| {
+        std::thread::sleep(Duration::from_millis(60));
+        let answer = r#"{"entries":[{"key":"late","value":"","ttl_ms":50},
+                                    {"key":"kept","value":"","ttl_ms":60050}]}"#;
+        (200, answer.into())
+    });
+    let peers = network.peers(&[("slow", slow)], None);
+    let pulled = network
+        .session(&here, &peers)
+        .pull(b"slow", br#"["late","kept"]"#);
+    assert_eq!(pulled.unwrap(), 1, "what ran out on the way is not there");
+    let left = here
+        .peek(SITE, "kept")
+        .unwrap()
+        .unwrap()
+        .ttl_left_ms
+        .unwrap();
+    assert!(left <= 59_990, "{left}");
+}
+
+#[test]
 fn pull_uses_the_codes_that_the_abi_gives_it() {
     let network = Network::new();
     let here = in_memory();
