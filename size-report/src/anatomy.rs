@@ -439,6 +439,8 @@ mod tests {
         let text = Anatomy::of(b"(module)").unwrap_err().to_string();
         assert!(text.contains("text file"), "{text}");
         assert!(Anatomy::of(b"\0asm\x01\0\0\0\x01\x7f").is_err());
+        let component = Anatomy::of(b"\0asm\x0d\0\x01\0").unwrap_err().to_string();
+        assert!(component.contains("core modules"), "{component}");
     }
 
     #[test]

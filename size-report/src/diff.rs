@@ -34,12 +34,9 @@ pub fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<
     let worktree = Worktree::add(&project.root, revision)?;
     let names = flares::select(&project.root, wanted)?;
     let old_names = flares::list(&worktree.path)?;
-    // Kept from run to run: cargo sees by itself what changed.
-    let scratch = project.scratch()?;
-    let (old_dir, old_named_dir) = (
-        scratch.join("revision"),
-        scratch.join("revision-with-names"),
-    );
+    // Inside the temporary directory: nothing of it is of use next time.
+    let old_dir = worktree.path.join("target/as-deployed");
+    let old_named_dir = worktree.path.join("target/with-names");
     let new_named_dir = why::names_dir(project)?;
 
     let mut out = String::new();
