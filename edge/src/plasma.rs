@@ -421,6 +421,10 @@ struct Link {
     address: SocketAddr,
     chitchat: Arc<tokio::sync::Mutex<Chitchat>>,
     publisher: Arc<Mutex<Publisher>>,
+    /// Keys that have changed since they were last published.
+    changed: Arc<Mutex<BTreeSet<Id>>>,
+    /// Rung when there are some.
+    notify: Arc<tokio::sync::Notify>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -792,10 +796,12 @@ impl Plasma {
             address,
             chitchat: handle.chitchat(),
             publisher: Arc::default(),
+            changed: Arc::default(),
+            notify: Arc::default(),
         };
         *lock(&self.shared.link) = Some(link.clone());
-        // From here on the writer publishes what changes; this is what there was before.
-        publish_all(&self.shared, &link).await;
+        // From here on the writer says what changes; this is what there was before.
+        link.publish_all(&self.shared).await;
         let listener = Listener {
             shared: self.shared.clone(),
             link,
@@ -1117,7 +1123,7 @@ impl Writer {
             });
         }
         if wrote {
-            self.publish(&changes.dirty);
+            self.publish(changes.dirty);
         }
         stop
     }
@@ -1226,13 +1232,12 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&self, ids: &BTreeSet<Id>) {
-        let Some(link) = lock(&self.shared.link).clone() else {
-            return;
-        };
-        // This is no thread of a runtime, so it may block; Chitchat is locked for moments only.
-        let mut chitchat = link.chitchat.blocking_lock();
-        lock(&link.publisher).publish(&self.shared, &mut chitchat, ids);
+    /// Leaves it to the gossip's task: Chitchat may be busy, and writes are not to wait for it.
+    fn publish(&self, ids: BTreeSet<Id>) {
+        if let Some(link) = &*lock(&self.shared.link) {
+            lock(&link.changed).extend(ids);
+            link.notify.notify_one();
+        }
     }
 
     fn purge(&mut self) {
@@ -1272,17 +1277,26 @@ impl Writer {
                 }
             }
         }
-        self.publish(&stale);
+        self.publish(stale);
     }
 }
 
-async fn publish_all(shared: &Shared, link: &Link) {
-    let mut chitchat = link.chitchat.lock().await;
-    let ids: Vec<Id> = shared.state().keys.keys().cloned().collect();
-    lock(&link.publisher).publish(shared, &mut chitchat, &ids);
+impl Link {
+    async fn publish_all(&self, shared: &Shared) {
+        let ids: Vec<Id> = shared.state().keys.keys().cloned().collect();
+        let mut chitchat = self.chitchat.lock().await;
+        lock(&self.publisher).publish(shared, &mut chitchat, &ids);
+    }
+
+    async fn publish_changed(&self, shared: &Shared) {
+        let mut chitchat = self.chitchat.lock().await;
+        let ids = std::mem::take(&mut *lock(&self.changed));
+        lock(&self.publisher).publish(shared, &mut chitchat, &ids);
+    }
 }
 
-/// The task that reads what the gossip has brought, and watches who is alive.
+/// The task that publishes what has changed here, reads what the gossip has brought, and watches who
+/// is alive.
 struct Listener {
     shared: Arc<Shared>,
     link: Link,
@@ -1307,6 +1321,10 @@ impl Listener {
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
+                () = self.link.notify.notified() => {
+                    self.link.publish_changed(&self.shared).await;
+                    continue;
+                }
                 result = &mut ended => {
                     if let Err(error) = result {
                         tracing::error!(
@@ -1326,7 +1344,7 @@ impl Listener {
             }
             if let Some(orphans) = adopt {
                 lock(&self.link.publisher).orphans = orphans;
-                publish_all(&self.shared, &self.link).await;
+                self.link.publish_all(&self.shared).await;
             }
         }
     }
