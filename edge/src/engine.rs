@@ -1,13 +1,14 @@
 //! The Wasm engine: compiling flares once, running an instance for each invocation.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{
-    Config, ExternType, InstanceAllocationStrategy, InstancePre, Linker, Module, ModuleExport,
-    PoolConcurrencyLimitError, PoolingAllocationConfig, Store, StoreContextMut, Trap, TypedFunc,
-    UpdateDeadline, WasmBacktrace,
+    Cache, CacheConfig, Config, ExternType, InstanceAllocationStrategy, InstancePre, Linker,
+    Module, ModuleExport, PoolConcurrencyLimitError, PoolingAllocationConfig, Store,
+    StoreContextMut, Trap, TypedFunc, UpdateDeadline, WasmBacktrace,
 };
 
 use crate::abi::{self, Import};
@@ -32,19 +33,21 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine and the thread that keeps its time.
+    /// Starts an engine and the thread that keeps its time. What it compiles is kept in the folder,
+    /// if one is given, and not compiled again.
     ///
     /// # Errors
     ///
     /// When the machine has no room for it.
-    pub fn new() -> Result<Engine> {
+    pub fn new(cache: Option<&Path>) -> Result<Engine> {
         let failed = |error: wasmtime::Error| {
             Error::new(format!("the Wasm engine could not be started: {error:#}"))
         };
         // The pool reserves much address space (not memory). Where that is not to be had, each
         // instance gets its own, which is slower.
-        let wasm = wasmtime::Engine::new(&config(true))
-            .or_else(|_| wasmtime::Engine::new(&config(false)))
+        let cache = cache.and_then(open_cache);
+        let wasm = wasmtime::Engine::new(&config(true, cache.clone()))
+            .or_else(|_| wasmtime::Engine::new(&config(false, cache)))
             .map_err(failed)?;
         let mut linker = Linker::new(&wasm);
         abi::link(&mut linker).map_err(failed)?;
@@ -109,8 +112,27 @@ impl Engine {
     }
 }
 
-fn config(pooling: bool) -> Config {
+/// The cache of compiled modules in a folder; none, and a word about it, if it cannot be had.
+fn open_cache(folder: &Path) -> Option<Cache> {
+    let open = || {
+        std::fs::create_dir_all(folder)?;
+        let mut config = CacheConfig::new();
+        config.with_directory(folder.canonicalize()?);
+        Cache::new(config)
+    };
+    open()
+        .inspect_err(|error| {
+            tracing::warn!(
+                "compiled flares are not kept in {}: {error:#}",
+                folder.display()
+            );
+        })
+        .ok()
+}
+
+fn config(pooling: bool, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
+    config.cache(cache);
     config.epoch_interruption(true);
     config.max_wasm_stack(GUEST_STACK);
     if pooling {

@@ -211,8 +211,9 @@ impl EdgeBuilder {
         self
     }
 
-    /// The folder in which Spark and Plasma keep what they have. Default: none, and they keep it
-    /// in memory.
+    /// The folder in which Spark and Plasma keep what they have, and compiled flares are kept.
+    /// Default: none, and it is all in memory. Whoever can write to it can make this process run
+    /// code.
     #[must_use]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
@@ -259,7 +260,8 @@ impl EdgeBuilder {
         if self.specs.is_empty() {
             return Err(Error::new("there is no flare to run"));
         }
-        let engine = Engine::new()?;
+        let cache = self.data.as_ref().map(|data| data.join("compiled"));
+        let engine = Engine::new(cache.as_deref())?;
         let node = Arc::new(self.node()?);
         let mut slots: Vec<Arc<Slot>> = Vec::new();
         for mut spec in self.specs {
@@ -529,5 +531,5 @@ impl Server {
 ///
 /// When it is not valid Wasm, or the engine cannot be started.
 pub fn inspect(wasm: &[u8]) -> Result<FlareInfo> {
-    Engine::new()?.inspect(wasm)
+    Engine::new(None)?.inspect(wasm)
 }
