@@ -257,6 +257,75 @@ async fn spark_outlives_the_node() {
     assert_eq!(get(&edge, "/").await.body(), "\0\0\0\0value");
 }
 
+#[tokio::test]
+async fn plasma_sets_gets_counts_lists_and_deletes() {
+    let settings = |route: &str| {
+        FlareConfig::parse(&format!(
+            "site = \"s\"\nwrites_plasma_kv = true\nroutes = [\"{route}\"]"
+        ))
+        .unwrap()
+    };
+    let mut builder = Edge::builder();
+    for (route, body) in [
+        ("/set", "(call $reply_number (call $plasma_set KEY VALUE))"),
+        ("/get", "(call $reply (call $plasma_get KEY))"),
+        ("/list", "(call $reply (call $plasma_list))"),
+        ("/delete", "(call $reply_number (call $plasma_delete KEY))"),
+        (
+            "/up",
+            "(call $reply (call $plasma_increment VALUE (i64.const 5)))",
+        ),
+        (
+            "/down",
+            "(call $reply (call $plasma_decrement VALUE (i64.const 7)))",
+        ),
+    ] {
+        builder = builder.flare(kv(body).wasm()).config(settings(route));
+    }
+    let edge = builder.build().unwrap();
+    assert_eq!(get(&edge, "/get").await.body(), "<none>");
+    assert_eq!(get(&edge, "/set").await.body(), "0000");
+    assert_eq!(get(&edge, "/get").await.body(), "value");
+    assert_eq!(get(&edge, "/up").await.body()[..], 5_i64.to_le_bytes());
+    assert_eq!(get(&edge, "/down").await.body()[..], (-2_i64).to_le_bytes());
+    assert_eq!(get(&edge, "/list").await.body(), "[\"key\",\"value\"]");
+    assert_eq!(get(&edge, "/delete").await.body(), "0000");
+    assert_eq!(get(&edge, "/get").await.body(), "<none>");
+}
+
+#[tokio::test]
+async fn plasma_codes_reach_the_flare() {
+    for (call, config, code) in [
+        ("KEY VALUE", "", "0005"),
+        (
+            "KEY VALUE",
+            "writes_plasma_kv = true\nlimits.max_kv_value_bytes = 4",
+            "0003",
+        ),
+        (
+            "KEY VALUE",
+            "writes_plasma_kv = true\nlimits.max_kv_writes = 0",
+            "0002",
+        ),
+        (
+            "(i32.const 0) (i32.const 0) VALUE",
+            "writes_plasma_kv = true",
+            "0004",
+        ),
+    ] {
+        let edge = kv(&format!("(call $reply_number (call $plasma_set {call}))")).edge_with(config);
+        assert_eq!(get(&edge, "/").await.body(), code, "{call} {config}");
+        assert!(said(&edge).contains("plasma_set"), "{}", said(&edge));
+    }
+    let edge = kv("(call $reply (call $plasma_increment KEY (i64.const 1)))").edge();
+    assert_eq!(get(&edge, "/").await.body(), "<none>");
+    assert!(
+        said(&edge).contains("writes_plasma_kv = true"),
+        "{}",
+        said(&edge)
+    );
+}
+
 /// A server that answers every request with the same body.
 async fn upstream(body: &'static str) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -8,5 +8,7 @@ mod imports;
 mod limits;
 mod modules;
 mod origin;
+mod process;
 mod socket;
+mod status;
 mod websocket;

@@ -1,0 +1,412 @@
+//! The program as it is run: its commands, several nodes, a kill.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use crate::guest::{Guest, RESPOND, http_guest};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
+const LONG: Duration = Duration::from_secs(30);
+
+/// A running `flaron-edge run`; killed when dropped.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    addr: SocketAddr,
+}
+
+impl Process {
+    /// Starts it on a free port and waits until it serves.
+    fn start(args: &[&str]) -> Process {
+        let mut child = Command::new(PROGRAM)
+            .args(["run", "--listen", "127.0.0.1:0"])
+            .args(args)
+            .env("FLARON_PEER_TOKEN", "token-of-this-test")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines() {
+                let Ok(line) = line else { break };
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut process = Process {
+            child,
+            lines,
+            addr: ([127, 0, 0, 1], 0).into(),
+        };
+        let line = process.line_with("Serving on http://");
+        let addr = line.split("http://").nth(1).unwrap();
+        process.addr = addr.split(' ').next().unwrap().parse().unwrap();
+        process
+    }
+
+    /// The next line that contains this.
+    fn line_with(&self, what: &str) -> String {
+        let mut seen = String::new();
+        let until = Instant::now() + LONG;
+        while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
+            if line.contains(what) {
+                return line;
+            }
+            seen = seen + &line + "\n";
+        }
+        panic!("{what:?} was not printed:\n{seen}");
+    }
+
+    /// The body of GET `path`.
+    fn get(&self, path: &str) -> String {
+        get(self.addr, path)
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// `kill -9`.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The body of GET `path`.
+fn get(addr: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// Writes a flare and its settings into a folder; the `.wasm`'s path.
+fn flare(folder: &Path, guest: &Guest, config: &str) -> String {
+    let file = folder.join("flare.wasm");
+    std::fs::write(&file, guest.wasm()).unwrap();
+    std::fs::write(folder.join("flare.toml"), config).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+/// Answers with the little-endian bytes of a Spark value that it makes one larger first.
+fn spark_counter() -> Guest {
+    http_guest(|g| {
+        let (key, value) = (g.text("count"), g.text([0]));
+        let at = value.split([' ', ')']).nth(1).unwrap().to_owned();
+        format!(
+            "(local.set $p (call $spark_get {key}))
+             (if (i64.ne (local.get $p) (i64.const 0))
+               (then (i32.store8 (i32.const {at})
+                 (i32.load8_u (i32.add (call $ptr (local.get $p)) (i32.const 4))))))
+             (i32.store8 (i32.const {at}) (i32.add (i32.const 1) (i32.load8_u (i32.const {at}))))
+             (if (call $spark_set {key} {value} (i32.const 0)) (then (unreachable)))
+             (call $reply_number (i32.load8_u (i32.const {at})))
+             {RESPOND}"
+        )
+    })
+}
+
+#[test]
+fn what_spark_answered_survives_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = flare(folder.path(), &spark_counter(), "writes_spark_kv = true");
+    let first = Process::start(&[&flare]);
+    for n in 1..=5 {
+        assert_eq!(first.get("/"), format!("000{n}"));
+    }
+    first.kill();
+    let second = Process::start(&[&flare]);
+    assert_eq!(second.get("/"), "0006");
+    assert!(
+        folder.path().join(".flaron").is_dir(),
+        "the data is beside the flare"
+    );
+}
+
+/// A UDP port that was free a moment ago.
+fn udp_port() -> String {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn three_nodes_agree_on_a_counter_through_a_kill_and_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let guest = http_guest(|g| {
+        let (key, add) = (g.text("n"), g.text("x-add"));
+        format!(
+            // Paths that end with `+` increment.
+            "(drop (i64.const 0)) (drop (call $req_header_get {add}))
+             (local.set $p (call $req_url))
+             (if (i32.eq (i32.const 43) (i32.load8_u (i32.sub
+                   (i32.add (call $ptr (local.get $p)) (call $len (local.get $p))) (i32.const 1))))
+               (then (local.set $p (call $plasma_increment {key} (i64.const 1))))
+               (else (local.set $p (call $plasma_increment {key} (i64.const 0)))))
+             (call $reply_number (i32.load (call $ptr (local.get $p))))
+             {RESPOND}"
+        )
+    });
+    let flare = flare(folder.path(), &guest, "writes_plasma_kv = true");
+    let ports = [udp_port(), udp_port(), udp_port()];
+    let start = |n: usize| {
+        let data = folder.path().join(format!("data{n}"));
+        let id = format!("node{n}");
+        let args = [
+            flare.as_str(),
+            "--data",
+            data.to_str().unwrap(),
+            "--node-id",
+            &id,
+            "--gossip",
+            &ports[n],
+            "--seed",
+            &ports[(n + 1) % 3],
+            "--seed",
+            &ports[(n + 2) % 3],
+        ];
+        Process::start(&args)
+    };
+    let converge = |nodes: &[&Process], want: &str| {
+        let until = Instant::now() + LONG;
+        loop {
+            let got: Vec<String> = nodes.iter().map(|node| node.get("/")).collect();
+            if got.iter().all(|got| got == want) {
+                return;
+            }
+            assert!(Instant::now() < until, "{got:?}, not {want}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let nodes = [start(0), start(1), start(2)];
+    // All at once.
+    std::thread::scope(|scope| {
+        for node in &nodes {
+            let addr = node.addr;
+            scope.spawn(move || {
+                for _ in 0..10 {
+                    get(addr, "/+");
+                }
+            });
+        }
+    });
+    converge(&nodes.each_ref(), "0030");
+    let [zero, one, two] = nodes;
+    one.kill();
+    for node in [&zero, &two] {
+        node.get("/+");
+    }
+    converge(&[&zero, &two], "0032");
+    let one = start(1);
+    converge(&[&zero, &one, &two], "0032");
+    one.get("/+");
+    converge(&[&zero, &one, &two], "0033");
+}
+
+#[test]
+fn keys_are_pulled_from_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let counter = flare(
+        folder.path(),
+        &spark_counter(),
+        "writes_spark_kv = true\nsite = \"s\"",
+    );
+    let source = Process::start(&[&counter, "--node-id", "source"]);
+    for _ in 0..7 {
+        source.get("/");
+    }
+    let other = tempfile::tempdir().unwrap();
+    let puller = http_guest(|g| {
+        let (origin, keys, key) = (
+            g.text("source"),
+            g.text("[\"count\",\"none\"]"),
+            g.text("count"),
+        );
+        format!(
+            "(if (i32.ne (call $spark_pull {origin} {keys}) (i32.const 1)) (then (unreachable)))
+             (call $reply_number (i32.load8_u (i32.add (i32.const 4) (call $ptr (call $spark_get {key})))))
+             {RESPOND}"
+        )
+    });
+    let puller = flare(
+        other.path(),
+        &puller,
+        "writes_spark_kv = true\nsite = \"s\"",
+    );
+    let peer = format!("source=http://{}", source.addr);
+    let target = Process::start(&[&puller, "--node-id", "target", "--peer", &peer]);
+    assert_eq!(target.get("/"), "0007");
+}
+
+#[test]
+fn it_says_what_runs_and_each_request_and_ends_with_sigterm() {
+    let folder = tempfile::tempdir().unwrap();
+    let guest = http_guest(|g| {
+        let line = g.text("a line of the flare");
+        format!("(call $log_info {line}) {RESPOND}")
+    });
+    let flare = flare(folder.path(), &guest, "name = \"my-flare\"");
+    let mut process = Process::start(&[&flare]);
+    process.get("/a?b");
+    let line = process.line_with("GET /a?b");
+    assert!(line.contains(" 200 ") && line.contains(" ms"), "{line}");
+    process.line_with("info  a line of the flare");
+    process.signal("-TERM");
+    process.line_with("Stopping");
+    assert!(process.child.wait().unwrap().success());
+}
+
+#[test]
+fn on_start_it_tells_all_about_the_flare() {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = wat::parse_str(
+        r#"(module
+             (import "flaron/v1" "req_url" (func (result i64)))
+             (memory (export "memory") 2)
+             (func (export "alloc") (param i32) (result i32) (i32.const 0))
+             (func (export "handle_request") (result i64) (i64.const 0x100000000)))"#,
+    )
+    .unwrap();
+    let file = folder.path().join("told.wasm");
+    std::fs::write(&file, &wasm).unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["run", "--listen", "127.0.0.1:0", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        text = text + &line.unwrap() + "\n";
+        if text.contains("Serving on") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for what in [
+        &format!("told  {} bytes", wasm.len()),
+        "request (req_url)",
+        "memory, alloc, handle_request",
+        "128.0 KiB at the start",
+        "curl -i 'http://127.0.0.1:",
+    ] {
+        assert!(text.contains(what), "{what} is not in:\n{text}");
+    }
+}
+
+/// Exit code, standard output and error of a command that ends.
+fn output(args: &[&str]) -> (i32, String, String) {
+    let output = Command::new(PROGRAM).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    for (args, what) in [
+        (&["run"][..], "no flare was given"),
+        (&["run", "/no/such"], "there is no /no/such"),
+        (&["run", "--route", "x"], "/prefix=PATH"),
+        (
+            &["run", "--listen", "nonsense", "x"],
+            "cannot listen on nonsense",
+        ),
+        (&["run", "--gossip", "127.0.0.1:1", "x"], "--node-id"),
+        (&["runn"], "'run'"),
+        (&["inspect", "/no/such"], "cannot read /no/such"),
+    ] {
+        let (code, _, error) = output(args);
+        assert_ne!(code, 0);
+        assert!(error.contains(what), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let (code, _, error) = output(&["run", "--listen", &addr, "x"]);
+    assert_eq!(code, 1);
+    assert!(
+        error.contains(&addr) && error.contains("--listen"),
+        "{error}"
+    );
+}
+
+#[test]
+fn inspect_tells_problems_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.wasm");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, Guest::new().http(RESPOND).wasm()).unwrap();
+    let (code, text, _) = output(&["inspect", path]);
+    assert_eq!(code, 0);
+    assert!(text.contains("spark (spark_get, spark_set"), "{text}");
+
+    let wasm = wat::parse_str(r#"(module (import "env" "f" (func)))"#).unwrap();
+    std::fs::write(&file, wasm).unwrap();
+    let (code, text, error) = output(&["inspect", path]);
+    assert_eq!(code, 1);
+    assert!(text.contains("problem  it imports `env.f`"), "{text}");
+    assert!(error.contains("not a flare"), "{error}");
+}
+
+#[test]
+fn watch_loads_what_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |name: &str| {
+        http_guest(|g| {
+            let name = g.text(name);
+            format!("(call $resp_body_set {name}) {RESPOND}")
+        })
+    };
+    let path = flare(folder.path(), &named("one"), "");
+    let process = Process::start(&[&path, "--watch"]);
+    assert_eq!(process.get("/"), "one");
+    std::fs::write(&path, named("two").wasm()).unwrap();
+    process.line_with("Reloaded flare");
+    assert_eq!(process.get("/"), "two");
+    std::fs::write(&path, "broken").unwrap();
+    let line = process.line_with("Not reloaded");
+    assert!(line.contains("not a Wasm module"), "{line}");
+    assert_eq!(process.get("/"), "two");
+    // Settings count too: a new route.
+    std::fs::write(&path, named("three").wasm()).unwrap();
+    std::fs::write(folder.path().join("flare.toml"), "routes = [\"/new\"]").unwrap();
+    process.line_with("Reloaded flare");
+    let until = Instant::now() + LONG;
+    while process.get("/new") != "three" {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
