@@ -94,10 +94,12 @@ mod storage {
     unsafe impl Sync for Word {}
 
     impl Word {
+        #[inline(always)]
         pub(super) fn get(&self) -> u32 {
             // SAFETY: one thread, and no reference to the word ever leaves these two functions.
             unsafe { *self.0.get() }
         }
+        #[inline(always)]
         pub(super) fn set(&self, value: u32) {
             // SAFETY: as in `get`.
             unsafe { *self.0.get() = value }
@@ -121,7 +123,7 @@ mod storage {
     pub(super) static PENDING: Word = Word(UnsafeCell::new(0));
     /// How many bytes at the top end are scratch.
     pub(super) static SCRATCH: Word = Word(UnsafeCell::new(0));
-    /// How many leases are alive.
+    /// How many bytes are in living leases.
     pub(super) static LIVE: Word = Word(UnsafeCell::new(0));
     /// How many scratch texts are alive.
     pub(super) static TEXTS: Word = Word(UnsafeCell::new(0));
@@ -226,6 +228,7 @@ pub fn reset_arena() {
 /// }
 /// # }
 /// ```
+#[inline]
 pub fn arena_refused() -> bool {
     WAS_REFUSED.get() != 0
 }
@@ -279,6 +282,17 @@ pub(crate) fn lease(returned: i64) -> Option<ArenaBytes> {
     })
 }
 
+/// Takes what a host call returned as a lease, if it is one and not empty.
+#[cfg(feature = "ws")]
+#[inline(always)]
+pub(crate) fn lease_unless_empty(returned: i64) -> Option<ArenaBytes> {
+    if length(returned) == 0 {
+        None
+    } else {
+        lease(returned)
+    }
+}
+
 /// Takes what a host call returned as a lease; an empty one if it is none.
 #[inline(always)]
 pub(crate) fn lease_or_empty(returned: i64) -> ArenaBytes {
@@ -292,43 +306,60 @@ pub(crate) fn lease_or_empty(returned: i64) -> ArenaBytes {
     }
 }
 
+/// Reads what a host call returned and gives it back at once, if it is anything: without a lease,
+/// for what is copied or turned into a number.
+///
+/// `read` must call neither the host nor the flare.
+#[inline(always)]
+pub(crate) fn read<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    allocated(returned)?;
+    let packed = Packed::new(returned as u64)?;
+    // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
+    // and nothing that could write there runs before the borrow ends with `read`.
+    read(unsafe { bytes_of(packed) })
+}
+
 /// Answers a packed block with itself, counted as leased, if the block is the host's to return;
-/// otherwise with `otherwise`. It is the one place where the host's pointers are checked.
-#[inline(never)] // one copy for all modules
+/// otherwise with `otherwise`.
+#[inline]
 fn check(returned: i64, otherwise: i64) -> i64 {
-    WAS_REFUSED.set(REFUSED.get());
-    REFUSED.set(0);
-    let (leased, pending) = (LEASED.get(), PENDING.get());
-    // What the host allocated and did not return is given up.
-    PENDING.set(0);
-    // The block has to lie in what the host allocated since the last lease. An offset below that,
-    // 0 ("no result") among them, wraps around and is too large.
-    let start = offset(returned).wrapping_sub(leased);
-    if start > pending || length(returned) > pending - start {
+    let Some(end) = allocated(returned) else {
         return otherwise;
-    }
-    // An empty result holds nothing. So at most one lease lives for each 8 bytes of the arena,
-    // and `LIVE` cannot overflow, however many leases are leaked.
-    if length(returned) != 0 {
-        LEASED.set(leased + pending);
-        LIVE.set(LIVE.get() + 1);
-    }
+    };
+    LEASED.set(end);
+    LIVE.set(LIVE.get() + length(returned));
+    // SAFETY: its address lies in the arena, and no static lies at address 0.
+    unsafe { core::hint::assert_unchecked(returned != 0) };
     returned
 }
 
+/// Whether a packed block lies in what the host allocated since the last lease: the one place where
+/// the host's pointers are checked. Tells where that ends; from now on it is free.
+#[inline(always)]
+fn allocated(returned: i64) -> Option<u32> {
+    WAS_REFUSED.set(REFUSED.get());
+    REFUSED.set(0);
+    let (leased, pending) = (LEASED.get(), PENDING.get());
+    PENDING.set(0);
+    // An offset below `leased`, that of 0 ("no result") among them, wraps around and is too large.
+    let start = offset(returned).wrapping_sub(leased);
+    if start > pending || length(returned) > pending - start {
+        return None;
+    }
+    Some(leased + pending)
+}
+
 /// Gives a lease's block back.
-#[inline(never)] // shared
+#[inline] // shared
 fn release(packed: Packed) {
     let (offset, len) = (offset_of(packed), len_of(packed));
-    if len == 0 {
-        return;
-    }
-    let live = LIVE.get() - 1;
+    let live = LIVE.get() - len;
     LIVE.set(live);
     let mut leased = LEASED.get();
-    if leased - (offset + len) < 8 {
-        // Nothing is leased behind it. Down to the multiple of 8 at which the block began: a lease
-        // may begin inside of it.
+    // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to the
+    // multiple of 8 at which the block began: a lease may begin inside of it. (The made-up
+    // address of a lease on nothing is below the arena, so far more than 8 bytes are behind it.)
+    if leased.wrapping_sub(offset.wrapping_add(len)) < 8 {
         leased = offset & !7;
     }
     if live == 0 {
@@ -394,38 +425,33 @@ impl ArenaBytes {
         unsafe { bytes_of_mut(self.packed) }
     }
 
-    /// Takes the first `n` bytes off the lease, if it has more than that; otherwise it is empty.
+    /// Takes the first `n` bytes off the lease; all if it has fewer.
     #[inline(always)]
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
-        if len_of(self.packed) <= n {
-            return ArenaBytes::EMPTY;
-        }
         let lease = ManuallyDrop::new(self);
+        let n = n.min(len_of(lease.packed));
+        LIVE.set(LIVE.get() - n);
         // More to the address and less to the length, at once: the end stays where it is.
         let packed = lease.packed.get() + ((u64::from(n) << 32) - u64::from(n));
         ArenaBytes {
-            packed: Packed::new(packed).unwrap_or(lease.packed),
+            packed: Packed::new(packed).unwrap_or(EMPTY),
             not_send: PhantomData,
         }
     }
 
     /// Keeps the first `n` bytes, if there are more.
     pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
-        let (offset, len) = (offset_of(self.packed), len_of(self.packed));
-        if n == 0 {
-            return ArenaBytes::EMPTY;
-        }
-        if n >= len {
-            return self;
-        }
         let lease = ManuallyDrop::new(self);
+        let (offset, len) = (offset_of(lease.packed), len_of(lease.packed));
+        let rest = len - n.min(len);
         // What the topmost lease gives up is free at once, so that dropping it rolls back.
-        if block_end(offset, len) == LEASED.get() {
-            LEASED.set(block_end(offset, n));
+        if LEASED.get().wrapping_sub(offset.wrapping_add(len)) < 8 {
+            LEASED.set(block_end(offset, len - rest));
         }
-        let packed = lease.packed.get() - u64::from(len - n);
+        LIVE.set(LIVE.get() - rest);
+        let packed = lease.packed.get() - u64::from(rest);
         ArenaBytes {
-            packed: Packed::new(packed).unwrap_or(lease.packed),
+            packed: Packed::new(packed).unwrap_or(EMPTY),
             not_send: PhantomData,
         }
     }
@@ -590,11 +616,15 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for ArenaStr {
 
 impl Eq for ArenaStr {}
 
-/// The bit in a packed length that marks a block as a part of another, or as one that has parts.
-///
-/// With it the block seems to end far behind `LEASED`, so [`release`] counts it but never rolls
-/// back: its neighbours may still live. Arenas are smaller than this bit says, so no length has it.
-const SHARED: u64 = 1 << 31;
+/// Gives back the bytes of a block that is a part of another, or that has parts: its neighbours may
+/// still live, so nothing is rolled back until nothing is alive.
+fn release_part(packed: Packed) {
+    let live = LIVE.get() - len_of(packed);
+    LIVE.set(live);
+    if live == 0 {
+        LEASED.set(0);
+    }
+}
 
 /// A lease on a part of what the host wrote into the arena: a key of [`Keys`].
 ///
@@ -611,17 +641,16 @@ impl Deref for Key {
     type Target = str;
 
     fn deref(&self) -> &str {
-        let packed = Packed::new(self.packed.get() & !SHARED).unwrap_or(EMPTY);
-        // SAFETY: `Keys::next` made it from a part of its block that no other key overlaps and that
-        // it never touches again. The block stays leased while a part of it lives: `release` does
-        // not roll back for parts, so only when nothing is alive.
-        valid_str(unsafe { bytes_of(packed) })
+        // SAFETY: `Keys::next` made it from a part of its block, to which nothing writes any more,
+        // and checked that it is UTF-8. The block stays leased while a part of it lives:
+        // `release_part` frees it only when nothing is alive.
+        valid_str(unsafe { bytes_of(self.packed) })
     }
 }
 
 impl Drop for Key {
     fn drop(&mut self) {
-        release(self.packed);
+        release_part(self.packed);
     }
 }
 
@@ -657,12 +686,13 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for Key {
 
 impl Eq for Key {}
 
-/// The keys of a store: an iterator over [`Key`]s, which are decoded as it goes, where they lie.
+/// The keys of a store: an iterator over [`Key`]s.
 ///
-/// It is a lease on what the host wrote. It ends at the first thing that is not as the ABI says.
+/// It is a lease on the host's list, decoded where it lies. If that is not JSON, there are no keys;
+/// if something else than a string is in it, the keys end there.
 pub struct Keys {
     packed: Packed,
-    /// Where the next key begins.
+    /// The bracket or the comma before the next key.
     at: u32,
     /// Keeps the lease on its thread: the arena's bookkeeping belongs to it.
     not_send: PhantomData<*mut u8>,
@@ -670,14 +700,11 @@ pub struct Keys {
 
 #[cfg(any(feature = "spark", feature = "plasma"))]
 impl Keys {
-    /// The keys in a JSON array of strings.
+    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is not JSON.
     pub(crate) fn new(json: ArenaBytes) -> Keys {
-        let lease = ManuallyDrop::new(json);
-        // An empty lease is not counted, and must not be; nothing can be a part of it.
-        let shared = if len_of(lease.packed) == 0 { 0 } else { SHARED };
-        let packed = Packed::new(lease.packed.get() | shared).unwrap_or(EMPTY);
+        let json = json::flatten_lease(json).unwrap_or_default();
         Keys {
-            packed,
+            packed: ManuallyDrop::new(json).packed,
             at: 0,
             not_send: PhantomData,
         }
@@ -689,25 +716,16 @@ impl Iterator for Keys {
     type Item = Key;
 
     fn next(&mut self) -> Option<Key> {
-        let address = self.packed.get() >> 32;
-        let len = self.packed.get() as u32 & !(SHARED as u32);
-        let rest = Packed::new((address + u64::from(self.at)) << 32 | u64::from(len - self.at))?;
-        // SAFETY: what is left of the block: the keys handed out so far lie before it. `Keys` gives
-        // nobody else a borrow of it.
-        let mut json = json::InPlace::new(unsafe { bytes_of_mut(rest) });
-        let opening = if self.at == 0 { b'[' } else { b',' };
-        // If there is no key, whether at the end or for an error, there will be none again.
-        json.reader().expect(opening)?;
-        json.reader().peek();
-        let start = json.at();
-        json.set_out(start);
-        json.string()?;
-        let (end, at) = (json.out(), json.at());
-        let packed = Packed::new(
-            (address + u64::from(self.at) + start as u64) << 32 | SHARED | (end - start) as u64,
-        )?;
-        self.at += at as u32;
-        LIVE.set(LIVE.get() + 1);
+        // SAFETY: nothing writes to a block that has been flattened.
+        let json = unsafe { bytes_of(self.packed) };
+        // A bracket or a comma, then the key.
+        let start = self.at + 2;
+        let key = json::string(json.get(self.at as usize + 1..)?)?;
+        let len = text::from_utf8(key)?.len();
+        self.at = start + len as u32 + 1;
+        let address = (self.packed.get() >> 32) + u64::from(start);
+        let packed = Packed::new(address << 32 | len as u64)?;
+        LIVE.set(LIVE.get() + len_of(packed));
         Some(Key {
             packed,
             not_send: PhantomData,
@@ -717,7 +735,7 @@ impl Iterator for Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        release(self.packed);
+        release_part(self.packed);
     }
 }
 
@@ -750,7 +768,7 @@ fn prepend(at: u32, bytes: &[u8]) -> u32 {
 
 /// Writes the bytes of a lease in front of `at` and gives the lease back: both in one call, which
 /// saves 12 bytes for each lease that becomes part of a text.
-#[inline(never)] // one copy for all leases
+#[inline] // one copy for all leases
 fn prepend_lease(at: u32, lease: ArenaBytes) -> u32 {
     prepend(at, &lease)
 }
@@ -937,4 +955,23 @@ impl AsRef<[u8]> for Text {
     fn as_ref(&self) -> &[u8] {
         self
     }
+}
+
+/// Writes into a block that [`guest_alloc`] gave, as the host does: for the in-memory host.
+///
+/// # Panics
+///
+/// When any of it is not in such a block, or the block has been leased or given up since.
+#[cfg(all(not(target_family = "wasm"), any(test, feature = "testing")))]
+pub(crate) fn host_write(address: i32, bytes: &[u8]) {
+    let start = (address as u32).wrapping_sub(storage::origin()) as usize;
+    let leased = LEASED.get() as usize;
+    let end = leased + PENDING.get() as usize;
+    assert!(
+        start >= leased && start <= end && bytes.len() <= end - start,
+        "the host writes only into what it has just allocated"
+    );
+    // SAFETY: the bytes lie behind all leases and below the scratch (`guest_alloc` sees to it), in
+    // this thread's arena: no reference leads there, and `bytes` is none of the arena's.
+    unsafe { core::ptr::copy(bytes.as_ptr(), storage::memory().add(start), bytes.len()) }
 }

@@ -139,6 +139,7 @@ impl Prepend for &FetchOptions<'_> {
 /// # Errors
 ///
 /// [`BeamError`] tells why there is no response. A response with an error status is a response.
+#[inline]
 pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse, BeamError> {
     FetchResponse::decode(fetch_raw(url, opts)?)
 }
@@ -152,6 +153,7 @@ pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse
 /// # Errors
 ///
 /// As [`fetch`].
+#[inline]
 pub fn fetch_json(url: &str, options: &str) -> Result<FetchResponse, BeamError> {
     FetchResponse::decode(fetch_raw_json(url, options)?)
 }
@@ -178,6 +180,7 @@ pub fn fetch_raw(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<ArenaByte
 /// # Errors
 ///
 /// As [`fetch_raw`].
+#[inline] // the reason is then computed only where it is looked at
 pub fn fetch_raw_json(url: &str, options: &str) -> Result<ArenaBytes, BeamError> {
     let returned = abi::beam_fetch(url.as_bytes(), options.as_bytes());
     lease(returned).ok_or_else(BeamError::of_none)
@@ -187,130 +190,61 @@ pub fn fetch_raw_json(url: &str, options: &str) -> Result<ArenaBytes, BeamError>
 pub struct FetchResponse {
     /// The status code.
     pub status: u16,
-    /// First the names and values of the headers, each ended by [`END`], then the body; or the
-    /// other way round.
-    decoded: ArenaBytes,
-    headers: Part,
-    body: Part,
+    /// Flattened JSON, whose members are at depth 1 and whose headers are at depth 2.
+    answer: ArenaBytes,
 }
-
-/// Where a part of the decoded answer is: from, to.
-type Part = (usize, usize);
-
-/// Ends a decoded string: a byte that no UTF-8 has.
-const END: u8 = 0xff;
 
 impl FetchResponse {
     /// The value of a header; `name` in any case.
+    ///
+    /// `None` too if it is not UTF-8, which a host that keeps to the ABI does not send.
     pub fn header(&self, name: &str) -> Option<&str> {
         text::from_utf8(self.header_bytes(name)?)
     }
 
     /// The value of a header as bytes: links no UTF-8 check.
+    #[inline]
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        let mut strings = self.strings();
-        while let (Some(found), Some(value)) = (strings.next(), strings.next()) {
-            if found.eq_ignore_ascii_case(name.as_bytes()) {
-                return Some(value);
-            }
-        }
-        None
+        json::member_string(json::member(&self.answer, 1, "headers", 0), 2, name, 32)
     }
 
     /// The headers, name (in lower case) and value, in the order in which the host gave them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut strings = self.strings();
-        core::iter::from_fn(move || {
-            let (name, value) = (strings.next()?, strings.next()?);
-            Some((text::from_utf8(name)?, text::from_utf8(value)?))
-        })
+        let headers = json::first_members(json::member(&self.answer, 1, "headers", 0));
+        headers.filter_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
     }
 
-    /// The body as text. The host replaces what is not UTF-8 in it.
+    /// The body as text.
+    ///
+    /// The host replaces what is not UTF-8 in it. Empty if it did not.
     pub fn body(&self) -> &str {
-        // Decoding has refused everything that is not UTF-8.
         text::from_utf8(self.body_bytes()).unwrap_or_default()
     }
 
     /// The body as bytes: links no UTF-8 check.
+    #[inline]
     pub fn body_bytes(&self) -> &[u8] {
-        self.part(self.body)
+        json::member_string(&self.answer, 1, "body", 0).unwrap_or_default()
     }
 
-    /// The lease, cut down to the body.
-    pub fn into_body(self) -> ArenaBytes {
-        let (from, to) = self.body;
-        self.decoded.truncate(to as u32).skip(from as u32)
-    }
-
-    fn part(&self, (from, to): Part) -> &[u8] {
-        self.decoded.get(from..to).unwrap_or_default()
-    }
-
-    /// The strings that the headers are made of.
-    fn strings(&self) -> impl Iterator<Item = &[u8]> {
-        self.part(self.headers).split(|byte| *byte == END)
-    }
-
+    /// Decodes an answer; of equal members the first counts.
+    #[inline]
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
-        let mut json = json::InPlace::new(answer.as_mut());
-        match Self::parts(&mut json) {
-            Some((status, headers, body)) => Ok(FetchResponse {
-                status,
-                decoded: answer,
-                headers,
-                body,
-            }),
-            None => Err(BeamError::DeserializeFailed),
-        }
-    }
-
-    /// Reads the answer; the last of equal members counts.
-    fn parts(json: &mut json::InPlace<'_>) -> Option<(u16, Part, Part)> {
-        let (mut status, mut headers, mut body) = (None, (0, 0), (0, 0));
-        json.reader().expect(b'{')?;
-        loop {
-            let start = json.out();
-            json.string()?;
-            let is_status = json.decoded_is(start, "status");
-            let is_headers = json.decoded_is(start, "headers");
-            let is_body = json.decoded_is(start, "body");
-            json.set_out(start);
-            json.reader().expect(b':')?;
-            if is_status {
-                status = Some(json.reader().status()?);
-            } else if is_headers {
-                Self::read_headers(json)?;
-                headers = (start, json.out());
-            } else if is_body {
-                json.string()?;
-                body = (start, json.out());
-            } else {
-                json.reader().skip()?;
+        json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
+        // Three digits, as every status code has, and not more.
+        match json::member(&answer, 1, "status", 0) {
+            [
+                a @ b'1'..=b'9',
+                b @ b'0'..=b'9',
+                c @ b'0'..=b'9',
+                b',' | b'}',
+                ..,
+            ] => {
+                let [a, b, c] = [a, b, c].map(|digit| u16::from(digit & 15));
+                let status = a * 100 + b * 10 + c;
+                Ok(FetchResponse { status, answer })
             }
-            if !json.reader().take(b',') {
-                break;
-            }
-        }
-        json.reader().expect(b'}')?;
-        json.reader().end()?;
-        Some((status?, headers, body))
-    }
-
-    fn read_headers(json: &mut json::InPlace<'_>) -> Option<()> {
-        json.reader().expect(b'{')?;
-        if json.reader().take(b'}') {
-            return Some(());
-        }
-        loop {
-            json.string()?;
-            json.put(END);
-            json.reader().expect(b':')?;
-            json.string()?;
-            json.put(END);
-            if !json.reader().take(b',') {
-                return json.reader().expect(b'}');
-            }
+            _ => Err(BeamError::DeserializeFailed),
         }
     }
 }
@@ -340,6 +274,7 @@ pub enum BeamError {
 }
 
 impl BeamError {
+    #[inline(always)]
     fn of_none() -> BeamError {
         if arena_refused() {
             BeamError::ArenaFull

@@ -85,6 +85,7 @@ pub fn sign_jwt_json(arguments: &str) -> Option<ArenaStr> {
 ///
 /// [`CryptoError::NoResult`] if the flare may not use the secret; [`CryptoError::ArenaFull`] if the
 /// arguments or the result do not fit into the arena.
+#[inline]
 pub fn encrypt_aes(secret_key: &str, plaintext: &str) -> Result<ArenaStr, CryptoError> {
     let result = Draft::call(keyed(secret_key, plaintext), abi::crypto_encrypt_aes);
     result
@@ -100,6 +101,7 @@ pub fn encrypt_aes(secret_key: &str, plaintext: &str) -> Result<ArenaStr, Crypto
 /// [`CryptoError::NoResult`] if the flare may not use the secret, or the secret is not the one it
 /// was encrypted with, or the ciphertext has been tampered with; [`CryptoError::ArenaFull`] if
 /// something does not fit into the arena.
+#[inline]
 pub fn decrypt_aes(secret_key: &str, ciphertext_b64: &str) -> Result<ArenaBytes, CryptoError> {
     if !is_base64(ciphertext_b64.as_bytes()) {
         return Err(CryptoError::BadBase64);
@@ -115,6 +117,7 @@ pub fn decrypt_aes(secret_key: &str, ciphertext_b64: &str) -> Result<ArenaBytes,
 /// # Errors
 ///
 /// [`RandomBytesError`]. Treat every one as final: there is nothing random to go on with.
+#[inline]
 pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
     // More than `i32::MAX` would be negative in the ABI, and mean 32.
     let length = i32::try_from(length).unwrap_or(i32::MAX);
@@ -172,6 +175,7 @@ pub enum CryptoError {
 }
 
 impl CryptoError {
+    #[inline(always)]
     fn of_none() -> CryptoError {
         if arena_refused() {
             CryptoError::ArenaFull

@@ -27,13 +27,14 @@
 //!
 //! # Reading
 //!
-//! [`parse`] checks a whole text strictly by RFC 8259 and gives a view on it, which allocates and
-//! copies nothing:
+//! [`parse`] checks a whole text strictly by RFC 8259 and decodes it where it lies; [`Document`]
+//! does the same in a lease. What they give is a view: nothing is allocated or copied.
 //!
 //! ```
 //! use flaron_sdk::json;
 //!
-//! let order = json::parse(br#"{"id": 7, "items": ["caf\u00e9", "tea"]}"#)?;
+//! let mut text = *br#"{"id": 7, "items": ["caf\u00e9", "tea"]}"#;
+//! let order = json::parse(&mut text)?;
 //! assert_eq!(order.get("id").and_then(|id| id.as_i64()), Some(7));
 //! for item in order.get("items").into_iter().flat_map(|items| items.elements()) {
 //!     assert!(item == "café" || item == "tea");
@@ -48,7 +49,9 @@
 
 use core::cell::Cell;
 use core::fmt;
+use core::num::NonZeroUsize;
 
+use crate::arena::ArenaBytes;
 use crate::text::{self, Prepend, Sink};
 
 /// How deep arrays and objects may nest in what is read.
@@ -103,7 +106,7 @@ impl Prepend for Array<'_> {
 }
 
 /// Writes a string from its closing quote to its opening one.
-#[inline(never)] // one copy for all strings
+#[inline] // one copy for all strings
 fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
     let mut sink = sink.byte(b'"');
     for &byte in text.iter().rev() {
@@ -201,35 +204,35 @@ impl Part {
     const fn write<const N: usize>(self, into: &mut [u8; N], mut at: usize) -> usize {
         let text = self.text.as_bytes();
         if self.quoted {
-            at = put(into, at, b'"');
+            at = put_literal(into, at, b'"');
         }
         let mut i = 0;
         while i < text.len() {
             let byte = text[i];
             if self.quoted && byte < b' ' {
-                at = put(into, at, b'\\');
-                at = put(into, at, b'u');
-                at = put(into, at, b'0');
-                at = put(into, at, b'0');
-                at = put(into, at, b'0' + (byte >> 4));
-                at = put(into, at, hex_digit(byte & 15));
+                at = put_literal(into, at, b'\\');
+                at = put_literal(into, at, b'u');
+                at = put_literal(into, at, b'0');
+                at = put_literal(into, at, b'0');
+                at = put_literal(into, at, b'0' + (byte >> 4));
+                at = put_literal(into, at, hex_digit(byte & 15));
             } else {
                 if self.quoted && (byte == b'"' || byte == b'\\') {
-                    at = put(into, at, b'\\');
+                    at = put_literal(into, at, b'\\');
                 }
-                at = put(into, at, byte);
+                at = put_literal(into, at, byte);
             }
             i += 1;
         }
         if self.quoted {
-            at = put(into, at, b'"');
+            at = put_literal(into, at, b'"');
         }
         at
     }
 }
 
 /// Puts a byte if it is within the array, and counts it in any case.
-const fn put<const N: usize>(into: &mut [u8; N], at: usize, byte: u8) -> usize {
+const fn put_literal<const N: usize>(into: &mut [u8; N], at: usize, byte: u8) -> usize {
     if at < N {
         into[at] = byte;
     }
@@ -242,11 +245,11 @@ const fn write_literal<const N: usize>(
     close: &str,
 ) -> ([u8; N], usize) {
     let mut bytes = [0; N];
-    let mut at = put(&mut bytes, 0, open.as_bytes()[0]);
+    let mut at = put_literal(&mut bytes, 0, open.as_bytes()[0]);
     let mut i = 0;
     while i < items.len() {
         if i != 0 {
-            at = put(&mut bytes, at, b',');
+            at = put_literal(&mut bytes, at, b',');
         }
         let mut j = 0;
         while j < 3 {
@@ -255,7 +258,7 @@ const fn write_literal<const N: usize>(
         }
         i += 1;
     }
-    at = put(&mut bytes, at, close.as_bytes()[0]);
+    at = put_literal(&mut bytes, at, close.as_bytes()[0]);
     (bytes, at)
 }
 
@@ -270,318 +273,270 @@ pub const fn literal<const N: usize>(open: &str, items: &[[Part; 3]], close: &st
 }
 
 // ------------------------------------------------------------------------------------- reading
+//
+// Reading has two steps. `flatten` checks the text and turns it, in place, into something simpler:
+// the same JSON without white space, its strings un-escaped, their quotes replaced by bytes that are
+// in no UTF-8. None of that makes anything longer. `Value` and its like walk over that without any
+// further checks.
 
-/// JSON text under a reader: bytes that may be there to be overwritten, or not.
-pub(crate) trait Source {
-    fn byte(&self, at: usize) -> Option<u8>;
+/// Ends a string in flattened JSON.
+const END: u8 = 0xff;
+/// Begins a string that is a value.
+const TEXT: u8 = 0xfe;
+/// Begins a string that is a name, with the depth of its object added, which is 1 and up, or
+/// [`DEEP`] at most.
+///
+/// So the members of an object that is not deep can be told from those of the objects inside of it
+/// without counting brackets.
+const NAME: u8 = 0xf8;
+const DEEP: u8 = 5;
+
+/// The grammar: three bytes a step, the state, what may come in it, the next state.
+///
+/// In a small letter, or `^` at the beginning, the text is between two things: `^` a value is next,
+/// `a` a value or `]`, `n` a name, `o` a name or `}`, `c` a colon. In a capital a value is complete:
+/// in `V` for good, in `A` to `D` it is a number that may go on, in `E` a word. In any other state a
+/// number or a word is not complete. What follows a comma depends on where it is. The digits 2 to 9
+/// are spelt like 1. The same as code takes more bytes.
+const GRAMMAR: &[u8; 147] = b"\
+    ^\"V^{o^[an\"cc:^o}Va]VV,_V}VV]V\
+    ^-0^0A^1B00A01BB0BB1BA.1B.110C11CC0CC1CAe2Be2Ce2AE2BE2CE22+32-320D21D30D31DD0DD1D\
+    ^t44r55u66eE^f77a88l99s6^n::u;;l<<lE";
+
+/// The step from a state with a byte. (Bytes are numbers of 32 bits here and below: those of 8 bits
+/// cost a mask each time they are looked at, 150 bytes in all.)
+fn step(state: u32, byte: u32) -> Option<u32> {
+    let byte = if byte.wrapping_sub(0x32) < 8 {
+        0x31
+    } else {
+        byte
+    };
+    let mut steps = GRAMMAR.chunks_exact(3);
+    let step = steps.find(|step| u32::from(step[0]) == state && u32::from(step[1]) == byte)?;
+    Some(step[2].into())
 }
 
-impl Source for &[u8] {
-    #[inline(always)]
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.get(at).copied()
-    }
-}
+// The bytes and states that the code below names.
+const QUOTE: u32 = 0x22;
+const COMMA: u32 = 0x2c;
+const OBJECT: u32 = 0x7b;
+const BACKSLASH: u32 = 0x5c;
+const NEXT_VALUE: u32 = 0x5e;
+const NEXT_NAME: u32 = 0x6e;
+const NEXT_COLON: u32 = 0x63;
+const COMPLETE: u32 = 0x56;
 
-impl Source for &[Cell<u8>] {
-    #[inline(always)]
-    fn byte(&self, at: usize) -> Option<u8> {
-        self.get(at).map(Cell::get)
-    }
-}
-
-/// A strict reader of text that it need not own.
-#[derive(Clone)]
-pub(crate) struct Reader<S> {
-    source: S,
-    at: usize,
-}
-
-impl<S: Source> Reader<S> {
-    pub(crate) fn new(source: S) -> Reader<S> {
-        Reader { source, at: 0 }
-    }
-
-    fn next_byte(&mut self) -> Option<u8> {
-        let byte = self.source.byte(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    /// The next byte that is no white space, left where it is; 0 at the end.
-    pub(crate) fn peek(&mut self) -> u8 {
-        loop {
-            match self.source.byte(self.at) {
-                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
-                Some(byte) => return byte,
-                None => return 0,
+/// Checks a text and flattens it; the length of what it has become, or `None` if it is not JSON.
+///
+/// All is one loop over the bytes, in which each round writes one byte at most, or a character that
+/// was escaped: that is what makes it small.
+#[inline(never)] // shared
+pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
+    let cells = Cell::from_mut(text).as_slice_of_cells();
+    let (mut input, mut output) = (cells.iter(), cells.iter());
+    // There is always a place to write to, because nothing gets longer.
+    macro_rules! put {
+        ($byte:expr) => {
+            if let Some(place) = output.next() {
+                place.set($byte as u8);
             }
-        }
-    }
-
-    /// Takes `byte`, white space before it included, if it is what comes next.
-    pub(crate) fn take(&mut self, byte: u8) -> bool {
-        let there = self.peek() == byte;
-        if there {
-            self.at += 1;
-        }
-        there
-    }
-
-    /// Takes `byte`, or refuses the text.
-    pub(crate) fn expect(&mut self, byte: u8) -> Option<()> {
-        self.take(byte).then_some(())
-    }
-
-    /// Reads a string and gives its content to `put`, un-escaped, a character at a time.
-    #[inline(always)]
-    fn string(&mut self, mut put: impl FnMut(u32)) -> Option<()> {
-        self.expect(b'"')?;
-        while let Some(code) = self.character()? {
-            put(code);
-        }
-        Some(())
-    }
-
-    /// The next character inside a string: `Some(None)` at the closing quote.
-    fn character(&mut self) -> Option<Option<u32>> {
-        let first = self.next_byte()?;
-        match first {
-            b'"' => Some(None),
-            b'\\' => self.escape().map(Some),
-            0..b' ' => None,
-            _ => text::decode_char(first, || self.next_byte()).map(Some),
-        }
-    }
-
-    /// The character behind a backslash.
-    fn escape(&mut self) -> Option<u32> {
-        let code = match self.next_byte()? {
-            byte @ (b'"' | b'\\' | b'/') => byte,
-            b'b' => 8,
-            b'f' => 12,
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            b'u' => {
-                let high = self.hex4()?;
-                if high & 0xf800 != 0xd800 {
-                    return Some(high);
-                }
-                // A surrogate: the low one of a pair has to follow a high one.
-                if high < 0xdc00
-                    && self.source.byte(self.at) == Some(b'\\')
-                    && self.source.byte(self.at + 1) == Some(b'u')
-                {
-                    let back = self.at;
-                    self.at += 2;
-                    let low = self.hex4()?;
-                    if low & 0xfc00 == 0xdc00 {
-                        return Some(0x1_0000 + ((high & 0x3ff) << 10 | low & 0x3ff));
-                    }
-                    self.at = back;
-                }
-                return Some(0xfffd);
-            }
-            _ => return None,
         };
-        Some(code.into())
     }
 
-    fn hex4(&mut self) -> Option<u32> {
-        let mut code = 0;
-        for _ in 0..4 {
-            code = code << 4 | text::hex_value(self.next_byte()?)?;
-        }
-        Some(code)
-    }
-
-    /// Reads a value of any shape and forgets it.
-    #[inline(never)]
-    pub(crate) fn skip(&mut self) -> Option<()> {
-        // One bit for each open array (0) or object (1), below a leading 1.
-        let mut open = 1_u32;
-        loop {
-            match self.peek() {
-                b'"' => self.string(|_| ())?,
-                opening @ (b'[' | b'{') => {
-                    self.at += 1;
-                    let object = opening == b'{';
-                    if !self.take(opening + 2) {
-                        if open >> MAX_DEPTH != 0 {
-                            return None;
-                        }
-                        open = open << 1 | u32::from(object);
-                        if object {
-                            self.name()?;
-                        }
-                        continue;
+    let mut state = NEXT_VALUE;
+    let mut inside_string = false;
+    // One bit for each open array (0) or object (1), below a leading 1.
+    let mut open = 1_u32;
+    // The high half of a surrogate pair that has just been read, and where it was written to.
+    let (mut high, mut back) = (0, output.clone());
+    while let Some(cell) = input.next() {
+        let mut byte = u32::from(cell.get());
+        if inside_string {
+            let before = core::mem::take(&mut high);
+            if byte == QUOTE {
+                inside_string = false;
+                byte = END.into();
+            } else if byte == BACKSLASH {
+                byte = input.next()?.get().into();
+                if byte == 0x75 {
+                    // `u` and four digits.
+                    byte = 0;
+                    for _ in 0..4 {
+                        byte = byte << 4 | text::hex_value(input.next()?.get())?;
                     }
+                    if before != 0 && byte >> 10 == 0xdc00 >> 10 {
+                        output = back.clone();
+                        byte = 0x1_0000 + ((before & 0x3ff) << 10 | byte & 0x3ff);
+                    } else if byte >> 11 == 0xd800 >> 11 {
+                        // Alone, until its other half comes.
+                        if byte >> 10 == 0xd800 >> 10 {
+                            high = byte;
+                            back = output.clone();
+                        }
+                        byte = 0xfffd;
+                    }
+                    // UTF-8; the last byte is written below.
+                    if byte >= 0x80 {
+                        let mut more = 1 + u32::from(byte >= 0x800) + u32::from(byte >= 0x1_0000);
+                        put!((byte >> (6 * more)).wrapping_sub(0x80 >> more));
+                        while more > 1 {
+                            more -= 1;
+                            put!(byte >> (6 * more) & 0x3f | 0x80);
+                        }
+                        byte = byte & 0x3f | 0x80;
+                    }
+                } else {
+                    let known = *b"\"\\/bfnrt\"\\/\x08\x0c\n\r\t";
+                    let at = known[..8]
+                        .iter()
+                        .position(|known| u32::from(*known) == byte)?;
+                    byte = known[at + 8].into();
                 }
-                b't' => self.word(b"true")?,
-                b'f' => self.word(b"false")?,
-                b'n' => self.word(b"null")?,
-                _ => self.number()?,
+            } else if byte.wrapping_sub(0x20) >= 0xf8 - 0x20 {
+                // Control characters have to be escaped; the others are in no UTF-8.
+                return None;
             }
-            // Behind a value: close what is done.
+        } else if byte <= 0x20 && 1_u64 << byte & 0x1_0000_2600 != 0 {
+            // White space: a number or a word ends here.
+            if state < 0x41 {
+                return None;
+            }
+            if state < COMPLETE {
+                state = COMPLETE;
+            }
+            continue;
+        } else {
             loop {
-                if open == 1 {
-                    return Some(());
-                }
-                let object = open & 1 != 0;
-                if self.take(b',') {
-                    if object {
-                        self.name()?;
-                    }
+                if let Some(next) = step(state, byte) {
+                    state = next;
                     break;
                 }
-                self.expect(if object { b'}' } else { b']' })?;
+                // What may come in this state may come in those, too.
+                state = match state {
+                    0x61 => NEXT_VALUE,
+                    0x6f => NEXT_NAME,
+                    0x41..COMPLETE => COMPLETE,
+                    _ => return None,
+                };
+            }
+            if byte == QUOTE {
+                inside_string = true;
+                byte = TEXT.into();
+                if state == NEXT_COLON {
+                    byte = u32::from(NAME) + (31 - open.leading_zeros()).min(DEEP.into());
+                }
+            } else if byte | 0x20 == OBJECT {
+                if open >> MAX_DEPTH != 0 {
+                    return None;
+                }
+                open = open << 1 | u32::from(byte == OBJECT);
+            } else if byte == COMMA {
+                if open == 1 {
+                    return None;
+                }
+                state = if open & 1 != 0 { NEXT_NAME } else { NEXT_VALUE };
+            } else if byte | 0x20 == OBJECT + 2 {
+                if open == 1 || (open ^ byte >> 5) & 1 != 0 {
+                    return None;
+                }
                 open >>= 1;
             }
         }
+        put!(byte);
     }
-
-    /// Reads a member's name, colon included, and forgets it.
-    fn name(&mut self) -> Option<()> {
-        self.string(|_| ())?;
-        self.expect(b':')
+    if open != 1 || inside_string || !(0x41..=COMPLETE).contains(&state) {
+        return None;
     }
-
-    fn word(&mut self, word: &[u8]) -> Option<()> {
-        for &byte in word {
-            if self.next_byte()? != byte {
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    fn number(&mut self) -> Option<()> {
-        if self.source.byte(self.at) == Some(b'-') {
-            self.at += 1;
-        }
-        if self.source.byte(self.at) == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.source.byte(self.at) == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.source.byte(self.at) {
-            self.at += 1;
-            if let Some(b'+' | b'-') = self.source.byte(self.at) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Some(())
-    }
-
-    /// One digit or more.
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.source.byte(self.at) {
-            self.at += 1;
-        }
-        (self.at > start).then_some(())
-    }
-
-    /// Reads a whole number from 1 to 65,535.
-    pub(crate) fn status(&mut self) -> Option<u16> {
-        if let b'0' = self.peek() {
-            return None;
-        }
-        let mut status: u32 = 0;
-        while let Some(digit @ b'0'..=b'9') = self.source.byte(self.at) {
-            self.at += 1;
-            status = status * 10 + u32::from(digit - b'0');
-            if status > 65_535 {
-                return None;
-            }
-        }
-        (status != 0).then_some(status as u16)
-    }
-
-    /// Nothing but white space is left.
-    pub(crate) fn end(&mut self) -> Option<()> {
-        (self.peek() == 0 && self.source.byte(self.at).is_none()).then_some(())
-    }
+    NonZeroUsize::new(cells.len() - output.len())
 }
 
-/// A reader that decodes strings where they lie: what it has decoded moves to the front of the
-/// bytes it has read, because un-escaping never makes text longer.
-pub(crate) struct InPlace<'a> {
-    reader: Reader<&'a [Cell<u8>]>,
-    /// Where the next decoded byte goes; never ahead of the reader.
-    out: usize,
+/// Checks the text in a lease and flattens it.
+pub(crate) fn flatten_lease(mut lease: ArenaBytes) -> Option<ArenaBytes> {
+    let len = flatten(lease.as_mut())?.get();
+    Some(lease.truncate(len as u32))
 }
 
-impl<'a> InPlace<'a> {
-    pub(crate) fn new(bytes: &'a mut [u8]) -> InPlace<'a> {
-        let source = Cell::from_mut(bytes).as_slice_of_cells();
-        InPlace {
-            reader: Reader::new(source),
-            out: 0,
-        }
-    }
-
-    pub(crate) fn reader(&mut self) -> &mut Reader<&'a [Cell<u8>]> {
-        &mut self.reader
-    }
-
-    /// How far the reader is.
-    pub(crate) fn at(&self) -> usize {
-        self.reader.at
-    }
-
-    /// How far the decoded text is.
-    pub(crate) fn out(&self) -> usize {
-        self.out
-    }
-
-    /// Goes on decoding at `out`, which must not be ahead of the reader.
-    pub(crate) fn set_out(&mut self, out: usize) {
-        self.out = out;
-    }
-
-    /// Appends a byte to what is decoded.
-    #[inline(always)]
-    pub(crate) fn put(&mut self, byte: u8) {
-        if let Some(cell) = self.reader.source.get(self.out) {
-            cell.set(byte);
-        }
-        self.out += 1;
-    }
-
-    /// Decodes a string: its content is the text from the old `out` to the new one, valid UTF-8.
-    #[inline(never)]
-    pub(crate) fn string(&mut self) -> Option<()> {
-        self.reader.expect(b'"')?;
-        loop {
-            // What needs no decoding.
-            while let Some(byte @ (b' ' | b'!' | b'#'..=b'[' | b']'..=0x7f)) =
-                self.reader.source.byte(self.reader.at)
-            {
-                self.reader.at += 1;
-                self.put(byte);
-            }
-            match self.reader.character()? {
-                None => return Some(()),
-                Some(code) => text::encode_char(code, |byte| self.put(byte)),
-            }
-        }
-    }
-
-    /// Whether what has been decoded from `start` on is this text.
-    pub(crate) fn decoded_is(&self, start: usize, text: &str) -> bool {
-        let decoded = self.reader.source.get(start..self.out).unwrap_or_default();
-        decoded.iter().map(Cell::get).eq(text.bytes())
-    }
+/// The string at the beginning of flattened JSON, if it is one that is a value.
+pub(crate) fn string(json: &[u8]) -> Option<&[u8]> {
+    let (&TEXT, rest) = json.split_first()? else {
+        return None;
+    };
+    let len = rest.iter().position(|byte| *byte == END)?;
+    rest.get(..len)
 }
 
-/// The error of [`parse`]: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
+/// The value of a member in flattened JSON, and what follows it: of the first member with this name
+/// whose object has this depth, less than [`DEEP`].
+///
+/// `case` is 0, or 32 for a name in any ASCII case where those in the JSON are in lower case.
+#[cfg(feature = "beam")]
+#[inline(always)]
+pub(crate) fn member<'a>(json: &'a [u8], depth: u8, name: &str, case: u8) -> &'a [u8] {
+    json.get(member_position(json, depth, name, case)..)
+        .unwrap_or_default()
+}
+
+/// As [`member`], if the value is a string: that string.
+#[cfg(feature = "beam")]
+#[inline(always)]
+pub(crate) fn member_string<'a>(
+    json: &'a [u8],
+    depth: u8,
+    name: &str,
+    case: u8,
+) -> Option<&'a [u8]> {
+    let start = member_position(json, depth, name, case);
+    if *json.get(start)? != TEXT {
+        return None;
+    }
+    json.get(start + 1..end_position(json, start))
+}
+
+/// Where the string ends that begins at `start`.
+#[cfg(feature = "beam")]
+#[inline(never)] // shared
+fn end_position(json: &[u8], mut start: usize) -> usize {
+    while json.get(start).is_some_and(|byte| *byte != END) {
+        start += 1;
+    }
+    start
+}
+
+/// The members of the object at the beginning of flattened JSON.
+#[cfg(feature = "beam")]
+pub(crate) fn first_members(mut json: &[u8]) -> Members<'_> {
+    take(&mut json).unwrap_or_default().members()
+}
+
+/// Where the value of the member begins; behind everything if there is none. A number and not a
+/// slice, because it is returned in a register.
+#[cfg(feature = "beam")]
+#[inline(never)] // shared
+fn member_position(json: &[u8], depth: u8, name: &str, case: u8) -> usize {
+    let mut rest = json.iter();
+    // A name that is less deep ends the object.
+    while rest.find(|byte| (NAME + 1..=NAME + depth).contains(*byte)) == Some(&(NAME + depth)) {
+        let mut name = name.bytes();
+        while let Some(found) = rest.next() {
+            let Some(mut expected) = name.next() else {
+                if *found == END {
+                    // Behind the colon.
+                    return json.len() - rest.len() + 1;
+                }
+                break;
+            };
+            if expected.is_ascii_uppercase() {
+                expected |= case;
+            }
+            if *found != expected {
+                break;
+            }
+        }
+    }
+    json.len()
+}
+
+/// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError;
 
@@ -593,46 +548,67 @@ impl fmt::Display for JsonError {
 
 impl core::error::Error for JsonError {}
 
-/// Checks that `text` is one JSON value, with white space around it at most, and gives a view on
-/// it. Takes time in proportion to the length of the text.
+/// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
+/// lies and gives a view on it. Takes time in proportion to the length of the text.
+///
+/// The text is not JSON any more afterwards, whether it was before or not.
 ///
 /// # Errors
 ///
 /// [`JsonError`] when it is anything else, or nests deeper than [`MAX_DEPTH`].
-pub fn parse(text: &[u8]) -> Result<Value<'_>, JsonError> {
-    let mut reader = Reader::new(text);
-    reader.peek();
-    let start = reader.at;
-    reader.skip().and_then(|()| reader.end()).ok_or(JsonError)?;
-    Ok(Value {
-        text: text.get(start..).unwrap_or_default(),
-    })
+pub fn parse(text: &mut [u8]) -> Result<Value<'_>, JsonError> {
+    let len = flatten(text).ok_or(JsonError)?.get();
+    Ok(Value(text.get(..len).unwrap_or_default()))
 }
 
-/// A JSON value in a text that [`parse`] has checked; it borrows from that text.
+/// JSON that the host wrote into the arena, decoded in its lease.
+///
+/// ```
+/// # #[cfg(feature = "request")] {
+/// use flaron_sdk::{json::Document, request};
+///
+/// if let Ok(order) = Document::parse(request::body()) {
+///     let id = order.root().get("id").and_then(|id| id.as_i64());
+/// }
+/// # }
+/// ```
+pub struct Document(ArenaBytes);
+
+impl Document {
+    /// Checks and decodes what is leased, as [`parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] when it is not JSON, or nests deeper than [`MAX_DEPTH`].
+    pub fn parse(lease: ArenaBytes) -> Result<Document, JsonError> {
+        flatten_lease(lease).map(Document).ok_or(JsonError)
+    }
+
+    /// The value that the document is. It borrows from the document.
+    pub fn root(&self) -> Value<'_> {
+        Value(&self.0)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.root(), f)
+    }
+}
+
+/// A JSON value that has been checked and decoded; it borrows from where that lies.
 ///
 /// What it is, its first byte tells; asking for something else gives `None`, or an empty iterator.
 /// Looking for a member or an element takes time in proportion to the length of what is before it.
-#[derive(Clone, Copy)]
-pub struct Value<'a> {
-    /// From the value's first byte on; what is behind the value follows.
-    text: &'a [u8],
-}
+#[derive(Clone, Copy, Default)]
+pub struct Value<'a>(
+    /// Flattened JSON: the value and nothing else.
+    &'a [u8],
+);
 
 impl<'a> Value<'a> {
     fn first(&self) -> u8 {
-        self.text.first().copied().unwrap_or_default()
-    }
-
-    fn reader(&self) -> Reader<&'a [u8]> {
-        Reader::new(self.text)
-    }
-
-    /// The value as it is written, without white space around it.
-    pub fn as_raw(&self) -> &'a [u8] {
-        let mut reader = self.reader();
-        reader.skip();
-        self.text.get(..reader.at).unwrap_or_default()
+        self.0.first().copied().unwrap_or_default()
     }
 
     /// Whether it is `null`.
@@ -651,74 +627,93 @@ impl<'a> Value<'a> {
 
     /// A whole number in the range of `i64`, written without fraction and exponent.
     pub fn as_i64(&self) -> Option<i64> {
-        let (negative, digits) = match self.text {
-            [b'-', digits @ ..] => (true, digits),
-            digits => (false, digits),
-        };
-        let number = whole_number(digits)?;
-        if negative {
-            0_i64.checked_sub_unsigned(number)
-        } else {
-            i64::try_from(number).ok()
+        match self.0 {
+            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(text::parse_u64(digits)?),
+            digits => text::parse_u64(digits)?.try_into().ok(),
         }
     }
 
     /// A whole number in the range of `u64`, written without sign, fraction and exponent.
     pub fn as_u64(&self) -> Option<u64> {
-        whole_number(self.text)
+        text::parse_u64(self.0)
     }
 
-    /// The characters of a string, un-escaped; `None` if it is no string.
-    pub fn chars(&self) -> Option<Chars<'a>> {
-        let mut reader = self.reader();
-        reader.take(b'"').then_some(Chars { reader })
-    }
-
-    /// A string, un-escaped into a buffer of the caller's.
-    ///
-    /// `None` if it is no string, or if the buffer is too small; as long as the value's source is
-    /// always enough.
-    pub fn copy_str<'b>(&self, buffer: &'b mut [u8]) -> Option<&'b str> {
-        let mut len = 0;
-        for char in self.chars()? {
-            let rest = buffer.get_mut(len..)?;
-            let mut fits = 0;
-            text::encode_char(char.into(), |byte| {
-                if let Some(place) = rest.get_mut(fits) {
-                    *place = byte;
-                }
-                fits += 1;
-            });
-            if fits > rest.len() {
-                return None;
-            }
-            len += fits;
+    /// A number, as it is written.
+    pub fn as_number(&self) -> Option<&'a str> {
+        match self.first() {
+            b'-' | b'0'..=b'9' => text::from_utf8(self.0),
+            _ => None,
         }
-        text::from_utf8(buffer.get(..len)?)
+    }
+
+    /// A string, un-escaped. `None` too if it is not UTF-8.
+    pub fn as_str(&self) -> Option<&'a str> {
+        text::from_utf8(self.as_bytes()?)
+    }
+
+    /// A string, un-escaped, as bytes: links no UTF-8 check.
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        string(self.0)
     }
 
     /// The member of an object with this name; of several the first.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         self.members()
-            .find(|(found, _)| found == name)
+            .find(|(found, _)| *found == name.as_bytes())
             .map(|(_, value)| value)
     }
 
-    /// The members of an object, name and value; nothing if it is no object.
+    /// The members of an object, name (as bytes) and value; nothing if it is no object.
     pub fn members(&self) -> Members<'a> {
-        Members(Inside::of(*self, b'{'))
+        Members(self.inside(b'{'))
     }
 
     /// The elements of an array; nothing if it is no array.
     pub fn elements(&self) -> Elements<'a> {
-        Elements(Inside::of(*self, b'['))
+        Elements(self.inside(b'['))
+    }
+
+    /// What is behind the opening bracket, if it is this one.
+    fn inside(&self, opening: u8) -> &'a [u8] {
+        match self.0 {
+            [first, inside @ ..] if *first == opening => inside,
+            _ => b"",
+        }
+    }
+}
+
+/// Takes the value at the beginning of the inside of an array or an object; what is left begins
+/// behind the comma that follows it.
+fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
+    let mut rest = *inside;
+    let mut open = 0;
+    let mut in_string = false;
+    while let Some((byte, behind)) = rest.split_first() {
+        match *byte {
+            END => in_string = false,
+            NAME..END => in_string = true,
+            _ if in_string => {}
+            b'{' | b'[' => open += 1,
+            b'}' | b']' | b',' if open == 0 => break,
+            b'}' | b']' => open -= 1,
+            _ => {}
+        }
+        rest = behind;
+    }
+    let value = inside.get(..inside.len() - rest.len())?;
+    // Behind a closing bracket there is no more.
+    *inside = rest.strip_prefix(b",").unwrap_or_default();
+    if value.is_empty() {
+        None
+    } else {
+        Some(Value(value))
     }
 }
 
 /// A string with the same text.
 impl PartialEq<str> for Value<'_> {
     fn eq(&self, other: &str) -> bool {
-        self.chars().is_some_and(|chars| chars.eq(other.chars()))
+        self.as_bytes() == Some(other.as_bytes())
     }
 }
 
@@ -729,113 +724,49 @@ impl PartialEq<&str> for Value<'_> {
     }
 }
 
-/// As it is written.
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text::from_utf8(self.as_raw()).unwrap_or_default())
-    }
-}
-
-/// A piece: the value as it is written.
-impl Prepend for Value<'_> {
-    fn prepend_to<S: Sink>(self, sink: S) -> S {
-        sink.bytes(self.as_raw())
-    }
-}
-
-/// The number at the beginning of the text, if it is a whole one.
-fn whole_number(text: &[u8]) -> Option<u64> {
-    let end = text
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-        .unwrap_or(text.len());
-    match text.get(end) {
-        Some(b'.' | b'e' | b'E') => None,
-        _ => text::parse_u64(text.get(..end)?),
-    }
-}
-
-/// The characters of a string in JSON: see [`Value::chars`].
-#[derive(Clone)]
-pub struct Chars<'a> {
-    reader: Reader<&'a [u8]>,
-}
-
-impl Iterator for Chars<'_> {
-    type Item = char;
-
-    fn next(&mut self) -> Option<char> {
-        let back = self.reader.at;
-        let Some(Some(code)) = self.reader.character() else {
-            // Stay at the closing quote, so that it is the end again.
-            self.reader.at = back;
-            return None;
-        };
-        char::from_u32(code)
-    }
-}
-
-/// What is left inside an array or an object.
-#[derive(Clone)]
-struct Inside<'a> {
-    /// Before the next item, or before the closing bracket; `None` if there is nothing inside.
-    reader: Option<Reader<&'a [u8]>>,
-}
-
-impl<'a> Inside<'a> {
-    fn of(value: Value<'a>, opening: u8) -> Inside<'a> {
-        let mut reader = value.reader();
-        let there = reader.take(opening) && reader.peek() != opening + 2;
-        Inside {
-            reader: there.then_some(reader),
-        }
-    }
-
-    /// Reads a value where the reader is.
-    fn value(&mut self) -> Option<Value<'a>> {
-        let reader = self.reader.as_mut()?;
-        reader.peek();
-        let text = reader.source.get(reader.at..)?;
-        reader.skip()?;
-        Some(Value { text })
-    }
-
-    /// Goes on to the next item, if there is one.
-    fn advance(&mut self) {
-        if let Some(reader) = &mut self.reader {
-            if !reader.take(b',') {
-                self.reader = None;
+        match self.first() {
+            b'{' => {
+                let mut map = f.debug_map();
+                for (name, value) in self.members() {
+                    map.entry(&text::from_utf8(name).unwrap_or_default(), &value);
+                }
+                map.finish()
             }
+            b'[' => f.debug_list().entries(self.elements()).finish(),
+            b'"' => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
+            b't' => f.write_str("true"),
+            b'f' => f.write_str("false"),
+            b'n' => f.write_str("null"),
+            _ => f.write_str(self.as_number().unwrap_or_default()),
         }
     }
 }
 
 /// The elements of an array: see [`Value::elements`].
 #[derive(Clone)]
-pub struct Elements<'a>(Inside<'a>);
+pub struct Elements<'a>(&'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let value = self.0.value()?;
-        self.0.advance();
-        Some(value)
+        take(&mut self.0)
     }
 }
 
 /// The members of an object, name and value: see [`Value::members`].
 #[derive(Clone)]
-pub struct Members<'a>(Inside<'a>);
+pub struct Members<'a>(&'a [u8]);
 
 impl<'a> Iterator for Members<'a> {
-    type Item = (Value<'a>, Value<'a>);
+    type Item = (&'a [u8], Value<'a>);
 
-    fn next(&mut self) -> Option<(Value<'a>, Value<'a>)> {
-        let name = self.0.value()?;
-        self.0.reader.as_mut()?.expect(b':')?;
-        let value = self.0.value()?;
-        self.0.advance();
-        Some((name, value))
+    fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
+        // The mark, the name, its end, the colon.
+        let name = self.0.get(1..)?.split(|byte| *byte == END).next()?;
+        self.0 = self.0.get(name.len() + 3..)?;
+        Some((name, take(&mut self.0)?))
     }
 }

@@ -4,7 +4,7 @@
 //! its own part. Other nodes see a change a moment later. Keys and values are held to the same
 //! limits as Spark's; writing needs the capability `writes_plasma_kv`.
 
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, Keys, lease, lease_or_empty};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, Keys, lease, lease_or_empty, read};
 use crate::{abi, text};
 
 /// Reads a value.
@@ -68,9 +68,9 @@ pub fn decrement(key: &str, delta: i64) -> Option<i64> {
 /// The ABI: a counter is 8 bytes, little-endian.
 #[inline(always)]
 fn counter(returned: i64) -> Option<i64> {
-    let bytes = lease(returned)?;
-    let bytes: &[u8; 8] = (*bytes).try_into().ok()?;
-    Some(i64::from_le_bytes(*bytes))
+    read(returned, |bytes| {
+        Some(i64::from_le_bytes(bytes.try_into().ok()?))
+    })
 }
 
 /// The keys of this site.

@@ -4,8 +4,8 @@
 //! `__sys:`. Values are bytes, at most `max_kv_value_bytes` of the flare's configuration (64 KiB by
 //! default). Writing needs the capability `writes_spark_kv`.
 
-use crate::arena::{ArenaBytes, ArenaStr, Draft, Keys, lease, lease_or_empty};
-use crate::{abi, json};
+use crate::arena::{ArenaBytes, ArenaStr, Draft, Keys, lease, lease_or_empty, read};
+use crate::{abi, json, text};
 
 /// A value, and how long it will live.
 #[derive(Debug)]
@@ -34,6 +34,18 @@ pub fn get(key: &str) -> Option<SparkEntry> {
 /// Reads a value as text: as [`get`], without the time to live.
 pub fn get_string(key: &str) -> Option<ArenaStr> {
     get(key).map(|entry| entry.value.into_text())
+}
+
+/// Reads a value that is a whole number in decimal: digits and nothing else.
+///
+/// `None` if there is no such key (any more), if the host refuses to read, or if the value is
+/// anything else. A flare that counts is some 120 bytes smaller with this than with [`get`], because
+/// nothing is leased.
+#[inline]
+pub fn get_u64(key: &str) -> Option<u64> {
+    read(abi::spark_get(key.as_bytes()), |entry| {
+        text::parse_u64(entry.get(4..)?)
+    })
 }
 
 /// Writes a value. It expires after `ttl_secs` seconds; 0 means never.

@@ -326,7 +326,7 @@ pub fn from_utf8(bytes: &[u8]) -> Option<&str> {
 /// character; the length if there is none.
 ///
 /// Sequences that are too long, surrogates and what lies beyond U+10FFFF are not valid.
-#[inline(never)] // shared
+#[inline] // shared
 pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
     let mut rest = bytes.get(start..).unwrap_or_default().iter();
     loop {
@@ -362,29 +362,15 @@ pub(crate) fn decode_char(first: u8, mut next: impl FnMut() -> Option<u8>) -> Op
     (code >= smallest && char::from_u32(code).is_some()).then_some(code)
 }
 
-/// Encodes a character as UTF-8, byte by byte.
-#[inline(always)]
-pub(crate) fn encode_char(code: u32, mut put: impl FnMut(u8)) {
-    if code < 0x80 {
-        return put(code as u8);
-    }
-    if code < 0x800 {
-        put((code >> 6) as u8 | 0xc0);
-    } else {
-        if code < 0x1_0000 {
-            put((code >> 12) as u8 | 0xe0);
-        } else {
-            put((code >> 18) as u8 | 0xf0);
-            put((code >> 12) as u8 & 0x3f | 0x80);
-        }
-        put((code >> 6) as u8 & 0x3f | 0x80);
-    }
-    put(code as u8 & 0x3f | 0x80);
-}
-
 /// The value of a hexadecimal digit in either case.
 pub(crate) fn hex_value(digit: u8) -> Option<u32> {
-    char::from(digit).to_digit(16)
+    let decimal = digit.wrapping_sub(b'0');
+    let letter = (digit | 0x20).wrapping_sub(b'a');
+    match (decimal, letter) {
+        (0..10, _) => Some(decimal.into()),
+        (_, 0..6) => Some(u32::from(letter) + 10),
+        _ => None,
+    }
 }
 
 /// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or

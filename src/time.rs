@@ -1,6 +1,6 @@
 //! The time, by the edge node's clock.
 
-use crate::arena::{ArenaStr, lease_or_empty};
+use crate::arena::{ArenaStr, lease_or_empty, read};
 use crate::{abi, json, text};
 
 /// The formats that [`now`] takes.
@@ -50,5 +50,5 @@ pub fn now_http() -> ArenaStr {
 }
 
 fn number(returned: i64) -> u64 {
-    text::parse_u64(&lease_or_empty(returned)).unwrap_or_default()
+    read(returned, text::parse_u64).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 //! event. The arena does not: each event starts with all of it free that no lease holds.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, lease_or_empty};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, lease_or_empty, lease_unless_empty};
 use crate::text::Pieces;
 
 /// Sends a message to the client.
@@ -61,6 +61,13 @@ pub fn event_type() -> ArenaStr {
 /// The data of a message; empty in `open` and `close`, and if it does not fit into the arena.
 pub fn event_data() -> ArenaBytes {
     lease_or_empty(abi::ws_event_data())
+}
+
+/// The message, if the event is one and it is not empty; otherwise as [`event_data`].
+///
+/// A flare that looks at nothing else is some 30 bytes smaller with this.
+pub fn message() -> Option<ArenaBytes> {
+    lease_unless_empty(abi::ws_event_data())
 }
 
 /// The data of a message as text: bytes that are not UTF-8 become `?`. Otherwise as [`event_data`].

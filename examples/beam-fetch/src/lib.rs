@@ -7,16 +7,12 @@ flaron_sdk::handle_request!(fetch);
 flaron_sdk::panic_handler!();
 
 fn fetch() -> FlareAction {
-    match beam::fetch_raw("https://example.com/", None) {
-        Ok(answer) => {
-            response::set_header("content-type", "application/json");
-            response::set_body(&answer);
-        }
-        Err(_) => {
-            response::set_status(502);
-            response::set_header("content-type", "text/plain");
-            response::set_body_str("upstream fetch failed");
-        }
+    if let Ok(answer) = beam::fetch_raw("https://example.com/", None) {
+        response::set_header("content-type", "application/json");
+        response::set_body(&answer);
+    } else {
+        response::set_status(502);
+        response::set_body_str("upstream fetch failed");
     }
     FlareAction::Respond
 }

@@ -25,7 +25,6 @@ fn post() -> Result<FlareAction, ArenaFull> {
         }
         Err(_) => {
             response::set_status(502);
-            response::set_header("content-type", "text/plain");
             response::set_body_str("upstream fetch failed");
         }
     }

@@ -10,17 +10,9 @@ const KEY: &str = "hits";
 const DAY_SECS: u32 = 86_400;
 
 fn count() -> Result<FlareAction, SparkError> {
-    let before = spark::get(KEY).map_or(0, |entry| decimal(&entry.value));
-    let hits = before.wrapping_add(1);
+    let hits = spark::get_u64(KEY).unwrap_or(0) + 1;
     spark::set_pieces(KEY, hits, DAY_SECS)?;
     response::set_header("content-type", "text/plain");
     response::set_body_pieces(("hits: ", hits)).map_err(|_| SparkError::ArenaFull)?;
     Ok(FlareAction::Respond)
-}
-
-/// The number that the digits stand for.
-fn decimal(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |number, digit| {
-        number.wrapping_mul(10).wrapping_add(u32::from(digit & 15))
-    })
 }

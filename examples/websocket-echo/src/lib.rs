@@ -11,8 +11,7 @@ fn on_open() {
 }
 
 fn on_message() {
-    let message = ws::event_data();
-    if !message.is_empty() {
+    if let Some(message) = ws::message() {
         let _ = ws::send(&message);
     }
 }
