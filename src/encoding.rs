@@ -48,3 +48,84 @@ pub fn url_encode(input: &str) -> ArenaStr {
 pub fn url_decode(input: &str) -> Option<ArenaStr> {
     lease(abi::encoding_url_decode(input.as_bytes())).map(ArenaBytes::into_text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena_refused;
+    use crate::testing::{Host, arena_is_free, leave_free};
+
+    #[test]
+    fn base64_of_rfc_4648() {
+        let _host = Host::new();
+        for (plain, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64_encode(plain.as_bytes()), text);
+            assert_eq!(base64_decode(text).unwrap(), plain.as_bytes());
+        }
+        for bad in [
+            "Zg", "Zg=", "Z===", "====", "Zh==", "Zm9v\n", "-_8=", "\u{e9}",
+        ] {
+            assert!(base64_decode(bad).is_none(), "{bad:?}");
+        }
+        assert!(!arena_refused());
+        assert!(arena_is_free());
+    }
+
+    #[test]
+    fn hexadecimal_of_rfc_4648() {
+        let _host = Host::new();
+        assert_eq!(hex_encode(b"\xde\xad\x00"), "dead00");
+        assert_eq!(hex_decode("DEad00").unwrap(), b"\xde\xad\x00");
+        assert_eq!(hex_encode(b""), "");
+        assert_eq!(hex_decode("").unwrap(), b"");
+        for bad in ["0", "0g", "+1", "0x00"] {
+            assert!(hex_decode(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn urls_by_the_rules_of_forms() {
+        let _host = Host::new();
+        assert_eq!(url_encode("a b&\u{e9}~*"), "a+b%26%C3%A9%7E*");
+        assert_eq!(url_decode("a+b%26%c3%A9~").unwrap(), "a b&\u{e9}~");
+        assert_eq!(&*url_decode("%ff").unwrap(), "?");
+        for bad in ["%", "%4", "%4g", "%+1", "100%"] {
+            assert!(url_decode(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_go_to_the_host_as_they_are() {
+        let host = Host::new();
+        let _ = base64_encode(b"\xff\0");
+        let _ = hex_encode(b"\"");
+        let _ = url_encode("\n");
+        let bytes: std::vec::Vec<_> = host.calls().into_iter().map(|call| call.bytes).collect();
+        assert_eq!(bytes, [[&b"\xff\0"[..]], [b"\""], [b"\n"]]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_empty_or_none_and_refused() {
+        let _host = Host::new();
+        let _full = leave_free(8);
+        assert_eq!(base64_encode(b"1234567"), "");
+        assert!(arena_refused());
+        assert_eq!(hex_encode(b"12345"), "");
+        assert!(arena_refused());
+        assert_eq!(url_encode("123456789"), "");
+        assert!(arena_refused());
+        assert!(base64_decode("MTIzNDU2Nzg5").is_none() && arena_refused());
+        assert!(base64_decode("?").is_none() && !arena_refused());
+        assert!(hex_decode("313233343536373839").is_none() && arena_refused());
+        assert!(hex_decode("?").is_none() && !arena_refused());
+        assert!(url_decode("123456789").is_none() && arena_refused());
+        assert_eq!(hex_encode(b"1234"), "31323334");
+        assert!(!arena_refused());
+    }
+}

@@ -764,7 +764,7 @@ impl Host {
 // ----------------------------------------------------------------------------- the imports
 
 /// What an import returns, made of an answer.
-pub(crate) trait Returned {
+trait Returned {
     fn of(answer: Answer) -> Self;
 }
 
@@ -1442,7 +1442,7 @@ fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
             bits = bits << 6 | BASE64.iter().position(|known| known == digit)? as u32;
         }
         bits <<= 6 * padding;
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..4usize.saturating_sub(padding)]);
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..4.max(padding + 1) - padding]);
     }
     // Whatever is padded wrongly, or has bits where none should be, is not encoded like this.
     (base64_encode(&bytes) == text).then_some(bytes)
@@ -1494,3 +1494,37 @@ fn url_decode(text: &[u8]) -> Option<Vec<u8>> {
     }
     Some(bytes)
 }
+
+// ------------------------------------------------------------------- for the SDK's own tests
+
+/// Fills the arena, which must be empty, but for so many bytes; until the lease is dropped.
+#[cfg(test)]
+pub(crate) fn leave_free(bytes: usize) -> crate::ArenaBytes {
+    let len = (crate::ARENA_BYTES - bytes) as i32;
+    let address = crate::guest_alloc(len);
+    assert_ne!(address, 0, "the arena was not empty");
+    crate::arena::lease(i64::from(address) << 32 | i64::from(len)).unwrap()
+}
+
+/// Whether nothing at all is leased.
+#[cfg(test)]
+pub(crate) fn arena_is_free() -> bool {
+    let all = crate::guest_alloc(crate::ARENA_BYTES as i32);
+    crate::reset_arena();
+    all != 0
+}
+
+/// Asserts that an error is an `Error` and `Copy`, and what it says.
+#[cfg(test)]
+pub(crate) fn assert_error(error: impl core::error::Error + Copy, says: &str) {
+    let copy = error;
+    assert_eq!(
+        (error.to_string().as_str(), copy.to_string().as_str()),
+        (says, says)
+    );
+}
+
+/// What every error that means "did not fit" says.
+#[cfg(test)]
+pub(crate) const ARENA_FULL: &str =
+    "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES";
