@@ -283,7 +283,6 @@ pub(crate) fn lease(returned: i64) -> Option<ArenaBytes> {
 }
 
 /// Takes what a host call returned as a lease, if it is one and not empty.
-#[cfg(feature = "ws")]
 #[inline(always)]
 pub(crate) fn lease_unless_empty(returned: i64) -> Option<ArenaBytes> {
     if length(returned) == 0 {
@@ -543,7 +542,6 @@ impl ArenaStr {
 
 impl ArenaStr {
     /// The bytes, to be overwritten with text or zeros.
-    #[cfg(feature = "secrets")]
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         self.0.as_mut()
     }
@@ -615,6 +613,60 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for ArenaStr {
 }
 
 impl Eq for ArenaStr {}
+
+/// Takes memory for the guest's heap, behind all leases, which it then is like one of; null if there
+/// is no room.
+#[cfg(feature = "arena-alloc")]
+pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
+    // What the host allocated and never returned is given up.
+    PENDING.set(0);
+    let base = storage::memory() as usize;
+    let leased = LEASED.get() as usize;
+    // Blocks begin at multiples of 8 in any case. Neither sum overflows: an alignment is at most
+    // `isize::MAX + 1`, and the arena lies below that.
+    let start = ((base + leased + (align - 1)) & !(align - 1)) - base;
+    if start > top() as usize || size > top() as usize - start {
+        return core::ptr::null_mut();
+    }
+    LEASED.set(block_end(start as u32, size as u32));
+    LIVE.set(LIVE.get() + size as u32);
+    storage::memory().wrapping_add(start)
+}
+
+/// Takes memory of the guest's heap back.
+///
+/// # Safety
+///
+/// The block came from [`take`] with this size, and is not used any more.
+#[cfg(feature = "arena-alloc")]
+pub(crate) unsafe fn give_back(block: *mut u8, size: usize) {
+    release(heap_block(block, size));
+}
+
+/// Makes a block of the guest's heap larger or smaller where it is, if it is the topmost and there
+/// is room.
+///
+/// # Safety
+///
+/// The block came from [`take`] with the old size.
+#[cfg(feature = "arena-alloc")]
+pub(crate) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> bool {
+    PENDING.set(0);
+    let packed = heap_block(block, old);
+    let start = offset_of(packed);
+    if LEASED.get() != block_end(start, old as u32) || new > (top() - start) as usize {
+        return false;
+    }
+    LEASED.set(block_end(start, new as u32));
+    LIVE.set(LIVE.get() - old as u32 + new as u32);
+    true
+}
+
+#[cfg(feature = "arena-alloc")]
+fn heap_block(block: *mut u8, size: usize) -> Packed {
+    let address = storage::origin() + (block as usize - storage::memory() as usize) as u32;
+    Packed::new(u64::from(address) << 32 | size as u64).unwrap_or(EMPTY)
+}
 
 /// Gives back the bytes of a block that is a part of another, or that has parts: its neighbours may
 /// still live, so nothing is rolled back until nothing is alive.

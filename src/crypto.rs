@@ -18,7 +18,7 @@ use crate::{abi, json, text};
 /// Algorithms: `sha1`, `sha256`, `sha384`, `sha512`, `md5`, `blake2b`, `blake2s`, `blake3`.
 ///
 /// `None` if the host does not know the algorithm, or if the arguments or the result do not fit
-/// into the arena ([`arena_refused`](crate::arena_refused) tells).
+/// into the arena ([`arena_refused`] tells).
 pub fn hash(algorithm: &str, input: &str) -> Option<ArenaStr> {
     let arguments = (
         "{\"algorithm\":",

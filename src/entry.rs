@@ -27,7 +27,8 @@ impl FlareAction {
 /// what should not happen and needs no answer of the flare's:
 ///
 /// ```
-/// # #[cfg(all(feature = "request", feature = "response"))] {
+/// # #[cfg(all(feature = "request", feature = "response"))]
+/// # mod flare {
 /// use flaron_sdk::{ArenaFull, FlareAction, request, response};
 ///
 /// flaron_sdk::handle_request!(echo);
@@ -88,7 +89,8 @@ macro_rules! export_alloc {
 /// [`FlareAction`], or a `Result` of one ([`Outcome`](crate::Outcome)).
 ///
 /// ```
-/// # #[cfg(feature = "response")] {
+/// # #[cfg(feature = "response")]
+/// # mod flare {
 /// use flaron_sdk::{FlareAction, response};
 ///
 /// flaron_sdk::handle_request!(teapot);
@@ -116,7 +118,8 @@ macro_rules! handle_request {
 /// arguments that return nothing.
 ///
 /// ```
-/// # #[cfg(feature = "ws")] {
+/// # #[cfg(feature = "ws")]
+/// # mod flare {
 /// use flaron_sdk::ws;
 ///
 /// flaron_sdk::ws_handlers!(on_open, on_message, on_close);
@@ -147,7 +150,8 @@ macro_rules! ws_handlers {
 /// Makes one flare that serves both HTTP and WebSockets.
 ///
 /// ```
-/// # #[cfg(all(feature = "response", feature = "ws"))] {
+/// # #[cfg(all(feature = "response", feature = "ws"))]
+/// # mod flare {
 /// use flaron_sdk::{FlareAction, response, ws};
 ///
 /// flaron_sdk::flare! {

@@ -469,7 +469,6 @@ pub(crate) fn string(json: &[u8]) -> Option<&[u8]> {
 /// whose object has this depth, less than [`DEEP`].
 ///
 /// `case` is 0, or 32 for a name in any ASCII case where those in the JSON are in lower case.
-#[cfg(feature = "beam")]
 #[inline(always)]
 pub(crate) fn member<'a>(json: &'a [u8], depth: u8, name: &str, case: u8) -> &'a [u8] {
     json.get(member_position(json, depth, name, case)..)
@@ -477,7 +476,6 @@ pub(crate) fn member<'a>(json: &'a [u8], depth: u8, name: &str, case: u8) -> &'a
 }
 
 /// As [`member`], if the value is a string: that string.
-#[cfg(feature = "beam")]
 #[inline(always)]
 pub(crate) fn member_string<'a>(
     json: &'a [u8],
@@ -493,7 +491,6 @@ pub(crate) fn member_string<'a>(
 }
 
 /// Where the string ends that begins at `start`.
-#[cfg(feature = "beam")]
 #[inline(never)] // shared
 fn end_position(json: &[u8], mut start: usize) -> usize {
     while json.get(start).is_some_and(|byte| *byte != END) {
@@ -503,14 +500,12 @@ fn end_position(json: &[u8], mut start: usize) -> usize {
 }
 
 /// The members of the object at the beginning of flattened JSON.
-#[cfg(feature = "beam")]
 pub(crate) fn first_members(mut json: &[u8]) -> Members<'_> {
     take(&mut json).unwrap_or_default().members()
 }
 
 /// Where the value of the member begins; behind everything if there is none. A number and not a
 /// slice, because it is returned in a register.
-#[cfg(feature = "beam")]
 #[inline(never)] // shared
 fn member_position(json: &[u8], depth: u8, name: &str, case: u8) -> usize {
     let mut rest = json.iter();

@@ -1,5 +1,91 @@
-//! The SDK.
+//! A Rust SDK for ultra-small *flares*: the Wasm functions that run on the Flaron CDN edge.
+//!
+//! A flare gets an HTTP request, or the events of a WebSocket, at the edge node nearest to the
+//! client, and answers it there. With this SDK a whole flare is a few hundred bytes of Wasm, and
+//! still plain, safe Rust: no heap, no `core::fmt`, no dependency, and nothing linked that is not
+//! called.
+//!
+//! ```
+//! # mod flare {
+//! use flaron_sdk::{ArenaFull, FlareAction, request, response};
+//!
+//! flaron_sdk::handle_request!(echo);
+//!
+//! fn echo() -> Result<FlareAction, ArenaFull> {
+//!     response::set_header("content-type", "text/plain");
+//!     response::set_body_pieces((request::method(), " ", request::url()))?;
+//!     Ok(FlareAction::Respond)
+//! }
+//! # }
+//! # fn main() {}
+//! ```
+//!
+//! # Modules
+//!
+//! Each module is a cargo feature of the same name; `default` has them all. A flare that counts
+//! bytes says `default-features = false` and names its own. The imports of the others can then not
+//! appear in its Wasm, and nobody can call them by mistake.
+//!
+//! | module | what it does | capability of the flare's configuration |
+//! |---|---|---|
+//! | [`request`] | read the request: method, URL, headers, body | `requires_body`, `requires_raw_auth` |
+//! | [`response`] | build the response: status, headers, body | |
+//! | [`beam`] | HTTP requests to anywhere | `max_fetch_requests` |
+//! | [`spark`] | the site's key-value store, with expiry, on the node's disk | `writes_spark_kv` |
+//! | [`plasma`] | the key-value store and counters that all nodes share | `writes_plasma_kv` |
+//! | [`secrets`] | read secrets | `allowed_secrets` |
+//! | [`crypto`] | hashes, HMAC, JWT, AES-GCM, random bytes | `allowed_secrets` |
+//! | [`encoding`] | Base64, hexadecimal, URL coding | |
+//! | [`id`] | UUID, ULID, KSUID, Nano ID, Snowflake | |
+//! | [`time`] | the time, in several formats | |
+//! | [`logging`] | lines for the node's log | |
+//! | [`ws`] | WebSockets: events, messages, closing | |
+//!
+//! Besides the host's modules there are [`text`] (always there), and behind features of their own
+//! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`.
+//!
+//! # Memory
+//!
+//! What the host returns it writes into the *arena*: a static array of 256 KiB
+//! ([`ARENA_BYTES`] tells, and how to change it). The SDK hands it out where it lies, as a *lease*:
+//! [`ArenaStr`] derefs to `str`, [`ArenaBytes`] to `[u8]`. Nothing is copied, and nothing borrowed
+//! from a lease can outlive it.
+//!
+//! - Dropping the topmost lease gives its space back at once, dropping the last one gives back all.
+//!   So one invocation can read far more than the arena holds, one thing after the other.
+//! - Each invocation begins with all of the arena free that no lease holds. A lease that was
+//!   forgotten or kept in a static costs its space for the life of the instance, never more.
+//! - What does not fit is refused, never cut off. Functions that return a `Result` have an error for
+//!   it; after a `None`, [`arena_refused`] tells.
+//! - A trap (a panic, or an error returned from a handler) runs no destructors. The host must not
+//!   enter an instance again that has trapped; the CDN and the local edge discard it.
+//!
+//! # Coming from the published crate
+//!
+//! The names are the same; owned strings, vectors and maps have become borrowed ones. The module
+#![doc = "[`migrating`] tells, function by function, what changed."]
 #![no_std]
+#![warn(missing_docs)]
+#![deny(unsafe_op_in_unsafe_fn)]
+// A flare without some of the modules does not need all of the arena, of `text` and of `json`.
+#![cfg_attr(
+    not(all(
+        feature = "beam",
+        feature = "crypto",
+        feature = "encoding",
+        feature = "id",
+        feature = "json",
+        feature = "logging",
+        feature = "plasma",
+        feature = "request",
+        feature = "response",
+        feature = "secrets",
+        feature = "spark",
+        feature = "time",
+        feature = "ws",
+    )),
+    allow(dead_code, unused_imports, unused_macros)
+)]
 
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
@@ -8,12 +94,12 @@ mod abi;
 mod arena;
 #[doc(hidden)]
 pub mod entry;
-#[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]
 mod error;
+#[cfg(any(feature = "dlmalloc", feature = "arena-alloc"))]
+pub mod heap;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(not(feature = "json"))]
-#[allow(dead_code, unused_imports, unused_macros)] // each module takes what it needs
 mod json;
 pub mod text;
 
@@ -44,6 +130,9 @@ pub mod ws;
 
 #[cfg(all(not(target_family = "wasm"), any(test, feature = "testing")))]
 pub mod testing;
+
+#[doc = include_str!("../MIGRATING.md")]
+pub mod migrating {}
 
 pub use arena::{
     ARENA_BYTES, ArenaBytes, ArenaFull, ArenaStr, arena_refused, guest_alloc, reset_arena,

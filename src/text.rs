@@ -375,7 +375,6 @@ pub(crate) fn hex_value(digit: u8) -> Option<u32> {
 
 /// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or
 /// `None` if it is no hexadecimal text.
-#[cfg(feature = "crypto")]
 pub(crate) fn decode_hex(text: &mut [u8]) -> Option<usize> {
     let text = core::cell::Cell::from_mut(text).as_slice_of_cells();
     let mut decoded = text.iter();
