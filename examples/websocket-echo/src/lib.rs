@@ -17,3 +17,21 @@ fn on_message() {
 }
 
 fn on_close() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    #[test]
+    fn it_welcomes_and_sends_messages_back() {
+        let host = Host::new();
+        host.open(on_open);
+        host.message("hello", on_message);
+        host.message(b"\xff\x00", on_message);
+        host.message("", on_message);
+        host.close(1000, on_close);
+        assert_eq!(host.sent(), [&b"welcome"[..], b"hello", b"\xff\x00"]);
+        assert_eq!(host.closed(), None);
+    }
+}
