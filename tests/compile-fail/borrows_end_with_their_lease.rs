@@ -1,0 +1,87 @@
+use flaron_sdk::{beam, json, request, secrets, spark, text};
+
+pub fn text_of_a_lease() -> usize {
+    let method: &str = {
+        let lease = request::method();
+        lease.as_str() //~ E0597 does not live long enough
+    };
+    method.len()
+}
+
+pub fn bytes_of_a_lease() -> usize {
+    let lease = request::body();
+    let body: &[u8] = &lease;
+    drop(lease); //~ E0505 cannot move out of `lease` because it is borrowed
+    body.len()
+}
+
+pub fn bytes_of_text() -> usize {
+    let lease = request::url();
+    let url: &str = &lease;
+    let bytes = lease.into_bytes(); //~ E0505 cannot move out of `lease` because it is borrowed
+    url.len() + bytes.len()
+}
+
+pub fn a_temporary() -> usize {
+    let method: &str = request::method().as_str(); //~ E0716 temporary value dropped while borrowed
+    method.len()
+}
+
+pub fn out_of_a_function() -> &'static str {
+    request::method().as_str() //~ E0515 cannot return value referencing temporary value
+}
+
+pub fn a_secret() -> usize {
+    let lease = secrets::get("n").unwrap();
+    let secret: &str = &lease;
+    drop(lease); //~ E0505 cannot move out of `lease` because it is borrowed
+    secret.len()
+}
+
+pub fn a_value() -> usize {
+    let entry = spark::get("k").unwrap();
+    let value: &[u8] = &entry.value;
+    drop(entry); //~ E0505 cannot move out of `entry` because it is borrowed
+    value.len()
+}
+
+pub fn a_key() -> usize {
+    let mut keys = spark::list();
+    let first: &str = &keys.next().unwrap(); //~ E0716 temporary value dropped while borrowed
+    first.len()
+}
+
+pub fn a_header() -> usize {
+    let response = beam::fetch("u", None).unwrap();
+    let header = response.header("a").unwrap();
+    drop(response); //~ E0505 cannot move out of `response` because it is borrowed
+    header.len()
+}
+
+pub fn headers() -> usize {
+    let response = beam::fetch("u", None).unwrap();
+    let headers = response.headers();
+    drop(response); //~ E0505 cannot move out of `response` because it is borrowed
+    headers.count()
+}
+
+pub fn json_value() -> usize {
+    let document = json::Document::parse(request::body()).unwrap();
+    let name = document.root().get("name").unwrap().as_str().unwrap();
+    drop(document); //~ E0505 cannot move out of `document` because it is borrowed
+    name.len()
+}
+
+pub fn json_in_a_buffer() -> usize {
+    let mut buffer = *b"[1]";
+    let value = json::parse(&mut buffer).unwrap();
+    buffer[0] = 0; //~ E0506 cannot assign to `buffer[_]` because it is borrowed
+    value.elements().count()
+}
+
+pub fn built_text() -> usize {
+    let built = text::build(("a", 1_u32)).unwrap();
+    let bytes: &[u8] = &built;
+    drop(built); //~ E0505 cannot move out of `built` because it is borrowed
+    bytes.len()
+}

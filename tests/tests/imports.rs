@@ -1,0 +1,291 @@
+//! What a flare does not use is not in it: the imports, read from the binary.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use flaron_tests::cargo::{Crate, workspace};
+use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
+
+/// For each feature, what of it a flare can call, and the imports that it then has. A function that
+/// can be called with more than one import behind it is there once for each.
+const CALLS: &[(&str, &[(&str, &[&str])])] = &[
+    (
+        "request",
+        &[
+            ("request::method()", &["req_method"]),
+            ("request::url()", &["req_url"]),
+            ("request::header(\"a\")", &["req_header_get"]),
+            ("request::body()", &["req_body"]),
+        ],
+    ),
+    (
+        "response",
+        &[
+            ("response::set_status(418)", &["resp_set_status"]),
+            ("response::set_header(\"a\", \"b\")", &["resp_header_set"]),
+            (
+                "response::set_header_pieces(\"a\", 1_u32)",
+                &["resp_header_set"],
+            ),
+            ("response::set_body(b\"a\")", &["resp_body_set"]),
+            ("response::set_body_str(\"a\")", &["resp_body_set"]),
+            ("response::set_body_pieces(1_u32)", &["resp_body_set"]),
+        ],
+    ),
+    (
+        "beam",
+        &[
+            ("beam::fetch(\"http://a/\", None)", &["beam_fetch"]),
+            ("beam::fetch_json(\"http://a/\", \"{}\")", &["beam_fetch"]),
+            (
+                "beam::fetch_raw(\"http://a/\", Some(&FetchOptions::new().with_body(\"b\")))",
+                &["beam_fetch"],
+            ),
+            (
+                "beam::fetch_raw_json(\"http://a/\", \"{}\")",
+                &["beam_fetch"],
+            ),
+        ],
+    ),
+    (
+        "spark",
+        &[
+            ("spark::get(\"k\")", &["spark_get"]),
+            ("spark::get_string(\"k\")", &["spark_get"]),
+            ("spark::get_u64(\"k\")", &["spark_get"]),
+            ("spark::set(\"k\", b\"v\", 0)", &["spark_set"]),
+            ("spark::set_pieces(\"k\", 1_u32, 0)", &["spark_set"]),
+            ("spark::delete(\"k\")", &["spark_delete"]),
+            ("spark::list()", &["spark_list"]),
+            ("spark::pull(\"n\", &[\"k\"])", &["spark_pull"]),
+        ],
+    ),
+    (
+        "plasma",
+        &[
+            ("plasma::get(\"k\")", &["plasma_get"]),
+            ("plasma::get_string(\"k\")", &["plasma_get"]),
+            ("plasma::set(\"k\", b\"v\")", &["plasma_set"]),
+            ("plasma::set_pieces(\"k\", 1_u32)", &["plasma_set"]),
+            ("plasma::delete(\"k\")", &["plasma_delete"]),
+            ("plasma::increment(\"k\", 1)", &["plasma_increment"]),
+            ("plasma::decrement(\"k\", 1)", &["plasma_decrement"]),
+            ("plasma::list()", &["plasma_list"]),
+        ],
+    ),
+    (
+        "secrets",
+        &[
+            ("secrets::get(\"n\")", &["secret_get"]),
+            ("secrets::get_bytes(\"n\")", &["secret_get"]),
+        ],
+    ),
+    (
+        "crypto",
+        &[
+            ("crypto::hash(\"md5\", \"a\")", &["crypto_hash"]),
+            ("crypto::hash_json(\"{}\")", &["crypto_hash"]),
+            ("crypto::hmac(\"n\", \"a\")", &["crypto_hmac"]),
+            ("crypto::hmac_json(\"{}\")", &["crypto_hmac"]),
+            (
+                "crypto::sign_jwt(\"HS256\", \"n\", &[(\"a\", \"b\")])",
+                &["crypto_sign_jwt"],
+            ),
+            ("crypto::sign_jwt_json(\"{}\")", &["crypto_sign_jwt"]),
+            ("crypto::encrypt_aes(\"n\", \"a\")", &["crypto_encrypt_aes"]),
+            (
+                "crypto::decrypt_aes(\"n\", \"YQ==\")",
+                &["crypto_decrypt_aes"],
+            ),
+            ("crypto::random_bytes(8)", &["crypto_random_bytes"]),
+        ],
+    ),
+    (
+        "encoding",
+        &[
+            (
+                "encoding::base64_encode(b\"a\")",
+                &["encoding_base64_encode"],
+            ),
+            (
+                "encoding::base64_decode(\"YQ==\")",
+                &["encoding_base64_decode"],
+            ),
+            ("encoding::hex_encode(b\"a\")", &["encoding_hex_encode"]),
+            ("encoding::hex_decode(\"61\")", &["encoding_hex_decode"]),
+            ("encoding::url_encode(\"a\")", &["encoding_url_encode"]),
+            ("encoding::url_decode(\"a\")", &["encoding_url_decode"]),
+        ],
+    ),
+    (
+        "id",
+        &[
+            ("id::uuid_v4()", &["id_uuid"]),
+            ("id::uuid_v7()", &["id_uuid"]),
+            ("id::ulid()", &["id_ulid"]),
+            ("id::nanoid(0)", &["id_nanoid"]),
+            ("id::ksuid()", &["id_ksuid"]),
+            ("id::snowflake()", &["snowflake_id"]),
+        ],
+    ),
+    (
+        "time",
+        &[
+            ("time::now(\"unix\")", &["timestamp"]),
+            ("time::now_ms()", &["timestamp"]),
+            ("time::now_unix()", &["timestamp"]),
+            ("time::now_rfc3339()", &["timestamp"]),
+            ("time::now_http()", &["timestamp"]),
+        ],
+    ),
+    (
+        "logging",
+        &[
+            ("logging::info(\"a\")", &["log_info"]),
+            ("logging::info_pieces(1_u32)", &["log_info"]),
+            ("logging::warn(\"a\")", &["log_warn"]),
+            ("logging::warn_pieces(1_u32)", &["log_warn"]),
+            ("logging::error(\"a\")", &["log_error"]),
+            ("logging::error_pieces(1_u32)", &["log_error"]),
+        ],
+    ),
+    (
+        "ws",
+        &[
+            ("ws::send(b\"a\")", &["ws_send"]),
+            ("ws::send_text(\"a\")", &["ws_send"]),
+            ("ws::send_pieces(1_u32)", &["ws_send"]),
+            ("ws::close(1000)", &["ws_close_conn"]),
+            ("ws::conn_id()", &["ws_conn_id"]),
+            ("ws::event_type()", &["ws_event_type"]),
+            ("ws::event_data()", &["ws_event_data"]),
+            ("ws::event_text()", &["ws_event_data"]),
+            ("ws::message()", &["ws_event_data"]),
+            ("ws::close_code()", &["ws_close_code"]),
+        ],
+    ),
+];
+
+/// A flare that does one thing.
+fn flare(feature: &str, statement: &str) -> String {
+    let uses = match (feature, statement) {
+        (_, "") => String::new(),
+        ("beam", call) if call.contains("FetchOptions") => {
+            "use flaron_sdk::{FetchOptions, beam};\n".to_owned()
+        }
+        _ => format!("use flaron_sdk::{feature};\n"),
+    };
+    let entry = match feature {
+        "ws" => {
+            "flaron_sdk::ws_handlers!(nothing, run, nothing);\n\
+             fn nothing() {}\n"
+        }
+        _ => "flaron_sdk::handle_request!(run);\n",
+    };
+    let (result, action) = match feature {
+        "ws" => ("", ""),
+        _ => (
+            "-> flaron_sdk::FlareAction ",
+            "flaron_sdk::FlareAction::Respond",
+        ),
+    };
+    let statement = match statement {
+        "" => String::new(),
+        call => format!("    let _ = {call};\n"),
+    };
+    format!(
+        "#![no_std]\n{uses}{entry}flaron_sdk::panic_handler!();\n\
+         fn run() {result}{{\n{statement}    {action}\n}}\n"
+    )
+}
+
+/// The imports and exports of a module.
+fn names(wasm: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+    let bytes = fs::read(wasm).unwrap();
+    for payload in Parser::new(0).parse_all(&bytes) {
+        match payload.unwrap() {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let import = import.unwrap();
+                    assert_eq!(import.module, "flaron/v1");
+                    assert!(matches!(import.ty, TypeRef::Func(_)), "{import:?}");
+                    assert!(imports.insert(import.name.to_owned()), "{import:?}");
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    let export = export.unwrap();
+                    let memory = export.kind == ExternalKind::Memory;
+                    assert_eq!(memory, export.name == "memory", "{export:?}");
+                    exports.insert(export.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    (imports, exports)
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn a_flare_has_the_imports_that_it_calls_and_no_others() {
+    for (feature, calls) in CALLS {
+        let mut krate = Crate::new(&format!("imports-{feature}"), &[feature]);
+        krate.add("nothing", &flare(feature, ""));
+        for (number, (call, _)) in calls.iter().enumerate() {
+            krate.add(&format!("call_{number}"), &flare(feature, call));
+        }
+        let built = krate.build();
+        let exported = match *feature {
+            "ws" => set(&["memory", "alloc", "ws_open", "ws_message", "ws_close"]),
+            _ => set(&["memory", "alloc", "handle_request"]),
+        };
+        let nothing = names(&built["nothing"]);
+        assert_eq!(nothing, (set(&[]), exported.clone()), "{feature}");
+        for (number, (call, imports)) in calls.iter().enumerate() {
+            let found = names(&built[&format!("call_{number}")]);
+            assert_eq!(found, (set(imports), exported.clone()), "{call}");
+        }
+    }
+}
+
+/// The table above has every public function of every module.
+#[test]
+fn no_function_is_forgotten() {
+    for (feature, calls) in CALLS {
+        let file = workspace().join("src").join(format!("{feature}.rs"));
+        let mut found = 0;
+        for line in fs::read_to_string(file).unwrap().lines() {
+            if let Some(rest) = line.strip_prefix("pub fn ") {
+                let name = rest.split(['(', '<']).next().unwrap();
+                let call = format!("{feature}::{name}(");
+                assert!(calls.iter().any(|(c, _)| c.starts_with(&call)), "{call}");
+                found += 1;
+            }
+        }
+        assert!(found > 0, "{feature}");
+    }
+    // And every import of the ABI is some function's but one: `snowflake` uses the metered
+    // `snowflake_id`, not `id_snowflake`.
+    let abi = fs::read_to_string(workspace().join("src/abi.rs")).unwrap();
+    let (_, table) = abi.split_once("\nimports! {").unwrap();
+    let mut declared = BTreeSet::new();
+    for line in table.lines() {
+        if let Some(rest) = line.trim().strip_prefix("fn ") {
+            declared.insert(rest.split('(').next().unwrap().to_owned());
+        }
+    }
+    let mut called: BTreeSet<String> = CALLS
+        .iter()
+        .flat_map(|(_, calls)| calls.iter())
+        .flat_map(|(_, imports)| imports.iter())
+        .map(|import| (*import).to_owned())
+        .collect();
+    called.insert("id_snowflake".to_owned());
+    assert_eq!(called, declared);
+}

@@ -1,0 +1,6 @@
+//! The same nine flares, built with the published crate `flaron-sdk` 1.1.0 from the registry: they
+//! give the same answers on the edge.
+
+use flaron_tests::cargo::published;
+
+flaron_tests::nine!(published);
