@@ -1213,10 +1213,10 @@ impl State {
     }
 
     fn spark_delete(&mut self, key: &[u8]) {
-        if let Some(key) = valid_key(key)
-            && self.writes_spark_kv
-            && take(&mut self.used.spark_writes, self.limits.max_kv_writes)
-        {
+        let Some(key) = valid_key(key).filter(|_| self.writes_spark_kv) else {
+            return;
+        };
+        if take(&mut self.used.spark_writes, self.limits.max_kv_writes) {
             self.spark.remove(key);
         }
     }
