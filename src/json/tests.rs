@@ -1,0 +1,677 @@
+//! JSON, by hand and against `serde_json` as the oracle.
+
+use proptest::prelude::*;
+use serde_json::Value as Oracle;
+use std::string::{String, ToString};
+use std::vec::Vec;
+use std::{format, vec};
+
+use super::*;
+use crate::arena::tests::cases;
+use crate::text::{self, build};
+
+fn parsed<R>(text: &str, check: impl FnOnce(Result<Value<'_>, JsonError>) -> R) -> R {
+    let mut bytes = text.as_bytes().to_vec();
+    check(parse(&mut bytes))
+}
+
+fn accepts(text: &str) -> bool {
+    parsed(text, |value| value.is_ok())
+}
+
+/// What a value is, for comparing with the oracle; of equal names the last counts there.
+fn seen(value: Value<'_>) -> Oracle {
+    let kinds = [
+        value.is_null(),
+        value.as_bool().is_some(),
+        value.as_number().is_some(),
+        value.as_bytes().is_some(),
+        !value.is_null() && value.0[0] == b'[',
+        !value.is_null() && value.0[0] == b'{',
+    ];
+    assert_eq!(
+        kinds.iter().filter(|is| **is).count(),
+        1,
+        "a value is of one kind"
+    );
+    if let Some(value) = value.as_bool() {
+        return value.into();
+    }
+    if let Some(number) = value.as_number() {
+        // What Rust's own reading says, for numbers without fraction and exponent.
+        assert_eq!(value.as_i64(), number.parse().ok());
+        assert_eq!(
+            value.as_u64(),
+            number.parse().ok().filter(|_| !number.starts_with('-'))
+        );
+        return serde_json::from_str(number).unwrap();
+    }
+    assert_eq!((value.as_i64(), value.as_u64()), (None, None));
+    if let Some(text) = value.as_str() {
+        assert!(value == *text && value == text);
+        assert_eq!(value.as_bytes(), Some(text.as_bytes()));
+        return text.into();
+    }
+    match value.first() {
+        b'[' => {
+            assert_eq!(value.members().count(), 0);
+            value.elements().map(seen).collect()
+        }
+        b'{' => {
+            assert_eq!(value.elements().count(), 0);
+            let mut object = serde_json::Map::new();
+            let mut names: Vec<&[u8]> = Vec::new();
+            for (name, member) in value.members() {
+                let text = core::str::from_utf8(name).unwrap();
+                if !names.contains(&name) {
+                    let first = value.get(text).expect("it is there");
+                    assert_eq!(first.0.as_ptr(), member.0.as_ptr(), "the first counts");
+                }
+                names.push(name);
+                object.insert(text.to_string(), seen(member));
+            }
+            assert!(value.get("no such name").is_none());
+            object.into()
+        }
+        _ => Oracle::Null,
+    }
+}
+
+fn depth(value: &Oracle) -> usize {
+    match value {
+        Oracle::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Oracle::Object(members) => 1 + members.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The same JSON with `\ufffd` for every escaped surrogate that stands alone.
+fn without_lone_surrogates(json: &str) -> String {
+    let mut out = String::new();
+    let mut rest = json;
+    let unit = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        let all_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| all_hex)
+    };
+    while let Some(first) = rest.chars().next() {
+        let mut len = first.len_utf8();
+        if first == '\\' {
+            match unit(rest) {
+                Some(0xd800..=0xdbff)
+                    if matches!(rest.get(6..).and_then(unit), Some(0xdc00..=0xdfff)) =>
+                {
+                    len = 12;
+                }
+                Some(0xd800..=0xdfff) => {
+                    out.push_str("\\ufffd");
+                    rest = &rest[6..];
+                    continue;
+                }
+                Some(_) => len = 6,
+                None => len += rest[1..].chars().next().map_or(0, char::len_utf8),
+            }
+        }
+        out.push_str(&rest[..len]);
+        rest = &rest[len..];
+    }
+    out
+}
+
+/// Asserts that the text is read as `serde_json` reads it.
+fn compare(json: &str) {
+    let expected = serde_json::from_str::<Oracle>(&without_lone_surrogates(json));
+    parsed(json, |found| match (expected, found) {
+        (Ok(expected), Ok(found)) => {
+            assert!(depth(&expected) <= MAX_DEPTH, "too deep: {json}");
+            assert_eq!(seen(found), expected, "{json}");
+        }
+        (Ok(expected), Err(_)) => assert!(depth(&expected) > MAX_DEPTH, "refused: {json}"),
+        // Numbers that no `f64` can hold are numbers all the same.
+        (Err(error), Ok(_)) => {
+            assert!(
+                error.to_string().contains("number out of range"),
+                "accepted: {json}: {error}"
+            );
+        }
+        (Err(_), Err(_)) => {}
+    });
+}
+
+// ------------------------------------------------------------------------------------- reading
+
+#[test]
+fn what_is_json_is_read() {
+    for json in [
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "10",
+        "1.5",
+        "-0.0",
+        "1e5",
+        "1E+5",
+        "1e-05",
+        "0e0",
+        "123456789.123456789e10",
+        "\"\"",
+        "\"a\"",
+        "[]",
+        "{}",
+        "[[]]",
+        "[{}]",
+        "{\"\":{}}",
+        " [ 1 , \"a\" , null ] ",
+        "\t{\r\n\"a\" : [ ] }\n",
+        "\"\u{7f}\u{80}\u{ffff}\u{10ffff}\"",
+        r#""\"\\\/\b\f\n\r\t\u0000\u001f\u00e9\uFFFF\uABcd""#,
+        r#""\ud83d\ude00""#,
+        r#"{"a":1,"a":2,"b":{"a":[{"a":"]}"}]}}"#,
+        "[1,2,[3,[4]],{\"a\":[5]}]",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "[true,false,null,-1.5e-7]",
+    ] {
+        assert!(accepts(json), "{json}");
+        compare(json);
+    }
+}
+
+#[test]
+fn what_is_no_json_is_refused() {
+    for json in [
+        "",
+        " ",
+        "nul",
+        "nulll",
+        "True",
+        "tru e",
+        "NaN",
+        "Infinity",
+        "-",
+        "+1",
+        "01",
+        "-01",
+        "1.",
+        ".5",
+        "1.e5",
+        "1e",
+        "1e+",
+        "0x10",
+        "1 2",
+        "1,2",
+        ",",
+        ":",
+        "]",
+        "}",
+        "[",
+        "{",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "[1,,2]",
+        "[}",
+        "{]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "{a:1}",
+        "{1:2}",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":1]",
+        "[1}",
+        "[]]",
+        "{}}",
+        "[][]",
+        "\"",
+        "\"a",
+        "a\"",
+        "'a'",
+        "\"\n\"",
+        "\"\t\"",
+        "\"\u{0}\"",
+        "\"\\",
+        "\"\\\"",
+        r#""\x""#,
+        r#""\u""#,
+        r#""\u12""#,
+        r#""\u12g4""#,
+        r#""\u+123""#,
+        r#""\U0041""#,
+        r#""\ud83d\u""#,
+        r#""\ud83d\u12""#,
+        r#""\ud83d\x""#,
+        "\u{feff}1",
+        "\u{a0}1",
+        "1\u{b}",
+        "/**/1",
+        "null,",
+        "\"a\"\"b\"",
+        "-a",
+        "--1",
+        "1-1",
+        "1ee5",
+        "[1]1",
+        "{\"a\":1}\"",
+        "truefalse",
+        "nulltrue",
+    ] {
+        assert!(!accepts(json), "{json}");
+        compare(json);
+    }
+}
+
+#[test]
+fn lone_surrogates_become_the_replacement_character() {
+    for (json, text) in [
+        (r#""\ud800""#, "\u{fffd}"),
+        (r#""\udfff""#, "\u{fffd}"),
+        (r#""\ud800a""#, "\u{fffd}a"),
+        (r#""\ud800\n""#, "\u{fffd}\n"),
+        (r#""\ud800\u0041""#, "\u{fffd}A"),
+        (r#""\ud800\ud800""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud800\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+        (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+        (r#""\ud83d\ude00\ude00""#, "\u{1f600}\u{fffd}"),
+        (r#""\ud83dx\ude00""#, "\u{fffd}x\u{fffd}"),
+        (r#""\ud83d\\ude00""#, "\u{fffd}\\ude00"),
+        (r#""\uD83D\uDE00\udbff\udfff""#, "\u{1f600}\u{10ffff}"),
+    ] {
+        parsed(json, |value| {
+            assert_eq!(value.unwrap().as_str(), Some(text), "{json}")
+        });
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+        let per_round = open.matches(['[', '{']).count();
+        for depth in [1, 30, 31, 32, 33, 63, 64, 65, 1000, 100_000] {
+            let rounds = depth / per_round;
+            let json = format!("{}1{}", open.repeat(rounds), close.repeat(rounds));
+            assert_eq!(
+                accepts(&json),
+                rounds * per_round <= MAX_DEPTH,
+                "{open} {rounds}"
+            );
+        }
+    }
+    // Closed again, it counts no more.
+    assert!(accepts(&format!("[{}1]", "[[]],".repeat(1000))));
+    assert!(!accepts(&"[".repeat(1_000_000)) && !accepts(&"]".repeat(100)));
+}
+
+#[test]
+fn megabytes_of_space_and_huge_numbers_are_read() {
+    let spaces = " \n\t\r".repeat(if cfg!(miri) { 100 } else { 250_000 });
+    assert!(accepts(&format!(
+        "{spaces}[{spaces}1{spaces},{spaces}2{spaces}]{spaces}"
+    )));
+    assert!(!accepts(&spaces));
+    let digits = "1".repeat(10_000);
+    parsed(
+        &format!("[{digits},-{digits},{digits}.{digits}e{digits}]"),
+        |value| {
+            let numbers: Vec<_> = value.unwrap().elements().collect();
+            assert_eq!(numbers[0].as_number(), Some(digits.as_str()));
+            assert!(
+                numbers
+                    .iter()
+                    .all(|number| number.as_i64().is_none() && number.as_u64().is_none())
+            );
+        },
+    );
+}
+
+#[test]
+fn bytes_that_are_no_utf8_are_no_text() {
+    // Bytes that can be in UTF-8, but make none here.
+    let mut json = *b"[\"a\",\"\xc3\",{\"\xc3\":1}]";
+    let value = parse(&mut json).unwrap();
+    let elements: Vec<_> = value.elements().collect();
+    assert_eq!(
+        (elements[1].as_str(), elements[1].as_bytes()),
+        (None, Some(&b"\xc3"[..]))
+    );
+    assert_eq!(elements[2].members().next().unwrap().0, b"\xc3");
+    assert_eq!(format!("{value:?}"), r#"["a", "", {"": 1}]"#);
+    // Bytes that cannot.
+    for byte in 0xf8..=0xff_u8 {
+        for mut json in [
+            vec![b'"', byte, b'"'],
+            vec![byte],
+            vec![byte, b'a', 0xff],
+            vec![b'"', b'\\', byte, b'"'],
+            vec![b'{', b'"', byte, b'"', b':', b'1', b'}'],
+        ] {
+            assert_eq!(parse(&mut json).unwrap_err(), JsonError, "{byte}");
+        }
+    }
+}
+
+#[test]
+fn asking_for_something_else_gives_nothing() {
+    for json in ["null", "true", "1", "\"a\"", "[1]", "{\"a\":1}"] {
+        parsed(json, |value| {
+            let value = value.unwrap();
+            assert_eq!(value.is_null(), json == "null");
+            assert_eq!(value.as_bool(), (json == "true").then_some(true));
+            assert_eq!(value.as_i64(), (json == "1").then_some(1));
+            assert_eq!(value.as_u64(), (json == "1").then_some(1));
+            assert_eq!(value.as_number(), (json == "1").then_some("1"));
+            assert_eq!(value.as_str(), (json == "\"a\"").then_some("a"));
+            assert_eq!(value.as_bytes(), (json == "\"a\"").then_some(&b"a"[..]));
+            assert_eq!(value.get("a").is_some(), json.starts_with('{'));
+            assert_eq!(value.elements().count(), usize::from(json.starts_with('[')));
+            assert_eq!(value.members().count(), usize::from(json.starts_with('{')));
+            assert_eq!(value == "a", json == "\"a\"");
+        });
+    }
+    let nothing = Value::default();
+    assert!(!nothing.is_null() && nothing.as_str().is_none() && nothing.as_number().is_none());
+    assert!(nothing.get("").is_none() && nothing.elements().next().is_none());
+}
+
+#[test]
+fn whole_numbers_have_their_range() {
+    for (json, signed, unsigned) in [
+        ("0", Some(0), Some(0)),
+        ("-0", Some(0), None),
+        ("-1", Some(-1), None),
+        ("9223372036854775807", Some(i64::MAX), Some(i64::MAX as u64)),
+        ("9223372036854775808", None, Some(1 << 63)),
+        ("-9223372036854775808", Some(i64::MIN), None),
+        ("-9223372036854775809", None, None),
+        ("18446744073709551615", None, Some(u64::MAX)),
+        ("18446744073709551616", None, None),
+        ("1.0", None, None),
+        ("1e0", None, None),
+    ] {
+        parsed(json, |value| {
+            let value = value.unwrap();
+            assert_eq!(
+                (value.as_i64(), value.as_u64()),
+                (signed, unsigned),
+                "{json}"
+            );
+            assert_eq!(value.as_number(), Some(json));
+        });
+    }
+}
+
+#[test]
+fn members_and_elements_come_in_order() {
+    parsed(
+        r#"{"b":[1,"x,]}",[],{}],"a":{"b":2},"b":3,"":4}"#,
+        |value| {
+            let value = value.unwrap();
+            let names: Vec<_> = value.members().map(|(name, _)| name).collect();
+            assert_eq!(names, [&b"b"[..], b"a", b"b", b""]);
+            assert_eq!(value.get("b").unwrap().elements().count(), 4);
+            assert_eq!(value.get("a").unwrap().get("b").unwrap().as_i64(), Some(2));
+            assert_eq!(value.get("").unwrap().as_i64(), Some(4));
+            assert!(value.get("B").is_none() && value.get("bb").is_none());
+            assert_eq!(value.members().clone().count(), 4);
+            assert_eq!(value.get("b").unwrap().elements().clone().count(), 4);
+        },
+    );
+}
+
+#[test]
+fn a_value_shows_itself() {
+    parsed(r#"{"a":[1,-2.5,"x\n",true,false,null],"b":{}}"#, |value| {
+        let shown = format!("{:?}", value.unwrap());
+        assert_eq!(
+            shown,
+            r#"{"a": [1, -2.5, "x\n", true, false, null], "b": {}}"#
+        );
+    });
+    crate::testing::assert_error(JsonError, "not JSON, or nested deeper than 31 levels");
+}
+
+#[test]
+fn a_document_decodes_a_lease_where_it_lies() {
+    let host = crate::testing::Host::new();
+    host.requires_body(true).body("{ \"caf\\u00e9\" : [ 7 ] }");
+    let document = Document::parse(crate::request::body()).unwrap();
+    let seven = document.root().get("caf\u{e9}").unwrap().elements().next();
+    assert_eq!(seven.unwrap().as_i64(), Some(7));
+    assert_eq!(format!("{document:?}"), "{\"caf\u{e9}\": [7]}");
+    let more = crate::request::url();
+    assert_eq!(more, "https://example.com/");
+    drop((document, more));
+    host.body("{");
+    assert_eq!(
+        Document::parse(crate::request::body()).unwrap_err(),
+        JsonError
+    );
+    assert_eq!(
+        Document::parse(crate::ArenaBytes::default()).unwrap_err(),
+        JsonError
+    );
+    assert!(crate::testing::arena_is_free());
+}
+
+// ------------------------------------------------------------------------------------- writing
+
+#[test]
+#[cfg(feature = "json")]
+fn literals_are_written_at_compile_time() {
+    const NOTHING: &str = crate::json!({});
+    const NONE: &str = crate::json!([]);
+    const ALL: &str = crate::json!({
+        "text": "a\"b\\c\n\u{1f}\u{e9}",
+        "raw": r"\d",
+        "numbers": [0, 2.5, 1000000],
+        "words": [true, false, null],
+        "deep": { "a": { "b": [[], {}] } },
+        "quoted\"name": "",
+    });
+    assert_eq!((NOTHING, NONE), ("{}", "[]"));
+    assert_eq!(
+        ALL,
+        "{\"text\":\"a\\\"b\\\\c\\u000a\\u001f\u{e9}\",\"raw\":\"\\\\d\",\"numbers\":[0,2.5,1000000],\
+         \"words\":[true,false,null],\"deep\":{\"a\":{\"b\":[[],{}]}},\"quoted\\\"name\":\"\"}"
+    );
+    let oracle: Oracle = serde_json::from_str(ALL).unwrap();
+    assert_eq!(oracle["text"], "a\"b\\c\n\u{1f}\u{e9}");
+    assert_eq!(oracle["raw"], "\\d");
+}
+
+#[test]
+fn writing_escapes_what_has_to_be() {
+    for (text, json) in [
+        ("", "\"\""),
+        ("a", "\"a\""),
+        ("\"\\/", "\"\\\"\\\\/\""),
+        (
+            "\u{0}\u{1}\u{f}\u{10}\u{1f} ",
+            "\"\\u0000\\u0001\\u000f\\u0010\\u001f \"",
+        ),
+        (
+            "\n\r\t\u{8}\u{c}",
+            "\"\\u000a\\u000d\\u0009\\u0008\\u000c\"",
+        ),
+        (
+            "\u{7f}\u{80}\u{2028}\u{1f600}",
+            "\"\u{7f}\u{80}\u{2028}\u{1f600}\"",
+        ),
+    ] {
+        assert_eq!(build(Str(text)).unwrap(), json, "{text:?}");
+    }
+    assert_eq!(build((Object(&[]), Array(&[]))).unwrap(), "{}[]");
+    assert_eq!(
+        build(Object(&[("a", "1"), ("\"", "\n")])).unwrap(),
+        r#"{"a":"1","\"":"\u000a"}"#
+    );
+    assert_eq!(build(Array(&["a", "", "\\"])).unwrap(), r#"["a","","\\"]"#);
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    let char = prop_oneof![
+        any::<char>(),
+        prop::char::range('\0', '\u{a0}'),
+        prop::sample::select(vec![
+            '"',
+            '\\',
+            '/',
+            '\u{ffff}',
+            '\u{10000}',
+            '\u{d7ff}',
+            '\u{e000}'
+        ]),
+    ];
+    prop::collection::vec(char, 0..20).prop_map(String::from_iter)
+}
+
+// ------------------------------------------------------------------------------- against serde
+
+fn space() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "", "", " ", "\n", "\t\r ", "  "])
+}
+
+fn string() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => "[a-z]{1,4}",
+        1 => any::<char>().prop_filter("escaped", |char| *char >= ' ' && !"\"\\".contains(*char))
+            .prop_map(String::from),
+        1 => prop::sample::select(vec!["\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t"])
+            .prop_map(String::from),
+        1 => any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")),
+        1 => (0xd7f0..0xe010_u16).prop_map(|unit| format!("\\u{unit:04X}")),
+        1 => any::<char>().prop_map(|char| {
+            let mut units = [0; 2];
+            let units = char.encode_utf16(&mut units);
+            units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }),
+    ];
+    prop::collection::vec(part, 0..5).prop_map(|parts| format!("\"{}\"", parts.concat()))
+}
+
+fn document() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["null", "true", "false", "[]", "{}"]).prop_map(String::from),
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?",
+        any::<i64>().prop_map(|number| number.to_string()),
+        string(),
+    ];
+    let nested = leaf.prop_recursive(6, 40, 5, |value| {
+        let value = (space(), value, space())
+            .prop_map(|(a, value, b)| format!("{a}{value}{b}"))
+            .boxed();
+        // Few names, so that some are there twice.
+        let name = prop_oneof![string(), "\"[ab]\""];
+        let member = (space(), name, space(), value.clone())
+            .prop_map(|(a, name, b, value)| format!("{a}{name}{b}:{value}"));
+        prop_oneof![
+            prop::collection::vec(value, 0..5).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec(member, 0..5)
+                .prop_map(|items| format!("{{{}}}", items.join(","))),
+        ]
+    });
+    let around = prop_oneof![8 => Just(0), 1 => 20..40_usize];
+    (space(), nested, space(), around).prop_map(|(a, value, b, around)| {
+        format!("{}{a}{value}{b}{}", "[".repeat(around), "]".repeat(around))
+    })
+}
+
+/// A document with a few characters changed.
+fn mutated() -> impl Strategy<Value = String> {
+    let change = (
+        any::<prop::sample::Index>(),
+        0..4,
+        prop::sample::select(
+            "[]{}:,\"\\ \n\u{0}\u{1f}0123-+.eEtrufalsnbd/\u{e9}\u{1f600}'"
+                .chars()
+                .collect::<Vec<_>>(),
+        ),
+    );
+    (document(), prop::collection::vec(change, 1..4)).prop_map(|(json, changes)| {
+        let mut chars: Vec<char> = json.chars().collect();
+        for (at, kind, char) in changes {
+            let at = at.index(chars.len() + 1);
+            match kind {
+                0 => chars.insert(at, char),
+                1 if at < chars.len() => chars[at] = char,
+                2 if at < chars.len() => drop(chars.remove(at)),
+                3 => chars.truncate(at),
+                _ => {}
+            }
+        }
+        chars.into_iter().collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(800))]
+
+    #[test]
+    fn valid_documents_are_read_as_serde_json_reads_them(json in document()) {
+        compare(&json);
+    }
+
+    #[test]
+    fn mutated_documents_are_read_or_refused_as_serde_json_does(json in mutated()) {
+        compare(&json);
+    }
+
+    #[test]
+    fn characters_of_json_in_any_order_are_read_or_refused_as_serde_json_does(
+        json in "[\\[\\]{}:,\"\\\\ 019.eE+\\-tunlrafs]{0,12}"
+    ) {
+        compare(&json);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        mut json in prop::collection::vec(
+            prop_oneof![any::<u8>(), prop::sample::select(b"[]{}:,\"\\u019 d8".to_vec())], 0..40
+        )
+    ) {
+        // Whatever comes of it can be looked at.
+        if let Ok(value) = parse(&mut json) {
+            let _ = format!("{value:?}");
+            let _ = value.members().chain(value.elements().map(|value| (&b""[..], value))).count();
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back(
+        text in any_text(),
+        pairs in prop::collection::vec((any_text(), any_text()), 0..5)
+    ) {
+        let written = build(Str(&text)).unwrap();
+        prop_assert_eq!(&serde_json::from_slice::<String>(&written).unwrap(), &text);
+        parsed(written.as_str().unwrap(), |value| assert_eq!(value.unwrap().as_str(), Some(&*text)));
+
+        let borrowed: Vec<_> = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let written = build(Object(&borrowed)).unwrap();
+        let oracle: Oracle = serde_json::from_slice(&written).unwrap();
+        let expected: serde_json::Map<_, _> =
+            pairs.iter().map(|(a, b)| (a.clone(), Oracle::from(b.as_str()))).collect();
+        prop_assert_eq!(oracle, Oracle::Object(expected));
+        parsed(written.as_str().unwrap(), |value| {
+            let members = value.unwrap().members();
+            let found: Vec<_> =
+                members.map(|(name, value)| (text::from_utf8(name).unwrap(), value.as_str().unwrap()))
+                .collect();
+            assert_eq!(found, borrowed);
+        });
+
+        let items: Vec<_> = pairs.iter().map(|(a, _)| a.as_str()).collect();
+        let written = build(Array(&items)).unwrap();
+        prop_assert_eq!(serde_json::from_slice::<Vec<String>>(&written).unwrap(), items);
+    }
+}
