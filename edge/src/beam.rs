@@ -83,7 +83,8 @@ pub(crate) fn client_builder() -> reqwest::ClientBuilder {
         .tls_backend_preconfigured(tls_config(RootCertStore::empty()))
 }
 
-fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
+/// TLS as all of the edge's outbound connections have it.
+pub(crate) fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
     // Named here, not installed for the process: whoever embeds the edge may have another.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 use wasmtime::{
@@ -30,6 +32,7 @@ const KEEP_RESIDENT: usize = 64 << 10;
 pub(crate) struct Engine {
     wasm: wasmtime::Engine,
     linker: Linker<Host>,
+    ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -51,18 +54,12 @@ impl Engine {
             .map_err(failed)?;
         let mut linker = Linker::new(&wasm);
         abi::link(&mut linker).map_err(failed)?;
-        let weak = wasm.weak();
-        std::thread::Builder::new()
-            .name("flaron-epoch".into())
-            .spawn(move || {
-                while let Some(engine) = weak.upgrade() {
-                    engine.increment_epoch();
-                    drop(engine);
-                    std::thread::sleep(TICK);
-                }
-            })
-            .map_err(|error| Error::new(format!("cannot start a thread: {error}")))?;
-        Ok(Engine { wasm, linker })
+        let ticker = Ticker::start(&wasm)?;
+        Ok(Engine {
+            wasm,
+            linker,
+            ticker,
+        })
     }
 
     /// Compiles a module and checks it against the contract.
@@ -89,6 +86,7 @@ impl Engine {
             exports: Exports::of(&module),
             pre,
             info,
+            ticker: self.ticker.clone(),
         })
     }
 
@@ -109,6 +107,101 @@ impl Engine {
         }
         Module::from_binary(&self.wasm, wasm)
             .map_err(|error| Error::new(format!("not a valid Wasm module: {error:#}")))
+    }
+}
+
+/// The thread that keeps the time of guests that run. It sleeps while none does, so an idle node
+/// does nothing at all.
+struct Ticker {
+    /// How many guests run.
+    running: AtomicUsize,
+    /// Whether the thread sleeps until it is woken.
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+    /// Whether the engine is gone.
+    ended: AtomicBool,
+}
+
+/// How many ticks without a guest send the ticker to sleep.
+const IDLE_TICKS: u32 = 100;
+
+impl Ticker {
+    fn start(engine: &wasmtime::Engine) -> Result<Arc<Ticker>> {
+        let ticker = Arc::new(Ticker {
+            running: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+            thread: OnceLock::new(),
+            ended: AtomicBool::new(false),
+        });
+        let weak = engine.weak();
+        let shared = ticker.clone();
+        let thread = std::thread::Builder::new()
+            .name("flaron-epoch".into())
+            .spawn(move || shared.run(&weak))
+            .map_err(|error| Error::new(format!("cannot start a thread: {error}")))?;
+        let _ = ticker.thread.set(thread.thread().clone());
+        Ok(ticker)
+    }
+
+    fn run(&self, engine: &wasmtime::EngineWeak) {
+        let mut idle = 0;
+        while !self.ended.load(Ordering::SeqCst)
+            && let Some(engine) = engine.upgrade()
+        {
+            engine.increment_epoch();
+            drop(engine);
+            if self.running.load(Ordering::SeqCst) > 0 {
+                idle = 0;
+            } else {
+                idle += 1;
+            }
+            if idle < IDLE_TICKS {
+                std::thread::sleep(TICK);
+                continue;
+            }
+            // Either this sees a guest that has just begun, or the guest sees this asleep.
+            self.asleep.store(true, Ordering::SeqCst);
+            while self.asleep.load(Ordering::SeqCst)
+                && self.running.load(Ordering::SeqCst) == 0
+                && !self.ended.load(Ordering::SeqCst)
+            {
+                std::thread::park();
+            }
+            self.asleep.store(false, Ordering::SeqCst);
+            idle = 0;
+        }
+    }
+
+    /// Says that a guest runs, until the returned guard is dropped.
+    fn guest(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        if self.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Running(self.clone())
+    }
+
+    fn wake(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+}
+
+/// A guest runs while this lives.
+struct Running(Arc<Ticker>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.ticker.ended.store(true, Ordering::SeqCst);
+        self.ticker.wake();
     }
 }
 
@@ -324,6 +417,7 @@ impl Exports {
 pub(crate) struct Program {
     pre: InstancePre<Host>,
     exports: Exports,
+    ticker: Arc<Ticker>,
     /// What it is.
     pub info: FlareInfo,
 }
@@ -357,8 +451,8 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When there is no room for one, or its start function fails.
-    pub fn instantiate(self: &Arc<Self>, host: Host) -> Result<Instance, (Host, Failure)> {
+    /// When there is no room for one, or its start function fails; with what was said meanwhile.
+    pub fn instantiate(self: &Arc<Self>, host: Host) -> Result<Instance, Box<(Host, Failure)>> {
         let mut store = Store::new(self.pre.module().engine(), host);
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);
@@ -366,11 +460,14 @@ impl Program {
             store.data_mut().clock.tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
-        let instance = match self.pre.instantiate(&mut store) {
+        let running = self.ticker.guest();
+        let instance = self.pre.instantiate(&mut store);
+        drop(running);
+        let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
                 let failure = Failure::of(&error, store.data());
-                return Err((store.into_data(), failure));
+                return Err(Box::new((store.into_data(), failure)));
             }
         };
         let exports = &self.exports;
@@ -418,7 +515,10 @@ impl Instance {
         else {
             return Err(Failure::Missing("handle_request"));
         };
-        match function.call(&mut self.store, ()) {
+        let running = self.program.ticker.guest();
+        let outcome = function.call(&mut self.store, ());
+        drop(running);
+        match outcome {
             Ok(packed) => match packed as u64 >> 32 {
                 1 => Ok(Action::Respond),
                 2 => Ok(Action::Transform),
@@ -450,6 +550,7 @@ impl Instance {
         // The result is ignored, so it may be of any type, or none.
         let mut results = [wasmtime::Val::I64(0)];
         let count = function.ty(&self.store).results().len();
+        let _running = self.program.ticker.guest();
         function
             .call(&mut self.store, &[], &mut results[..count])
             .map_err(|error| Failure::of(&error, self.store.data()))

@@ -28,7 +28,7 @@ pub(crate) struct Host {
     /// How long the invocation has run.
     pub clock: Clock,
     /// The request that is handled, or that opened the connection.
-    pub request: Option<RequestView>,
+    pub request: RequestView,
     /// The response so far.
     pub response: ResponseDraft,
     /// What was said about this invocation.
@@ -50,7 +50,7 @@ impl Host {
             },
             clock: Clock::new(limits.max_time()),
             guest: Guest::default(),
-            request: Some(request),
+            request,
             response: ResponseDraft::default(),
             notebook: Notebook::default(),
             sessions: Sessions::default(),

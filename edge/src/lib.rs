@@ -62,6 +62,7 @@ mod error;
 mod flare;
 mod host;
 mod logging;
+mod new;
 mod node;
 mod origin;
 mod request;
@@ -77,6 +78,7 @@ pub use engine::FlareInfo;
 pub use error::{Error, Result};
 pub use flare::{FlareSource, SECRETS_FILE_NAME};
 pub use logging::{Entry, Level, LogLine};
+pub use new::{Sdk, new};
 pub use stats::StatsSnapshot;
 pub use watch::{Reload, Watch};
 

@@ -12,6 +12,8 @@ use crate::host::Host;
 
 /// How many invocations the journal remembers.
 const REMEMBERED: usize = 1000;
+/// How much of what they said, in bytes; older ones are forgotten to make room.
+const REMEMBERED_BYTES: usize = 8 << 20;
 /// How many different notes one invocation can have; a hostile flare cannot fill the screen.
 const MAX_NOTES: usize = 20;
 
@@ -67,6 +69,16 @@ pub struct Entry {
     pub notes: Vec<String>,
     /// Why the invocation failed, if it did.
     pub error: Option<String>,
+}
+
+impl Entry {
+    /// About how much memory its texts take.
+    fn bytes(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
+        let notes: usize = self.notes.iter().map(String::len).sum();
+        let error = self.error.as_ref().map_or(0, String::len);
+        self.path.len() + lines + notes + error
+    }
 }
 
 impl fmt::Display for Entry {
@@ -126,15 +138,34 @@ impl fmt::Display for Millis {
 /// The node's memory of its invocations, and the live stream of them.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    recent: Mutex<VecDeque<Arc<Entry>>>,
+    recent: Mutex<Recent>,
     live: broadcast::Sender<Arc<Entry>>,
     seq: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, entry: Arc<Entry>) {
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.entries.len() > REMEMBERED || self.bytes > REMEMBERED_BYTES {
+            let Some(oldest) = self.entries.pop_front() else {
+                return;
+            };
+            self.bytes -= oldest.bytes();
+        }
+    }
 }
 
 impl Journal {
     pub fn new() -> Self {
         Journal {
-            recent: Mutex::new(VecDeque::with_capacity(REMEMBERED)),
+            recent: Mutex::default(),
             live: broadcast::channel(256).0,
             seq: AtomicU64::new(0),
         }
@@ -154,16 +185,13 @@ impl Journal {
             let _ = self.live.send(entry.clone());
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() == REMEMBERED {
-            recent.pop_front();
-        }
-        recent.push_back(entry);
+        recent.push(entry);
     }
 
     /// The latest entries, oldest first.
     pub fn recent(&self) -> Vec<Arc<Entry>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.iter().cloned().collect()
+        recent.entries.iter().cloned().collect()
     }
 
     /// Every entry from now on.
@@ -279,6 +307,20 @@ mod tests {
         // The listener was too slow for all of them, but hears of the latest.
         assert!(live.try_recv().is_err());
         assert!(live.try_recv().is_ok());
+    }
+
+    #[test]
+    fn the_journal_is_bounded_in_bytes() {
+        let journal = Journal::new();
+        for _ in 0..20 {
+            journal.record(entry(&"x".repeat(1 << 20)));
+        }
+        let kept = journal.recent().len();
+        assert!((1..=8).contains(&kept), "{kept}");
+        // What is larger than all of it is not kept, and does no harm.
+        journal.record(entry(&"x".repeat(REMEMBERED_BYTES + 1)));
+        journal.record(entry("small"));
+        assert_eq!(journal.recent().len(), 1);
     }
 
     #[test]

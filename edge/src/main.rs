@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use flaron_edge::plasma::GossipConfig;
-use flaron_edge::{Edge, EdgeBuilder, Error, FlareInfo, FlareStatus, Reload, Result};
+use flaron_edge::{Edge, EdgeBuilder, Error, FlareInfo, FlareStatus, Reload, Result, Sdk};
 use tokio::net::TcpListener;
 
 /// A local edge node: runs Flaron flares for real.
@@ -23,11 +23,19 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Build and serve flares.
-    Run(Run),
+    Run(Box<Run>),
     /// Tell what a .wasm imports, exports and needs.
     Inspect {
         /// The module.
         file: PathBuf,
+    },
+    /// Make a flare crate that builds, has a test, and runs.
+    New {
+        /// The new folder; its last part is the crate's name.
+        name: PathBuf,
+        /// The SDK: a folder, or a version of flaron-sdk [default: this repository's].
+        #[arg(long, value_name = "PATH|VERSION")]
+        sdk: Option<String>,
     },
 }
 
@@ -80,8 +88,9 @@ struct Run {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(run) => self::run(run),
+        Command::Run(run) => self::run(*run),
         Command::Inspect { file } => inspect(&file),
+        Command::New { name, sdk } => new(&name, sdk.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -307,6 +316,20 @@ fn inspect(file: &Path) -> Result<()> {
         println!("  problem  {problem}");
     }
     Err(Error::new("this module is not a flare"))
+}
+
+fn new(folder: &Path, sdk: Option<&str>) -> Result<()> {
+    let sdk = sdk.map_or_else(|| Ok(Sdk::default()), Sdk::parse)?;
+    flaron_edge::new(folder, &sdk)?;
+    let program = std::env::current_exe().map_or_else(
+        |_| "flaron-edge".to_owned(),
+        |program| program.display().to_string(),
+    );
+    let folder = folder.display();
+    println!("Made the flare {folder}.\n");
+    println!("  test it   (cd {folder} && cargo test)");
+    println!("  serve it  {program} run {folder} --watch");
+    Ok(())
 }
 
 /// Prints what the node says: the journal's entries as they are, anything else with its level.

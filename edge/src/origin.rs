@@ -1,11 +1,13 @@
 //! The origin: where Transform and PassThrough send requests.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::body::Body;
@@ -103,21 +105,49 @@ impl fmt::Display for OriginError {
 }
 
 /// The connections to all origins.
-#[derive(Debug, Clone)]
 pub(crate) struct OriginClient {
-    client: Client<HttpConnector, Body>,
+    plain: Client<HttpConnector, Body>,
+    /// Made when the first `https://` origin is asked, because reading the system's certificates
+    /// takes a while.
+    tls: OnceLock<Client<HttpsConnector<HttpConnector>, Body>>,
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(std::time::Duration::from_secs(5)));
+    connector.enforce_http(false);
+    connector
+}
+
+fn client<C: Connect + Clone>(connector: C) -> Client<C, Body> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .build(connector)
 }
 
 impl OriginClient {
     pub fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(std::time::Duration::from_secs(5)));
         OriginClient {
-            client: Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .build(connector),
+            plain: client(connector()),
+            tls: OnceLock::new(),
         }
+    }
+
+    fn tls(&self) -> &Client<HttpsConnector<HttpConnector>, Body> {
+        self.tls.get_or_init(|| {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let mut config = crate::beam::tls_config(roots);
+            // The connector names the protocols itself.
+            config.alpn_protocols.clear();
+            let https = HttpsConnectorBuilder::new()
+                .with_tls_config(config)
+                .https_only()
+                .enable_http1()
+                .wrap_connector(connector());
+            client(https)
+        })
     }
 
     /// Sends a request on to the origin: the same method, path, query, headers and body. What
@@ -164,7 +194,11 @@ impl OriginClient {
                 HeaderValue::try_from(chain).ok(),
             );
         }
-        let response = tokio::time::timeout(TIMEOUT, self.client.request(request))
+        let response = match origin.scheme == Scheme::HTTPS {
+            true => self.tls().request(request),
+            false => self.plain.request(request),
+        };
+        let response = tokio::time::timeout(TIMEOUT, response)
             .await
             .map_err(|_| OriginError::Timeout)?
             .map_err(|error| OriginError::Unreachable(chain_of(&error)))?;

@@ -44,19 +44,19 @@ pub(crate) fn is_withheld(name: &HeaderName) -> bool {
 impl Host {
     /// `req_method`
     pub(crate) fn req_method(&mut self) -> Option<Bytes> {
-        let request = self.request.as_ref()?;
-        Some(Bytes::copy_from_slice(request.method.as_str().as_bytes()))
+        let method = self.request.method.as_str();
+        Some(Bytes::copy_from_slice(method.as_bytes()))
     }
 
     /// `req_url`
     pub(crate) fn req_url(&mut self) -> Option<Bytes> {
-        Some(self.request.as_ref()?.url().into())
+        Some(self.request.url().into())
     }
 
     /// `req_header_get`: several values of one name are joined as HTTP says.
     pub(crate) fn req_header_get(&mut self, name: &[u8]) -> Option<Bytes> {
         let name = HeaderName::from_bytes(name).ok()?;
-        let headers = &self.request.as_ref()?.headers;
+        let headers = &self.request.headers;
         if is_withheld(&name) && !self.flare.config.requires_raw_auth {
             if headers.contains_key(&name) {
                 self.note("withheld header", || {
@@ -80,15 +80,14 @@ impl Host {
 
     /// `req_body`
     pub(crate) fn req_body(&mut self) -> Option<Bytes> {
-        let request = self.request.as_ref()?;
-        if request.body.is_none() {
+        if self.request.body.is_none() {
             self.note("no body", || {
                 "the body was not given; to read it, put `requires_body = true` into flare.toml"
                     .to_owned()
             });
             return None;
         }
-        request.body.clone()
+        self.request.body.clone()
     }
 }
 

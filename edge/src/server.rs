@@ -216,9 +216,9 @@ impl Exchange<'_> {
     async fn http(&mut self, flare: Arc<Flare>, request: Request<Body>) -> Response<Body> {
         let (parts, mut body) = request.into_parts();
         let mut view = RequestView {
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            headers: parts.headers.clone(),
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
             body: None,
         };
         if flare.config.requires_body {
@@ -248,6 +248,7 @@ impl Exchange<'_> {
             }
         };
         let draft = outcome.host.response;
+        let view = outcome.host.request;
         if action == Action::Respond {
             body.drain(DRAIN);
             return respond(draft);
@@ -264,7 +265,10 @@ impl Exchange<'_> {
                 "no origin is configured",
             );
         };
-        let request = Request::from_parts(parts, body);
+        let mut request = Request::new(body);
+        *request.method_mut() = view.method;
+        *request.uri_mut() = view.uri;
+        *request.headers_mut() = view.headers;
         match self.inner.origin.forward(&origin, request, self.peer).await {
             Ok(response) if action == Action::Transform => origin::transform(response, draft),
             Ok(response) => response,
@@ -285,7 +289,8 @@ impl Exchange<'_> {
         let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
         match ws::upgrade(self.inner, slot, flare, request, stop) {
             Ok(response) => response,
-            Err((host, failure)) => {
+            Err(failed) => {
+                let (host, failure) = *failed;
                 let (lines, notes) = host.notebook.finish();
                 self.entry.lines = lines;
                 self.entry.notes.extend(notes);
@@ -350,10 +355,13 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
                     host: instance.into_host(),
                 }
             }
-            Err((host, failure)) => Outcome {
-                action: Err(failure),
-                host,
-            },
+            Err(failed) => {
+                let (host, failure) = *failed;
+                Outcome {
+                    action: Err(failure),
+                    host,
+                }
+            }
         }
     };
     on_a_thread(invoke).await

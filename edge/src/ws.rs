@@ -185,7 +185,7 @@ pub(crate) fn upgrade(
     flare: Arc<Flare>,
     mut request: Request<Body>,
     stop: watch::Receiver<bool>,
-) -> Result<Response<Body>, (Host, Failure)> {
+) -> Result<Response<Body>, Box<(Host, Failure)>> {
     let mut response = match create_response_with_body(&request, || Body::Empty) {
         Ok(response) => response,
         Err(_) => {

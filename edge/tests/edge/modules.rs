@@ -41,12 +41,12 @@ fn unknown_imports_are_named() {
 
 #[test]
 fn imports_from_elsewhere_are_named() {
-    let refusal = refusal(&format!(
+    let refusal = refusal(
         r#"(module
              (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
              (import "env" "memory" (memory 1))
-             (func (export "handle_request") (result i64) (i64.const 0x100000000)))"#
-    ));
+             (func (export "handle_request") (result i64) (i64.const 0x100000000)))"#,
+    );
     assert!(
         refusal.contains("`wasi_snapshot_preview1.fd_write`"),
         "{refusal}"

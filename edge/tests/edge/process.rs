@@ -26,6 +26,7 @@ impl Process {
             .args(["run", "--listen", "127.0.0.1:0"])
             .args(args)
             .env("FLARON_PEER_TOKEN", "token-of-this-test")
+            .env_remove("CARGO_TARGET_DIR")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -409,4 +410,33 @@ fn watch_loads_what_changed() {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn a_new_flare_passes_its_test_builds_small_and_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = folder.path().join("my-flare");
+    let path = flare.to_str().unwrap();
+    let (code, text, error) = output(&["new", path]);
+    assert_eq!(code, 0, "{error}");
+    assert!(text.contains("cargo test"), "{text}");
+    let test = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .arg("test")
+        .current_dir(&flare)
+        .env_remove("CARGO_TARGET_DIR")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&test.stdout);
+    let error = String::from_utf8_lossy(&test.stderr);
+    assert!(test.status.success(), "{text}{error}");
+    assert!(text.contains("test result: ok. 1 passed"), "{text}");
+    assert!(!error.contains("`my-flare` (lib"), "warnings: {error}");
+
+    let process = Process::start(&[path]);
+    let want = format!("you asked for GET http://{}/a?b", process.addr);
+    assert_eq!(process.get("/a?b"), want);
+    let flares = process.get("/_edge/status.json");
+    let status: serde_json::Value = serde_json::from_str(&flares).unwrap();
+    let size = status["flares"][0]["size"].as_u64().unwrap();
+    assert!(size < 1000, "{size} bytes");
 }
