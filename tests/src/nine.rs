@@ -226,9 +226,15 @@ async fn connect(node: &Node) -> WebSocketStream<TcpStream> {
     socket
 }
 
+/// The next message. Pings, which the library answers, are none.
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
-    let message = tokio::time::timeout(TIMEOUT, socket.next()).await;
-    message.unwrap().unwrap().unwrap()
+    loop {
+        let message = tokio::time::timeout(TIMEOUT, socket.next()).await;
+        match message.unwrap().unwrap().unwrap() {
+            Message::Ping(_) => {}
+            message => return message,
+        }
+    }
 }
 
 /// The settings of an example, with a host name that leads to an address of this machine.

@@ -13,7 +13,7 @@ pub fn settings(example: &str) -> FlareConfig {
     FlareConfig::beside(&workspace().join("examples").join(example)).unwrap()
 }
 
-/// A running node.
+/// A running node. If the test fails, it says what it has to say.
 pub struct Node {
     /// The node itself.
     pub edge: Edge,
@@ -54,5 +54,15 @@ impl Node {
         let entries = self.edge.entries();
         let mut notes = entries.iter().flat_map(|entry| &entry.notes);
         assert!(notes.any(|note| note.contains(part)), "{entries:?}");
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for entry in self.edge.entries() {
+                println!("{entry}");
+            }
+        }
     }
 }

@@ -217,9 +217,14 @@ fn names(wasm: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
             Payload::ExportSection(section) => {
                 for export in section {
                     let export = export.unwrap();
-                    let memory = export.kind == ExternalKind::Memory;
-                    assert_eq!(memory, export.name == "memory", "{export:?}");
-                    exports.insert(export.name.to_owned());
+                    match (export.kind, export.name) {
+                        // The linker's own, which tell where in the memory its parts end.
+                        (ExternalKind::Global, "__data_end" | "__heap_base") => {}
+                        (ExternalKind::Memory, "memory") | (ExternalKind::Func, _) => {
+                            exports.insert(export.name.to_owned());
+                        }
+                        _ => panic!("{export:?}"),
+                    }
                 }
             }
             _ => {}

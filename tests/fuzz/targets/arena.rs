@@ -1,0 +1,205 @@
+//! The arena: any sequence of results, leases dropped in any order, forgets, resets, texts, and calls from
+//! within calls, under a host that puts its answers where it likes. Each lease and text is compared with a copy
+//! after each step, so that an overlap shows; in the end, everything is free again.
+#![no_main]
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::rc::Rc;
+
+use flaron_sdk::testing::Host;
+use flaron_sdk::text::{self, Text};
+use flaron_sdk::{ARENA_BYTES, ArenaBytes, crypto, guest_alloc, request, reset_arena, response, spark};
+use libfuzzer_sys::fuzz_target;
+
+/// Everything that is alive, as whatever derefs to bytes, and what its bytes have to be.
+#[derive(Default)]
+struct World {
+    leases: Vec<(Lease, Vec<u8>)>,
+    stamp: u8,
+}
+
+enum Lease {
+    Bytes(ArenaBytes),
+    Str(flaron_sdk::ArenaStr),
+    Key(flaron_sdk::Key),
+    Keys(flaron_sdk::Keys),
+    Text(Text),
+    Secret(flaron_sdk::secrets::SecretBytes),
+}
+
+impl Deref for Lease {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Lease::Bytes(lease) => lease,
+            Lease::Str(lease) => lease.as_bytes(),
+            Lease::Key(lease) => lease.as_bytes(),
+            Lease::Keys(_) => b"",
+            Lease::Text(lease) => lease,
+            Lease::Secret(lease) => lease,
+        }
+    }
+}
+
+impl World {
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        // ASCII, so that it is text too; the same twice in a row never.
+        self.stamp = self.stamp % 90 + 1;
+        vec![32 + self.stamp; len]
+    }
+
+    fn keep(&mut self, lease: Lease) {
+        let bytes = lease.to_vec();
+        self.leases.push((lease, bytes));
+    }
+
+    fn check(&self) {
+        for (lease, bytes) in &self.leases {
+            assert_eq!(**lease, bytes[..], "a lease has changed");
+        }
+    }
+}
+
+fuzz_target!(|steps: &[u8]| {
+    let host = Rc::new(Host::new());
+    let world = Rc::new(RefCell::new(World::default()));
+    run(&host, &world, steps, 0);
+    let mut left = std::mem::take(&mut world.borrow_mut().leases);
+    // From the first to the last or from the last to the first.
+    if steps.len() % 2 == 0 {
+        left.reverse();
+    }
+    while left.pop().is_some() {
+        for (lease, bytes) in &left {
+            assert_eq!(**lease, bytes[..], "a lease has changed");
+        }
+    }
+    reset_arena();
+    assert_ne!(guest_alloc(ARENA_BYTES as i32), 0, "everything is free again");
+    reset_arena();
+    drop(Host::new());
+});
+
+fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) {
+    // Three bytes a step: what, how much, and something else.
+    for (i, step) in steps.chunks_exact(3).take(40).enumerate() {
+        let (len, other) = (usize::from(step[1]) * if step[2] & 1 == 0 { 1 } else { 17 }, step[2]);
+        let data = world.borrow_mut().bytes(len);
+        let lease = match step[0] % 16 {
+            0 => {
+                host.returns("req_url", &data);
+                let url = request::url();
+                assert!(url.is_empty() || url.as_bytes() == data);
+                Some(Lease::Str(url))
+            }
+            1 => {
+                host.returns("secret_get", &data);
+                flaron_sdk::secrets::get_bytes("a").map(Lease::Secret)
+            }
+            2 => {
+                let value: Vec<u8> = [b"\x01\0\0\0", &data[..]].concat();
+                host.returns("spark_get", value);
+                spark::get("a").map(|entry| Lease::Bytes(entry.value))
+            }
+            // Blocks that are never returned, then an answer anywhere in them, or beside them.
+            3 | 4 => {
+                let skip = u32::from(other >> 1);
+                let wanted = if step[0] & 32 == 0 { len as u32 } else { u32::MAX };
+                host.on_raw("req_body", move |_| {
+                    let first = guest_alloc(len as i32 + 1);
+                    guest_alloc(skip as i32);
+                    let address = (first as u32).wrapping_add(skip);
+                    (u64::from(address) << 32 | u64::from(wanted)) as i64
+                });
+                Some(Lease::Bytes(request::body()))
+            }
+            5 => {
+                host.on_raw("req_body", move |_| i64::from(other) << 32 | len as i64);
+                Some(Lease::Bytes(request::body()))
+            }
+            6 => {
+                host.returns("crypto_random_bytes", data.iter().map(|_| b'7').collect::<Vec<_>>());
+                crypto::random_bytes(1).ok().map(Lease::Bytes)
+            }
+            7 => {
+                let keys: Vec<String> = (0..len % 6).map(|n| format!("\"{}\"", "k".repeat(n))).collect();
+                host.returns("spark_list", format!("[{}]", keys.join(" , ")));
+                let mut keys = spark::list();
+                let first = keys.next();
+                let second = if other & 2 == 0 { keys.next() } else { None };
+                let mut world = world.borrow_mut();
+                first.into_iter().chain(second).for_each(|key| world.keep(Lease::Key(key)));
+                Some(Lease::Keys(keys))
+            }
+            8 => text::build(&data[..]).ok().map(|mut text| {
+                if let Some(byte) = text.first_mut() {
+                    *byte = b'!';
+                }
+                Lease::Text(text)
+            }),
+            9 | 10 => {
+                let mut leases = std::mem::take(&mut world.borrow_mut().leases);
+                if !leases.is_empty() {
+                    leases.swap_remove(usize::from(other) % leases.len());
+                }
+                world.borrow_mut().leases = leases;
+                None
+            }
+            11 => {
+                if other & 1 == 0 {
+                    reset_arena();
+                } else {
+                    guest_alloc(len as i32);
+                }
+                None
+            }
+            // A draft of everything there is, consuming one.
+            12 => {
+                let mut world = world.borrow_mut();
+                let last = world.leases.pop();
+                let (first, second) = (world.leases.first(), world.leases.last());
+                let bytes = |kept: Option<&(Lease, Vec<u8>)>| kept.map(|kept| kept.1.clone());
+                let (one, two) = (bytes(first).unwrap_or_default(), bytes(second).unwrap_or_default());
+                let first: &[u8] = first.map(|kept| &*kept.0).unwrap_or_default();
+                let second: &[u8] = second.map(|kept| &*kept.0).unwrap_or_default();
+                let (owned, three) = match last {
+                    Some((Lease::Bytes(lease), bytes)) => (Some(lease), bytes),
+                    _ => (None, vec![]),
+                };
+                if response::set_body_pieces((first, owned, (second, len as u32))).is_ok() {
+                    let call = host.calls_of("resp_body_set").pop().unwrap();
+                    let expected = [&one[..], &three, &two, len.to_string().as_bytes()].concat();
+                    assert_eq!(call.bytes[0], expected, "a draft was not what it was made of");
+                }
+                None
+            }
+            // A call with a draft, during which the host calls and more is done.
+            13 | 14 if depth < 2 => {
+                let rest: Vec<u8> = steps[(i + 1) * 3..].iter().copied().take(12).collect();
+                let (inner, answer) = (world.clone(), data.clone());
+                let inner_host = host.clone();
+                host.on("crypto_hash", move |_| {
+                    run(&inner_host, &inner, &rest, depth + 1);
+                    Some(answer.clone())
+                });
+                let input = "i".repeat(len % 64);
+                let hash = crypto::hash("h", &input);
+                host.off("crypto_hash");
+                hash.map(Lease::Str)
+            }
+            _ => {
+                let data = data.clone();
+                host.on("crypto_hash", move |_| {
+                    guest_alloc(i32::from(other));
+                    Some(data.clone())
+                });
+                crypto::hash("h", "x").map(Lease::Str)
+            }
+        };
+        if let Some(lease) = lease {
+            world.borrow_mut().keep(lease);
+        }
+        world.borrow().check();
+    }
+}

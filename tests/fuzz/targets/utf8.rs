@@ -1,0 +1,30 @@
+//! The UTF-8 check against `core`'s, and the repair of what a host wrote.
+#![no_main]
+
+use flaron_sdk::testing::Host;
+use flaron_sdk::{ARENA_BYTES, request, text};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    assert_eq!(text::from_utf8(data), std::str::from_utf8(data).ok());
+
+    let host = Host::new();
+    host.returns("req_url", data);
+    let url = request::url();
+    if data.len() > ARENA_BYTES {
+        assert!(url.is_empty());
+        return;
+    }
+    let repaired: &str = &url;
+    // It is UTF-8, as long as before, the same where that was UTF-8, and `?` otherwise.
+    assert_eq!(std::str::from_utf8(repaired.as_bytes()), Ok(repaired));
+    let mut expected = Vec::new();
+    for chunk in data.utf8_chunks() {
+        expected.extend(chunk.valid().bytes());
+        expected.extend(chunk.invalid().iter().map(|_| b'?'));
+    }
+    assert_eq!(repaired.as_bytes(), expected);
+    // The second look changes nothing.
+    assert_eq!(url.as_str(), repaired);
+    assert_eq!(url.as_str().as_ptr(), repaired.as_ptr());
+});

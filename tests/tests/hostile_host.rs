@@ -1,0 +1,896 @@
+//! A hostile host, against the SDK as real Wasm: every function of the SDK is called while the
+//! imports answer with nothing, with random numbers, with pointers that lead anywhere, with text
+//! that is none, with JSON made to hurt. A call may give an error or an empty value; it may not
+//! trap, give away bytes from outside the arena, or text that is not UTF-8, change what is leased
+//! to somebody else, or write anywhere but into the arena and the stack.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use flaron_tests::cargo::{Crate, workspace};
+use wasmparser::{DataKind, Operator, Parser, Payload};
+use wasmtime::{
+    Caller, Config, Engine, Error, Extern, Instance, Linker, Memory, Module, Result, Store, Trap,
+    TypedFunc, Val, ValType,
+};
+
+const PROBE: &str = include_str!("../hostile/probe.rs");
+
+/// The seed of everything that is random.
+const SEED: u64 = 0x5eed_0001;
+/// Instructions for an invocation: none comes near, and an endless loop is found.
+const FUEL: u64 = 200_000_000;
+/// What the honest answer is, and the text that the flare keeps in its scratch.
+const HELD: &[u8] = b"what is held must stay as it is: \xff\xfe";
+const KEPT: &[u8] = b"kept feedbeef.";
+/// What free bytes of the arena are filled with.
+const FREE: u8 = 0xa5;
+/// The bookkeeping of the arena: seven words, which lie right before it.
+const WORDS: usize = 7 * 4;
+
+/// xorshift64*
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+/// How an import answers.
+#[derive(Debug, Clone)]
+enum Trick {
+    /// A packed value as it is, and a status code.
+    Value(i64, i32),
+    /// Any numbers.
+    Random,
+    /// An address and a length, with a block allocated before or not. The address counts from the
+    /// arena's beginning, its end, the memory's end, or 0.
+    Anywhere {
+        allocate: i32,
+        from: From,
+        by: i64,
+        len: u32,
+    },
+    /// These bytes in a block of their own, and then their place and length, distorted.
+    Bytes {
+        bytes: Vec<u8>,
+        start: i64,
+        len: i64,
+    },
+    /// Several blocks, of which this one is returned, or all as one.
+    Blocks {
+        sizes: &'static [i32],
+        which: usize,
+    },
+    /// All of the arena that is free, full of these bytes; `short` bytes are left over.
+    Full {
+        with: &'static [u8],
+        short: i32,
+    },
+    /// All of it, in small blocks, until there is none, and then nothing.
+    Exhausted,
+    /// What is leased already, or the argument of the call itself.
+    Held,
+    Argument,
+    /// The flare is called again meanwhile; then these bytes.
+    Nested(usize),
+    /// Any of the others for each call.
+    Any,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum From {
+    Zero,
+    Arena,
+    ArenaEnd,
+    MemoryEnd,
+}
+
+/// What the host knows and remembers.
+struct Host {
+    memory: Option<Memory>,
+    arena: Range<usize>,
+    tricks: &'static [Trick],
+    trick: Trick,
+    random: Random,
+    /// The next answer is an honest one.
+    honest: bool,
+    /// Where the honest answer lies, as it was packed.
+    held: i64,
+    /// How deep invocations are nested.
+    depth: usize,
+    /// Up to where blocks were allocated, and from where on the flare's own text lies.
+    low: usize,
+    high: usize,
+    /// What the flare showed: how often `held` and `kept`, and any values.
+    shown: [usize; 3],
+}
+
+type Context<'a> = Caller<'a, Host>;
+
+fn wrong<T>(what: impl Into<String>) -> Result<T> {
+    Err(Error::msg(what.into()))
+}
+
+/// Calls the flare's `alloc`, which must answer 0 or the address of a block in the arena.
+fn alloc(caller: &mut Context<'_>, size: i32) -> Result<usize> {
+    let export = caller.get_export("alloc").and_then(Extern::into_func);
+    let alloc = export.unwrap().typed::<i32, i32>(&caller)?;
+    let at = alloc.call(&mut *caller, size)? as u32 as usize;
+    let host = caller.data_mut();
+    if at == 0 {
+        return Ok(0);
+    }
+    if size <= 0 || at % 8 != 0 || at < host.arena.start || at + size as usize > host.arena.end {
+        return wrong(format!("alloc({size}) is {at:#x}"));
+    }
+    host.low = host.low.max(at + size as usize);
+    Ok(at)
+}
+
+/// A block with these bytes, or 0 if there is none.
+fn block(caller: &mut Context<'_>, bytes: &[u8]) -> Result<usize> {
+    let at = alloc(caller, bytes.len().max(1) as i32)?;
+    if at != 0 {
+        let memory = caller.data().memory.unwrap();
+        memory.write(&mut *caller, at, bytes)?;
+    }
+    Ok(at)
+}
+
+fn packed(at: i64, len: i64) -> i64 {
+    i64::from(at as u32) << 32 | i64::from(len as u32)
+}
+
+/// Answers a call of an import.
+fn answer(caller: &mut Context<'_>, arguments: &[Range<usize>]) -> Result<(i64, i32)> {
+    if std::mem::take(&mut caller.data_mut().honest) {
+        let at = block(caller, HELD)?;
+        if at == 0 {
+            return wrong("there is no room at the beginning of an invocation");
+        }
+        caller.data_mut().held = packed(at as i64, HELD.len() as i64);
+        return Ok((caller.data().held, 0));
+    }
+    let host = caller.data_mut();
+    let mut trick = host.trick.clone();
+    if let Trick::Any = trick {
+        let at = host.random.below(host.tricks.len());
+        trick = host.tricks[at].clone();
+    }
+    let code = host.random.next() as i32 % 12;
+    let value = match trick {
+        Trick::Value(value, code) => return Ok((value, code)),
+        Trick::Random => {
+            let value = caller.data_mut().random.next() as i64;
+            return Ok((value, caller.data_mut().random.next() as i32));
+        }
+        Trick::Anywhere {
+            allocate,
+            from,
+            by,
+            len,
+        } => {
+            if allocate != 0 {
+                alloc(caller, allocate)?;
+            }
+            let host = caller.data();
+            let from = match from {
+                From::Zero => 0,
+                From::Arena => host.arena.start,
+                From::ArenaEnd => host.arena.end,
+                From::MemoryEnd => host.memory.unwrap().data_size(&caller),
+            };
+            packed(from as i64 + by, len.into())
+        }
+        Trick::Bytes { bytes, start, len } => match block(caller, &bytes)? {
+            0 => 0,
+            at => packed(at as i64 + start, bytes.len() as i64 + len),
+        },
+        Trick::Blocks { sizes, which } => {
+            let mut blocks = Vec::new();
+            for &size in sizes {
+                blocks.push((alloc(caller, size)?, size));
+            }
+            match blocks.get(which) {
+                Some(&(at, size)) => packed(at as i64, size.into()),
+                None => {
+                    let (first, (last, size)) = (blocks[0].0, blocks[blocks.len() - 1]);
+                    packed(first as i64, last as i64 + i64::from(size) - first as i64)
+                }
+            }
+        }
+        Trick::Full { with, short } => {
+            let room = room(caller)? - short;
+            let bytes: Vec<u8> = with
+                .iter()
+                .copied()
+                .cycle()
+                .take(room.max(0) as usize)
+                .collect();
+            match block(caller, &bytes)? {
+                0 => 0,
+                at => packed(at as i64, bytes.len() as i64),
+            }
+        }
+        Trick::Exhausted => {
+            let (mut size, mut last) = (1 << 16, 0);
+            while size > 0 {
+                match alloc(caller, size)? {
+                    0 => size /= 2,
+                    at => last = packed(at as i64, size.into()),
+                }
+            }
+            if code % 2 == 0 { 0 } else { last }
+        }
+        Trick::Held => caller.data().held,
+        Trick::Argument => match arguments.last() {
+            Some(argument) => packed(argument.start as i64, argument.len() as i64),
+            None => caller.data().held,
+        },
+        Trick::Nested(call) => {
+            if caller.data().depth == 0 {
+                let held = caller.data().held;
+                let export = caller.get_export("probe").and_then(Extern::into_func);
+                let probe = export.unwrap().typed::<u32, ()>(&caller)?;
+                caller.data_mut().depth += 1;
+                probe.call(&mut *caller, call as u32)?;
+                let host = caller.data_mut();
+                host.depth -= 1;
+                host.held = held;
+            }
+            match block(caller, b"{\"status\":200,\"headers\":{},\"body\":\"x\"}")? {
+                0 => 0,
+                at => packed(at as i64, 38),
+            }
+        }
+        Trick::Any => unreachable!(),
+    };
+    Ok((value, code))
+}
+
+/// How large a block can be had.
+fn room(caller: &mut Context<'_>) -> Result<i32> {
+    // What `alloc` refuses costs nothing, and what it grants is a block less.
+    let arena = caller.data().arena.clone();
+    let (mut granted, mut refused) = (0, arena.len() as i32 + 1);
+    let memory = caller.data().memory.unwrap();
+    let words = words(&arena);
+    let before = memory.data(&caller)[words.clone()].to_vec();
+    let low = caller.data().low;
+    while refused - granted > 1 {
+        let size = granted + (refused - granted) / 2;
+        match alloc(caller, size)? {
+            0 => refused = size,
+            _ => granted = size,
+        }
+        // Asked only: as if it had not been.
+        memory.write(&mut *caller, words.start, &before)?;
+        caller.data_mut().low = low;
+    }
+    Ok(granted)
+}
+
+fn words(arena: &Range<usize>) -> Range<usize> {
+    arena.start - WORDS..arena.start
+}
+
+/// Names and arguments of an import as the ABI has them: bytes first, then numbers.
+fn link(linker: &mut Linker<Host>, module: &Module) {
+    for import in module.imports() {
+        let ty = import.ty();
+        let ty = ty.unwrap_func().clone();
+        let result = ty.results().next();
+        let ints = ty.params().filter(|ty| matches!(ty, ValType::I32)).count();
+        let name = import.name().to_owned();
+        let ours = import.module() == "probe";
+        assert!(ours || import.module() == "flaron/v1", "{name}");
+        let call = move |mut caller: Context<'_>, params: &[Val], results: &mut [Val]| {
+            let mut arguments = Vec::new();
+            for pair in params[..ints / 2 * 2].chunks(2) {
+                let (at, len) = (pair[0].unwrap_i32() as u32, pair[1].unwrap_i32() as u32);
+                let argument = at as usize..at as usize + len as usize;
+                let memory = caller.data().memory.unwrap();
+                if argument.end > memory.data_size(&caller) {
+                    return wrong(format!("{name} gets {argument:#x?}, outside of the memory"));
+                }
+                note(caller.data_mut(), &argument);
+                arguments.push(argument);
+            }
+            if ours {
+                return shown(&mut caller, &name, arguments.pop());
+            }
+            check_arguments(&caller, &name, &arguments)?;
+            let (value, code) = answer(&mut caller, &arguments)?;
+            match &result {
+                Some(ValType::I64) => results[0] = Val::I64(value),
+                Some(_) => results[0] = Val::I32(code),
+                None => {}
+            }
+            Ok(())
+        };
+        linker
+            .func_new(import.module(), import.name(), ty, call)
+            .unwrap();
+    }
+}
+
+/// Remembers how far down the flare's own text reaches: what lies in the arena above all blocks.
+fn note(host: &mut Host, bytes: &Range<usize>) {
+    if !bytes.is_empty() && bytes.start >= host.low && bytes.end <= host.arena.end {
+        host.high = host.high.min(bytes.start);
+    }
+}
+
+/// What the flare writes itself is JSON where the ABI says so, whatever went into it.
+fn check_arguments(caller: &Context<'_>, name: &str, arguments: &[Range<usize>]) -> Result<()> {
+    let json = name.starts_with("crypto_") && name != "crypto_random_bytes"
+        || matches!(name, "beam_fetch" | "id_uuid" | "timestamp" | "spark_pull");
+    let Some(argument) = arguments.last().filter(|_| json) else {
+        return Ok(());
+    };
+    let memory = caller.data().memory.unwrap();
+    let bytes = &memory.data(caller)[argument.clone()];
+    match serde_json::from_slice::<serde_json::Value>(bytes) {
+        Ok(_) => Ok(()),
+        Err(error) => wrong(format!(
+            "{name} gets {:?}: {error}",
+            String::from_utf8_lossy(bytes)
+        )),
+    }
+}
+
+/// The flare shows something.
+fn shown(caller: &mut Context<'_>, name: &str, bytes: Option<Range<usize>>) -> Result<()> {
+    let Some(bytes) = bytes else {
+        caller.data_mut().honest = true;
+        return Ok(());
+    };
+    let memory = caller.data().memory.unwrap();
+    let content = &memory.data(&caller)[bytes.clone()];
+    let arena = &caller.data().arena;
+    let which = match name {
+        "held" if content == HELD => 0,
+        "kept" if content == KEPT => 1,
+        "held" | "kept" => return wrong(format!("{name} is {content:x?}")),
+        "text" if std::str::from_utf8(content).is_err() => {
+            return wrong(format!("text is {content:x?}"));
+        }
+        // A value of the host's lies in the arena; what the probe writes, on the stack.
+        _ if bytes.is_empty() || bytes.end <= arena.start => 2,
+        _ if bytes.start >= arena.start && bytes.end <= arena.end => 2,
+        _ => {
+            return wrong(format!(
+                "{name} lies at {bytes:#x?}, the arena at {arena:#x?}"
+            ));
+        }
+    };
+    caller.data_mut().shown[which] += 1;
+    Ok(())
+}
+
+/// The probe, built and compiled, and what is known of its memory.
+struct Probe {
+    engine: Engine,
+    module: Module,
+    linker: Linker<Host>,
+    /// The stack, which is first, and the data segments.
+    stack: Range<usize>,
+    data: Vec<Range<usize>>,
+    tricks: Vec<Trick>,
+}
+
+fn probe() -> &'static Probe {
+    static PROBE_ONCE: OnceLock<Probe> = OnceLock::new();
+    PROBE_ONCE.get_or_init(|| {
+        let all = [
+            "request", "response", "beam", "spark", "plasma", "secrets", "crypto", "encoding",
+            "id", "time", "logging", "ws", "json",
+        ];
+        let mut krate = Crate::new("hostile", &all);
+        krate.add("probe", PROBE);
+        let wasm = std::fs::read(&krate.build()["probe"]).unwrap();
+
+        let (mut stack, mut data) = (0..0, Vec::new());
+        for payload in Parser::new(0).parse_all(&wasm) {
+            match payload.unwrap() {
+                Payload::GlobalSection(section) => {
+                    // The first is the stack pointer.
+                    let first = section.into_iter().next().unwrap().unwrap();
+                    assert!(first.ty.mutable);
+                    stack = 0..constant(first.init_expr);
+                }
+                Payload::DataSection(section) => {
+                    for segment in section {
+                        let segment = segment.unwrap();
+                        let DataKind::Active { offset_expr, .. } = segment.kind else {
+                            panic!("a passive segment")
+                        };
+                        let start = constant(offset_expr);
+                        data.push(start..start + segment.data.len());
+                    }
+                }
+                _ => {}
+            }
+        }
+        assert!(!stack.is_empty() && !data.is_empty());
+        assert!(data.iter().all(|segment| segment.start >= stack.end));
+
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, &wasm).unwrap();
+        let mut linker = Linker::new(&engine);
+        link(&mut linker, &module);
+        Probe {
+            engine,
+            module,
+            linker,
+            stack,
+            data,
+            tricks: tricks(),
+        }
+    })
+}
+
+fn constant(expression: wasmparser::ConstExpr<'_>) -> usize {
+    match expression.get_operators_reader().read().unwrap() {
+        Operator::I32Const { value } => value as usize,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// An instance of the probe.
+struct Run {
+    store: Store<Host>,
+    instance: Instance,
+    memory: Memory,
+    /// The memory as it was before anything ran.
+    before: Vec<u8>,
+    probe: TypedFunc<u32, ()>,
+    alloc: TypedFunc<i32, i32>,
+    /// A full arena of free bytes.
+    free: Vec<u8>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        let probe = probe();
+        let host = Host {
+            memory: None,
+            arena: 0..0,
+            tricks: &probe.tricks,
+            trick: Trick::Value(0, 0),
+            random: Random(seed | 1),
+            honest: false,
+            held: 0,
+            depth: 0,
+            low: 0,
+            high: 0,
+            shown: [0; 3],
+        };
+        let mut store = Store::new(&probe.engine, host);
+        store.set_fuel(FUEL).unwrap();
+        let instance = probe.linker.instantiate(&mut store, &probe.module).unwrap();
+        let memory = instance.get_memory(&mut store, "memory").unwrap();
+        let before = memory.data(&store).to_vec();
+        let alloc: TypedFunc<i32, i32> = instance.get_typed_func(&mut store, "alloc").unwrap();
+        let size: TypedFunc<(), u32> = instance.get_typed_func(&mut store, "arena_bytes").unwrap();
+        let size = size.call(&mut store, ()).unwrap() as usize;
+        // The first block of a fresh instance is where the arena begins.
+        let start = alloc.call(&mut store, 1).unwrap() as usize;
+        let arena = start..start + size;
+        assert!(arena.end <= before.len());
+        let words = words(&arena);
+        for segment in [&probe.stack].into_iter().chain(&probe.data) {
+            assert!(segment.end <= words.start || segment.start >= arena.end);
+        }
+        store.data_mut().memory = Some(memory);
+        store.data_mut().arena = arena;
+        let export = instance.get_typed_func(&mut store, "probe").unwrap();
+        Run {
+            store,
+            instance,
+            memory,
+            before,
+            probe: export,
+            alloc,
+            free: vec![FREE; size],
+        }
+    }
+
+    /// One invocation, and everything that must hold afterwards. `Err` tells what does not.
+    fn invoke(&mut self, call: u32, trick: &Trick, leaks: bool) -> Result<()> {
+        let arena = self.store.data().arena.clone();
+        if !leaks {
+            // Nothing is alive: all of it is free, and can be recognised.
+            self.memory.data_mut(&mut self.store)[arena.clone()].copy_from_slice(&self.free);
+        }
+        let host = self.store.data_mut();
+        host.trick = trick.clone();
+        host.honest = false;
+        host.depth = 0;
+        (host.low, host.high) = (arena.start, arena.end);
+        host.shown = [0; 3];
+        self.store.set_fuel(FUEL)?;
+        self.probe.call(&mut self.store, call)?;
+
+        let host = self.store.data();
+        if host.shown[0] == 0 {
+            return wrong("nothing was held");
+        }
+        let (low, high) = (host.low, host.high);
+        let memory = self.memory.data(&self.store);
+        unchanged(&self.before, memory, &arena)?;
+        // Between the blocks and the flare's own text nothing was written, as long as there was
+        // room for all of it.
+        let plenty = low < arena.start + arena.len() / 2;
+        if plenty && !leaks && low < high && memory[low..high] != self.free[..high - low] {
+            let at = memory[low..high].iter().position(|byte| *byte != FREE);
+            return wrong(format!("written at {at:?} of {low:#x}..{high:#x}"));
+        }
+        if !leaks {
+            // No space is lost: what was allocated and never returned the next invocation gives
+            // up, and all the rest has been dropped.
+            self.store.data_mut().trick = Trick::Value(0, 0);
+            self.probe.call(&mut self.store, u32::MAX)?;
+            if self.alloc.call(&mut self.store, arena.len() as i32)? as usize != arena.start {
+                return wrong("the arena is not free afterwards");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Outside of the arena, its words and the stack, the memory is as it was.
+fn unchanged(before: &[u8], now: &[u8], arena: &Range<usize>) -> Result<()> {
+    if before.len() != now.len() {
+        return wrong(format!("the memory grew to {}", now.len()));
+    }
+    let words = words(arena);
+    for part in [probe().stack.end..words.start, arena.end..before.len()] {
+        if before[part.clone()] != now[part.clone()] {
+            let mut at = part.clone();
+            let at = at.find(|at| before[*at] != now[*at]).unwrap();
+            return wrong(format!(
+                "{at:#x} was written, outside of the arena {arena:#x?}"
+            ));
+        }
+    }
+    for word in now[words].chunks(4) {
+        let word = u32::from_le_bytes(word.try_into().unwrap());
+        if word as usize > arena.len() {
+            return wrong(format!("the arena's word is {word:#x}"));
+        }
+    }
+    Ok(())
+}
+
+/// Text, JSON and numbers that a host should not send, or should.
+fn contents() -> Vec<Vec<u8>> {
+    let mut contents: Vec<Vec<u8>> = Vec::new();
+    let envelope = concat!(
+        r#" { "status" : 200 , "headers" : { "content-type" : "a\/b" , "x-long" : "\u00e9\ud83d"#,
+        r#"\ude00\n\"\\" } , "body" : "\u0000\b\f\r\t\u007f\uFFFF" , "more" : [ 1 , -2.5e+7 ,"#,
+        r#" true , false , null , { } , [ ] , "x" ] } "#,
+    );
+    contents.push(envelope.into());
+    // Cut off everywhere, and one byte changed everywhere.
+    let mut random = Random(SEED);
+    for at in 0..envelope.len() {
+        contents.push(envelope.as_bytes()[..at].to_vec());
+        let mut changed = envelope.as_bytes().to_vec();
+        changed[at] = match random.below(3) {
+            0 => random.next() as u8,
+            1 => b"\"\\{}[],:\0 \x1f\x80\xff"[random.below(13)],
+            _ => changed[at] ^ 1 << random.below(8),
+        };
+        contents.push(changed);
+    }
+    let list = r#"["hits","a\u0062","","\ud800","\ud83d\ude00","a"]"#;
+    for at in 0..=list.len() {
+        contents.push(list.as_bytes()[..at].to_vec());
+    }
+    for (unit, count) in [
+        ("[", 10_000),
+        ("{\"a\":", 5000),
+        ("[[[]],", 3000),
+        ("\"", 3001),
+        ("\\", 3000),
+        (" ", 100_000),
+        ("\u{0}", 3000),
+        ("9", 5000),
+        ("\u{1f600}", 3000),
+        ("[\"\\udc00\\ud800\",", 2000),
+    ] {
+        contents.push(unit.repeat(count).into());
+    }
+    for depth in [30, 31, 32, 33, 64] {
+        contents.push(format!("{}{}", "[".repeat(depth), "]".repeat(depth)).into());
+        let (open, close) = ("{\"body\":".repeat(depth), "}".repeat(depth));
+        contents.push(format!("{open}\"x\"{close}").into());
+    }
+    let spaces = " \t\r\n".repeat(20_000);
+    contents.push(format!("{{{spaces}\"status\"{spaces}:7,\"body\":\"\\u{spaces}\"}}").into());
+    contents.push(format!("[{}\"\"]", "\"k\",".repeat(2000)).into());
+    for body in [
+        r#"{"status":200,"status":404,"body":"a","body":"b","headers":{"a":"1","a":"2"}}"#,
+        r#"{"status":65536,"headers":{},"body":""}"#,
+        r#"{"status":-1,"headers":{},"body":""}"#,
+        r#"{"status":2e2,"headers":{},"body":""}"#,
+        r#"{"status":18446744073709551816,"headers":{},"body":""}"#,
+        r#"{"status":200,"headers":[],"body":{}}"#,
+        r#"{"status":200,"headers":{"a":{"b":"c"},"x-long":[]},"body":null}"#,
+        r#"{"status":200,"headers":"a","body":"\ud800\u0041\udfff\ud83d\ud83d"}"#,
+        r#"{"stat\u0075s":200}"#,
+        r#"{"status":200,"body":"\u12"}"#,
+        r#"{"status":200,"body":"\x41"}"#,
+        r#"{"status":0200}"#,
+        r#"{"status":1e99999999999999999999}"#,
+        r#"{"status":200}{"status":201}"#,
+        "[\"a\" \"b\"]",
+        "[,]",
+        "[\"a\",]",
+        "{\"a\":1,}",
+        "nul",
+        "truefalse",
+        "-",
+        "1.",
+        "\u{feff}{}",
+        "18446744073709551615",
+        "18446744073709551616",
+        "00000000000000000000000000000001",
+        "-0",
+        "1e3",
+        "0x10",
+        "0123456789abcdefABCDEF",
+        "abc",
+        "a:",
+        "YQ==",
+    ] {
+        contents.push(body.into());
+    }
+    for bytes in [
+        &b"\x80"[..],
+        b"\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"a\xc0\xafb",
+        b"\xed\xa0\x80\xed\xb0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xf0\x9f\x98",
+        b"\xf0\x9f\x98\xf0\x9f\x98\x80\xe2\x82",
+        b"\xc3",
+        b"{\"status\":200,\"body\":\"\xff\xc3\",\"headers\":{\"\xfe\":\"\x80\"}}",
+        b"[\"\xff\",\"\xed\xa0\x80\",\"ok\"]",
+        b"\"\x1f\"",
+    ] {
+        contents.push(bytes.to_vec());
+    }
+    // Times to live and counters, of too few bytes and too many.
+    for len in 0..=9 {
+        contents.push(vec![0xff; len]);
+        contents.push(vec![0; len]);
+    }
+    contents.push(b"\xff\xff\xff\xff18446744073709551616".to_vec());
+    contents.push(b"\x01\0\0\042".to_vec());
+    for _ in 0..100 {
+        let len = random.below(64);
+        contents.push((0..len).map(|_| random.next() as u8).collect());
+    }
+    contents
+}
+
+fn tricks() -> Vec<Trick> {
+    let mut tricks = vec![Trick::Exhausted, Trick::Held, Trick::Argument];
+    for code in (-10..=12).chain([i32::MIN, i32::MIN + 1, i32::MAX, 77]) {
+        tricks.push(Trick::Value(0, code));
+    }
+    tricks.extend((0..10).map(|_| Trick::Random));
+    for value in [1, -1, i64::MIN, i64::MAX, 1 << 32, u32::MAX.into()] {
+        tricks.push(Trick::Value(value, 0));
+    }
+    for from in [From::Zero, From::Arena, From::ArenaEnd, From::MemoryEnd] {
+        for by in [-4096, -8, -1, 0, 1, 7, 8, 64, 4096, 1 << 31] {
+            for len in [
+                0,
+                1,
+                8,
+                64,
+                4096,
+                262_144,
+                i32::MAX as u32,
+                1 << 31,
+                u32::MAX,
+            ] {
+                // A host that has allocated can lie about what it has written where.
+                let allocate = if (by + i64::from(len)) % 3 == 0 {
+                    0
+                } else {
+                    64
+                };
+                tricks.push(Trick::Anywhere {
+                    allocate,
+                    from,
+                    by,
+                    len,
+                });
+            }
+        }
+    }
+    for bytes in contents() {
+        tricks.push(Trick::Bytes {
+            bytes,
+            start: 0,
+            len: 0,
+        });
+    }
+    for (start, len) in [
+        (0, 1),
+        (0, 7),
+        (0, 8),
+        (0, -1),
+        (0, -64),
+        (1, -1),
+        (3, -3),
+        (63, -63),
+        (64, -64),
+        (65, -64),
+        (1, 0),
+        (8, 0),
+        (-1, 0),
+        (-8, 0),
+        (-1, 1),
+        (-64, 64),
+        (0, i64::from(u32::MAX) - 64),
+        (0, 1 << 31),
+        (8, -16),
+    ] {
+        tricks.push(Trick::Bytes {
+            bytes: b"[\"0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqr\"]"[..64]
+                .to_vec(),
+            start,
+            len,
+        });
+    }
+    for sizes in [
+        &[8, 16, 24][..],
+        &[1, 1, 1],
+        &[64, -1, 64],
+        &[100, 0, i32::MAX],
+    ] {
+        tricks.extend((0..=3).map(|which| Trick::Blocks { sizes, which }));
+    }
+    for with in [
+        &b" "[..],
+        b"a",
+        b"[",
+        b"\"",
+        b"\\",
+        b"\\u0041",
+        b"\xff",
+        b"\xe2\x82",
+        b"0",
+        b"[\"k\",",
+        b"{\"a\":{},",
+    ] {
+        tricks.extend([0, 1, 8, 100].map(|short| Trick::Full { with, short }));
+    }
+    tricks.extend((0..80).map(Trick::Nested));
+    tricks
+}
+
+/// The sources of the probe's calls.
+fn calls(run: &mut Run) -> Vec<String> {
+    let (store, instance) = (&mut run.store, run.instance);
+    let count: TypedFunc<(), u32> = instance.get_typed_func(&mut *store, "calls").unwrap();
+    let source: TypedFunc<u32, u64> = instance.get_typed_func(&mut *store, "source").unwrap();
+    let count = count.call(&mut *store, ()).unwrap();
+    (0..count)
+        .map(|call| {
+            let source = source.call(&mut *store, call).unwrap();
+            let (at, len) = ((source >> 32) as usize, source as u32 as usize);
+            String::from_utf8(run.memory.data(&*store)[at..at + len].to_vec()).unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn every_call_survives_every_trick() {
+    let calls = calls(&mut Run::new(SEED));
+    let (mut invocations, mut values) = (0, BTreeSet::new());
+    for (number, call) in calls.iter().enumerate() {
+        let leaks = call.contains("mem::forget");
+        assert_eq!(leaks, number + 1 == calls.len(), "{call}");
+        let mut run = Run::new(SEED + number as u64);
+        for trick in &probe().tricks {
+            if leaks {
+                run = Run::new(SEED);
+            }
+            if let Err(error) = run.invoke(number as u32, trick, leaks) {
+                panic!("{call}\n{trick:?}\n{error:?}");
+            }
+            invocations += 1;
+            if run.store.data().shown[2] > 0 {
+                values.insert(number);
+            }
+        }
+    }
+    println!("{} calls, {invocations} invocations", calls.len());
+    // The host is not only hostile: nearly every call has given something, but for those that
+    // have nothing to give.
+    assert!(values.len() > calls.len() * 3 / 4, "{values:?}");
+}
+
+/// Calls and tricks at random, one after the other on one instance.
+#[test]
+fn long_lives_survive_anything() {
+    let mut random = Random(SEED);
+    let calls = calls(&mut Run::new(SEED)).len();
+    for seed in 0..4 {
+        let mut run = Run::new(SEED + seed);
+        for step in 0..4000 {
+            // All but the last, which leaks.
+            let call = random.below(calls - 1) as u32;
+            if let Err(error) = run.invoke(call, &Trick::Any, false) {
+                panic!("seed {seed}, step {step}, call {call}: {error:?}");
+            }
+        }
+    }
+}
+
+/// The one documented trap: the handler's own error.
+#[test]
+fn a_handlers_error_is_unreachable() {
+    for code in [0, 1, 9, 10, -1, i32::MIN, i32::MAX] {
+        let mut run = Run::new(SEED);
+        run.store.data_mut().trick = Trick::Value(0, code);
+        let handle: TypedFunc<(), i64> = run
+            .instance
+            .get_typed_func(&mut run.store, "handle_request")
+            .unwrap();
+        let result = handle.call(&mut run.store, ());
+        match code {
+            0 => assert_eq!(result.unwrap(), 1 << 32),
+            _ => {
+                let trap = result.unwrap_err().downcast::<Trap>().unwrap();
+                assert_eq!(trap, Trap::UnreachableCodeReached);
+            }
+        }
+        let arena = run.store.data().arena.clone();
+        unchanged(&run.before, run.memory.data(&run.store), &arena).unwrap();
+    }
+}
+
+/// The probe calls every public function of every module.
+#[test]
+fn no_function_is_forgotten() {
+    for module in [
+        "request", "response", "beam", "spark", "plasma", "secrets", "crypto", "encoding", "id",
+        "time", "logging", "ws", "json", "text",
+    ] {
+        let file = workspace().join("src").join(format!("{module}.rs"));
+        let source = std::fs::read_to_string(file).unwrap();
+        let public = source
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub fn "));
+        let names: Vec<&str> = public
+            .map(|rest| rest.split(['(', '<']).next().unwrap())
+            .collect();
+        assert!(!names.is_empty(), "{module}");
+        for name in names {
+            assert!(
+                PROBE.contains(&format!("{module}::{name}(")),
+                "{module}::{name}"
+            );
+        }
+    }
+}
