@@ -1,1 +1,17 @@
-//! Helpers shared by the benchmarks.
+//! How fast a flare starts and runs, ours next to the same flare made with the published SDK, on
+//! the same engine in the same run.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`flares`] | finds and builds the example flares and the published ones |
+//! | [`host`] | the engine, and a host whose answers are always the same |
+//! | [`fuel`] | the instructions of an invocation, and the gate |
+//! | [`clock`] | measuring time on a machine that does other things as well |
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod flares;
+pub mod fuel;
+pub mod host;

@@ -1,0 +1,78 @@
+//! The commands; see the README beside.
+
+use std::process::ExitCode;
+
+use flaron_benches::flares;
+use flaron_benches::fuel::{self, Baseline};
+use flaron_benches::host::{BODY, Machine};
+use wasmtime::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo run -p flaron-benches -- COMMAND
+
+  fuel              compare the instructions of each example flare with benches/fuel.toml
+  fuel --bless      accept them
+  fuel --published  print them beside those of the published SDK's flares";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        ["fuel"] => gate(),
+        ["fuel", "--bless"] => bless(),
+        ["fuel", "--published"] => published(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn gate() -> Result<()> {
+    let (now, committed) = (Baseline::measure()?, Baseline::committed()?);
+    for (name, count) in &now.fuel {
+        println!("{name:16} {count:>8}");
+    }
+    let changes = now.changes(&committed);
+    if !now.is_comparable(&committed) {
+        println!(
+            "The baseline is of {}, wasmtime {}.",
+            committed.rustc, committed.wasmtime
+        );
+    } else if !changes.is_empty() {
+        bail!("{}\nTo accept: {}", changes.join("\n"), fuel::BLESS);
+    }
+    Ok(())
+}
+
+fn bless() -> Result<()> {
+    let now = Baseline::measure()?;
+    if let Ok(committed) = Baseline::committed() {
+        for change in now.changes(&committed) {
+            println!("{change}");
+        }
+    }
+    now.write()
+}
+
+fn published() -> Result<()> {
+    let machine = Machine::counting(BODY)?;
+    println!(
+        "{:16} {:>8} {:>10} {:>7}",
+        "flare", "ours", "published", "ratio"
+    );
+    for name in flares::names()? {
+        let ours = fuel::count(&machine, &flares::ours(&name)?)?;
+        let theirs = fuel::count(&machine, &flares::published(&name)?)?;
+        let ratio = ours as f64 / theirs as f64;
+        println!("{name:16} {ours:>8} {theirs:>10} {ratio:>7.3}");
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! What loops over data, natively: JSON escaping and un-escaping, the UTF-8 check and hexadecimal,
+//! each beside what others use for it.
+//!
+//! The SDK's loops are written for size. This tells what that costs, and that the time for a byte
+//! does not grow with the length of the text.
+
+use std::hint::black_box;
+
+use flaron_sdk::testing::Host;
+use flaron_sdk::text::{self, TextBuf};
+use flaron_sdk::{crypto, json};
+
+use crate::clock;
+
+/// The lengths of the texts, in bytes.
+pub const SIZES: [usize; 8] = [16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 200 << 10];
+
+/// A job, for one text.
+#[derive(Debug, Clone)]
+pub struct Micro {
+    /// What is done.
+    pub job: &'static str,
+    /// What does it where it is not the SDK.
+    pub other: &'static str,
+    /// What the text is like.
+    pub text: &'static str,
+    /// The length of the input.
+    pub bytes: usize,
+    /// How long the SDK takes, in nanoseconds.
+    pub ours: f64,
+    /// How long the other takes, in nanoseconds.
+    pub theirs: f64,
+}
+
+/// The kinds of text, and what each repeats.
+const TEXTS: [(&str, &str); 3] = [
+    ("ASCII", "The quick brown fox jumps over the lazy dog, then rests. "),
+    (
+        "mixed",
+        "{\"name\":\"Zoë\",\"note\":\"grüße, 你好\",\n\t\"tags\":[\"a\",\"b\"],\"face\":\"😀\"} ",
+    ),
+    ("worst", "\u{1}"),
+];
+
+/// As many repetitions of a text as fit into a length; the rest is filled up with `x`.
+fn repeated(unit: &str, bytes: usize) -> String {
+    let mut text = unit.repeat(bytes / unit.len());
+    text.push_str(&"x".repeat(bytes - text.len()));
+    text
+}
+
+/// Measures everything. `quick` measures too little for good numbers, but all of it.
+pub fn run(quick: bool) -> Vec<Micro> {
+    let mut rows = Vec::new();
+    for bytes in SIZES {
+        for (text, unit) in TEXTS {
+            rows.push(escape(text, &repeated(unit, bytes), quick));
+        }
+        for (text, unit) in TEXTS {
+            // The worst is what begins an escape again and again and needs the other half.
+            let escaped = match text {
+                "worst" => "\\ud83d\\ude00".to_owned(),
+                _ => serde_json::to_string(unit).expect("a string").trim_matches('"').to_owned(),
+            };
+            rows.push(unescape(text, &format!("\"{}\"", repeated(&escaped, bytes - 2)), quick));
+        }
+        for (text, unit) in TEXTS {
+            let unit = if text == "worst" { "aé你😀" } else { unit };
+            rows.push(utf8(text, repeated(unit, bytes).as_bytes(), quick));
+        }
+        rows.push(hexadecimal(&repeated("00ff7fa5", bytes), quick));
+    }
+    // The same job for all lengths side by side.
+    rows.sort_by_key(|row| (row.job, row.text, row.bytes));
+    rows
+}
+
+fn escape(kind: &'static str, input: &str, quick: bool) -> Micro {
+    let room = 6 * input.len() + 2;
+    let mut buffer = vec![0; room];
+    let mut vec = Vec::with_capacity(room);
+    {
+        let mut ours = TextBuf::new(&mut buffer);
+        ours.push(json::Str(input)).expect("there is room");
+        let theirs: String = serde_json::from_slice(ours.as_bytes()).expect("JSON");
+        assert_eq!(theirs, input, "both mean the same");
+    }
+    let [ours, theirs] = clock::compare(
+        quick,
+        || {
+            // A buffer as long as the result, as in the arena: nothing has to be moved.
+            let mut text = TextBuf::new(&mut buffer);
+            let done = text.push(json::Str(black_box(input)));
+            black_box((done.is_ok(), text.as_bytes().len()));
+        },
+        || {
+            vec.clear();
+            let done = serde_json::to_writer(&mut vec, black_box(input));
+            black_box((done.is_ok(), vec.len()));
+        },
+    );
+    Micro { job: "JSON escape", other: "serde_json", text: kind, bytes: input.len(), ours, theirs }
+}
+
+fn unescape(kind: &'static str, input: &str, quick: bool) -> Micro {
+    let mut buffer = input.as_bytes().to_vec();
+    {
+        let theirs: String = serde_json::from_str(input).expect("JSON");
+        let ours = json::parse(&mut buffer).expect("JSON");
+        assert_eq!(ours.as_bytes(), Some(theirs.as_bytes()), "both mean the same");
+    }
+    let [ours, theirs] = clock::compare(
+        quick,
+        || {
+            // It is decoded where it lies, so it has to be put there again.
+            buffer.copy_from_slice(black_box(input).as_bytes());
+            let value = json::parse(&mut buffer).ok();
+            black_box(value.and_then(|value| value.as_bytes()).map(<[u8]>::len));
+        },
+        || {
+            let value: Option<String> = serde_json::from_str(black_box(input)).ok();
+            black_box(value.map(|value| value.len()));
+        },
+    );
+    Micro { job: "JSON un-escape", other: "serde_json", text: kind, bytes: input.len(), ours, theirs }
+}
+
+fn utf8(kind: &'static str, input: &[u8], quick: bool) -> Micro {
+    let [ours, theirs] = clock::compare(
+        quick,
+        || {
+            black_box(text::from_utf8(black_box(input)).expect("UTF-8"));
+        },
+        || {
+            black_box(core::str::from_utf8(black_box(input)).expect("UTF-8"));
+        },
+    );
+    Micro { job: "UTF-8 check", other: "core::str", text: kind, bytes: input.len(), ours, theirs }
+}
+
+/// The SDK decodes hexadecimal in `crypto::random_bytes` only: it is reached through the in-memory
+/// host, whose part, measured with the shortest text, is taken off.
+fn hexadecimal(input: &str, quick: bool) -> Micro {
+    let mut buffer = vec![0; input.len() / 2];
+    let host = Host::new();
+    let [empty, _] = {
+        host.returns("crypto_random_bytes", "");
+        clock::compare(quick, random, || ())
+    };
+    host.returns("crypto_random_bytes", input);
+    let [ours, theirs] = clock::compare(quick, random, || {
+        let done = hex::decode_to_slice(black_box(input), &mut buffer);
+        black_box(done.is_ok());
+    });
+    let ours = (ours - empty).max(0.0);
+    Micro { job: "hex decode", other: "hex", text: "digits", bytes: input.len(), ours, theirs }
+}
+
+fn random() {
+    black_box(crypto::random_bytes(1).expect("hexadecimal").len());
+}
