@@ -147,13 +147,28 @@ mod storage {
 #[cfg(not(target_family = "wasm"))]
 mod storage {
     use core::cell::{Cell, UnsafeCell};
+    use std::boxed::Box;
+    use std::sync::{Mutex, PoisonError};
     use std::thread_local;
+    use std::vec::Vec;
 
     #[repr(C, align(8))]
     struct Memory(UnsafeCell<[u8; super::SIZE as usize]>);
 
+    // SAFETY: only the thread that made it looks into it; the list below just keeps it.
+    unsafe impl Sync for Memory {}
+
+    /// Every thread's arena, for ever: a lease may have been leaked, and borrowed as `&'static`, so
+    /// its bytes have to outlive the thread.
+    static ALL: Mutex<Vec<&Memory>> = Mutex::new(Vec::new());
+
     thread_local! {
-        static RAW_BYTES: Memory = const { Memory(UnsafeCell::new([0; super::SIZE as usize])) };
+        static RAW_BYTES: &'static Memory = {
+            let memory = Memory(UnsafeCell::new([0; super::SIZE as usize]));
+            let memory: &Memory = Box::leak(Box::new(memory));
+            ALL.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+            memory
+        };
         pub(super) static LEASED: Cell<u32> = const { Cell::new(0) };
         pub(super) static PENDING: Cell<u32> = const { Cell::new(0) };
         pub(super) static SCRATCH: Cell<u32> = const { Cell::new(0) };
@@ -356,9 +371,10 @@ fn release(packed: Packed) {
     LIVE.set(live);
     let mut leased = LEASED.get();
     // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to the
-    // multiple of 8 at which the block began: a lease may begin inside of it. (The made-up
-    // address of a lease on nothing is below the arena, so far more than 8 bytes are behind it.)
-    if leased.wrapping_sub(offset.wrapping_add(len)) < 8 {
+    // multiple of 8 at which the block began: a lease may begin inside of it. An empty one has no
+    // block that it could give back: it is not counted, so others may live there by now.
+    // (`&` and not `&&`: 10 bytes less.)
+    if (len != 0) & (leased.wrapping_sub(offset.wrapping_add(len)) < 8) {
         leased = offset & !7;
     }
     if live == 0 {
@@ -616,7 +632,7 @@ impl Eq for ArenaStr {}
 
 /// Takes memory for the guest's heap, behind all leases, which it then is like one of; null if there
 /// is no room.
-#[cfg(feature = "arena-alloc")]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
     // What the host allocated and never returned is given up.
     PENDING.set(0);
@@ -638,7 +654,7 @@ pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
 /// # Safety
 ///
 /// The block came from [`take`] with this size, and is not used any more.
-#[cfg(feature = "arena-alloc")]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 pub(crate) unsafe fn give_back(block: *mut u8, size: usize) {
     release(heap_block(block, size));
 }
@@ -649,7 +665,7 @@ pub(crate) unsafe fn give_back(block: *mut u8, size: usize) {
 /// # Safety
 ///
 /// The block came from [`take`] with the old size.
-#[cfg(feature = "arena-alloc")]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 pub(crate) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> bool {
     PENDING.set(0);
     let packed = heap_block(block, old);
@@ -662,7 +678,7 @@ pub(crate) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> bool {
     true
 }
 
-#[cfg(feature = "arena-alloc")]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 fn heap_block(block: *mut u8, size: usize) -> Packed {
     let address = storage::origin() + (block as usize - storage::memory() as usize) as u32;
     Packed::new(u64::from(address) << 32 | size as u64).unwrap_or(EMPTY)
@@ -807,7 +823,9 @@ pub(crate) struct Draft(u32);
 /// Writes `bytes` in front of `at`, if there is room; the new beginning, or 0 if there is not.
 #[inline(never)] // one copy for all pieces
 fn prepend(at: u32, bytes: &[u8]) -> u32 {
-    // Neither can overflow: `at` is below 2^31, and a slice has at most `isize::MAX` bytes.
+    // Signed, which is 24 bytes less than saturating. Neither side overflows: a slice has at most
+    // `isize::MAX` bytes, and addresses are below 2^31, because no engine that runs flares gives
+    // them more than 1 GiB of statics besides an arena of at most 1 GiB.
     let start = at as isize - bytes.len() as isize;
     if start < floor() as isize {
         return 0;
@@ -876,6 +894,17 @@ unsafe impl abi::Bytes for Built {
     }
 }
 
+impl Built {
+    /// What has been built and kept.
+    fn of(text: &Text) -> Built {
+        let start = (text.packed.get() >> 32) as u32;
+        Built {
+            start,
+            end: start + len_of(text.packed),
+        }
+    }
+}
+
 impl Draft {
     /// Builds `pieces` and hands them to `send`, which makes a host call that returns no data.
     /// What was built is gone afterwards.
@@ -893,21 +922,15 @@ impl Draft {
 
     /// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
     /// What was built is gone afterwards.
-    #[inline(always)]
+    ///
+    /// For the length of the call it is a text that is kept, so that the host can allocate only up
+    /// to it; even a host that calls the flare meanwhile cannot get it freed.
     pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Built) -> i64) -> Option<ArenaBytes> {
-        let end = storage::origin() + begin();
-        let returned = match pieces.prepend_to(Draft(end)).0 {
-            0 => {
+        let returned = match Draft::keep(pieces) {
+            Ok(text) => call(Built::of(&text)),
+            Err(ArenaFull) => {
                 REFUSED.set(1);
                 0
-            }
-            start => {
-                // The host may now allocate, but only up to the text.
-                let scratch = SCRATCH.get();
-                SCRATCH.set(SIZE - ((start - storage::origin()) & !7));
-                let returned = call(Built { start, end });
-                SCRATCH.set(scratch);
-                returned
             }
         };
         lease(returned)
@@ -1027,3 +1050,6 @@ pub(crate) fn host_write(address: i32, bytes: &[u8]) {
     // this thread's arena: no reference leads there, and `bytes` is none of the arena's.
     unsafe { core::ptr::copy(bytes.as_ptr(), storage::memory().add(start), bytes.len()) }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

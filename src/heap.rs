@@ -23,13 +23,15 @@
 /// is alive any more; growing the topmost block moves nothing. Statics that keep heap memory for the
 /// instance's life keep that much of the arena. What does not fit is an allocation failure, on which
 /// Rust ends the invocation with a trap.
-#[cfg(feature = "arena-alloc")]
+///
+/// It is for Wasm alone: native arenas belong to a thread each, which a heap must not.
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ArenaAlloc;
 
 // SAFETY: `arena::take` gives memory that is apart from everything else in the arena, with the size
 // and the alignment that were asked for, and that stays so until it is given back.
-#[cfg(feature = "arena-alloc")]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
 unsafe impl core::alloc::GlobalAlloc for ArenaAlloc {
     unsafe fn alloc(&self, layout: core::alloc::Layout) -> *mut u8 {
         crate::arena::take(layout.size(), layout.align())

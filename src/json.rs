@@ -730,7 +730,7 @@ impl fmt::Debug for Value<'_> {
                 map.finish()
             }
             b'[' => f.debug_list().entries(self.elements()).finish(),
-            b'"' => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
+            TEXT => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
             b't' => f.write_str("true"),
             b'f' => f.write_str("false"),
             b'n' => f.write_str("null"),
@@ -765,3 +765,6 @@ impl<'a> Iterator for Members<'a> {
         Some((name, take(&mut self.0)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -302,6 +302,7 @@ impl fmt::Write for TextBuf<'_> {
 struct Tail<'a>(Option<&'a mut [u8]>);
 
 impl Sink for Tail<'_> {
+    #[inline]
     fn bytes(self, bytes: &[u8]) -> Self {
         let fit = self.0.and_then(|space| {
             let rest = space.len().checked_sub(bytes.len())?;
@@ -404,4 +405,188 @@ pub(crate) fn parse_u64(digits: &[u8]) -> Option<u64> {
         number = (number * 10).checked_add(digit.into())?;
     }
     Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{arena_is_free, assert_error, leave_free};
+    use core::fmt::Write;
+    use proptest::prelude::*;
+    use std::format;
+    use std::string::{String, ToString};
+
+    fn built(pieces: impl Pieces) -> String {
+        String::from_utf8(build(pieces).unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        assert_eq!(
+            built((0_u8, " ", u8::MAX, " ", 0_i8, " ", i8::MIN)),
+            "0 255 0 -128"
+        );
+        assert_eq!(
+            built((u16::MAX, " ", i16::MIN, " ", i16::MAX)),
+            "65535 -32768 32767"
+        );
+        assert_eq!(built((u32::MAX, " ", i32::MIN)), "4294967295 -2147483648");
+        assert_eq!(
+            built((u64::MAX, " ", i64::MIN)),
+            "18446744073709551615 -9223372036854775808"
+        );
+        assert_eq!(
+            built((usize::MAX, " ", isize::MIN)),
+            format!("{} {}", usize::MAX, isize::MIN)
+        );
+        assert_eq!(
+            built((Hex(0), " ", Hex(0xa9), " ", Hex(u64::MAX))),
+            "0 a9 ffffffffffffffff"
+        );
+    }
+
+    #[test]
+    fn pieces_come_one_after_the_other() {
+        assert_eq!(built(()), "");
+        assert_eq!(built(("a",)), "a");
+        assert_eq!(
+            built((
+                "a",
+                &b"b"[..],
+                b"c",
+                'd' as u8 - b'a',
+                Some("e"),
+                None::<&str>
+            )),
+            "abc3e"
+        );
+        assert_eq!(
+            built((1_u8, 2_u8, 3_u8, 4_u8, 5_u8, 6_u8, 7_u8, 8_u8)),
+            "12345678"
+        );
+        assert_eq!(
+            built((("a", ("b", "c")), ((), "d"), "e", "f", "g", "h", "i")),
+            "abcdefghi"
+        );
+        assert!(arena_is_free());
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_an_error_wherever_it_ends() {
+        let _full = leave_free(8);
+        assert_eq!(build(("1234", "56789")), Err(ArenaFull));
+        assert_eq!(build(("123456789", "")), Err(ArenaFull));
+        assert_eq!(build(("", "123456789", 1_u8)), Err(ArenaFull));
+        assert_eq!(
+            build((1_u8, 2_u8, 3_u8, 4_u8, 5_u8, 6_u8, 7_u8, 89_u8)),
+            Err(ArenaFull)
+        );
+        assert_eq!(build((u64::MAX, "")), Err(ArenaFull));
+        assert_eq!(built(("1234", 5678_u16)), "12345678");
+    }
+
+    #[test]
+    fn a_buffer_takes_pieces_whole_or_not_at_all() {
+        let mut buffer = [0; 8];
+        let mut text = TextBuf::new(&mut buffer);
+        assert_eq!(text.as_bytes(), b"");
+        assert_eq!(text.push(("a", 12_u8)), Ok(()));
+        assert_eq!(text.push("123456"), Err(TextFull));
+        assert_eq!(text.as_str(), Some("a12"));
+        assert_eq!(text.push(("b", (), b"\xc3")), Ok(()));
+        assert_eq!((text.as_bytes(), text.as_str()), (&b"a12b\xc3"[..], None));
+        assert_eq!(text.push(("x", "yz")), Ok(()));
+        assert_eq!(text.push(()), Ok(()));
+        assert_eq!(text.push(0_u8), Err(TextFull));
+        assert_eq!(text.as_bytes(), b"a12b\xc3xyz");
+        assert_error(TextFull, "the text does not fit into its buffer");
+    }
+
+    #[test]
+    fn a_buffer_can_be_written_to() {
+        let mut buffer = [0; 8];
+        let mut text = TextBuf::new(&mut buffer);
+        write!(text, "{}-{:02x}", 7, 10).unwrap();
+        assert_eq!(text.as_str(), Some("7-0a"));
+        assert!(write!(text, "{}", "12345").is_err());
+        assert_eq!(text.as_str(), Some("7-0a"));
+        let mut text = TextBuf::new(&mut []);
+        assert_eq!((text.push(()), text.push("a")), (Ok(()), Err(TextFull)));
+    }
+
+    #[test]
+    fn every_character_is_utf8_and_every_other_sequence_is_not() {
+        for char in (0..=0x10_ffff).step_by(if cfg!(miri) { 997 } else { 1 }) {
+            let Some(char) = char::from_u32(char) else {
+                continue;
+            };
+            let mut bytes = [0; 4];
+            let bytes = char.encode_utf8(&mut bytes).as_bytes();
+            assert_eq!(valid_up_to(bytes, 0), bytes.len());
+        }
+        for bytes in [
+            &b"\x80"[..],
+            b"\xbf",
+            b"\xc0\x80",
+            b"\xc1\xbf",
+            b"\xc2",
+            b"\xe0\x9f\xbf",
+            b"\xe0\xa0",
+            b"\xed\xa0\x80",
+            b"\xed\xbf\xbf",
+            b"\xf0\x8f\xbf\xbf",
+            b"\xf4\x90\x80\x80",
+            b"\xf5\x80\x80\x80",
+            b"\xf8\x88\x80\x80\x80",
+            b"\xfe",
+            b"\xff",
+            b"\xc3\xc3",
+            b"\xe2\x82\xc0",
+        ] {
+            assert!(
+                from_utf8(bytes).is_none() && core::str::from_utf8(bytes).is_err(),
+                "{bytes:?}"
+            );
+        }
+        assert_eq!(from_utf8(b""), Some(""));
+    }
+
+    #[test]
+    fn hexadecimal_is_decoded_to_the_front() {
+        for (text, decoded) in [
+            (&b""[..], Some(&b""[..])),
+            (b"00ff", Some(b"\x00\xff")),
+            (b"aBCd", Some(b"\xab\xcd")),
+            (b"0", None),
+            (b"000", None),
+            (b"0g", None),
+            (b"g0", None),
+            (b"\xff\xff", None),
+        ] {
+            let mut bytes = text.to_vec();
+            let len = decode_hex(&mut bytes);
+            assert_eq!(len.map(|len| &bytes[..len]), decoded, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(crate::arena::tests::cases(1000))]
+
+        #[test]
+        fn numbers_are_written_and_read_as_rust_does(
+            a in any::<u64>(), b in any::<i64>(), c in any::<u32>(), d in any::<i16>(), shift in 0..64
+        ) {
+            let (a, b) = (a >> shift, b >> shift);
+            prop_assert_eq!(built((a, " ", b, " ", c, " ", d)), format!("{a} {b} {c} {d}"));
+            prop_assert_eq!(built(Hex(a)), format!("{a:x}"));
+            prop_assert_eq!(parse_u64(a.to_string().as_bytes()), Some(a));
+        }
+
+        #[test]
+        fn digits_are_read_as_rust_does(digits in "[0-9]{0,22}|[0-9+ -]{1,4}") {
+            // Rust takes a sign.
+            let expected = digits.parse().ok().filter(|_: &u64| !digits.starts_with('+'));
+            prop_assert_eq!(parse_u64(digits.as_bytes()), expected);
+        }
+    }
 }

@@ -442,6 +442,7 @@ fn a_value_shows_itself() {
 }
 
 #[test]
+#[cfg(feature = "request")]
 fn a_document_decodes_a_lease_where_it_lies() {
     let host = crate::testing::Host::new();
     host.requires_body(true).body("{ \"caf\\u00e9\" : [ 7 ] }");
