@@ -450,14 +450,7 @@ mod tests {
         assert_eq!(built(()), "");
         assert_eq!(built(("a",)), "a");
         assert_eq!(
-            built((
-                "a",
-                &b"b"[..],
-                b"c",
-                'd' as u8 - b'a',
-                Some("e"),
-                None::<&str>
-            )),
+            built(("a", &b"b"[..], b"c", 3_u8, Some("e"), None::<&str>)),
             "abc3e"
         );
         assert_eq!(
@@ -508,7 +501,7 @@ mod tests {
         let mut text = TextBuf::new(&mut buffer);
         write!(text, "{}-{:02x}", 7, 10).unwrap();
         assert_eq!(text.as_str(), Some("7-0a"));
-        assert!(write!(text, "{}", "12345").is_err());
+        assert!(write!(text, "12345").is_err());
         assert_eq!(text.as_str(), Some("7-0a"));
         let mut text = TextBuf::new(&mut []);
         assert_eq!((text.push(()), text.push("a")), (Ok(()), Err(TextFull)));
