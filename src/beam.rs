@@ -20,6 +20,7 @@
 use core::fmt;
 
 use crate::arena::{ArenaBytes, Draft, arena_refused, lease};
+use crate::json::Span;
 use crate::text::{self, Prepend, Sink};
 use crate::{abi, json};
 
@@ -205,12 +206,13 @@ impl FetchResponse {
     /// The value of a header as bytes: links no UTF-8 check.
     #[inline]
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        json::member_string(json::member(&self.answer, 1, "headers", 0), 2, name, 32)
+        json::member(&self.answer, self.member("headers"), 2, name, 32).string(&self.answer)
     }
 
     /// The headers, name (in lower case) and value, in the order in which the host gave them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let headers = json::first_members(json::member(&self.answer, 1, "headers", 0));
+        let start = self.member("headers").start();
+        let headers = json::first_members(self.answer.get(start..).unwrap_or_default());
         headers.filter_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
     }
 
@@ -224,7 +226,12 @@ impl FetchResponse {
     /// The body as bytes: links no UTF-8 check.
     #[inline]
     pub fn body_bytes(&self) -> &[u8] {
-        json::member_string(&self.answer, 1, "body", 0).unwrap_or_default()
+        self.member("body").string(&self.answer).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn member(&self, name: &str) -> Span {
+        json::member(&self.answer, Span::ROOT, 1, name, 0)
     }
 
     /// Decodes an answer; of equal members the first counts.
@@ -232,7 +239,8 @@ impl FetchResponse {
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
         json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
         // Three digits, as every status code has, and not more.
-        match json::member(&answer, 1, "status", 0) {
+        let start = json::member(&answer, Span::ROOT, 1, "status", 0).start();
+        match answer.get(start..).unwrap_or_default() {
             [
                 a @ b'1'..=b'9',
                 b @ b'0'..=b'9',

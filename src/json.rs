@@ -328,8 +328,8 @@ const COMPLETE: u32 = 0x56;
 
 /// Checks a text and flattens it; the length of what it has become, or `None` if it is not JSON.
 ///
-/// All is one loop over the bytes, in which each round writes one byte at most, or a character that
-/// was escaped: that is what makes it small.
+/// The outer loop goes by the grammar and writes one byte each round; a string is one round, in which
+/// the inner loop un-escapes it.
 #[inline(never)] // shared
 pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
     let cells = Cell::from_mut(text).as_slice_of_cells();
@@ -344,59 +344,11 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
     }
 
     let mut state = NEXT_VALUE;
-    let mut inside_string = false;
     // One bit for each open array (0) or object (1), below a leading 1.
     let mut open = 1_u32;
-    // The high half of a surrogate pair that has just been read, and where it was written to.
-    let (mut high, mut back) = (0, output.clone());
     while let Some(cell) = input.next() {
         let mut byte = u32::from(cell.get());
-        if inside_string {
-            let before = core::mem::take(&mut high);
-            if byte == QUOTE {
-                inside_string = false;
-                byte = END.into();
-            } else if byte == BACKSLASH {
-                byte = input.next()?.get().into();
-                if byte == 0x75 {
-                    // `u` and four digits.
-                    byte = 0;
-                    for _ in 0..4 {
-                        byte = byte << 4 | text::hex_value(input.next()?.get())?;
-                    }
-                    if before != 0 && byte >> 10 == 0xdc00 >> 10 {
-                        output = back.clone();
-                        byte = 0x1_0000 + ((before & 0x3ff) << 10 | byte & 0x3ff);
-                    } else if byte >> 11 == 0xd800 >> 11 {
-                        // Alone, until its other half comes.
-                        if byte >> 10 == 0xd800 >> 10 {
-                            high = byte;
-                            back = output.clone();
-                        }
-                        byte = 0xfffd;
-                    }
-                    // UTF-8; the last byte is written below.
-                    if byte >= 0x80 {
-                        let mut more = 1 + u32::from(byte >= 0x800) + u32::from(byte >= 0x1_0000);
-                        put!((byte >> (6 * more)).wrapping_sub(0x80 >> more));
-                        while more > 1 {
-                            more -= 1;
-                            put!(byte >> (6 * more) & 0x3f | 0x80);
-                        }
-                        byte = byte & 0x3f | 0x80;
-                    }
-                } else {
-                    let known = *b"\"\\/bfnrt\"\\/\x08\x0c\n\r\t";
-                    let at = known[..8]
-                        .iter()
-                        .position(|known| u32::from(*known) == byte)?;
-                    byte = known[at + 8].into();
-                }
-            } else if byte.wrapping_sub(0x20) >= 0xf8 - 0x20 {
-                // Control characters have to be escaped; the others are in no UTF-8.
-                return None;
-            }
-        } else if byte <= 0x20 && 1_u64 << byte & 0x1_0000_2600 != 0 {
+        if byte <= 0x20 && 1_u64 << byte & 0x1_0000_2600 != 0 {
             // White space: a number or a word ends here.
             if state < 0x41 {
                 return None;
@@ -405,46 +357,95 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
                 state = COMPLETE;
             }
             continue;
-        } else {
+        }
+        loop {
+            if let Some(next) = step(state, byte) {
+                state = next;
+                break;
+            }
+            // What may come in this state may come in those, too.
+            state = match state {
+                0x61 => NEXT_VALUE,
+                0x6f => NEXT_NAME,
+                0x41..COMPLETE => COMPLETE,
+                _ => return None,
+            };
+        }
+        if byte == QUOTE {
+            byte = TEXT.into();
+            if state == NEXT_COLON {
+                byte = u32::from(NAME) + (31 - open.leading_zeros()).min(DEEP.into());
+            }
+            // The high half of a surrogate pair, and where it was written to.
+            let (mut high, mut back) = (0, output.clone());
             loop {
-                if let Some(next) = step(state, byte) {
-                    state = next;
+                put!(byte);
+                byte = input.next()?.get().into();
+                if byte == QUOTE {
                     break;
                 }
-                // What may come in this state may come in those, too.
-                state = match state {
-                    0x61 => NEXT_VALUE,
-                    0x6f => NEXT_NAME,
-                    0x41..COMPLETE => COMPLETE,
-                    _ => return None,
-                };
+                if byte != BACKSLASH {
+                    // Control characters have to be escaped; the others are in no UTF-8.
+                    if byte.wrapping_sub(0x20) >= 0xf8 - 0x20 {
+                        return None;
+                    }
+                    continue;
+                }
+                byte = input.next()?.get().into();
+                if byte != 0x75 {
+                    let known = *b"\"\\/bfnrt\"\\/\x08\x0c\n\r\t";
+                    let at = known[..8]
+                        .iter()
+                        .position(|known| u32::from(*known) == byte)?;
+                    byte = known[at + 8].into();
+                    continue;
+                }
+                // `u` and four digits.
+                byte = 0;
+                for _ in 0..4 {
+                    byte = byte << 4 | text::hex_value(input.next()?.get())?;
+                }
+                // Surrogates. The high half is U+FFFD, three bytes, until the low one follows.
+                if byte >> 10 == 0xdc00 >> 10 && high != 0 && back.len() - output.len() == 3 {
+                    output = back.clone();
+                    byte = 0x1_0000 + ((high & 0x3ff) << 10 | byte & 0x3ff);
+                    high = 0;
+                } else if byte >> 11 == 0xd800 >> 11 {
+                    high = if byte < 0xdc00 { byte } else { 0 };
+                    back = output.clone();
+                    byte = 0xfffd;
+                }
+                // UTF-8; the last byte is written above.
+                if byte >= 0x80 {
+                    let mut more = 1 + u32::from(byte >= 0x800) + u32::from(byte >= 0x1_0000);
+                    put!((byte >> (6 * more)).wrapping_sub(0x80 >> more));
+                    while more > 1 {
+                        more -= 1;
+                        put!(byte >> (6 * more) & 0x3f | 0x80);
+                    }
+                    byte = byte & 0x3f | 0x80;
+                }
             }
-            if byte == QUOTE {
-                inside_string = true;
-                byte = TEXT.into();
-                if state == NEXT_COLON {
-                    byte = u32::from(NAME) + (31 - open.leading_zeros()).min(DEEP.into());
-                }
-            } else if byte | 0x20 == OBJECT {
-                if open >> MAX_DEPTH != 0 {
-                    return None;
-                }
-                open = open << 1 | u32::from(byte == OBJECT);
-            } else if byte == COMMA {
-                if open == 1 {
-                    return None;
-                }
-                state = if open & 1 != 0 { NEXT_NAME } else { NEXT_VALUE };
-            } else if byte | 0x20 == OBJECT + 2 {
-                if open == 1 || (open ^ byte >> 5) & 1 != 0 {
-                    return None;
-                }
-                open >>= 1;
+            byte = END.into();
+        } else if byte | 0x20 == OBJECT {
+            if open >> MAX_DEPTH != 0 {
+                return None;
             }
+            open = open << 1 | u32::from(byte == OBJECT);
+        } else if byte == COMMA {
+            if open == 1 {
+                return None;
+            }
+            state = if open & 1 != 0 { NEXT_NAME } else { NEXT_VALUE };
+        } else if byte | 0x20 == OBJECT + 2 {
+            if open == 1 || (open ^ byte >> 5) & 1 != 0 {
+                return None;
+            }
+            open >>= 1;
         }
         put!(byte);
     }
-    if open != 1 || inside_string || !(0x41..=COMPLETE).contains(&state) {
+    if open != 1 || !(0x41..=COMPLETE).contains(&state) {
         return None;
     }
     NonZeroUsize::new(cells.len() - output.len())
@@ -465,50 +466,41 @@ pub(crate) fn string(json: &[u8]) -> Option<&[u8]> {
     rest.get(..len)
 }
 
-/// The value of a member in flattened JSON, and what follows it: of the first member with this name
-/// whose object has this depth, less than [`DEEP`].
+/// A value in flattened JSON: where it begins, and where it ends if it is a string.
+///
+/// Packed into one number, low half and high half, because that is returned in a register.
+#[derive(Clone, Copy)]
+pub(crate) struct Span(u64);
+
+impl Span {
+    /// The root.
+    pub(crate) const ROOT: Span = Span(0);
+
+    /// Where the value begins; behind everything if there is none.
+    pub(crate) fn start(self) -> usize {
+        self.0 as u32 as usize
+    }
+
+    /// The string, if it is one.
+    #[inline(always)]
+    pub(crate) fn string(self, json: &[u8]) -> Option<&[u8]> {
+        let (&TEXT, string) = json
+            .get(self.start()..(self.0 >> 32) as usize)?
+            .split_first()?
+        else {
+            return None;
+        };
+        Some(string)
+    }
+}
+
+/// The member with this name of an object in flattened JSON, the names of which are at this depth,
+/// less than [`DEEP`]. The first one, if there are several.
 ///
 /// `case` is 0, or 32 for a name in any ASCII case where those in the JSON are in lower case.
-#[inline(always)]
-pub(crate) fn member<'a>(json: &'a [u8], depth: u8, name: &str, case: u8) -> &'a [u8] {
-    json.get(member_position(json, depth, name, case)..)
-        .unwrap_or_default()
-}
-
-/// As [`member`], if the value is a string: that string.
-#[inline(always)]
-pub(crate) fn member_string<'a>(
-    json: &'a [u8],
-    depth: u8,
-    name: &str,
-    case: u8,
-) -> Option<&'a [u8]> {
-    let start = member_position(json, depth, name, case);
-    if *json.get(start)? != TEXT {
-        return None;
-    }
-    json.get(start + 1..end_position(json, start))
-}
-
-/// Where the string ends that begins at `start`.
 #[inline(never)] // shared
-fn end_position(json: &[u8], mut start: usize) -> usize {
-    while json.get(start).is_some_and(|byte| *byte != END) {
-        start += 1;
-    }
-    start
-}
-
-/// The members of the object at the beginning of flattened JSON.
-pub(crate) fn first_members(mut json: &[u8]) -> Members<'_> {
-    take(&mut json).unwrap_or_default().members()
-}
-
-/// Where the value of the member begins; behind everything if there is none. A number and not a
-/// slice, because it is returned in a register.
-#[inline(never)] // shared
-fn member_position(json: &[u8], depth: u8, name: &str, case: u8) -> usize {
-    let mut rest = json.iter();
+pub(crate) fn member(json: &[u8], object: Span, depth: u8, name: &str, case: u8) -> Span {
+    let mut rest = json.get(object.start()..).unwrap_or_default().iter();
     // A name that is less deep ends the object.
     while rest.find(|byte| (NAME + 1..=NAME + depth).contains(*byte)) == Some(&(NAME + depth)) {
         let mut name = name.bytes();
@@ -516,7 +508,10 @@ fn member_position(json: &[u8], depth: u8, name: &str, case: u8) -> usize {
             let Some(mut expected) = name.next() else {
                 if *found == END {
                     // Behind the colon.
-                    return json.len() - rest.len() + 1;
+                    let start = json.len() - rest.len() + 1;
+                    rest.find(|byte| **byte == END);
+                    let end = json.len() - rest.len() - 1;
+                    return Span((end as u64) << 32 | start as u64);
                 }
                 break;
             };
@@ -528,7 +523,12 @@ fn member_position(json: &[u8], depth: u8, name: &str, case: u8) -> usize {
             }
         }
     }
-    json.len()
+    Span(json.len() as u64)
+}
+
+/// The members of the object at the beginning of flattened JSON.
+pub(crate) fn first_members(mut json: &[u8]) -> Members<'_> {
+    take(&mut json).unwrap_or_default().members()
 }
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
