@@ -238,22 +238,20 @@ impl FetchResponse {
     #[inline]
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
         json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
-        // Three digits, as every status code has, and not more.
         let start = json::member(&answer, Span::ROOT, 1, "status", 0).start();
-        match answer.get(start..).unwrap_or_default() {
-            [
-                a @ b'1'..=b'9',
-                b @ b'0'..=b'9',
-                c @ b'0'..=b'9',
-                b',' | b'}',
-                ..,
-            ] => {
-                let [a, b, c] = [a, b, c].map(|digit| u16::from(digit & 15));
-                let status = a * 100 + b * 10 + c;
-                Ok(FetchResponse { status, answer })
-            }
-            _ => Err(BeamError::DeserializeFailed),
+        // Three digits, as every status code has.
+        let Some(&[a, b, c, b',' | b'}']) = answer.get(start..start + 4) else {
+            return Err(BeamError::DeserializeFailed);
+        };
+        let digit = |byte: u8| u32::from(byte).wrapping_sub(u32::from(b'0'));
+        let (a, b, c) = (digit(a), digit(b), digit(c));
+        if a == 0 || a > 9 || b > 9 || c > 9 {
+            return Err(BeamError::DeserializeFailed);
         }
+        Ok(FetchResponse {
+            status: (a * 100 + b * 10 + c) as u16,
+            answer,
+        })
     }
 }
 

@@ -466,7 +466,7 @@ pub(crate) fn string(json: &[u8]) -> Option<&[u8]> {
     rest.get(..len)
 }
 
-/// A value in flattened JSON: where it begins, and where it ends if it is a string.
+/// A value in flattened JSON: where it begins, and for a string where that ends; 0 for others.
 ///
 /// Packed into one number, low half and high half, because that is returned in a register.
 #[derive(Clone, Copy)]
@@ -476,7 +476,7 @@ impl Span {
     /// The root.
     pub(crate) const ROOT: Span = Span(0);
 
-    /// Where the value begins; behind everything if there is none.
+    /// Where the value begins, for a string behind its mark; behind everything if there is none.
     pub(crate) fn start(self) -> usize {
         self.0 as u32 as usize
     }
@@ -484,13 +484,7 @@ impl Span {
     /// The string, if it is one.
     #[inline(always)]
     pub(crate) fn string(self, json: &[u8]) -> Option<&[u8]> {
-        let (&TEXT, string) = json
-            .get(self.start()..(self.0 >> 32) as usize)?
-            .split_first()?
-        else {
-            return None;
-        };
-        Some(string)
+        json.get(self.start()..(self.0 >> 32) as usize)
     }
 }
 
@@ -508,9 +502,14 @@ pub(crate) fn member(json: &[u8], object: Span, depth: u8, name: &str, case: u8)
             let Some(mut expected) = name.next() else {
                 if *found == END {
                     // Behind the colon.
-                    let start = json.len() - rest.len() + 1;
-                    rest.find(|byte| **byte == END);
-                    let end = json.len() - rest.len() - 1;
+                    rest.next();
+                    let mut start = json.len() - rest.len();
+                    let mut end = 0;
+                    if rest.next() == Some(&TEXT) {
+                        start += 1;
+                        rest.find(|byte| **byte == END);
+                        end = json.len() - rest.len() - 1;
+                    }
                     return Span((end as u64) << 32 | start as u64);
                 }
                 break;
