@@ -298,10 +298,13 @@ fn run_prices(project: &Project, write: bool, check: bool, json: bool) -> Result
         eprintln!("{function}: has no probe in size-report/probes.toml");
     }
     let prices = prices::measure(project)?;
+    for name in &prices.failed {
+        eprintln!("{name}: its probe could not be built, so it has no price");
+    }
     let path = project.file("PRICES.md");
     if write {
         write_file(&path, &prices.markdown())?;
-        return Ok(true);
+        return Ok(prices.failed.is_empty() && missing.is_empty());
     }
     if !check {
         println!(

@@ -70,6 +70,8 @@ pub struct Prices {
     /// The whole empty flare.
     pub empty: Price,
     pub prices: Vec<Price>,
+    /// Probes that could not be built, and so have no price.
+    pub failed: Vec<String>,
 }
 
 /// Generates, builds and measures all probes.
@@ -107,19 +109,19 @@ pub fn measure(project: &Project) -> Result<Prices> {
             rustflags: Some(&rustflags),
             ..Build::new(&dir, &packages)
         };
-        built.extend(build.run()?);
+        match build.run() {
+            Ok(wasm) => built.extend(wasm),
+            // One feature that is broken is no reason to have no prices at all.
+            Err(error) => eprintln!("error: {error:#}"),
+        }
     }
     if wasm_opt.is_some() {
         eprintln!("wasm-opt on {} probes", built.len());
     }
     let measured = measure_all(&built, wasm_opt.as_ref())?;
 
-    let of = |name: &str| {
-        measured
-            .get(&package(name))
-            .context("a probe was not built")
-    };
-    let empty = of(EMPTY).context("probes.toml has no probe of an empty flare")?;
+    let of = |name: &str| measured.get(&package(name));
+    let empty = of(EMPTY).context("there is no empty flare to compare with")?;
     let sizes = |m: &Measured| {
         (
             m.raw.bytes as i64,
@@ -127,9 +129,13 @@ pub fn measure(project: &Project) -> Result<Prices> {
         )
     };
     let (empty_raw, empty_opt) = sizes(empty);
-    let mut prices = Vec::new();
+    let (mut prices, mut failed) = (Vec::new(), Vec::new());
     for probe in probes.iter().filter(|probe| probe.name != EMPTY) {
-        let (raw, opt) = sizes(of(&probe.name)?);
+        let Some(measured) = of(&probe.name) else {
+            failed.push(probe.name.clone());
+            continue;
+        };
+        let (raw, opt) = sizes(measured);
         prices.push(Price {
             group: probe.group.clone(),
             name: probe.name.clone(),
@@ -147,6 +153,7 @@ pub fn measure(project: &Project) -> Result<Prices> {
             opt: empty_opt,
         },
         prices,
+        failed,
     })
 }
 
@@ -461,7 +468,14 @@ impl Prices {
                 ));
             }
         }
+        for name in &self.failed {
+            differences.push(format!("{name}: its probe could not be built"));
+        }
         for name in written.prices.keys() {
+            // What could not be built has been said.
+            if self.failed.contains(name) {
+                continue;
+            }
             if !self
                 .prices
                 .iter()
@@ -602,6 +616,7 @@ mod tests {
                 price("request::method", 120, 90),
                 price("beam::fetch", 1500, 1200),
             ],
+            failed: Vec::new(),
         }
     }
 
@@ -633,6 +648,15 @@ mod tests {
         assert_eq!(differences.len(), 2);
         assert!(differences[0].starts_with("request::verb: is not in"));
         assert!(differences[1].starts_with("request::method: is in PRICES.md, and no longer"));
+    }
+
+    #[test]
+    fn a_probe_that_could_not_be_built_is_named_once() {
+        let mut now = prices();
+        now.prices.remove(1);
+        now.failed.push("beam::fetch".into());
+        let (differences, _) = now.compare(&prices().markdown()).unwrap();
+        assert_eq!(differences, ["beam::fetch: its probe could not be built"]);
     }
 
     #[test]
