@@ -23,7 +23,8 @@ enum Lease {
     Bytes(ArenaBytes),
     Str(flaron_sdk::ArenaStr),
     Key(flaron_sdk::Key),
-    Keys(flaron_sdk::Keys),
+    /// Only kept alive.
+    Keys(#[allow(dead_code)] flaron_sdk::Keys),
     Text(Text),
     Secret(flaron_sdk::secrets::SecretBytes),
 }
