@@ -47,7 +47,9 @@ pub fn a_value() -> usize {
 
 pub fn a_key() -> usize {
     let mut keys = spark::list();
-    let first: &str = &keys.next().unwrap(); //~ E0716 temporary value dropped while borrowed
+    let key = keys.next().unwrap();
+    let first: &str = &key;
+    drop(key); //~ E0505 cannot move out of `key` because it is borrowed
     first.len()
 }
 

@@ -7,12 +7,12 @@
 use core::fmt::{Debug, Display, Write};
 use core::{error::Error, mem};
 
-use flaron_sdk::json::{self, Document, json};
+use flaron_sdk::json::Document;
 use flaron_sdk::text::{self, Hex, Text, TextBuf};
 use flaron_sdk::{
     ARENA_BYTES, ArenaBytes, ArenaStr, FetchOptions, FetchResponse, FlareAction, SparkEntry,
-    SparkError, arena_refused, beam, crypto, encoding, id, logging, plasma, request, reset_arena,
-    response, secrets, spark, time, ws,
+    SparkError, arena_refused, beam, crypto, encoding, id, json, logging, plasma, request,
+    reset_arena, response, secrets, spark, time, ws,
 };
 
 flaron_sdk::handle_request!(handle);
@@ -39,6 +39,12 @@ mod host {
 #[unsafe(no_mangle)]
 pub extern "C" fn arena_bytes() -> usize {
     ARENA_BYTES
+}
+
+/// What an invocation begins with.
+#[unsafe(no_mangle)]
+pub extern "C" fn reset() {
+    reset_arena();
 }
 
 /// How many calls there are.
@@ -292,7 +298,7 @@ calls! {
     spark::get_string("k");
     spark::get_u64("k");
     spark::set("k", &request::body(), u32::MAX);
-    spark::set_pieces("k", (request::body(), Hex(u64::MAX), '|', -1), 1);
+    spark::set_pieces("k", (request::body(), Hex(u64::MAX), "|", -1), 1);
     spark::delete("k");
     spark::list();
     {
@@ -353,7 +359,7 @@ calls! {
     logging::error("a");
     logging::info_pieces((request::method(), request::body()));
     logging::warn_pieces(request::url());
-    logging::error_pieces(("a", 'b', 1_u32, true as u32));
+    logging::error_pieces(("a", b"\xff", 1_u32, i8::MIN));
     ws::send(&request::body());
     ws::send_text(&request::method());
     ws::send_pieces((request::method(), request::body()));

@@ -129,7 +129,12 @@ pub fn example(name: &str) -> PathBuf {
     once(format!("examples/{name}"), || {
         ensure_wasm_target();
         let out = run(cargo(workspace())
-            .args(["build", "--quiet", "--release", "--message-format=json"])
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--message-format=json-render-diagnostics",
+            ])
             .args(["--target", WASM, "--package", name, "--target-dir"])
             .arg(flares_dir()));
         artifacts(&out, "wasm").remove(&crate_name(name)).unwrap()
@@ -145,7 +150,12 @@ pub fn published(name: &str) -> PathBuf {
         let nowhere = tempfile::tempdir().unwrap();
         let manifest = workspace().join("size-report/peers/Cargo.toml");
         let out = run(cargo(nowhere.path())
-            .args(["build", "--quiet", "--release", "--message-format=json"])
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--message-format=json-render-diagnostics",
+            ])
             .args(["--locked", "--target", WASM, "--package", name])
             .arg("--manifest-path")
             .arg(manifest)
@@ -160,7 +170,7 @@ pub fn edge_binary() -> PathBuf {
     once("edge".to_owned(), || {
         let out = run(cargo(workspace())
             .args(["build", "--quiet", "--package", "flaron-edge"])
-            .args(["--message-format=json", "--target-dir"])
+            .args(["--message-format=json-render-diagnostics", "--target-dir"])
             .arg(target_dir()));
         let edge = messages(&out).find_map(|message| {
             let name = &message["target"]["name"];
@@ -206,6 +216,9 @@ impl Crate {
         );
         let folder = flares_dir().join("crates").join(name);
         write(&folder.join("src/lib.rs"), "#![no_std]\n");
+        // The linker flags of this repository, as the README has them for a flare of one's own.
+        let config = fs::read_to_string(sdk.join(".cargo/config.toml")).unwrap();
+        write(&folder.join(".cargo/config.toml"), &config);
         Crate {
             folder,
             manifest,
@@ -244,7 +257,7 @@ impl Crate {
         let out = run(self
             .cargo()
             .args(["build", "--quiet", "--release", "--examples"])
-            .args(["--message-format=json", "--target", WASM]));
+            .args(["--message-format=json-render-diagnostics", "--target", WASM]));
         let built = artifacts(&out, "wasm");
         assert_eq!(built.len(), self.targets.len());
         built

@@ -84,7 +84,8 @@ fn what_must_not_compile_does_not() {
 }
 
 /// The lines that an error points at, as the author of the flare sees them: of a macro, where it is
-/// used.
+/// used. An error about the type of an HTTP handler points at the whole use of the macro, since no
+/// macro can have the compiler point at an argument of a call that it makes itself.
 fn lines(error: &Value) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     for span in error["spans"].as_array().unwrap() {
@@ -96,7 +97,8 @@ fn lines(error: &Value) -> BTreeSet<u64> {
             span = &span["expansion"]["span"];
         }
         if in_example(span) {
-            found.insert(span["line_start"].as_u64().unwrap());
+            let (start, end) = (span["line_start"].as_u64(), span["line_end"].as_u64());
+            found.extend(start.unwrap()..=end.unwrap());
         }
     }
     found

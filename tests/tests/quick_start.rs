@@ -46,7 +46,11 @@ async fn the_published_quick_start_runs_unchanged() {
         let patch = format!("patch.crates-io.flaron-sdk.path={:?}", workspace());
         run(cargo(folder.path())
             .args(["build", "--release", "--target", WASM])
-            .args(["--message-format=json", "--config", &patch])
+            .args([
+                "--message-format=json-render-diagnostics",
+                "--config",
+                &patch,
+            ])
             .arg("--target-dir")
             .arg(flares_dir().join("quick-start")))
     };
