@@ -95,8 +95,7 @@ impl Hands {
     }
 
     fn bytes(&mut self, lease: crate::ArenaBytes) {
-        let sum: usize = lease.iter().map(|byte| usize::from(*byte)).sum();
-        assert!(sum <= 255 * lease.len());
+        assert!(lease.to_vec() == lease);
         self.take(lease);
     }
 
@@ -280,7 +279,7 @@ fn drive(hold: usize) {
 
 /// Drives everything, holding nothing, everything, and some of it.
 fn survives(evil: Vec<Evil>) {
-    for hold in [0, 1, 3] {
+    for hold in if cfg!(miri) { 3..4 } else { 0..3 } {
         let _host = host_that_does(evil.clone());
         drive(hold);
         reset_arena();
@@ -290,7 +289,9 @@ fn survives(evil: Vec<Evil>) {
 
 /// Data that is not what the flare expects.
 fn adversarial() -> Vec<Vec<u8>> {
-    let deep = |open: &str, close: &str| [open.repeat(5000), close.repeat(5000)].concat();
+    // Miri is a thousand times slower.
+    let many = if cfg!(miri) { 50 } else { 4_000 };
+    let deep = |open: &str, close: &str| [open.repeat(many), close.repeat(many)].concat();
     let texts = [
         "",
         "null",
@@ -332,13 +333,9 @@ fn adversarial() -> Vec<Vec<u8>> {
         deep("[", "]").into_bytes(),
         deep("{\"a\":", "}").into_bytes(),
         deep("[\"a\",", "").into_bytes(),
-        "1".repeat(20_000).into_bytes(),
-        format!("[{}\"a\"{}]", " ".repeat(100_000), "\n".repeat(100_000)).into_bytes(),
-        format!(
-            "{{\"status\":200,\"body\":\"{}\"}}",
-            "\\u0041".repeat(20_000)
-        )
-        .into_bytes(),
+        "1".repeat(many).into_bytes(),
+        format!("[{}\"a\"{}]", " ".repeat(4 * many), "\n".repeat(4 * many)).into_bytes(),
+        format!("{{\"status\":200,\"body\":\"{}\"}}", "\\u0041".repeat(many)).into_bytes(),
         vec![0xff; 1000],
         vec![0x80; 7],
         vec![0xc3; 8],
@@ -363,7 +360,12 @@ fn no_answer_is_survived() {
 
 #[test]
 fn status_codes_of_every_kind_are_survived() {
-    for code in (-20..20).chain([i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX]) {
+    for code in (-2..if cfg!(miri) { 2 } else { 20 }).chain([
+        i32::MIN.into(),
+        i32::MAX.into(),
+        i64::MIN,
+        i64::MAX,
+    ]) {
         survives(vec![Evil::Raw(code)]);
     }
 }
@@ -372,8 +374,10 @@ fn status_codes_of_every_kind_are_survived() {
 fn data_of_every_kind_is_survived() {
     for data in adversarial() {
         survives(vec![Evil::Data(data.clone())]);
-        survives(vec![Evil::Again(data.clone())]);
-        survives(vec![Evil::Twice(24, data)]);
+        if !cfg!(miri) {
+            survives(vec![Evil::Again(data.clone())]);
+            survives(vec![Evil::Twice(24, data)]);
+        }
     }
 }
 
@@ -383,10 +387,10 @@ fn pointers_of_every_kind_are_survived() {
     let skips = [0, 1, 4, 8, 24, -1, -8, -4096, i32::MIN, i32::MAX, 1 << 20];
     let lens = [0, 1, 4, 8, 25, 1 << 18, 1 << 30, u32::MAX - 7, u32::MAX];
     for size in if cfg!(miri) { &sizes[2..3] } else { &sizes } {
-        for skip in skips {
+        for skip in if cfg!(miri) { &skips[..5] } else { &skips } {
             let parts = lens.map(|len| Evil::Part {
                 size: *size,
-                skip,
+                skip: *skip,
                 len,
             });
             survives(parts.to_vec());
@@ -412,7 +416,7 @@ fn evil() -> impl Strategy<Value = Evil> {
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn whatever_a_host_does_is_survived(evil in prop::collection::vec(evil(), 1..12)) {
