@@ -2,7 +2,7 @@
 //! memory and how results get into it.
 //!
 //! This is the only place that names the imports. [`IMPORTS`] is the table that start-up checks
-//! and `inspect` use, [`link`] is where each gets its implementation, and a test holds the two
+//! and `inspect` use, `link` is where each gets its implementation, and a test holds the two
 //! together.
 
 use std::fmt;
