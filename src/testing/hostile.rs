@@ -95,7 +95,7 @@ impl Hands {
     }
 
     fn bytes(&mut self, lease: crate::ArenaBytes) {
-        assert!(lease.to_vec() == lease);
+        assert!(lease == lease.to_vec());
         self.take(lease);
     }
 
