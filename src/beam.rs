@@ -238,14 +238,15 @@ impl FetchResponse {
     #[inline]
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
         json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
-        let start = json::member(&answer, Span::ROOT, 1, "status", 0).start();
+        let status = json::member(&answer, Span::ROOT, 1, "status", 0);
+        let start = status.start();
         // Three digits, as every status code has.
         let Some(&[a, b, c, b',' | b'}']) = answer.get(start..start + 4) else {
             return Err(BeamError::DeserializeFailed);
         };
         let digit = |byte: u8| u32::from(byte).wrapping_sub(u32::from(b'0'));
         let (a, b, c) = (digit(a), digit(b), digit(c));
-        if a == 0 || a > 9 || b > 9 || c > 9 {
+        if a == 0 || a > 9 || b > 9 || c > 9 || status.is_string() {
             return Err(BeamError::DeserializeFailed);
         }
         Ok(FetchResponse {

@@ -481,6 +481,11 @@ impl Span {
         self.0 as u32 as usize
     }
 
+    /// Whether it is a string.
+    pub(crate) fn is_string(self) -> bool {
+        self.0 >> 32 != 0
+    }
+
     /// The string, if it is one.
     #[inline(always)]
     pub(crate) fn string(self, json: &[u8]) -> Option<&[u8]> {
