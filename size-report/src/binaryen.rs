@@ -10,11 +10,12 @@ use crate::slim;
 
 /// What `wasm-opt` is asked for. The features are those rustc's `wasm32-unknown-unknown` uses by
 /// itself; they are named because a stripped module does not say which it uses, and so that
-/// `wasm-opt` brings in no others.
+/// `wasm-opt` brings in no others. (Of bulk memory only `memory.copy` and `memory.fill`, which are
+/// what compilers make: with the rest `wasm-opt` adds a section of 3 bytes that nothing needs.)
 pub const FLAGS: &[&str] = &[
     "-Oz",
     "--converge",
-    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
     "--enable-multivalue",
     "--enable-mutable-globals",
     "--enable-nontrapping-float-to-int",
@@ -78,14 +79,22 @@ impl WasmOpt {
         let dir = tempfile::tempdir()?;
         let (from, to) = (dir.path().join("in.wasm"), dir.path().join("out.wasm"));
         std::fs::write(&from, wasm)?;
-        let output = Command::new(&self.path)
-            .args(FLAGS)
-            .args(more)
-            .arg(&from)
-            .arg("-o")
-            .arg(&to)
-            .output()
-            .with_context(|| format!("could not start {}", self.path.display()))?;
+        let optimise = |all_of_bulk_memory: &[&str]| {
+            Command::new(&self.path)
+                .args(FLAGS)
+                .args(all_of_bulk_memory)
+                .args(more)
+                .arg(&from)
+                .arg("-o")
+                .arg(&to)
+                .output()
+                .with_context(|| format!("could not start {}", self.path.display()))
+        };
+        let mut output = optimise(&[])?;
+        if !output.status.success() {
+            // Somebody's module may use the rest of bulk memory.
+            output = optimise(&["--enable-bulk-memory"])?;
+        }
         if !output.status.success() {
             bail!(
                 "{} failed:\n{}",

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What each setting of the README saves: builds the nine example flares with all of them, then
+# without each in turn, and prints the sums as a Markdown table. `--write` puts it into README.md.
+#
+# wasm-opt is used where `cargo size setup` has put it, or where $WASM_OPT says.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+flares=$(ls examples)
+target_dir=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/settings
+wasm_opt=${WASM_OPT:-size-report/node_modules/.bin/wasm-opt}
+features="--enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enable-mutable-globals
+    --enable-nontrapping-float-to-int --enable-multivalue --enable-reference-types"
+stack=-Clink-arg=-zstack-size=4096
+compress=-Clink-arg=--compress-relocations
+separator=$'\x1f'
+
+# sums FLAGS [CARGO ARGUMENTS...]: the bytes of all flares, as built and after wasm-opt.
+sums() {
+    local flags=$1 raw=0 opt=0 flare file
+    shift
+    for flare in $flares; do
+        CARGO_ENCODED_RUSTFLAGS=$flags cargo build --quiet --release \
+            --target wasm32-unknown-unknown --target-dir "$target_dir" -p "$flare" "$@"
+        file=$target_dir/wasm32-unknown-unknown/release/${flare//-/_}.wasm
+        raw=$((raw + $(stat -c %s "$file")))
+        if [ -x "$wasm_opt" ]; then
+            # shellcheck disable=SC2086
+            "$wasm_opt" $features -Oz --converge '--remove-exports=__*' "$file" -o "$target_dir/opt.wasm"
+            opt=$((opt + $(stat -c %s "$target_dir/opt.wasm")))
+        fi
+    done
+    echo "$raw $opt"
+}
+
+table() {
+    local base_raw base_opt name raw opt
+    echo "| setting | bytes of the nine flares, as built / after \`wasm-opt -Oz\` |"
+    echo "|---|---|"
+    read -r base_raw base_opt < <(sums "$stack$separator$compress")
+    echo "| all of them | $base_raw / $base_opt |"
+    row() {
+        name=$1
+        shift
+        echo "$name" >&2
+        read -r raw opt < <(sums "$@")
+        printf '| %s | %+d / %+d |\n' "$name" $((raw - base_raw)) $((opt - base_opt))
+    }
+    row '`opt-level = "s"` instead of `"z"`' "$stack$separator$compress" --config 'profile.release.opt-level="s"'
+    row '`opt-level = 3` instead of `"z"`' "$stack$separator$compress" --config 'profile.release.opt-level=3'
+    row '`lto = "thin"` instead of `"fat"`' "$stack$separator$compress" --config 'profile.release.lto="thin"'
+    row 'no `lto`' "$stack$separator$compress" --config 'profile.release.lto=false'
+    row 'no `codegen-units = 1`' "$stack$separator$compress" --config 'profile.release.codegen-units=16'
+    row 'no `-zstack-size=4096` (the stack is 1 MiB then)' "$compress"
+    row 'no `--compress-relocations`' "$stack"
+    row 'no `--compress-relocations`, no `strip`' "$stack" --config 'profile.release.strip=false'
+}
+
+if [ "${1:-}" = --write ]; then
+    table > "$target_dir.md"
+    sed -i -e "/<!-- settings: begin -->/,/<!-- settings: end -->/{//!d}" \
+        -e "/<!-- settings: begin -->/r $target_dir.md" README.md
+else
+    table
+fi
