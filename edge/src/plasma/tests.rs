@@ -48,7 +48,7 @@ fn code<T: fmt::Debug>(result: Result<T, PlasmaError>) -> i32 {
 /// Waits for something that gossip will bring about.
 #[track_caller]
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition() {
         assert!(Instant::now() < deadline, "never came: {what}");
         std::thread::sleep(Duration::from_millis(5));

@@ -95,15 +95,24 @@ async fn with_alloc(alloc: &str) -> (String, String) {
 
 #[tokio::test]
 async fn an_alloc_that_lies_means_no_result() {
-    for at in ["1", "-8", "0x7ffffff8", "0x1010000", "0x100fff9", "12345"] {
+    for at in ["-8", "0x7ffffff8", "0x1010000", "0x100fffe"] {
         let alloc = format!(r#"(func (export "alloc") (param i32) (result i32) (i32.const {at}))"#);
         let (body, said) = with_alloc(&alloc).await;
         assert_eq!(body, "<none>", "{at}");
         assert!(
-            said.contains("which is not an 8-byte-aligned block"),
+            said.contains("which is not a block in its memory"),
             "{at}: {said}"
         );
     }
+}
+
+/// The published Rust SDK's arena may lie at an odd address, and so may its blocks.
+#[tokio::test]
+async fn an_alloc_that_is_not_aligned_is_fine() {
+    let (body, _) =
+        with_alloc(r#"(func (export "alloc") (param i32) (result i32) (i32.const 0x100fff9))"#)
+            .await;
+    assert_eq!(body, "GET");
 }
 
 #[tokio::test]
