@@ -6,12 +6,20 @@
 //! | [`flares`] | finds and builds the example flares and the published ones |
 //! | [`host`] | the engine, and a host whose answers are always the same |
 //! | [`fuel`] | the instructions of an invocation, and the gate |
+//! | [`speed`] | the times of the flares |
+//! | [`end_to_end`] | requests per second through the edge |
+//! | [`micro`] | the loops over data, natively |
 //! | [`clock`] | measuring time on a machine that does other things as well |
+//! | [`report`] | tables, targets and the plot |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod end_to_end;
 pub mod flares;
 pub mod fuel;
 pub mod host;
+pub mod micro;
+pub mod report;
+pub mod speed;

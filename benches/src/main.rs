@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use flaron_benches::flares;
 use flaron_benches::fuel::{self, Baseline};
 use flaron_benches::host::{BODY, Machine};
+use flaron_benches::report::Report;
 use wasmtime::{Result, bail};
 
 const USAGE: &str = "\
@@ -12,7 +13,9 @@ usage: cargo run -p flaron-benches -- COMMAND
 
   fuel              compare the instructions of each example flare with benches/fuel.toml
   fuel --bless      accept them
-  fuel --published  print them beside those of the published SDK's flares";
+  fuel --published  print them beside those of the published SDK's flares
+  report            measure everything and write benches/RESULTS.md and benches/results.svg
+  report --quick    the same with too few samples for good numbers, printed only";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +24,10 @@ fn main() -> ExitCode {
         ["fuel"] => gate(),
         ["fuel", "--bless"] => bless(),
         ["fuel", "--published"] => published(),
+        ["report"] => Report::measure(false).and_then(|report| report.write()),
+        ["report", "--quick"] => {
+            Report::measure(true).map(|report| print!("{}", report.markdown()))
+        }
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

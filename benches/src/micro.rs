@@ -7,13 +7,16 @@
 use std::hint::black_box;
 
 use flaron_sdk::testing::Host;
-use flaron_sdk::text::{self, TextBuf};
+use flaron_sdk::text::{TextBuf, from_utf8};
 use flaron_sdk::{crypto, json};
 
 use crate::clock;
 
 /// The lengths of the texts, in bytes.
 pub const SIZES: [usize; 8] = [16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 200 << 10];
+
+/// The job that has a target.
+pub const UNESCAPE: &str = "JSON un-escape";
 
 /// A job, for one text.
 #[derive(Debug, Clone)]
@@ -33,45 +36,73 @@ pub struct Micro {
 }
 
 /// The kinds of text, and what each repeats.
-const TEXTS: [(&str, &str); 3] = [
-    ("ASCII", "The quick brown fox jumps over the lazy dog, then rests. "),
+const TEXTS: [(&str, &str); 4] = [
+    (
+        "plain ASCII",
+        "The quick brown fox jumps over the lazy dog, then rests. ",
+    ),
+    (
+        "ASCII",
+        "{\"id\":4711,\"name\":\"Zoe\",\n\"path\":\"C:\\tmp\",\"tags\":[\"a\",\"b\"]},\n",
+    ),
     (
         "mixed",
-        "{\"name\":\"Zoë\",\"note\":\"grüße, 你好\",\n\t\"tags\":[\"a\",\"b\"],\"face\":\"😀\"} ",
+        "{\"name\":\"Zoë\",\"note\":\"grüße, 你好\",\n\"face\":\"😀\"},\n",
     ),
     ("worst", "\u{1}"),
 ];
 
-/// As many repetitions of a text as fit into a length; the rest is filled up with `x`.
-fn repeated(unit: &str, bytes: usize) -> String {
-    let mut text = unit.repeat(bytes / unit.len());
+/// A text of this many bytes: characters again and again, each written as `write` says; the rest is
+/// filled up with `x`.
+fn text(unit: &str, bytes: usize, write: impl Fn(char) -> String) -> String {
+    let mut text = String::with_capacity(bytes);
+    for char in unit.chars().cycle() {
+        let char = write(char);
+        if text.len() + char.len() > bytes {
+            break;
+        }
+        text.push_str(&char);
+    }
     text.push_str(&"x".repeat(bytes - text.len()));
     text
+}
+
+/// A character as it is in a JSON string.
+fn escaped(char: char) -> String {
+    match char {
+        // The worst for a reader is an escape that needs the next one.
+        '\u{1}' => "\\ud83d\\ude00".to_owned(),
+        _ => {
+            let quoted = serde_json::Value::from(char.to_string()).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+    }
 }
 
 /// Measures everything. `quick` measures too little for good numbers, but all of it.
 pub fn run(quick: bool) -> Vec<Micro> {
     let mut rows = Vec::new();
-    for bytes in SIZES {
-        for (text, unit) in TEXTS {
-            rows.push(escape(text, &repeated(unit, bytes), quick));
+    for (kind, unit) in TEXTS {
+        for bytes in SIZES {
+            rows.push(escape(kind, &text(unit, bytes, String::from), quick));
+            let json = text(unit, bytes - 2, escaped);
+            rows.push(unescape(kind, &format!("\"{json}\""), quick));
+            if kind != "ASCII" {
+                // Here the worst is that no two neighbours are of the same length.
+                let unit = if kind == "worst" { "aé你😀" } else { unit };
+                rows.push(utf8(
+                    kind,
+                    text(unit, bytes, String::from).as_bytes(),
+                    quick,
+                ));
+            }
         }
-        for (text, unit) in TEXTS {
-            // The worst is what begins an escape again and again and needs the other half.
-            let escaped = match text {
-                "worst" => "\\ud83d\\ude00".to_owned(),
-                _ => serde_json::to_string(unit).expect("a string").trim_matches('"').to_owned(),
-            };
-            rows.push(unescape(text, &format!("\"{}\"", repeated(&escaped, bytes - 2)), quick));
-        }
-        for (text, unit) in TEXTS {
-            let unit = if text == "worst" { "aé你😀" } else { unit };
-            rows.push(utf8(text, repeated(unit, bytes).as_bytes(), quick));
-        }
-        rows.push(hexadecimal(&repeated("00ff7fa5", bytes), quick));
     }
-    // The same job for all lengths side by side.
-    rows.sort_by_key(|row| (row.job, row.text, row.bytes));
+    for bytes in SIZES {
+        rows.push(hexadecimal(&text("00ff7fa5", bytes, String::from), quick));
+    }
+    // All sizes of a job side by side; the sort keeps the order of the texts.
+    rows.sort_by_key(|row| row.job);
     rows
 }
 
@@ -99,7 +130,14 @@ fn escape(kind: &'static str, input: &str, quick: bool) -> Micro {
             black_box((done.is_ok(), vec.len()));
         },
     );
-    Micro { job: "JSON escape", other: "serde_json", text: kind, bytes: input.len(), ours, theirs }
+    Micro {
+        job: "JSON escape",
+        other: "serde_json",
+        text: kind,
+        bytes: input.len(),
+        ours,
+        theirs,
+    }
 }
 
 fn unescape(kind: &'static str, input: &str, quick: bool) -> Micro {
@@ -107,7 +145,11 @@ fn unescape(kind: &'static str, input: &str, quick: bool) -> Micro {
     {
         let theirs: String = serde_json::from_str(input).expect("JSON");
         let ours = json::parse(&mut buffer).expect("JSON");
-        assert_eq!(ours.as_bytes(), Some(theirs.as_bytes()), "both mean the same");
+        assert_eq!(
+            ours.as_bytes(),
+            Some(theirs.as_bytes()),
+            "both mean the same"
+        );
     }
     let [ours, theirs] = clock::compare(
         quick,
@@ -122,20 +164,34 @@ fn unescape(kind: &'static str, input: &str, quick: bool) -> Micro {
             black_box(value.map(|value| value.len()));
         },
     );
-    Micro { job: "JSON un-escape", other: "serde_json", text: kind, bytes: input.len(), ours, theirs }
+    Micro {
+        job: UNESCAPE,
+        other: "serde_json",
+        text: kind,
+        bytes: input.len(),
+        ours,
+        theirs,
+    }
 }
 
 fn utf8(kind: &'static str, input: &[u8], quick: bool) -> Micro {
     let [ours, theirs] = clock::compare(
         quick,
         || {
-            black_box(text::from_utf8(black_box(input)).expect("UTF-8"));
+            black_box(from_utf8(black_box(input)).expect("UTF-8"));
         },
         || {
             black_box(core::str::from_utf8(black_box(input)).expect("UTF-8"));
         },
     );
-    Micro { job: "UTF-8 check", other: "core::str", text: kind, bytes: input.len(), ours, theirs }
+    Micro {
+        job: "UTF-8 check",
+        other: "core::str",
+        text: kind,
+        bytes: input.len(),
+        ours,
+        theirs,
+    }
 }
 
 /// The SDK decodes hexadecimal in `crypto::random_bytes` only: it is reached through the in-memory
@@ -153,7 +209,14 @@ fn hexadecimal(input: &str, quick: bool) -> Micro {
         black_box(done.is_ok());
     });
     let ours = (ours - empty).max(0.0);
-    Micro { job: "hex decode", other: "hex", text: "digits", bytes: input.len(), ours, theirs }
+    Micro {
+        job: "hex decode",
+        other: "hex",
+        text: "digits",
+        bytes: input.len(),
+        ours,
+        theirs,
+    }
 }
 
 fn random() {

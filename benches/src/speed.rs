@@ -1,0 +1,150 @@
+//! The flares, ours and the published ones in turns: how long they take to start and to run.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::error::Context as _;
+use wasmtime::{Result, ensure};
+
+use crate::flares;
+use crate::fuel;
+use crate::host::{BODY, Machine, Outcome};
+
+/// What was measured of one flare. Times are in nanoseconds, each the least of many.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// The size of the module, in bytes.
+    pub bytes: usize,
+    /// Compiling the module, from its bytes.
+    pub compile: f64,
+    /// Making an instance of what is compiled.
+    pub instantiate: f64,
+    /// One invocation of a fresh instance.
+    pub invoke: f64,
+    /// The instructions of one invocation.
+    pub fuel: u64,
+    /// The most memory the guest had, in bytes.
+    pub memory: usize,
+}
+
+impl Side {
+    /// From the bytes of the module to an instance.
+    pub fn cold_start(&self) -> f64 {
+        self.compile + self.instantiate
+    }
+}
+
+/// One flare, made with both SDKs.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Its name.
+    pub name: String,
+    /// Made with our SDK.
+    pub ours: Side,
+    /// Made with the published one.
+    pub published: Side,
+}
+
+/// The modules of one flare: ours, and the published one.
+pub struct Modules {
+    /// The flare's name.
+    pub name: String,
+    /// The bytes of both.
+    pub wasm: [Vec<u8>; 2],
+}
+
+/// Builds all flares.
+///
+/// # Errors
+///
+/// When one cannot be built.
+pub fn build() -> Result<Vec<Modules>> {
+    let mut all = Vec::new();
+    for name in flares::names()? {
+        eprintln!("building {name}");
+        let wasm = [flares::ours(&name)?, flares::published(&name)?];
+        all.push(Modules { name, wasm });
+    }
+    Ok(all)
+}
+
+/// Measures one flare. `quick` measures too little for good numbers, but all of it.
+///
+/// # Errors
+///
+/// When it fails, or the two do not do the same.
+pub fn measure(modules: &Modules, quick: bool) -> Result<Pair> {
+    let name = modules.name.clone();
+    let [ours, published] = sides(&modules.wasm, quick).context(name.clone())?;
+    Ok(Pair {
+        name,
+        ours,
+        published,
+    })
+}
+
+fn sides(wasm: &[Vec<u8>; 2], quick: bool) -> Result<[Side; 2]> {
+    let counting = Machine::counting(BODY)?;
+    let machine = Machine::timed()?;
+    let programs = [machine.compile(&wasm[0])?, machine.compile(&wasm[1])?];
+    let mut sides = Vec::new();
+    let mut outcomes = Vec::new();
+    for (wasm, program) in wasm.iter().zip(&programs) {
+        let mut instance = program.instantiate()?;
+        instance.invoke()?;
+        outcomes.push(meaning(instance.outcome()));
+        sides.push(Side {
+            bytes: wasm.len(),
+            compile: f64::INFINITY,
+            instantiate: f64::INFINITY,
+            invoke: f64::INFINITY,
+            fuel: fuel::count(&counting, wasm)?,
+            memory: instance.memory(),
+        });
+    }
+    ensure!(
+        outcomes[0] == outcomes[1],
+        "the two do not do the same: {:?} and {:?}",
+        outcomes[0],
+        outcomes[1]
+    );
+
+    let (rounds, time) = match quick {
+        true => (1, Duration::ZERO),
+        false => (100, Duration::from_secs(4)),
+    };
+    let start = Instant::now();
+    for round in 0..rounds {
+        if round >= 3 && start.elapsed() > time {
+            break;
+        }
+        for (side, wasm) in sides.iter_mut().zip(wasm) {
+            least(&mut side.compile, || machine.compile(wasm))?;
+        }
+    }
+    for _ in 0..20 * rounds {
+        for (side, program) in sides.iter_mut().zip(&programs) {
+            let mut instance = least(&mut side.instantiate, || program.instantiate())?;
+            least(&mut side.invoke, || instance.invoke())?;
+        }
+    }
+    let sides: [Side; 2] = sides.try_into().expect("there are two");
+    Ok(sides)
+}
+
+/// Does something and keeps the time, if it is the least so far.
+fn least<T>(time: &mut f64, job: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let done = job();
+    *time = time.min(start.elapsed().as_secs_f64() * 1e9);
+    done
+}
+
+/// What the outcome means: JSON is the same in any order, and status 200 is the default.
+fn meaning(outcome: &Outcome) -> Outcome {
+    let mut meaning = outcome.clone();
+    meaning.status = Some(outcome.status.unwrap_or(200));
+    if let Ok(json) = serde_json::from_slice::<serde_json::Value>(&outcome.body) {
+        meaning.body = json.to_string().into_bytes();
+    }
+    meaning
+}
