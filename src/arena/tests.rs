@@ -927,6 +927,7 @@ impl Model {
         let mut blocks = Vec::new();
         for (lease, content) in held.chain(forgotten) {
             let bytes = lease.bytes();
+            #[cfg(any(feature = "spark", feature = "plasma"))]
             if let Lease::Keys(_) = lease {
                 continue;
             }
