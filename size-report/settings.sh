@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What each setting of the README saves: builds the nine example flares with all of them, then
-# without each in turn, and prints the sums as a Markdown table. `--write` puts it into README.md.
+# without each in turn, and prints the sums as a Markdown table.
 #
 # wasm-opt is used where `cargo size setup` has put it, or where $WASM_OPT says.
 set -euo pipefail
@@ -56,10 +56,4 @@ table() {
     row 'no `--compress-relocations`, no `strip`' "$stack" --config 'profile.release.strip=false'
 }
 
-if [ "${1:-}" = --write ]; then
-    table > "$target_dir.md"
-    sed -i -e "/<!-- settings: begin -->/,/<!-- settings: end -->/{//!d}" \
-        -e "/<!-- settings: begin -->/r $target_dir.md" README.md
-else
-    table
-fi
+table

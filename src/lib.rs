@@ -63,7 +63,7 @@
 //! # Coming from the published crate
 //!
 //! The names are the same; owned strings, vectors and maps have become borrowed ones. The module
-#![doc = "[`migrating`] tells, function by function, what changed."]
+//! [`migrating`] tells, function by function, what changed.
 #![no_std]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
