@@ -228,13 +228,15 @@ async fn connect(node: &Node) -> WebSocketStream<TcpStream> {
 
 /// The next message. Pings, which the library answers, are none.
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
-    loop {
-        let message = tokio::time::timeout(TIMEOUT, socket.next()).await;
-        match message.unwrap().unwrap().unwrap() {
-            Message::Ping(_) => {}
-            message => return message,
+    let message = async {
+        loop {
+            match socket.next().await.unwrap().unwrap() {
+                Message::Ping(_) => {}
+                message => return message,
+            }
         }
-    }
+    };
+    tokio::time::timeout(TIMEOUT, message).await.unwrap()
 }
 
 /// The settings of an example, with a host name that leads to an address of this machine.

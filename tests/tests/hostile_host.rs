@@ -131,7 +131,11 @@ fn alloc(caller: &mut Context<'_>, size: i32) -> Result<usize> {
     if at == 0 {
         return Ok(0);
     }
-    if size <= 0 || at % 8 != 0 || at < host.arena.start || at + size as usize > host.arena.end {
+    if size <= 0
+        || !at.is_multiple_of(8)
+        || at < host.arena.start
+        || at + size as usize > host.arena.end
+    {
         return wrong(format!("alloc({size}) is {at:#x}"));
     }
     host.low = host.low.max(at + size as usize);
@@ -683,7 +687,7 @@ fn contents() -> Vec<Vec<u8>> {
         contents.push(vec![0; len]);
     }
     contents.push(b"\xff\xff\xff\xff18446744073709551616".to_vec());
-    contents.push(b"\x01\0\0\042".to_vec());
+    contents.push(b"\x01\x00\x00\x0042".to_vec());
     for _ in 0..100 {
         let len = random.below(64);
         contents.push((0..len).map(|_| random.next() as u8).collect());

@@ -7,9 +7,11 @@ use std::path::Path;
 use flaron_tests::cargo::{Crate, workspace};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-/// For each feature, what of it a flare can call, and the imports that it then has. A function that
-/// can be called with more than one import behind it is there once for each.
-const CALLS: &[(&str, &[(&str, &[&str])])] = &[
+/// A call, and the imports that a flare with nothing else has.
+type Call = (&'static str, &'static [&'static str]);
+
+/// For each feature, what of it a flare can call.
+const CALLS: &[(&str, &[Call])] = &[
     (
         "request",
         &[
