@@ -311,7 +311,7 @@ fn lone_surrogates_become_the_replacement_character() {
 fn nesting_is_bounded() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
         let per_round = open.matches(['[', '{']).count();
-        for depth in [1, 30, 31, 32, 33, 63, 64, 65, 1000, 100_000] {
+        for depth in [1, 30, 31, 32, 33, 63, 64, 65, 1000] {
             let rounds = depth / per_round;
             let json = format!("{}1{}", open.repeat(rounds), close.repeat(rounds));
             assert_eq!(
@@ -323,7 +323,7 @@ fn nesting_is_bounded() {
     }
     // Closed again, it counts no more.
     assert!(accepts(&format!("[{}1]", "[[]],".repeat(100))));
-    assert!(!accepts(&"[".repeat(1_000_000)) && !accepts(&"]".repeat(100)));
+    assert!(!accepts(&"[".repeat(100_000)) && !accepts(&"]".repeat(100)));
 }
 
 #[test]
@@ -658,16 +658,19 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
+    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn valid_documents_are_read_as_serde_json_reads_them(json in document()) {
         compare(&json);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn mutated_documents_are_read_or_refused_as_serde_json_does(json in mutated()) {
         compare(&json);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn characters_of_json_in_any_order_are_read_or_refused_as_serde_json_does(
         json in "[\\[\\]{}:,\"\\\\ 019.eE+\\-tunlrafs]{0,12}"
     ) {
@@ -675,6 +678,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn any_bytes_are_read_or_refused(
         mut json in prop::collection::vec(
             prop_oneof![any::<u8>(), prop::sample::select(b"[]{}:,\"\\u019 d8".to_vec())], 0..40
@@ -688,6 +692,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn what_is_written_is_read_back(
         text in any_text(),
         pairs in prop::collection::vec((any_text(), any_text()), 0..5)
