@@ -212,7 +212,7 @@ fn answer(import: &str, body: usize) -> Option<Arc<[u8]>> {
         "id_uuid" => b"019aafc2-9a00-7cc3-98c4-dc0c0c07398f",
         "timestamp" => b"2026-11-23T14:00:00Z",
         // 100 seconds to live, and the value.
-        "spark_get" => b"\x64\0\0\041",
+        "spark_get" => b"\x64\0\0\x0041",
         "plasma_increment" | "plasma_decrement" => b"\x2a\0\0\0\0\0\0\0",
         "ws_conn_id" => b"019aafc2-9a00-7cc3-98c4-dc0c0c073990",
         "ws_event_type" => b"message",
