@@ -2,7 +2,7 @@
 //!
 //! - `dlmalloc` sets the crate of that name as the global allocator: it frees and reuses in any
 //!   order, and grows the module's memory as it needs.
-//! - `arena-alloc` sets [`ArenaAlloc`]: it takes memory from the SDK's arena, by the arena's rules.
+//! - `arena-alloc` sets `ArenaAlloc`: it takes memory from the SDK's arena, by the arena's rules.
 //!   It is much smaller, and it is enough for a flare that builds a few strings per invocation.
 //!
 //! With both, `dlmalloc` is the one. Flares that use `std` have a heap already and need neither. On
