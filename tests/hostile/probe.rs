@@ -396,6 +396,24 @@ calls! {
         e.show();
         f
     };
+    {
+        // The host may allocate in a call that gives nothing, and return that from another.
+        ws::close(1000);
+        let built = text::build(("built ", Hex(0xbead)));
+        let body = request::body();
+        if let Ok(built) = &built {
+            assert!(*built == "built bead");
+        }
+        body.show();
+        logging::info("a");
+        let more = text::build(("more", 1_u32));
+        spark::get("k").show();
+        if let Ok(more) = &more {
+            assert!(*more == "more1");
+        }
+        more.show();
+        built
+    };
     text::from_utf8(&request::body());
     {
         let mut buffer = [0; 64];
