@@ -614,17 +614,17 @@ fn contents() -> Vec<Vec<u8>> {
         r#" true , false , null , { } , [ ] , "x" ] } "#,
     );
     contents.push(envelope.into());
-    // Cut off everywhere, and one byte changed everywhere.
+    // Cut off at every other byte, and every other byte changed.
     let mut random = Random(SEED);
     for at in 0..envelope.len() {
-        contents.push(envelope.as_bytes()[..at].to_vec());
-        let mut changed = envelope.as_bytes().to_vec();
-        changed[at] = match random.below(3) {
-            0 => random.next() as u8,
-            1 => b"\"\\{}[],:\0 \x1f\x80\xff"[random.below(13)],
-            _ => changed[at] ^ 1 << random.below(8),
-        };
-        contents.push(changed);
+        let mut bytes = envelope.as_bytes().to_vec();
+        match (at % 2, random.below(3)) {
+            (0, _) => bytes.truncate(at),
+            (_, 0) => bytes[at] = random.next() as u8,
+            (_, 1) => bytes[at] = b"\"\\{}[],:\0 \x1f\x80\xff"[random.below(13)],
+            _ => bytes[at] ^= 1 << random.below(8),
+        }
+        contents.push(bytes);
     }
     let list = r#"["hits","a\u0062","","\ud800","\ud83d\ude00","a"]"#;
     for at in 0..=list.len() {
@@ -878,7 +878,7 @@ fn every_call_survives_every_trick() {
 fn long_lives_survive_anything() {
     let mut random = Random(SEED);
     let calls = calls(&mut Run::new(SEED)).len();
-    for seed in 0..4 {
+    for seed in 0..2 {
         let mut run = Run::new(SEED + seed);
         for step in 0..4000 {
             // All but the last, which leaks.
