@@ -22,9 +22,9 @@
 //!
 //! # Modules
 //!
-//! Each module is a cargo feature of the same name; `default` has them all. A flare that counts
-//! bytes says `default-features = false` and names its own. The imports of the others can then not
-//! appear in its Wasm, and nobody can call them by mistake.
+//! Each module is a cargo feature of the same name; `default` has them all, and `json`. A flare that
+//! counts bytes says `default-features = false` and names its own. The imports of the others can
+//! then not appear in its Wasm, and nobody can call them by mistake.
 //!
 //! | module | what it does | capability of the flare's configuration |
 //! |---|---|---|
@@ -69,21 +69,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 // A flare without some of the modules does not need all of the arena, of `text` and of `json`.
 #![cfg_attr(
-    not(all(
-        feature = "beam",
-        feature = "crypto",
-        feature = "encoding",
-        feature = "id",
-        feature = "json",
-        feature = "logging",
-        feature = "plasma",
-        feature = "request",
-        feature = "response",
-        feature = "secrets",
-        feature = "spark",
-        feature = "time",
-        feature = "ws",
-    )),
+    not(feature = "default"),
     allow(dead_code, unused_imports, unused_macros)
 )]
 
