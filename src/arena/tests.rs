@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use core::mem;
 use proptest::prelude::*;
+use std::boxed::Box;
 use std::string::{String, ToString};
 use std::thread_local;
 use std::vec::Vec;
@@ -316,6 +317,30 @@ fn a_lease_in_a_thread_local_outlives_the_thread() {
         static STASH: RefCell<Option<ArenaBytes>> = const { RefCell::new(None) };
     }
     let thread = std::thread::spawn(|| STASH.set(Some(leased(b"stashed"))));
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_is_borrowed_from_a_leaked_lease_outlives_the_thread() {
+    let kept: &'static [u8] = std::thread::spawn(|| &**Box::leak(Box::new(leased(b"kept"))))
+        .join()
+        .unwrap();
+    // Were the arena gone with its thread, the next thread's would lie there now.
+    let others: &'static [u8] = std::thread::spawn(|| {
+        let all = leased(&vec![b'x'; ARENA_BYTES]);
+        &**Box::leak(Box::new(all))
+    })
+    .join()
+    .unwrap();
+    assert_eq!(kept, b"kept");
+    assert!(others.iter().all(|byte| *byte == b'x'));
+}
+
+#[test]
+fn an_arena_is_not_built_on_the_stack() {
+    // A stack on which no arena fits.
+    let thread = std::thread::Builder::new().stack_size(ARENA_BYTES / 2);
+    let thread = thread.spawn(|| assert_eq!(at(&leased(b"a")), 0)).unwrap();
     thread.join().unwrap();
 }
 
