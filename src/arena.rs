@@ -418,6 +418,46 @@ unsafe fn bytes_of_mut<'a>(packed: Packed) -> &'a mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(start_of(packed), len_of(packed) as usize) }
 }
 
+/// A slice in one number, as the ABI packs it: functions take and return it in registers. (A slice
+/// proper is returned through memory, which costs some 20 bytes at each call.)
+#[derive(Clone, Copy)]
+pub(crate) struct PackedSlice<'a>(
+    #[cfg(target_family = "wasm")] (Packed, PhantomData<&'a [u8]>),
+    // Native addresses do not fit.
+    #[cfg(not(target_family = "wasm"))] &'a [u8],
+);
+
+#[cfg(target_family = "wasm")]
+impl<'a> PackedSlice<'a> {
+    #[inline(always)]
+    pub(crate) fn new(slice: &'a [u8]) -> PackedSlice<'a> {
+        let address = slice.as_ptr().expose_provenance() as u64;
+        // SAFETY: the address of a slice is not null.
+        let packed = unsafe { Packed::new_unchecked(address << 32 | slice.len() as u64) };
+        PackedSlice((packed, PhantomData))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self) -> &'a [u8] {
+        let packed = self.0.0.get();
+        let start = core::ptr::with_exposed_provenance((packed >> 32) as usize);
+        // SAFETY: address and length are those of a slice that lives as long as `'a`; `new` made
+        // the number of it, and nothing else does. Addresses and lengths have 32 bits.
+        unsafe { core::slice::from_raw_parts(start, packed as u32 as usize) }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl<'a> PackedSlice<'a> {
+    pub(crate) fn new(slice: &'a [u8]) -> PackedSlice<'a> {
+        PackedSlice(slice)
+    }
+
+    pub(crate) fn get(self) -> &'a [u8] {
+        self.0
+    }
+}
+
 /// Bytes that the host wrote into the arena, borrowed from there.
 ///
 /// Derefs to `[u8]`. While it lives, its bytes stay where they are; dropping it gives the space
@@ -773,7 +813,8 @@ pub struct Keys {
 impl Keys {
     /// The keys in a JSON array of strings, which is decoded where it lies; none if it is not JSON.
     pub(crate) fn new(json: ArenaBytes) -> Keys {
-        let json = json::flatten_lease(json).unwrap_or_default();
+        let json = json::flatten_lease(json).filter(|json| json.first() == Some(&b'['));
+        let json = json.unwrap_or_default();
         Keys {
             packed: ManuallyDrop::new(json).packed,
             at: 0,
@@ -791,7 +832,8 @@ impl Iterator for Keys {
         let json = unsafe { bytes_of(self.packed) };
         // A bracket or a comma, then the key.
         let start = self.at + 2;
-        let key = json::string(json.get(self.at as usize + 1..)?)?;
+        let key = PackedSlice::new(json.get(self.at as usize + 1..)?);
+        let key = json::string(key)?.get();
         let len = text::from_utf8(key)?.len();
         self.at = start + len as u32 + 1;
         let address = (self.packed.get() >> 32) + u64::from(start);

@@ -19,8 +19,7 @@
 
 use core::fmt;
 
-use crate::arena::{ArenaBytes, Draft, arena_refused, lease};
-use crate::json::Span;
+use crate::arena::{ArenaBytes, Draft, PackedSlice, arena_refused, lease};
 use crate::text::{self, Prepend, Sink};
 use crate::{abi, json};
 
@@ -206,13 +205,13 @@ impl FetchResponse {
     /// The value of a header as bytes: links no UTF-8 check.
     #[inline]
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        json::member(&self.answer, self.member("headers"), 2, name, 32).string(&self.answer)
+        let headers = self.member("headers");
+        Some(json::string(json::member(headers, json::INNER, name))?.get())
     }
 
     /// The headers, name (in lower case) and value, in the order in which the host gave them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let start = self.member("headers").start();
-        let headers = json::first_members(self.answer.get(start..).unwrap_or_default());
+        let headers = json::first_members(self.member("headers").get());
         headers.filter_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
     }
 
@@ -226,33 +225,36 @@ impl FetchResponse {
     /// The body as bytes: links no UTF-8 check.
     #[inline]
     pub fn body_bytes(&self) -> &[u8] {
-        self.member("body").string(&self.answer).unwrap_or_default()
+        match json::string(self.member("body")) {
+            Some(body) => body.get(),
+            None => b"",
+        }
     }
 
     #[inline(always)]
-    fn member(&self, name: &str) -> Span {
-        json::member(&self.answer, Span::ROOT, 1, name, 0)
+    fn member(&self, name: &str) -> PackedSlice<'_> {
+        json::member(PackedSlice::new(&self.answer), json::OUTER, name)
     }
 
     /// Decodes an answer; of equal members the first counts.
     #[inline]
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
         json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
-        let status = json::member(&answer, Span::ROOT, 1, "status", 0);
-        let start = status.start();
-        // Three digits, as every status code has.
-        let Some(&[a, b, c, b',' | b'}']) = answer.get(start..start + 4) else {
-            return Err(BeamError::DeserializeFailed);
-        };
-        let digit = |byte: u8| u32::from(byte).wrapping_sub(u32::from(b'0'));
-        let (a, b, c) = (digit(a), digit(b), digit(c));
-        if a == 0 || a > 9 || b > 9 || c > 9 || status.is_string() {
-            return Err(BeamError::DeserializeFailed);
+        let mut response = FetchResponse { status: 0, answer };
+        let mut status = 0;
+        for &byte in response.member("status").get() {
+            let digit = u32::from(byte).wrapping_sub(0x30);
+            // Three digits, as every status code has, and then the next member or the end.
+            if digit < 10 && status < 100 {
+                status = status * 10 + digit;
+            } else if status >= 100 && (byte == b',' || byte == b'}') {
+                response.status = status as u16;
+                return Ok(response);
+            } else {
+                break;
+            }
         }
-        Ok(FetchResponse {
-            status: (a * 100 + b * 10 + c) as u16,
-            answer,
-        })
+        Err(BeamError::DeserializeFailed)
     }
 }
 

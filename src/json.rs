@@ -44,14 +44,14 @@
 //!
 //! # Limits
 //!
-//! Values nest at most [`MAX_DEPTH`] deep. Lone surrogates (`\ud800`) become U+FFFD. Of equal member
-//! names the first counts.
+//! Values nest at most [`MAX_DEPTH`] deep. A lone surrogate (`\ud800` without its other half) is no
+//! character and refused. Of equal member names the first counts.
 
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZeroUsize;
 
-use crate::arena::ArenaBytes;
+use crate::arena::{ArenaBytes, PackedSlice};
 use crate::text::{self, Prepend, Sink};
 
 /// How deep arrays and objects may nest in what is read.
@@ -281,50 +281,160 @@ pub const fn literal<const N: usize>(open: &str, items: &[[Part; 3]], close: &st
 
 /// Ends a string in flattened JSON.
 const END: u8 = 0xff;
-/// Begins a string that is a value.
-const TEXT: u8 = 0xfe;
-/// Begins a string that is a name, with the depth of its object added, which is 1 and up, or
-/// [`DEEP`] at most.
+/// The first of the bytes that begin a string; see [`mark`].
+const MARKS: u32 = 0xf5;
+/// Begins the names (and strings) in the outermost object.
+pub(crate) const OUTER: u32 = mark(0b11);
+/// Begins those in an object that is a member of the outermost one.
+pub(crate) const INNER: u32 = mark(0b111);
+
+/// What begins a string. It tells where: `open` has one bit for each array (0) or object (1) around
+/// it, below a leading 1.
 ///
-/// So the members of an object that is not deep can be told from those of the objects inside of it
+/// So the members of the two outermost objects can be told from those of the objects inside of them
 /// without counting brackets.
-const NAME: u8 = 0xf8;
-const DEEP: u8 = 5;
-
-/// The grammar: three bytes a step, the state, what may come in it, the next state.
-///
-/// In a small letter, or `^` at the beginning, the text is between two things: `^` a value is next,
-/// `a` a value or `]`, `n` a name, `o` a name or `}`, `c` a colon. In a capital a value is complete:
-/// in `V` for good, in `A` to `D` it is a number that may go on, in `E` a word. In any other state a
-/// number or a word is not complete. What follows a comma depends on where it is. The digits 2 to 9
-/// are spelt like 1. The same as code takes more bytes.
-const GRAMMAR: &[u8; 147] = b"\
-    ^\"V^{o^[an\"cc:^o}Va]VV,_V}VV]V\
-    ^-0^0A^1B00A01BB0BB1BA.1B.110C11CC0CC1CAe2Be2Ce2AE2BE2CE22+32-320D21D30D31DD0DD1D\
-    ^t44r55u66eE^f77a88l99s6^n::u;;l<<lE";
-
-/// The step from a state with a byte. (Bytes are numbers of 32 bits here and below: those of 8 bits
-/// cost a mask each time they are looked at, 150 bytes in all.)
-fn step(state: u32, byte: u32) -> Option<u32> {
-    let byte = if byte.wrapping_sub(0x32) < 8 {
-        0x31
-    } else {
-        byte
-    };
-    let mut steps = GRAMMAR.chunks_exact(3);
-    let step = steps.find(|step| u32::from(step[0]) == state && u32::from(step[1]) == byte)?;
-    Some(step[2].into())
+const fn mark(open: u32) -> u32 {
+    MARKS - 1 + if open < 8 { open } else { 8 }
 }
 
-// The bytes and states that the code below names.
+/// A step of the grammar: the byte, and the state that comes next.
+type Step = [u8; 2];
+
+// The states: where in `GRAMMAR` the steps begin that may be taken, in bytes. (Counted in steps, the
+// compiler makes a mask of 64 bits of the last steps, which takes 25 bytes more.) White space may be before each
+// step of those up to `COLON`; those from there to `LAST_COMPLETE` have a complete value behind them,
+// which a number may go on; the others are in the middle of a number or a word.
+const VALUE_OR_CLOSE: u32 = 16;
+const VALUE: u32 = 18;
+const NAME_OR_CLOSE: u32 = 36;
+const NEXT_NAME: u32 = 38;
+const COLON: u32 = 40;
+const INTEGER: u32 = 42;
+const ZERO: u32 = 46;
+const COMPLETE: u32 = 52;
+const FRACTION: u32 = 58;
+const EXPONENT: u32 = 72;
+const LAST_COMPLETE: u32 = 80;
+const POINT: u32 = 82;
+const E: u32 = 86;
+const E_SIGN: u32 = 90;
+const MINUS: u32 = 94;
+const TRUE: u32 = 98;
+const FALSE: u32 = 104;
+const NULL: u32 = 112;
+
+// The bytes that the code below names.
 const QUOTE: u32 = 0x22;
 const COMMA: u32 = 0x2c;
 const OBJECT: u32 = 0x7b;
 const BACKSLASH: u32 = 0x5c;
-const NEXT_VALUE: u32 = 0x5e;
-const NEXT_NAME: u32 = 0x6e;
-const NEXT_COLON: u32 = 0x63;
-const COMPLETE: u32 = 0x56;
+const SMALL_U: u32 = 0x75;
+
+/// Marks the last step of a state; what has it not goes on with the next state's steps.
+const LAST: u8 = 0x80;
+
+/// The grammar. The digits 2 to 9 are spelt like 1. What follows a comma in an object is decided
+/// elsewhere. (The same as code takes more bytes.)
+const GRAMMAR: [Step; 59] = [
+    // No state: what is behind a backslash, and what it stands for.
+    [b'"', b'"'],
+    [b'\\', b'\\'],
+    [b'n', b'\n'],
+    [b'/', b'/'],
+    [b'r', b'\r'],
+    [b't', b'\t'],
+    [b'b', 0x08],
+    [b'f', 0x0c | LAST],
+    // VALUE_OR_CLOSE
+    [b']', COMPLETE as u8],
+    // VALUE
+    [b'"', COMPLETE as u8],
+    [b'{', NAME_OR_CLOSE as u8],
+    [b'[', VALUE_OR_CLOSE as u8],
+    [b'1', INTEGER as u8],
+    [b'0', ZERO as u8],
+    [b'-', MINUS as u8],
+    [b't', TRUE as u8],
+    [b'f', FALSE as u8],
+    [b'n', NULL as u8 | LAST],
+    // NAME_OR_CLOSE
+    [b'}', COMPLETE as u8],
+    // NEXT_NAME
+    [b'"', COLON as u8 | LAST],
+    // COLON
+    [b':', VALUE as u8 | LAST],
+    // INTEGER
+    [b'0', INTEGER as u8],
+    [b'1', INTEGER as u8],
+    // ZERO
+    [b'.', POINT as u8],
+    [b'e', E as u8],
+    [b'E', E as u8],
+    // COMPLETE
+    [b',', VALUE as u8],
+    [b'}', COMPLETE as u8],
+    [b']', COMPLETE as u8 | LAST],
+    // FRACTION
+    [b'0', FRACTION as u8],
+    [b'1', FRACTION as u8],
+    [b'e', E as u8],
+    [b'E', E as u8],
+    [b',', VALUE as u8],
+    [b'}', COMPLETE as u8],
+    [b']', COMPLETE as u8 | LAST],
+    // EXPONENT
+    [b'0', EXPONENT as u8],
+    [b'1', EXPONENT as u8],
+    [b',', VALUE as u8],
+    [b'}', COMPLETE as u8],
+    [b']', COMPLETE as u8 | LAST],
+    // POINT
+    [b'0', FRACTION as u8],
+    [b'1', FRACTION as u8 | LAST],
+    // E
+    [b'+', E_SIGN as u8],
+    [b'-', E_SIGN as u8],
+    // E_SIGN
+    [b'0', EXPONENT as u8],
+    [b'1', EXPONENT as u8 | LAST],
+    // MINUS
+    [b'0', ZERO as u8],
+    [b'1', INTEGER as u8 | LAST],
+    // TRUE
+    [b'r', (TRUE + 2) as u8 | LAST],
+    [b'u', (TRUE + 4) as u8 | LAST],
+    [b'e', COMPLETE as u8 | LAST],
+    // FALSE
+    [b'a', (FALSE + 2) as u8 | LAST],
+    [b'l', (FALSE + 4) as u8 | LAST],
+    [b's', (FALSE + 6) as u8 | LAST],
+    [b'e', COMPLETE as u8 | LAST],
+    // NULL
+    [b'u', (NULL + 2) as u8 | LAST],
+    [b'l', (NULL + 4) as u8 | LAST],
+    [b'l', COMPLETE as u8 | LAST],
+];
+
+/// Where the step from a state with a byte leads to; 0 if there is none.
+#[inline(never)] // used twice
+fn step(mut state: u32, byte: u32) -> u32 {
+    let is_2_to_9 = byte.wrapping_sub(0x32) < 8;
+    let byte = if is_2_to_9 { 0x31 } else { byte };
+    let grammar = GRAMMAR.as_flattened();
+    while let Some(&[taken_with, next]) = grammar
+        .get(state as usize..)
+        .and_then(|steps| steps.first_chunk())
+    {
+        if byte == u32::from(taken_with) {
+            return (next & !LAST).into();
+        }
+        if next & LAST != 0 {
+            break;
+        }
+        state += 2;
+    }
+    0
+}
 
 /// Checks a text and flattens it; the length of what it has become, or `None` if it is not JSON.
 ///
@@ -334,96 +444,95 @@ const COMPLETE: u32 = 0x56;
 pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
     let cells = Cell::from_mut(text).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
+    // Bytes are numbers of 32 bits: those of 8 bits cost a mask each time they are looked at.
+    macro_rules! get {
+        () => {
+            u32::from(input.next()?.get())
+        };
+    }
     // There is always a place to write to, because nothing gets longer.
     macro_rules! put {
         ($byte:expr) => {
-            if let Some(place) = output.next() {
-                place.set($byte as u8);
-            }
+            output.next()?.set($byte as u8)
         };
     }
 
-    let mut state = NEXT_VALUE;
+    let mut state = VALUE;
     // One bit for each open array (0) or object (1), below a leading 1.
     let mut open = 1_u32;
     while let Some(cell) = input.next() {
         let mut byte = u32::from(cell.get());
-        if byte <= 0x20 && 1_u64 << byte & 0x1_0000_2600 != 0 {
-            // White space: a number or a word ends here.
-            if state < 0x41 {
+        if matches!(byte, 0x20 | 0x09 | 0x0a | 0x0d) {
+            if state > LAST_COMPLETE {
                 return None;
             }
-            if state < COMPLETE {
+            if state > COLON {
+                // A number ends here.
                 state = COMPLETE;
             }
             continue;
         }
-        loop {
-            if let Some(next) = step(state, byte) {
-                state = next;
-                break;
-            }
-            // What may come in this state may come in those, too.
-            state = match state {
-                0x61 => NEXT_VALUE,
-                0x6f => NEXT_NAME,
-                0x41..COMPLETE => COMPLETE,
-                _ => return None,
-            };
+        state = step(state, byte);
+        if state == 0 {
+            return None;
         }
         if byte == QUOTE {
-            byte = TEXT.into();
-            if state == NEXT_COLON {
-                byte = u32::from(NAME) + (31 - open.leading_zeros()).min(DEEP.into());
-            }
-            // The high half of a surrogate pair, and where it was written to.
-            let (mut high, mut back) = (0, output.clone());
+            byte = mark(open);
             loop {
                 put!(byte);
-                byte = input.next()?.get().into();
+                byte >>= 8;
+                if byte != 0 {
+                    // The next byte of a character that was escaped.
+                    continue;
+                }
+                byte = get!();
                 if byte == QUOTE {
                     break;
                 }
                 if byte != BACKSLASH {
-                    // Control characters have to be escaped; the others are in no UTF-8.
-                    if byte.wrapping_sub(0x20) >= 0xf8 - 0x20 {
+                    // Control characters have to be escaped; the marks are in no UTF-8.
+                    if byte < 0x20 || byte >= MARKS {
                         return None;
                     }
                     continue;
                 }
-                byte = input.next()?.get().into();
-                if byte != 0x75 {
-                    let known = *b"\"\\/bfnrt\"\\/\x08\x0c\n\r\t";
-                    let at = known[..8]
-                        .iter()
-                        .position(|known| u32::from(*known) == byte)?;
-                    byte = known[at + 8].into();
+                byte = get!();
+                if byte != SMALL_U {
+                    byte = step(0, byte);
+                    if byte == 0 {
+                        return None;
+                    }
                     continue;
                 }
-                // `u` and four digits.
+                // Four hexadecimal digits; if they are half of a surrogate pair, those of the other.
+                let mut digits = 4;
                 byte = 0;
-                for _ in 0..4 {
-                    byte = byte << 4 | text::hex_value(input.next()?.get())?;
-                }
-                // Surrogates. The high half is U+FFFD, three bytes, until the low one follows.
-                if byte >> 10 == 0xdc00 >> 10 && high != 0 && back.len() - output.len() == 3 {
-                    output = back.clone();
-                    byte = 0x1_0000 + ((high & 0x3ff) << 10 | byte & 0x3ff);
-                    high = 0;
-                } else if byte >> 11 == 0xd800 >> 11 {
-                    high = if byte < 0xdc00 { byte } else { 0 };
-                    back = output.clone();
-                    byte = 0xfffd;
-                }
-                // UTF-8; the last byte is written above.
-                if byte >= 0x80 {
-                    let mut more = 1 + u32::from(byte >= 0x800) + u32::from(byte >= 0x1_0000);
-                    put!((byte >> (6 * more)).wrapping_sub(0x80 >> more));
-                    while more > 1 {
-                        more -= 1;
-                        put!(byte >> (6 * more) & 0x3f | 0x80);
+                while digits != 0 {
+                    byte = byte << 4 | text::hex_value(get!())?;
+                    digits -= 1;
+                    if digits == 0 && byte >> 11 == 0xd800 >> 11 {
+                        if get!() << 8 | get!() != BACKSLASH << 8 | SMALL_U {
+                            return None;
+                        }
+                        digits = 4;
                     }
-                    byte = byte & 0x3f | 0x80;
+                }
+                if byte > 0xffff {
+                    byte ^= 0xd800_dc00;
+                    if byte & 0xfc00_fc00 != 0 {
+                        return None;
+                    }
+                    byte = 0x1_0000 + byte - (byte >> 16) * 0xfc00;
+                }
+                // UTF-8: the first byte in the lowest bits, the others above it.
+                if byte >= 0x80 {
+                    let (mut more, mut limit) = (0, 0x40);
+                    while byte >= limit {
+                        more = (more | byte & 0x3f | 0x80) << 8;
+                        byte >>= 6;
+                        limit >>= 1;
+                    }
+                    byte |= more | 0x100 - 2 * limit;
                 }
             }
             byte = END.into();
@@ -433,19 +542,23 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
             }
             open = open << 1 | u32::from(byte == OBJECT);
         } else if byte == COMMA {
-            if open == 1 {
+            if open <= 1 {
                 return None;
             }
-            state = if open & 1 != 0 { NEXT_NAME } else { NEXT_VALUE };
+            if open & 1 != 0 {
+                state = NEXT_NAME;
+            }
         } else if byte | 0x20 == OBJECT + 2 {
-            if open == 1 || (open ^ byte >> 5) & 1 != 0 {
+            // Bit 5 tells a brace from a bracket. After one too many there is no 1 in `open`, and
+            // nothing but more of them is accepted.
+            if (open ^ byte >> 5) & 1 != 0 {
                 return None;
             }
             open >>= 1;
         }
         put!(byte);
     }
-    if open != 1 || !(0x41..=COMPLETE).contains(&state) {
+    if open != 1 || !(INTEGER..=LAST_COMPLETE).contains(&state) {
         return None;
     }
     NonZeroUsize::new(cells.len() - output.len())
@@ -457,77 +570,45 @@ pub(crate) fn flatten_lease(mut lease: ArenaBytes) -> Option<ArenaBytes> {
     Some(lease.truncate(len as u32))
 }
 
-/// The string at the beginning of flattened JSON, if it is one that is a value.
-pub(crate) fn string(json: &[u8]) -> Option<&[u8]> {
-    let (&TEXT, rest) = json.split_first()? else {
+/// The string at the beginning of flattened JSON, if there is one.
+#[inline] // shared
+pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
+    let [0xf5..=0xff, text @ ..] = json.get() else {
         return None;
     };
-    let len = rest.iter().position(|byte| *byte == END)?;
-    rest.get(..len)
+    let len = text.iter().position(|byte| *byte == END)?;
+    Some(PackedSlice::new(text.get(..len)?))
 }
 
-/// A value in flattened JSON: where it begins, and for a string where that ends; 0 for others.
+/// Looks for a member of an object in flattened JSON: what begins with its value, or nothing. Of
+/// several with this name it is the first one's.
 ///
-/// Packed into one number, low half and high half, because that is returned in a register.
-#[derive(Clone, Copy)]
-pub(crate) struct Span(u64);
-
-impl Span {
-    /// The root.
-    pub(crate) const ROOT: Span = Span(0);
-
-    /// Where the value begins, for a string behind its mark; behind everything if there is none.
-    pub(crate) fn start(self) -> usize {
-        self.0 as u32 as usize
-    }
-
-    /// Whether it is a string.
-    pub(crate) fn is_string(self) -> bool {
-        self.0 >> 32 != 0
-    }
-
-    /// The string, if it is one.
-    #[inline(always)]
-    pub(crate) fn string(self, json: &[u8]) -> Option<&[u8]> {
-        json.get(self.start()..(self.0 >> 32) as usize)
-    }
-}
-
-/// The member with this name of an object in flattened JSON, the names of which are at this depth,
-/// less than [`DEEP`]. The first one, if there are several.
-///
-/// `case` is 0, or 32 for a name in any ASCII case where those in the JSON are in lower case.
+/// The text is the root or begins with the value of one of its members, and `mark` is what begins
+/// the names in it: [`OUTER`] or [`INNER`]. Capitals in `name` stand for small letters.
 #[inline(never)] // shared
-pub(crate) fn member(json: &[u8], object: Span, depth: u8, name: &str, case: u8) -> Span {
-    let mut rest = json.get(object.start()..).unwrap_or_default().iter();
-    // A name that is less deep ends the object.
-    while rest.find(|byte| (NAME + 1..=NAME + depth).contains(*byte)) == Some(&(NAME + depth)) {
-        let mut name = name.bytes();
-        while let Some(found) = rest.next() {
-            let Some(mut expected) = name.next() else {
-                if *found == END {
-                    // Behind the colon.
-                    rest.next();
-                    let mut start = json.len() - rest.len();
-                    let mut end = 0;
-                    if rest.next() == Some(&TEXT) {
-                        start += 1;
-                        rest.find(|byte| **byte == END);
-                        end = json.len() - rest.len() - 1;
+pub(crate) fn member<'a>(json: PackedSlice<'a>, mark: u32, name: &str) -> PackedSlice<'a> {
+    let mut rest = json.get();
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        if u32::from(*byte) == mark {
+            if let Some((found, [END, b':', value @ ..])) = rest.split_at_checked(name.len()) {
+                if found.iter().zip(name.bytes()).all(|(found, byte)| {
+                    let mut expected = u32::from(byte);
+                    if expected.wrapping_sub(0x41) < 26 {
+                        expected |= 0x20;
                     }
-                    return Span((end as u64) << 32 | start as u64);
+                    u32::from(*found) == expected
+                }) {
+                    rest = value;
+                    break;
                 }
-                break;
-            };
-            if expected.is_ascii_uppercase() {
-                expected |= case;
             }
-            if *found != expected {
-                break;
-            }
+        } else if u32::from(*byte) == OUTER {
+            // The inner object ended before.
+            rest = b"";
         }
     }
-    Span(json.len() as u64)
+    PackedSlice::new(rest)
 }
 
 /// The members of the object at the beginning of flattened JSON.
@@ -652,7 +733,10 @@ impl<'a> Value<'a> {
 
     /// A string, un-escaped, as bytes: links no UTF-8 check.
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
-        string(self.0)
+        match self.0 {
+            [0xf5..=0xff, text @ .., END] => Some(text),
+            _ => None,
+        }
     }
 
     /// The member of an object with this name; of several the first.
@@ -690,7 +774,7 @@ fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
     while let Some((byte, behind)) = rest.split_first() {
         match *byte {
             END => in_string = false,
-            NAME..END => in_string = true,
+            0xf5.. => in_string = true,
             _ if in_string => {}
             b'{' | b'[' => open += 1,
             b'}' | b']' | b',' if open == 0 => break,
@@ -734,7 +818,7 @@ impl fmt::Debug for Value<'_> {
                 map.finish()
             }
             b'[' => f.debug_list().entries(self.elements()).finish(),
-            TEXT => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
+            0xf5.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
             b't' => f.write_str("true"),
             b'f' => f.write_str("false"),
             b'n' => f.write_str("null"),

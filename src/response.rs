@@ -18,6 +18,11 @@ pub fn set_header(name: &str, value: &str) {
     abi::resp_header_set(name.as_bytes(), value.as_bytes());
 }
 
+/// Sets a header to a value of bytes, such as a header's of an upstream's response.
+pub fn set_header_bytes(name: &str, value: &[u8]) {
+    abi::resp_header_set(name.as_bytes(), value);
+}
+
 /// Sets a header to a value built of [pieces](crate::text).
 ///
 /// # Errors
@@ -105,6 +110,14 @@ mod tests {
             FlareAction::Respond
         });
         assert_eq!(response.body, b"\0\xff\xfe");
+    }
+
+    #[test]
+    fn values_of_headers_may_be_bytes() {
+        let host = Host::new();
+        set_header_bytes("x-name", b"caf\xe9");
+        let call = &host.calls_of("resp_header_set")[0];
+        assert_eq!(call.bytes, [b"x-name".to_vec(), b"caf\xe9".to_vec()]);
     }
 
     #[test]

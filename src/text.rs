@@ -363,15 +363,15 @@ pub(crate) fn decode_char(first: u8, mut next: impl FnMut() -> Option<u8>) -> Op
     (code >= smallest && char::from_u32(code).is_some()).then_some(code)
 }
 
-/// The value of a hexadecimal digit in either case.
-pub(crate) fn hex_value(digit: u8) -> Option<u32> {
-    let decimal = digit.wrapping_sub(b'0');
-    let letter = (digit | 0x20).wrapping_sub(b'a');
-    match (decimal, letter) {
-        (0..10, _) => Some(decimal.into()),
-        (_, 0..6) => Some(u32::from(letter) + 10),
-        _ => None,
+/// The value of a hexadecimal digit in either case. (As a number of 32 bits, because one of 8 costs a
+/// mask wherever it is looked at.)
+pub(crate) fn hex_value(digit: u32) -> Option<u32> {
+    let decimal = digit.wrapping_sub(0x30);
+    if decimal < 10 {
+        return Some(decimal);
     }
+    let letter = (digit | 0x20).wrapping_sub(0x61);
+    if letter < 6 { Some(letter + 10) } else { None }
 }
 
 /// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or
@@ -381,7 +381,7 @@ pub(crate) fn decode_hex(text: &mut [u8]) -> Option<usize> {
     let mut decoded = text.iter();
     for pair in text.chunks(2) {
         let [high, low] = pair else { return None };
-        let byte = hex_value(high.get())? << 4 | hex_value(low.get())?;
+        let byte = hex_value(high.get().into())? << 4 | hex_value(low.get().into())?;
         decoded.next()?.set(byte as u8);
     }
     Some(text.len() / 2)

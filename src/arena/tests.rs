@@ -768,8 +768,8 @@ fn keys_are_read_out_of_json() {
         ("\t[ \"a\" ,\r\n\"b\" ] ", &["a", "b"]),
         (r#"["","\"\\\/\b\f\n\r\t"]"#, &["", "\"\\/\x08\x0c\n\r\t"]),
         (
-            r#"["\u00e9\ud83d\ude00\ud800","é"]"#,
-            &["\u{e9}\u{1f600}\u{fffd}", "\u{e9}"],
+            r#"["\u00e9\ud83d\ude00","é"]"#,
+            &["\u{e9}\u{1f600}", "\u{e9}"],
         ),
         // What is not JSON has no keys.
         ("", &[]),

@@ -130,6 +130,7 @@ fn drive(hold: usize) {
 
     response::set_status(200);
     response::set_header("a", "b");
+    response::set_header_bytes("a", &request::body());
     h.shown(response::set_header_pieces("a", ("b", request::url())));
     response::set_body(b"body");
     response::set_body_str("body");

@@ -265,6 +265,7 @@ calls! {
     request::body();
     response::set_status(599);
     response::set_header("a", "b");
+    response::set_header_bytes("a", &request::body());
     response::set_header_pieces("a", request::header("b"));
     response::set_header_pieces(&request::method(), (request::url(), i64::MIN, u64::MAX));
     response::set_body(&request::body());

@@ -309,6 +309,20 @@ pub async fn beam_json(wasm: &Path) {
         node.has_no_complaints();
     }
 
+    // An upstream that says no content type: then the flare says none either.
+    let answer = Response::builder().status(200).body("plain").unwrap();
+    let upstream = Upstream::start(answer).await;
+    let config = mapped("beam-json", "api.example.com", upstream.addr);
+    let node = Node::start(wasm, config, &[]).await;
+    let answer = get(node.addr).await;
+    assert_eq!(
+        (answer.status(), answer.text()),
+        (200, "plain"),
+        "{answer:?}"
+    );
+    assert_eq!(answer.header("content-type"), None, "{answer:?}");
+    node.has_no_complaints();
+
     let config = mapped("beam-json", "api.example.com", nobody().await);
     let node = Node::start(wasm, config, &[]).await;
     let answer = get(node.addr).await;

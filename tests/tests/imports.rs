@@ -27,6 +27,10 @@ const CALLS: &[(&str, &[Call])] = &[
             ("response::set_status(418)", &["resp_set_status"]),
             ("response::set_header(\"a\", \"b\")", &["resp_header_set"]),
             (
+                "response::set_header_bytes(\"a\", b\"b\")",
+                &["resp_header_set"],
+            ),
+            (
                 "response::set_header_pieces(\"a\", 1_u32)",
                 &["resp_header_set"],
             ),

@@ -1,7 +1,7 @@
 //! Posts JSON to an API and answers with what it answers.
 #![no_std]
 
-use flaron_sdk::{ArenaFull, FlareAction, beam, json, response};
+use flaron_sdk::{FlareAction, beam, json, response};
 
 flaron_sdk::handle_request!(post);
 flaron_sdk::panic_handler!();
@@ -16,11 +16,13 @@ const OPTIONS: &str = json!({
     "body": "{\"hello\":\"world\"}",
 });
 
-fn post() -> Result<FlareAction, ArenaFull> {
+fn post() -> FlareAction {
     match beam::fetch_json("https://api.example.com/echo", OPTIONS) {
         Ok(upstream) => {
             response::set_status(upstream.status);
-            response::set_header_pieces("content-type", upstream.header_bytes("content-type"))?;
+            if let Some(content_type) = upstream.header_bytes("content-type") {
+                response::set_header_bytes("content-type", content_type);
+            }
             response::set_body(upstream.body_bytes());
         }
         Err(_) => {
@@ -28,5 +30,5 @@ fn post() -> Result<FlareAction, ArenaFull> {
             response::set_body_str("upstream fetch failed");
         }
     }
-    Ok(FlareAction::Respond)
+    FlareAction::Respond
 }

@@ -8,12 +8,41 @@ pub const SPACES: [char; 4] = [' ', '\t', '\n', '\r'];
 /// Whether `json::parse` has to accept this.
 ///
 /// By `serde_json`, which here checks the grammar and neither UTF-8 nor surrogates nor the range of
-/// numbers. Known differences: deeper nesting than [`MAX_DEPTH`] is refused, and so are bytes that are
-/// in no UTF-8 (0xf8 and up). Other broken UTF-8 is refused when the string is read as `str`.
+/// numbers. Known differences: deeper nesting than [`MAX_DEPTH`] is refused, and so are lone surrogates
+/// and bytes that are in no UTF-8 (0xf5 and up). Other broken UTF-8 is refused when the string is read
+/// as `str`.
 pub fn acceptable(json: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(json).is_ok()
         && depth(json) <= MAX_DEPTH
-        && json.iter().all(|byte| *byte < 0xf8)
+        && json.iter().all(|byte| *byte < 0xf5)
+        && surrogates_are_paired(json)
+}
+
+/// Whether each half of a surrogate pair is beside its other half; of JSON.
+fn surrogates_are_paired(json: &[u8]) -> bool {
+    let mut rest = json;
+    // The high half that was escaped just before.
+    let mut high = false;
+    while let [first, behind @ ..] = rest {
+        let unit = match rest {
+            [b'\\', b'u', digits @ ..] => {
+                let digits = str::from_utf8(&digits[..4]).expect("hexadecimal digits");
+                Some(u16::from_str_radix(digits, 16).expect("hexadecimal digits"))
+            }
+            _ => None,
+        };
+        let low = matches!(unit, Some(0xdc00..=0xdfff));
+        if low != high {
+            return false;
+        }
+        high = matches!(unit, Some(0xd800..=0xdbff));
+        rest = match (unit, first) {
+            (Some(_), _) => &rest[6..],
+            (None, b'\\') => &rest[2..],
+            (None, _) => behind,
+        };
+    }
+    true
 }
 
 /// How deep arrays and objects nest in JSON.
@@ -77,8 +106,7 @@ pub fn members(json: &str) -> Vec<(String, &str)> {
     members.collect()
 }
 
-/// The text of a JSON string; lone surrogates become U+FFFD. Held against `serde_json` where that has no
-/// objection.
+/// The text of a JSON string. Held against `serde_json`.
 pub fn unescape(json: &str) -> String {
     let mut units = vec![];
     let mut chars = json[1..json.len() - 1].chars();
@@ -100,12 +128,9 @@ pub fn unescape(json: &str) -> String {
             other => other as u16,
         });
     }
-    let text = char::decode_utf16(units)
-        .map(|char| char.unwrap_or('\u{fffd}'))
-        .collect();
-    if let Ok(other) = serde_json::from_str::<String>(json) {
-        assert_eq!(text, other, "the oracles differ");
-    }
+    let text = String::from_utf16(&units).expect("no lone surrogate was accepted");
+    let other = serde_json::from_str::<String>(json).ok();
+    assert_eq!(Some(&text), other.as_ref(), "the oracles differ");
     text
 }
 
