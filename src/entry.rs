@@ -85,7 +85,7 @@ macro_rules! export_alloc {
     };
 }
 
-/// Makes an HTTP flare of a handler: a function without arguments that returns a
+/// Makes an HTTP flare of a handler: the name or path of a function without arguments that returns a
 /// [`FlareAction`], or a `Result` of one ([`Outcome`](crate::Outcome)).
 ///
 /// ```
@@ -107,15 +107,15 @@ macro_rules! export_alloc {
 /// and returns its action. For a flare that serves WebSockets too, use [`flare!`](crate::flare).
 #[macro_export]
 macro_rules! handle_request {
-    ($handler:ident $(,)?) => {
+    ($handler:expr $(,)?) => {
         $crate::__only_one_entry_macro!();
         $crate::export_alloc!();
         $crate::__export_http!($handler);
     };
 }
 
-/// Makes a WebSocket flare of three handlers, for `open`, `message` and `close`: functions without
-/// arguments that return nothing.
+/// Makes a WebSocket flare of three handlers, for `open`, `message` and `close`: the names or paths
+/// of functions without arguments that return nothing.
 ///
 /// ```
 /// # #[cfg(feature = "ws")]
@@ -140,7 +140,7 @@ macro_rules! handle_request {
 /// [`flare!`](crate::flare).
 #[macro_export]
 macro_rules! ws_handlers {
-    ($open:ident, $message:ident, $close:ident $(,)?) => {
+    ($open:expr, $message:expr, $close:expr $(,)?) => {
         $crate::__only_one_entry_macro!();
         $crate::export_alloc!();
         $crate::__export_ws!($open, $message, $close);
@@ -176,10 +176,10 @@ macro_rules! ws_handlers {
 #[macro_export]
 macro_rules! flare {
     (
-        request: $handler:ident,
-        open: $open:ident,
-        message: $message:ident,
-        close: $close:ident $(,)?
+        request: $handler:expr,
+        open: $open:expr,
+        message: $message:expr,
+        close: $close:expr $(,)?
     ) => {
         $crate::__only_one_entry_macro!();
         $crate::export_alloc!();
@@ -217,7 +217,8 @@ macro_rules! __only_one_entry_macro {
     };
 }
 
-/// Calls a handler. As an argument it is what an error about its type points at.
+/// Calls a handler. As an argument it is what an error about its type points at, if it has come
+/// through the macros as an `expr`: a name that was taken as an `ident` has the place of the macro.
 #[doc(hidden)]
 #[inline(always)]
 pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
@@ -227,7 +228,7 @@ pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_http {
-    ($handler:ident) => {
+    ($handler:expr) => {
         // SAFETY: the name is the one the host looks for, and none of the C library's.
         #[unsafe(no_mangle)]
         pub extern "C" fn handle_request() -> i64 {
@@ -240,12 +241,12 @@ macro_rules! __export_http {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_ws {
-    ($open:ident, $message:ident, $close:ident) => {
+    ($open:expr, $message:expr, $close:expr) => {
         $crate::__export_ws!(ws_open => $open);
         $crate::__export_ws!(ws_message => $message);
         $crate::__export_ws!(ws_close => $close);
     };
-    ($export:ident => $handler:ident) => {
+    ($export:ident => $handler:expr) => {
         // SAFETY: the name is the one the host looks for, and none of the C library's.
         #[unsafe(no_mangle)]
         pub extern "C" fn $export() -> i64 {
@@ -303,7 +304,7 @@ mod tests {
             request: on_request,
             open: on_open,
             message: on_message,
-            close: on_close,
+            close: handlers::on_close,
         }
 
         fn on_request() -> crate::FlareAction {
@@ -315,8 +316,10 @@ mod tests {
         fn on_message() {
             crate::ws::send(&crate::ws::event_data()).unwrap();
         }
-        fn on_close() {
-            crate::logging::info("closed");
+        mod handlers {
+            pub fn on_close() {
+                crate::logging::info("closed");
+            }
         }
     }
 

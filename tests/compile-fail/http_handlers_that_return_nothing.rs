@@ -1,5 +1,5 @@
 flaron_sdk::flare! {
-    request: page, //~ E0277 this handler returns `()`
+    request: page, //~ E0277 an HTTP handler returns `FlareAction`, or a `Result` of one, not `()`
     open: nothing,
     message: nothing,
     close: nothing,

@@ -1,4 +1,6 @@
-flaron_sdk::handle_request!(page); //~ E0277 an HTTP handler returns `FlareAction`, or a `Result` of one, not `String`
+flaron_sdk::handle_request!(
+    page, //~ E0277 this handler returns `String`
+);
 
 fn page() -> String {
     String::new()

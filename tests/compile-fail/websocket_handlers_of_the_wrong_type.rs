@@ -1,6 +1,6 @@
 flaron_sdk::ws_handlers!(
-    open,    //~ E0308 open
-    message, //~ E0308 message
+    open,    //~ E0308 expected fn pointer, found fn item
+    message, //~ E0308 incorrect number of function parameters
     close,
 );
 
