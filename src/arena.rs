@@ -359,8 +359,9 @@ fn allocated(returned: i64) -> Option<u32> {
     let (leased, pending) = (LEASED.get(), PENDING.get());
     PENDING.set(0);
     // An offset below `leased`, that of 0 ("no result") among them, wraps around and is too large.
+    // (One comparison of 64 bits takes up to 7 bytes less than two of 32, in which nothing overflows.)
     let start = offset(returned).wrapping_sub(leased);
-    if start > pending || length(returned) > pending - start {
+    if u64::from(start) + u64::from(length(returned)) > u64::from(pending) {
         return None;
     }
     Some(leased + pending)
