@@ -11,4 +11,5 @@ mod origin;
 mod process;
 mod socket;
 mod status;
+mod toolchain;
 mod websocket;
