@@ -108,7 +108,11 @@ fn is_for_native_code(variable: &OsString) -> bool {
 
 /// Where the flares are built: a folder in the target folder of this program, which the tests of
 /// the repository use as well.
-fn target_dir() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// When this program is not in such a folder.
+pub(crate) fn target_dir() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program
         .ancestors()

@@ -8,6 +8,7 @@
 //! | [`fuel`] | the instructions of an invocation, and the gate |
 //! | [`speed`] | the times of the flares |
 //! | [`end_to_end`] | requests per second through the edge |
+//! | [`load`] | the edge under load, beside another server |
 //! | [`micro`] | the loops over data, natively |
 //! | [`clock`] | measuring time on a machine that does other things as well |
 //! | [`report`] | tables, targets and the plot |
@@ -20,6 +21,7 @@ pub mod end_to_end;
 pub mod flares;
 pub mod fuel;
 pub mod host;
+pub mod load;
 pub mod micro;
 pub mod report;
 pub mod speed;

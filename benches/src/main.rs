@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use flaron_benches::flares;
 use flaron_benches::fuel::{self, Baseline};
 use flaron_benches::host::{BODY, Machine};
+use flaron_benches::load;
 use flaron_benches::report::Report;
 use wasmtime::{Result, bail};
 
@@ -15,7 +16,9 @@ usage: cargo run -p flaron-benches -- COMMAND
   fuel --bless      accept them
   fuel --published  print them beside those of the published SDK's flares
   report            measure everything and write benches/RESULTS.md and benches/results.svg
-  report --quick    the same with too few samples for good numbers, printed only";
+  report --quick    the same with too few samples for good numbers, printed only
+  load              the edge under load beside `wasmtime serve`; with --write into edge/README.md.
+                    Also --rounds N, --seconds N, --connections N, --threads N";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +30,9 @@ fn main() -> ExitCode {
         ["report"] => Report::measure(false).and_then(|report| report.write()),
         ["report", "--quick"] => {
             Report::measure(true).map(|report| print!("{}", report.markdown()))
+        }
+        ["load", ref options @ ..] => {
+            load::Settings::parse(options).and_then(|settings| load::run(&settings))
         }
         _ => {
             eprintln!("{USAGE}");

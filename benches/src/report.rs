@@ -363,7 +363,7 @@ fn length(bytes: usize) -> String {
 }
 
 /// The processor and how much of it there is.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()

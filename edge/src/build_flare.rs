@@ -105,14 +105,7 @@ fn artifact(messages: &[u8], manifest: &Path) -> Option<Built> {
 
 /// Installs the Wasm target for the toolchain that is used in `folder`, if it is not there.
 fn ensure_target(folder: &Path) -> Result<()> {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let libdir = Command::new(rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .current_dir(folder)
-        .output()
-        .map_err(|error| Error::new(format!("cannot run rustc: {error}; is Rust installed?")))?;
-    let libdir = String::from_utf8_lossy(&libdir.stdout).trim().to_owned();
-    if !libdir.is_empty() && Path::new(&libdir).is_dir() {
+    if has_target(folder)? {
         return Ok(());
     }
     eprintln!("The Rust target {TARGET} is missing; installing it: rustup target add {TARGET}");
@@ -121,15 +114,46 @@ fn ensure_target(folder: &Path) -> Result<()> {
         .current_dir(folder)
         .status();
     match added {
-        Ok(status) if status.success() => Ok(()),
+        // There may be two Rusts, and the one that is used is not rustup's.
+        Ok(status) if status.success() && has_target(folder)? => Ok(()),
+        Ok(status) if status.success() => Err(Error::new(format!(
+            "rustup installed the target {TARGET}, but `{}` is not rustup's and does not have it; \
+             put rustup's (~/.cargo/bin) before it in PATH, or install the target the way that \
+             Rust was installed",
+            rustc().to_string_lossy()
+        ))),
         Ok(_) => Err(Error::new(format!(
             "rustup could not install the target {TARGET}; it says why above"
         ))),
         Err(error) => Err(Error::new(format!(
             "the Rust target {TARGET} is missing, and rustup cannot be run to install it \
-             ({error}); install the target the way this Rust was installed"
+             ({error}); install Rust through rustup (https://rustup.rs), or the target the way \
+             this Rust was installed (Debian: the package libstd-rust-dev-wasm32), or give a \
+             .wasm file that was built elsewhere"
         ))),
     }
+}
+
+/// Whether the toolchain that is used in `folder` has the Wasm target.
+fn has_target(folder: &Path) -> Result<bool> {
+    let rustc = rustc();
+    let libdir = Command::new(&rustc)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .current_dir(folder)
+        .output()
+        .map_err(|error| {
+            Error::new(format!(
+                "cannot run {}: {error}; building a flare needs Rust (https://rustup.rs)",
+                rustc.to_string_lossy()
+            ))
+        })?;
+    // It tells the folder whether it is there or not.
+    let libdir = String::from_utf8_lossy(&libdir.stdout).trim().to_owned();
+    Ok(!libdir.is_empty() && Path::new(&libdir).is_dir())
+}
+
+fn rustc() -> std::ffi::OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
 #[cfg(test)]

@@ -38,8 +38,11 @@ pub fn cargo(folder: &Path) -> Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         // What a CI sets for native code (`-D warnings`, coverage) would replace the flags that
-        // flares are linked with, and their build everything anew.
+        // flares are linked with, and their build everything anew. So would what cargo told this
+        // test of its own package: there are build scripts that run again when it changes.
         if text.ends_with("RUSTFLAGS")
+            || text.starts_with("CARGO_PKG_")
+            || text.starts_with("CARGO_MANIFEST_")
             || text.ends_with("RUSTC_WRAPPER")
             || text.ends_with("RUSTC_WORKSPACE_WRAPPER")
             || text.starts_with("CARGO_PROFILE_")

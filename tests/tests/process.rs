@@ -2,13 +2,21 @@
 #![cfg(unix)]
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use flaron_tests::cargo::{cargo, ensure_wasm_target, example, target_dir, workspace};
+use bytes::Bytes;
+use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, example, target_dir, workspace};
 use flaron_tests::http::{get, send};
 use flaron_tests::process::Process;
 use flaron_tests::until;
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
 /// The command of the README.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,7 +68,7 @@ async fn what_cannot_be_served_is_an_error_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("bad.wasm");
         std::fs::write(&file, content).unwrap();
-        let edge = tokio::task::block_in_place(flaron_tests::cargo::edge_binary);
+        let edge = tokio::task::block_in_place(edge_binary);
         let output = std::process::Command::new(edge)
             .arg("run")
             .arg(&file)
@@ -159,6 +167,177 @@ async fn plasma_counter_converges_on_three_processes() {
     }
     // What the flare says is what the status page says.
     assert_eq!(second.count("global hits: ").await, sum + 1);
+}
+
+/// `--watch` on a crate: what is saved is served, what does not compile changes nothing, and no
+/// connection is lost either way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watched_crate_is_built_and_loaded_when_its_sources_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = folder.path().join("flare");
+    tokio::task::block_in_place(|| watched_crate(folder.path()));
+    let mut command = std::process::Command::new(tokio::task::block_in_place(edge_binary));
+    command.arg("run").arg(&flare).arg("--watch");
+    command.args(["--listen", "127.0.0.1:0"]);
+    command.env("CARGO_TARGET_DIR", folder.path().join("target"));
+    let mut edge = Process::of(command).await;
+    let mut connection = KeepAlive::open(edge.addr).await;
+    assert_eq!(connection.get().await, "one");
+    let mut socket = open_socket(edge.addr).await;
+    assert_eq!(ask_socket(&mut socket).await, "one");
+
+    // Another text in the flare's own source: a file of a module, not `lib.rs`.
+    let source = flare.join("src/text.rs");
+    std::fs::write(&source, "pub const TEXT: &str = \"two\";\n").unwrap();
+    until("answer of the new source", async || {
+        let text = connection.get().await;
+        assert!(text == "one" || text == "two", "{text}");
+        (text == "two").then_some(())
+    })
+    .await;
+    // A WebSocket keeps the instance it has; one that is opened now gets the new flare.
+    assert_eq!(ask_socket(&mut socket).await, "one");
+    let mut second = open_socket(edge.addr).await;
+    assert_eq!(ask_socket(&mut second).await, "two");
+
+    // A source that does not compile.
+    std::fs::write(&source, "pub const TEXT: &str = 2;\n").unwrap();
+    edge.told("Not reloaded, watched_flare goes on as it was: ")
+        .await;
+    let printed = edge.printed();
+    for part in [
+        "error[E0308]: mismatched types",
+        "src/text.rs:1",
+        "building the flare in ",
+    ] {
+        assert!(printed.contains(part), "{part} is not in:\n{printed}");
+    }
+    assert_eq!(connection.get().await, "two");
+    assert_eq!(ask_socket(&mut socket).await, "one");
+    assert_eq!(ask_socket(&mut second).await, "two");
+
+    // Repaired, with a text from the crate beside it, which nobody named to the edge.
+    std::fs::write(
+        folder.path().join("words/src/lib.rs"),
+        "#![no_std]\npub const WORD: &str = \"three\";\n",
+    )
+    .unwrap();
+    std::fs::write(&source, "pub use words::WORD as TEXT;\n").unwrap();
+    until("answer of the repaired source", async || {
+        (connection.get().await == "three").then_some(())
+    })
+    .await;
+    // That crate counts from then on.
+    std::fs::write(
+        folder.path().join("words/src/lib.rs"),
+        "#![no_std]\npub const WORD: &str = \"four\";\n",
+    )
+    .unwrap();
+    until("answer of the crate beside", async || {
+        (connection.get().await == "four").then_some(())
+    })
+    .await;
+    assert_eq!(ask_socket(&mut socket).await, "one");
+    assert_eq!(ask_socket(&mut second).await, "two");
+
+    let failed = edge.status().await["flares"][0]["errors"].clone();
+    assert_eq!(failed, 0, "{}", edge.printed());
+}
+
+/// Makes the crate `flare`, which answers with a text by HTTP and WebSocket, and beside it the
+/// crate `words`, which it can use.
+fn watched_crate(folder: &Path) {
+    ensure_wasm_target();
+    let sdk = workspace();
+    let files = [
+        (
+            "flare/Cargo.toml",
+            format!(
+                "[package]\nname = \"watched-flare\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+                 [lib]\ncrate-type = [\"cdylib\"]\n\
+                 [dependencies]\nwords = {{ path = \"../words\" }}\n\
+                 flaron-sdk = {{ path = {sdk:?}, default-features = false, \
+                 features = [\"response\", \"ws\"] }}\n\
+                 [profile.release]\npanic = \"abort\"\n[workspace]\n"
+            ),
+        ),
+        (
+            "flare/src/lib.rs",
+            "#![no_std]\n\
+             mod text;\n\
+             use flaron_sdk::{FlareAction, response, ws};\n\
+             flaron_sdk::flare! { request: answer, open: open, message: message, close: close }\n\
+             flaron_sdk::panic_handler!();\n\
+             fn answer() -> FlareAction {\n\
+             response::set_body_str(text::TEXT);\n\
+             FlareAction::Respond\n\
+             }\n\
+             fn open() {}\n\
+             fn message() {\n\
+             let _ = ws::send_text(text::TEXT);\n\
+             }\n\
+             fn close() {}\n"
+                .to_owned(),
+        ),
+        (
+            "flare/src/text.rs",
+            "pub const TEXT: &str = \"one\";\n".to_owned(),
+        ),
+        (
+            "words/Cargo.toml",
+            "[package]\nname = \"words\"\nversion = \"0.0.0\"\nedition = \"2024\"\n".to_owned(),
+        ),
+        ("words/src/lib.rs", "#![no_std]\n".to_owned()),
+    ];
+    for (file, text) in files {
+        let file = folder.join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    // The versions that the workspace has: nothing is asked of the registry.
+    std::fs::copy(sdk.join("Cargo.lock"), folder.join("flare/Cargo.lock")).unwrap();
+}
+
+/// One connection for several requests. If it ends, the next request fails.
+struct KeepAlive(SendRequest<Empty<Bytes>>);
+
+impl KeepAlive {
+    async fn open(addr: SocketAddr) -> KeepAlive {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        KeepAlive(sender)
+    }
+
+    /// The body of `GET /`, which must succeed.
+    async fn get(&mut self) -> String {
+        let request = http::Request::get("/").header("host", "localhost");
+        let sent = self.0.send_request(request.body(Empty::new()).unwrap());
+        let response = sent.await.expect("the connection goes on");
+        assert_eq!(response.status(), 200, "{response:?}");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+}
+
+async fn open_socket(addr: SocketAddr) -> WebSocketStream<TcpStream> {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let url = format!("ws://{addr}/");
+    let opened = tokio_tungstenite::client_async(url, stream).await;
+    opened.unwrap().0
+}
+
+/// What the flare answers to a message.
+async fn ask_socket(socket: &mut WebSocketStream<TcpStream>) -> String {
+    socket.send(Message::text("?")).await.unwrap();
+    loop {
+        match socket.next().await.expect("the connection goes on") {
+            Ok(Message::Text(text)) => return text.to_string(),
+            // The edge asks whether the client is still there.
+            Ok(Message::Ping(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// One request to `plasma-counter`, which must succeed.

@@ -1,5 +1,6 @@
 //! The edge from outside: hand-written guests, in-process requests and real sockets.
 
+mod generated;
 mod guest;
 mod hostile_clients;
 mod hostile_guests;
@@ -11,4 +12,5 @@ mod origin;
 mod process;
 mod socket;
 mod status;
+mod toolchain;
 mod websocket;

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, RESPOND, http_guest};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
 const LONG: Duration = Duration::from_secs(30);
 
 /// A running `flaron-edge run`; killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
     lines: Receiver<String>,
     addr: SocketAddr,
@@ -22,14 +22,18 @@ struct Process {
 impl Process {
     /// Starts it on a free port and waits until it serves.
     fn start(args: &[&str]) -> Process {
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(PROGRAM);
+        command
             .args(["run", "--listen", "127.0.0.1:0"])
             .args(args)
             .env("FLARON_PEER_TOKEN", "token-of-this-test")
-            .env_remove("CARGO_TARGET_DIR")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .env_remove("CARGO_TARGET_DIR");
+        Process::of(command)
+    }
+
+    /// Runs a command that is it, until it serves.
+    pub fn of(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (send, lines) = channel();
         std::thread::spawn(move || {
@@ -65,7 +69,7 @@ impl Process {
     }
 
     /// The body of GET `path`.
-    fn get(&self, path: &str) -> String {
+    pub fn get(&self, path: &str) -> String {
         get(self.addr, path)
     }
 
