@@ -24,6 +24,15 @@ macro_rules! codes {
                 if code == 0 { Ok(()) } else { Err($name::from_code(code)) }
             }
 
+            /// What a status code says, if what was to be sent did fit.
+            #[allow(dead_code)] // not every module sends pieces
+            pub(crate) fn sent(code: Result<i32, crate::ArenaFull>) -> Result<(), $name> {
+                match code {
+                    Ok(code) => $name::check(code),
+                    Err(crate::ArenaFull) => Err($name::ArenaFull),
+                }
+            }
+
             /// The error of a code that is not 0.
             pub(crate) fn from_code(code: i32) -> $name {
                 match code {

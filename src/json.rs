@@ -491,7 +491,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
                 }
                 if byte != BACKSLASH {
                     // Control characters have to be escaped; the marks are in no UTF-8.
-                    if byte < 0x20 || byte >= MARKS {
+                    if !(0x20..MARKS).contains(&byte) {
                         return None;
                     }
                     continue;
@@ -532,7 +532,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
                         byte >>= 6;
                         limit >>= 1;
                     }
-                    byte |= more | 0x100 - 2 * limit;
+                    byte |= more | (0x100 - 2 * limit);
                 }
             }
             byte = END.into();

@@ -4,7 +4,7 @@
 //! its own part. Other nodes see a change a moment later. Keys and values are held to the same
 //! limits as Spark's; writing needs the capability `writes_plasma_kv`.
 
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, Keys, lease, lease_or_empty, read};
+use crate::arena::{ArenaBytes, ArenaStr, Draft, Keys, lease, lease_or_empty, read};
 use crate::{abi, text};
 
 /// Reads a value.
@@ -36,10 +36,9 @@ pub fn set(key: &str, value: &[u8]) -> Result<(), PlasmaError> {
 /// What the host answers, and [`PlasmaError::ArenaFull`] when the value does not fit into the free
 /// part of the arena.
 pub fn set_pieces(key: &str, value: impl text::Pieces) -> Result<(), PlasmaError> {
-    match Draft::send(value, |value| abi::plasma_set(key.as_bytes(), value)) {
-        Ok(code) => PlasmaError::check(code),
-        Err(ArenaFull) => Err(PlasmaError::ArenaFull),
-    }
+    PlasmaError::sent(Draft::send(value, |value| {
+        abi::plasma_set(key.as_bytes(), value)
+    }))
 }
 
 /// Deletes a key.

@@ -68,12 +68,9 @@ pub fn set_pieces(
     value: impl crate::text::Pieces,
     ttl_secs: u32,
 ) -> Result<(), SparkError> {
-    match Draft::send(value, |value| {
+    SparkError::sent(Draft::send(value, |value| {
         abi::spark_set(key.as_bytes(), value, ttl_secs as i32)
-    }) {
-        Ok(code) => SparkError::check(code),
-        Err(_) => Err(SparkError::ArenaFull),
-    }
+    }))
 }
 
 /// Deletes a key, if it is there. The host reports no error.

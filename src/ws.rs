@@ -4,7 +4,7 @@
 //! event. The arena does not: each event starts with all of it free that no lease holds.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft, lease_or_empty, lease_unless_empty};
+use crate::arena::{ArenaBytes, ArenaStr, Draft, lease_or_empty, lease_unless_empty};
 use crate::text::Pieces;
 
 /// Sends a message to the client.
@@ -32,10 +32,7 @@ pub fn send_text(text: &str) -> Result<(), WsSendError> {
 /// As [`send`], and [`WsSendError::ArenaFull`] when the message does not fit into the free part of
 /// the arena.
 pub fn send_pieces(message: impl Pieces) -> Result<(), WsSendError> {
-    match Draft::send(message, abi::ws_send) {
-        Ok(code) => WsSendError::check(code),
-        Err(ArenaFull) => Err(WsSendError::ArenaFull),
-    }
+    WsSendError::sent(Draft::send(message, abi::ws_send))
 }
 
 /// Closes the connection with a status code of RFC 6455: 1000 for a normal end, 1008 for a breach

@@ -217,13 +217,13 @@ impl Crate {
         let folder = flares_dir().join("crates").join(name);
         write(&folder.join("src/lib.rs"), "#![no_std]\n");
         // The linker flags of this repository, as the README has them for a flare of one's own.
-        let config = fs::read_to_string(sdk.join(".cargo/config.toml")).unwrap();
-        write(&folder.join(".cargo/config.toml"), &config);
-        Crate {
+        let krate = Crate {
             folder,
             manifest,
             targets: Vec::new(),
-        }
+        };
+        krate.add_config("");
+        krate
     }
 
     /// Adds a source file as a target of its own.
@@ -236,6 +236,13 @@ impl Crate {
             "[[example]]\nname = {name:?}\ncrate-type = [\"cdylib\"]\n"
         ));
         self.targets.push(name.to_owned());
+    }
+
+    /// Adds something to the crate's `.cargo/config.toml`.
+    pub fn add_config(&self, text: &str) {
+        let config = fs::read_to_string(workspace().join(".cargo/config.toml")).unwrap();
+        let file = self.folder.join(".cargo/config.toml");
+        write(&file, &format!("{config}\n{text}"));
     }
 
     /// Cargo, to do something with the crate.
