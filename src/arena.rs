@@ -403,8 +403,11 @@ fn start_of(packed: Packed) -> *mut u8 {
 ///
 /// The block is empty or lies in the arena, and nothing writes to it as long as `'a` lasts.
 unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
-    // SAFETY: the arena's bytes are always initialised; the rest is the caller's promise. The
-    // address of an empty block is not null.
+    // SAFETY: the arena's bytes are always initialised: zeros at first, then what the host wrote or
+    // what was copied from slices of bytes. (With `arena-alloc` the guest's heap writes there too,
+    // padding among it; but such a block comes to light only after `guest_alloc` gave it to the host,
+    // for all that Rust knows to write on it.) The rest is the caller's promise. The address of an
+    // empty block is not null.
     unsafe { core::slice::from_raw_parts(start_of(packed), len_of(packed) as usize) }
 }
 
@@ -621,8 +624,8 @@ impl Deref for ArenaStr {
             let bytes = unsafe { bytes_of(self.0.packed) };
             at = text::valid_up_to(bytes, at);
             if at == len {
-                // All of it has been found valid, up to the last repair and from there on.
-                return valid_str(bytes);
+                // SAFETY: all of it has been found valid, up to the last repair and from there on.
+                return unsafe { valid_str(bytes) };
             }
             // SAFETY: `at < len`, so the byte is the lease's. Nobody looks at it: all public ways
             // to a borrow of the bytes lead through here (`into_bytes` ends the lease), the first
@@ -632,10 +635,26 @@ impl Deref for ArenaStr {
     }
 }
 
-/// The bytes as text, which the caller has just found valid: see [`text::valid_up_to`].
-pub(crate) fn valid_str(bytes: &[u8]) -> &str {
+/// The bytes as text, if they are UTF-8.
+#[inline(always)]
+pub(crate) fn checked_str(bytes: &[u8]) -> Option<&str> {
+    if text::valid_up_to(bytes, 0) < bytes.len() {
+        return None;
+    }
+    // SAFETY: no byte of them is found invalid.
+    Some(unsafe { valid_str(bytes) })
+}
+
+/// The bytes as text.
+///
+/// # Safety
+///
+/// [`text::valid_up_to`] has found all of them valid.
+unsafe fn valid_str(bytes: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(bytes).is_ok());
-    // SAFETY: both callers in this crate have run the check over all of `bytes`.
+    // SAFETY: `valid_up_to` lets whole characters through and nothing else: the bytes that the first
+    // announces, in the shortest form, up to U+10FFFF and no surrogate. That it did is the caller's
+    // promise.
     unsafe { core::str::from_utf8_unchecked(bytes) }
 }
 
@@ -756,7 +775,7 @@ impl Deref for Key {
         // SAFETY: `Keys::next` made it from a part of its block, to which nothing writes any more,
         // and checked that it is UTF-8. The block stays leased while a part of it lives:
         // `release_part` frees it only when nothing is alive.
-        valid_str(unsafe { bytes_of(self.packed) })
+        unsafe { valid_str(bytes_of(self.packed)) }
     }
 }
 

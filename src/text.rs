@@ -317,10 +317,7 @@ impl Sink for Tail<'_> {
 /// The bytes as text, if they are UTF-8: what `core::str::from_utf8` answers, in a fraction of
 /// its size.
 pub fn from_utf8(bytes: &[u8]) -> Option<&str> {
-    if valid_up_to(bytes, 0) < bytes.len() {
-        return None;
-    }
-    Some(crate::arena::valid_str(bytes))
+    crate::arena::checked_str(bytes)
 }
 
 /// Where UTF-8 ends to be valid: the index of the first byte, from `start` on, that begins no

@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 use core::mem;
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use proptest::prelude::*;
 use std::boxed::Box;
 use std::string::{String, ToString};
@@ -322,9 +323,14 @@ fn a_lease_in_a_thread_local_outlives_the_thread() {
 
 #[test]
 fn what_is_borrowed_from_a_leaked_lease_outlives_the_thread() {
-    let kept: &'static [u8] = std::thread::spawn(|| &**Box::leak(Box::new(leased(b"kept"))))
-        .join()
-        .unwrap();
+    // Miri is told where the leaked box is, or it reports it.
+    static LEAKED: AtomicPtr<ArenaBytes> = AtomicPtr::new(core::ptr::null_mut());
+    let thread = std::thread::spawn(|| {
+        let lease: &'static ArenaBytes = Box::leak(Box::new(leased(b"kept")));
+        LEAKED.store(core::ptr::from_ref(lease).cast_mut(), Relaxed);
+        &**lease
+    });
+    let kept: &'static [u8] = thread.join().unwrap();
     // Were the arena gone with its thread, the next thread's would lie there now.
     std::thread::spawn(|| drop(leased(&vec![b'x'; ARENA_BYTES])))
         .join()
