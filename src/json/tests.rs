@@ -640,19 +640,16 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn valid_documents_are_read_as_serde_json_reads_them(json in document()) {
         compare(&json);
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn mutated_documents_are_read_or_refused_as_serde_json_does(json in mutated()) {
         compare(&json);
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn characters_of_json_in_any_order_are_read_or_refused_as_serde_json_does(
         json in "[\\[\\]{}:,\"\\\\ 019.eE+\\-tunlrafs]{0,12}"
     ) {
@@ -660,7 +657,6 @@ proptest! {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn any_bytes_are_read_or_refused(
         mut json in prop::collection::vec(
             prop_oneof![any::<u8>(), prop::sample::select(b"[]{}:,\"\\u019 d8".to_vec())], 0..40
@@ -674,7 +670,6 @@ proptest! {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore)] // slow, and without any `unsafe`
     fn what_is_written_is_read_back(
         text in any_text(),
         pairs in prop::collection::vec((any_text(), any_text()), 0..5)

@@ -359,26 +359,27 @@ fn no_answer_is_survived() {
     survives(vec![Evil::Raw(0)]);
 }
 
+/// How many answers a host gives in turns. Under Miri, which needs ten seconds for all calls, each
+/// answer meets some of the calls; natively it meets every one.
+const IN_TURNS: usize = if cfg!(miri) { 9 } else { 1 };
+
 #[test]
 fn status_codes_of_every_kind_are_survived() {
-    for code in (-2..if cfg!(miri) { 2 } else { 20 }).chain([
-        i32::MIN.into(),
-        i32::MAX.into(),
-        i64::MIN,
-        i64::MAX,
-    ]) {
-        survives(vec![Evil::Raw(code)]);
+    let codes: Vec<i64> = (-2..20)
+        .chain([i32::MIN.into(), i32::MAX.into(), i64::MIN, i64::MAX])
+        .collect();
+    for codes in codes.chunks(IN_TURNS) {
+        survives(codes.iter().copied().map(Evil::Raw).collect());
     }
 }
 
 #[test]
 fn data_of_every_kind_is_survived() {
-    for data in adversarial() {
-        survives(vec![Evil::Data(data.clone())]);
-        if !cfg!(miri) {
-            survives(vec![Evil::Again(data.clone())]);
-            survives(vec![Evil::Twice(24, data)]);
-        }
+    for data in adversarial().chunks(IN_TURNS) {
+        let all = |evil: fn(Vec<u8>) -> Evil| data.iter().cloned().map(evil).collect();
+        survives(all(Evil::Data));
+        survives(all(Evil::Again));
+        survives(all(|data| Evil::Twice(24, data)));
     }
 }
 
