@@ -43,13 +43,15 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// An engine with the edge's settings, to take the time with.
+    /// An engine with the edge's settings, to take the time with. With `parallel` a module's
+    /// functions are compiled on all cores, as the edge does it.
     ///
     /// # Errors
     ///
     /// When the machine has no room for it.
-    pub fn timed() -> Result<Machine> {
+    pub fn timed(parallel: bool) -> Result<Machine> {
         let mut config = Config::new();
+        config.parallel_compilation(parallel);
         config.epoch_interruption(true);
         config.max_wasm_stack(512 << 10);
         let mut pool = PoolingAllocationConfig::new();

@@ -26,8 +26,8 @@ pub struct Report {
 /// The columns of the plot: what they are called, their colour, and how many times less we need.
 type Series = (&'static str, &'static str, fn(&Pair) -> f64);
 const SERIES: [Series; 3] = [
-    ("cold start", "#c2410c", |pair| {
-        pair.published.cold_start() / pair.ours.cold_start()
+    ("cold start on one core", "#c2410c", |pair| {
+        pair.published.cold_start_alone() / pair.ours.cold_start_alone()
     }),
     ("instructions", "#1d4ed8", |pair| {
         pair.published.fuel as f64 / pair.ours.fuel as f64
@@ -116,15 +116,18 @@ impl Report {
         let starts = [("echo", 11.0), ("secret-jwt", 20.0), ("beam-json", 20.0)];
         for (name, least) in starts {
             if let Some(pair) = self.pair(name) {
+                let ratio = pair.published.cold_start_alone() / pair.ours.cold_start_alone();
+                let target = format!("cold start of {name} on one core, at least {least}");
+                row(&target, format!("{ratio:.1}"), ratio >= least);
                 let ratio = pair.published.cold_start() / pair.ours.cold_start();
-                let target = format!("cold start of {name}, at least {least}");
+                let target = format!("cold start of {name} on all cores, at least {least}");
                 row(&target, format!("{ratio:.1}"), ratio >= least);
             }
         }
         if let Some(pair) = self.pair("hello") {
             // Two modules that hardly differ: a twentieth is within what the clock tells apart.
-            let ratio = pair.published.cold_start() / pair.ours.cold_start();
-            let target = "cold start of hello, no worse (within 5%)";
+            let ratio = pair.published.cold_start_alone() / pair.ours.cold_start_alone();
+            let target = "cold start of hello on one core, no worse (within 5%)";
             row(target, format!("{ratio:.2}"), ratio >= 0.95);
         }
         for pair in &self.pairs {
@@ -188,10 +191,10 @@ impl Report {
     fn flares(&self, out: &mut String) {
         out.push_str(
             "## The flares\n\nOurs / published, and how many times less ours is. A cold start is \
-             compiling and instantiating.\n\n\
-             | flare | module, bytes | | cold start, ms | | instantiate, µs | | invoke, µs | | \
-             instructions | | memory, KiB | |\n\
-             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+             compiling and instantiating; a module's functions are divided among the cores.\n\n\
+             | flare | module, bytes | | cold start on one core, ms | | on all, ms | | \
+             instantiate, µs | | invoke, µs | | instructions | | memory, KiB | |\n\
+             |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
         );
         for Pair {
             name,
@@ -201,6 +204,11 @@ impl Report {
         {
             let cells = [
                 both(ours.bytes as f64, published.bytes as f64, 0),
+                both(
+                    ours.cold_start_alone() / 1e6,
+                    published.cold_start_alone() / 1e6,
+                    2,
+                ),
                 both(ours.cold_start() / 1e6, published.cold_start() / 1e6, 2),
                 both(ours.instantiate / 1e3, published.instantiate / 1e3, 1),
                 both(ours.invoke / 1e3, published.invoke / 1e3, 2),
@@ -311,7 +319,7 @@ impl Report {
             power += 1;
         }
         for (index, (name, colour, _)) in SERIES.iter().enumerate() {
-            let x = LEFT + 130.0 * index as f64;
+            let x = LEFT + 190.0 * index as f64;
             let _ = write!(
                 out,
                 "<rect x=\"{x}\" y=\"31\" width=\"12\" height=\"12\" fill=\"{colour}\"/>\n\
