@@ -282,7 +282,7 @@ pub const fn literal<const N: usize>(open: &str, items: &[[Part; 3]], close: &st
 /// Ends a string in flattened JSON.
 const END: u8 = 0xff;
 /// The first of the bytes that begin a string; see [`mark`].
-const MARKS: u32 = 0xf5;
+const FIRST_MARK: u8 = 0xf5;
 /// Begins the names (and strings) in the outermost object.
 pub(crate) const OUTER: u32 = mark(0b11);
 /// Begins those in an object that is a member of the outermost one.
@@ -294,16 +294,18 @@ pub(crate) const INNER: u32 = mark(0b111);
 /// So the members of the two outermost objects can be told from those of the objects inside of them
 /// without counting brackets.
 const fn mark(open: u32) -> u32 {
-    MARKS - 1 + if open < 8 { open } else { 8 }
+    FIRST_MARK as u32 - 1 + if open < 8 { open } else { 8 }
 }
 
 /// A step of the grammar: the byte, and the state that comes next.
 type Step = [u8; 2];
 
 // The states: where in `GRAMMAR` the steps begin that may be taken, in bytes. (Counted in steps, the
-// compiler makes a mask of 64 bits of the last steps, which takes 25 bytes more.) White space may be before each
-// step of those up to `COLON`; those from there to `LAST_COMPLETE` have a complete value behind them,
-// which a number may go on; the others are in the middle of a number or a word.
+// compiler makes a mask of 64 bits of the last steps, which takes 25 bytes more.)
+//
+// White space may be before each step of those up to `COLON`; those from there to `LAST_COMPLETE` have
+// a complete value behind them, which a number may go on; the others are in the middle of a number or
+// a word.
 const VALUE_OR_CLOSE: u32 = 16;
 const VALUE: u32 = 18;
 const NAME_OR_CLOSE: u32 = 36;
@@ -491,7 +493,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
                 }
                 if byte != BACKSLASH {
                     // Control characters have to be escaped; the marks are in no UTF-8.
-                    if !(0x20..MARKS).contains(&byte) {
+                    if !(0x20..FIRST_MARK as u32).contains(&byte) {
                         return None;
                     }
                     continue;
@@ -573,7 +575,7 @@ pub(crate) fn flatten_lease(mut lease: ArenaBytes) -> Option<ArenaBytes> {
 /// The string at the beginning of flattened JSON, if there is one.
 #[inline] // shared
 pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
-    let [0xf5..=0xff, text @ ..] = json.get() else {
+    let [FIRST_MARK..=END, text @ ..] = json.get() else {
         return None;
     };
     let len = text.iter().position(|byte| *byte == END)?;
@@ -734,7 +736,7 @@ impl<'a> Value<'a> {
     /// A string, un-escaped, as bytes: links no UTF-8 check.
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         match self.0 {
-            [0xf5..=0xff, text @ .., END] => Some(text),
+            [FIRST_MARK..=END, text @ .., END] => Some(text),
             _ => None,
         }
     }
@@ -774,7 +776,7 @@ fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
     while let Some((byte, behind)) = rest.split_first() {
         match *byte {
             END => in_string = false,
-            0xf5.. => in_string = true,
+            FIRST_MARK.. => in_string = true,
             _ if in_string => {}
             b'{' | b'[' => open += 1,
             b'}' | b']' | b',' if open == 0 => break,
@@ -818,7 +820,7 @@ impl fmt::Debug for Value<'_> {
                 map.finish()
             }
             b'[' => f.debug_list().entries(self.elements()).finish(),
-            0xf5.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
+            FIRST_MARK.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
             b't' => f.write_str("true"),
             b'f' => f.write_str("false"),
             b'n' => f.write_str("null"),
