@@ -1469,22 +1469,7 @@ pub(crate) fn assert_error(error: impl core::error::Error + Copy, says: &str) {
 pub(crate) const ARENA_FULL: &str =
     "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES";
 
-#[cfg(all(
-    test,
-    feature = "beam",
-    feature = "crypto",
-    feature = "encoding",
-    feature = "id",
-    feature = "json",
-    feature = "logging",
-    feature = "plasma",
-    feature = "request",
-    feature = "response",
-    feature = "secrets",
-    feature = "spark",
-    feature = "time",
-    feature = "ws"
-))]
+#[cfg(all(test, feature = "default"))]
 mod hostile;
 
 #[cfg(test)]
