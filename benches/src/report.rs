@@ -8,7 +8,7 @@ use wasmtime::Result;
 use crate::end_to_end::{self, Rate};
 use crate::flares;
 use crate::micro::{self, Micro, SIZES};
-use crate::speed::{self, Pair};
+use crate::speed::{self, Pair, Side};
 
 /// Everything of one run.
 pub struct Report {
@@ -23,18 +23,12 @@ pub struct Report {
     micro: Vec<Micro>,
 }
 
-/// The columns of the plot: what they are called, their colour, and how many times less we need.
-type Series = (&'static str, &'static str, fn(&Pair) -> f64);
+/// The columns of the plot: what they are called, their colour, and what we need less of.
+type Series = (&'static str, &'static str, fn(&Side) -> f64);
 const SERIES: [Series; 3] = [
-    ("cold start on one core", "#c2410c", |pair| {
-        pair.published.cold_start_alone() / pair.ours.cold_start_alone()
-    }),
-    ("instructions", "#1d4ed8", |pair| {
-        pair.published.fuel as f64 / pair.ours.fuel as f64
-    }),
-    ("memory", "#4d7c0f", |pair| {
-        pair.published.memory as f64 / pair.ours.memory as f64
-    }),
+    ("cold start on one core", "#c2410c", Side::cold_start_alone),
+    ("instructions", "#1d4ed8", |side| side.fuel as f64),
+    ("memory", "#4d7c0f", |side| side.memory as f64),
 ];
 
 impl Report {
@@ -116,22 +110,22 @@ impl Report {
         let starts = [("echo", 11.0), ("secret-jwt", 20.0), ("beam-json", 20.0)];
         for (name, least) in starts {
             if let Some(pair) = self.pair(name) {
-                let ratio = pair.published.cold_start_alone() / pair.ours.cold_start_alone();
+                let ratio = pair.times_less(Side::cold_start_alone);
                 let target = format!("cold start of {name} on one core, at least {least}");
                 row(&target, format!("{ratio:.1}"), ratio >= least);
-                let ratio = pair.published.cold_start() / pair.ours.cold_start();
+                let ratio = pair.times_less(Side::cold_start);
                 let target = format!("cold start of {name} on all cores, at least {least}");
                 row(&target, format!("{ratio:.1}"), ratio >= least);
             }
         }
         if let Some(pair) = self.pair("hello") {
             // Two modules that hardly differ: a twentieth is within what the clock tells apart.
-            let ratio = pair.published.cold_start_alone() / pair.ours.cold_start_alone();
+            let ratio = pair.times_less(Side::cold_start_alone);
             let target = "cold start of hello on one core, no worse (within 5%)";
             row(target, format!("{ratio:.2}"), ratio >= 0.95);
         }
         for pair in &self.pairs {
-            let ratio = pair.published.fuel as f64 / pair.ours.fuel as f64;
+            let ratio = pair.times_less(|side| side.fuel as f64);
             let least = match &*pair.name {
                 "hello" => 1.0,
                 "beam-json" => 2.0,
@@ -141,7 +135,7 @@ impl Report {
             row(&target, format!("{ratio:.1}"), ratio >= least);
         }
         for pair in &self.pairs {
-            let ratio = pair.published.memory as f64 / pair.ours.memory as f64;
+            let ratio = pair.times_less(|side| side.memory as f64);
             let target = format!("memory of {}, at least 3", pair.name);
             row(&target, format!("{ratio:.1}"), ratio >= 3.0);
         }
@@ -289,7 +283,7 @@ impl Report {
         let most = self
             .pairs
             .iter()
-            .flat_map(|pair| SERIES.map(|(_, _, of)| of(pair)))
+            .flat_map(|pair| SERIES.map(|(_, _, of)| pair.times_less(of)))
             .fold(10.0, f64::max);
         // From a half, so that a loss has room as well, to the next power of ten.
         let (low, high) = (0.5_f64.log10(), most.log10().ceil());
@@ -337,7 +331,7 @@ impl Report {
                 pair.name
             );
             for (bar, (_, colour, of)) in SERIES.iter().enumerate() {
-                let times = of(pair);
+                let times = pair.times_less(*of);
                 let (x, y) = (at(times), top + BAR * bar as f64);
                 let _ = write!(
                     out,

@@ -51,6 +51,13 @@ pub struct Pair {
     pub published: Side,
 }
 
+impl Pair {
+    /// How many times less of something ours takes.
+    pub fn times_less(&self, of: fn(&Side) -> f64) -> f64 {
+        of(&self.published) / of(&self.ours)
+    }
+}
+
 /// The modules of one flare: ours, and the published one.
 pub struct Modules {
     /// The flare's name.
