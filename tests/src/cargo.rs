@@ -192,6 +192,7 @@ fn crate_name(package: &str) -> String {
 pub struct Crate {
     folder: PathBuf,
     manifest: String,
+    config: String,
     targets: Vec<String>,
 }
 
@@ -220,13 +221,13 @@ impl Crate {
         let folder = flares_dir().join("crates").join(name);
         write(&folder.join("src/lib.rs"), "#![no_std]\n");
         // The linker flags of this repository, as the README has them for a flare of one's own.
-        let krate = Crate {
+        let config = fs::read_to_string(sdk.join(".cargo/config.toml")).unwrap();
+        Crate {
             folder,
             manifest,
+            config,
             targets: Vec::new(),
-        };
-        krate.add_config("");
-        krate
+        }
     }
 
     /// Adds a source file as a target of its own.
@@ -242,15 +243,14 @@ impl Crate {
     }
 
     /// Adds something to the crate's `.cargo/config.toml`.
-    pub fn add_config(&self, text: &str) {
-        let config = fs::read_to_string(workspace().join(".cargo/config.toml")).unwrap();
-        let file = self.folder.join(".cargo/config.toml");
-        write(&file, &format!("{config}\n{text}"));
+    pub fn add_config(&mut self, text: &str) {
+        self.config.push_str(text);
     }
 
     /// Cargo, to do something with the crate.
     pub fn cargo(&self) -> Command {
         write(&self.folder.join("Cargo.toml"), &self.manifest);
+        write(&self.folder.join(".cargo/config.toml"), &self.config);
         let lock = self.folder.join("Cargo.lock");
         if !lock.exists() {
             // The versions that the workspace has; what the crate does not need is ignored.
