@@ -601,16 +601,15 @@ pub(crate) fn member<'a>(json: PackedSlice<'a>, mark: u32, name: &str) -> Packed
                     }
                     u32::from(*found) == expected
                 }) {
-                    rest = value;
-                    break;
+                    return PackedSlice::new(value);
                 }
             }
         } else if u32::from(*byte) == OUTER {
             // The inner object ended before.
-            rest = b"";
+            break;
         }
     }
-    PackedSlice::new(rest)
+    PackedSlice::new(b"")
 }
 
 /// The members of the object at the beginning of flattened JSON.
