@@ -18,9 +18,9 @@
 //! when the last living one is dropped, everything is free again. A lease that is leaked or kept in
 //! a static costs its space and nothing else: nothing is ever rewound below it.
 //!
-//! An empty lease holds nothing, so its drop moves nothing back. The 8 bytes that the host allocated
-//! for an empty result stay taken until the last living lease is dropped, and with them what lies
-//! below them. (To leave them free from the start takes 6 bytes of code in `examples/echo`.)
+//! An empty lease ends where it begins, so its drop moves nothing back: the 8 bytes that the host
+//! allocated for an empty result stay taken until the last living lease is dropped, and with them
+//! what lies below them.
 //!
 //! **Scratch.** Text that the guest builds ([`crate::text`], JSON arguments) grows from the top
 //! end, as a [`Draft`] first; what has to stay there for a while becomes scratch.
@@ -92,19 +92,19 @@ mod storage {
     compile_error!("flaron-sdk is for single-threaded Wasm: build without the `atomics` feature");
 
     /// A word of the arena's bookkeeping.
-    pub(super) struct Word(UnsafeCell<u32>);
+    pub(super) struct Word<T = u32>(UnsafeCell<T>);
 
     // SAFETY: a Wasm module without the `atomics` feature (refused above) has one thread.
-    unsafe impl Sync for Word {}
+    unsafe impl<T> Sync for Word<T> {}
 
-    impl Word {
+    impl<T: Copy> Word<T> {
         #[inline(always)]
-        pub(super) fn get(&self) -> u32 {
+        pub(super) fn get(&self) -> T {
             // SAFETY: one thread, and no reference to the word ever leaves these two functions.
             unsafe { *self.0.get() }
         }
         #[inline(always)]
-        pub(super) fn set(&self, value: u32) {
+        pub(super) fn set(&self, value: T) {
             // SAFETY: as in `get`.
             unsafe { *self.0.get() = value }
         }
@@ -127,8 +127,9 @@ mod storage {
     pub(super) static PENDING: Word = Word(UnsafeCell::new(0));
     /// How many bytes at the top end are scratch.
     pub(super) static SCRATCH: Word = Word(UnsafeCell::new(0));
-    /// How many bytes are in living leases.
-    pub(super) static LIVE: Word = Word(UnsafeCell::new(0));
+    /// How many leases are alive. In 64 bits, because one that is leaked stays counted, and one on
+    /// nothing takes no space that would run out: 32 bits can overflow.
+    pub(super) static LIVE: Word<u64> = Word(UnsafeCell::new(0));
     /// How many scratch texts are alive.
     pub(super) static TEXTS: Word = Word(UnsafeCell::new(0));
     /// 1 if `guest_alloc` refused the host since the last result came back.
@@ -175,7 +176,7 @@ mod storage {
         pub(super) static LEASED: Cell<u32> = const { Cell::new(0) };
         pub(super) static PENDING: Cell<u32> = const { Cell::new(0) };
         pub(super) static SCRATCH: Cell<u32> = const { Cell::new(0) };
-        pub(super) static LIVE: Cell<u32> = const { Cell::new(0) };
+        pub(super) static LIVE: Cell<u64> = const { Cell::new(0) };
         pub(super) static TEXTS: Cell<u32> = const { Cell::new(0) };
         pub(super) static REFUSED: Cell<u32> = const { Cell::new(0) };
         pub(super) static WAS_REFUSED: Cell<u32> = const { Cell::new(0) };
@@ -336,18 +337,21 @@ pub(crate) fn read<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> O
     read(unsafe { bytes_of(packed) })
 }
 
-/// Answers a packed block with itself, counted as leased, if the block is the host's to return;
-/// otherwise with `otherwise`.
+/// Answers a packed block with itself, if the block is the host's to return; otherwise with
+/// `otherwise`. Counts what it answers as a lease, unless that is 0.
 #[inline]
 fn check(returned: i64, otherwise: i64) -> i64 {
-    let Some(end) = allocated(returned) else {
-        return otherwise;
-    };
-    LEASED.set(end);
-    LIVE.set(LIVE.get() + length(returned));
-    // SAFETY: its address lies in the arena, and no static lies at address 0.
-    unsafe { core::hint::assert_unchecked(returned != 0) };
-    returned
+    let mut packed = otherwise;
+    if let Some(end) = allocated(returned) {
+        LEASED.set(end);
+        // SAFETY: its address lies in the arena, and no static lies at address 0.
+        unsafe { core::hint::assert_unchecked(returned != 0) };
+        packed = returned;
+    }
+    if packed != 0 {
+        LIVE.set(LIVE.get() + 1);
+    }
+    packed
 }
 
 /// Whether a packed block lies in what the host allocated since the last lease: the one place where
@@ -371,20 +375,16 @@ fn allocated(returned: i64) -> Option<u32> {
 #[inline] // shared
 fn release(packed: Packed) {
     let (offset, len) = (offset_of(packed), len_of(packed));
-    let live = LIVE.get() - len;
+    let live = LIVE.get() - 1;
     LIVE.set(live);
-    let mut leased = LEASED.get();
-    // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to the
-    // multiple of 8 at which the block began: a lease may begin inside of it. An empty one has no
-    // block that it could give back: it is not counted, so others may live there by now.
-    // (`&` and not `&&`: 10 bytes less.)
-    if (len != 0) & (leased.wrapping_sub(offset.wrapping_add(len)) < 8) {
-        leased = offset & !7;
-    }
     if live == 0 {
-        leased = 0;
+        LEASED.set(0);
+    } else if LEASED.get().wrapping_sub(offset.wrapping_add(len)) < 8 {
+        // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to the
+        // multiple of 8 at which the block began: a lease may begin inside of it. (An empty one may
+        // have no block; then it lies at such a multiple, and nothing changes.)
+        LEASED.set(offset & !7);
     }
-    LEASED.set(leased);
 }
 
 /// The byte at an address in the arena.
@@ -474,12 +474,6 @@ pub struct ArenaBytes {
 }
 
 impl ArenaBytes {
-    /// A lease on nothing.
-    pub(crate) const EMPTY: ArenaBytes = ArenaBytes {
-        packed: EMPTY,
-        not_send: PhantomData,
-    };
-
     /// The bytes, to be decoded in place.
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: `lease` checked that the block lies in the arena, apart from all other leases.
@@ -492,7 +486,6 @@ impl ArenaBytes {
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let lease = ManuallyDrop::new(self);
         let n = n.min(len_of(lease.packed));
-        LIVE.set(LIVE.get() - n);
         // More to the address and less to the length, at once: the end stays where it is.
         let packed = lease.packed.get() + ((u64::from(n) << 32) - u64::from(n));
         ArenaBytes {
@@ -510,7 +503,6 @@ impl ArenaBytes {
         if LEASED.get().wrapping_sub(offset.wrapping_add(len)) < 8 {
             LEASED.set(block_end(offset, len - rest));
         }
-        LIVE.set(LIVE.get() - rest);
         let packed = lease.packed.get() - u64::from(rest);
         ArenaBytes {
             packed: Packed::new(packed).unwrap_or(EMPTY),
@@ -527,7 +519,11 @@ impl ArenaBytes {
 /// A lease on nothing.
 impl Default for ArenaBytes {
     fn default() -> ArenaBytes {
-        ArenaBytes::EMPTY
+        LIVE.set(LIVE.get() + 1);
+        ArenaBytes {
+            packed: EMPTY,
+            not_send: PhantomData,
+        }
     }
 }
 
@@ -708,7 +704,7 @@ pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
         return core::ptr::null_mut();
     }
     LEASED.set(block_end(start as u32, size as u32));
-    LIVE.set(LIVE.get() + size as u32);
+    LIVE.set(LIVE.get() + 1);
     storage::memory().wrapping_add(start)
 }
 
@@ -737,7 +733,6 @@ pub(crate) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> bool {
         return false;
     }
     LEASED.set(block_end(start, new as u32));
-    LIVE.set(LIVE.get() - old as u32 + new as u32);
     true
 }
 
@@ -749,8 +744,8 @@ fn heap_block(block: *mut u8, size: usize) -> Packed {
 
 /// Gives back the bytes of a block that is a part of another, or that has parts: its neighbours may
 /// still live, so nothing is rolled back until nothing is alive.
-fn release_part(packed: Packed) {
-    let live = LIVE.get() - len_of(packed);
+fn release_part() {
+    let live = LIVE.get() - 1;
     LIVE.set(live);
     if live == 0 {
         LEASED.set(0);
@@ -781,7 +776,7 @@ impl Deref for Key {
 
 impl Drop for Key {
     fn drop(&mut self) {
-        release_part(self.packed);
+        release_part();
     }
 }
 
@@ -858,7 +853,7 @@ impl Iterator for Keys {
         self.at = start + len as u32 + 1;
         let address = (self.packed.get() >> 32) + u64::from(start);
         let packed = Packed::new(address << 32 | len as u64)?;
-        LIVE.set(LIVE.get() + len_of(packed));
+        LIVE.set(LIVE.get() + 1);
         Some(Key {
             packed,
             not_send: PhantomData,
@@ -868,7 +863,7 @@ impl Iterator for Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        release_part(self.packed);
+        release_part();
     }
 }
 
