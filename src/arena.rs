@@ -28,11 +28,15 @@
 //! A trap runs no destructors: after one, leases stay counted for ever. An instance that trapped
 //! must not be entered again (the local edge discards it).
 
+#[cfg(feature = "fast-json")]
+use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::num::NonZeroU64;
 use core::ops::{Deref, DerefMut};
+#[cfg(feature = "fast-json")]
+use core::slice;
 
 use crate::abi;
 #[cfg(any(feature = "spark", feature = "plasma"))]
@@ -420,6 +424,48 @@ unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
 unsafe fn bytes_of_mut<'a>(packed: Packed) -> &'a mut [u8] {
     // SAFETY: as in `bytes_of`.
     unsafe { core::slice::from_raw_parts_mut(start_of(packed), len_of(packed) as usize) }
+}
+
+/// Moves whole words from where one iterator is to where the other is, as long as there are such and
+/// `all` says yes to them. The two may go over the same bytes.
+///
+/// It begins only where a word is aligned: called before each byte of a text, it costs a look at the
+/// address before most of them.
+#[cfg(feature = "fast-json")]
+#[inline(always)]
+pub(crate) fn move_words(
+    from: &mut slice::Iter<'_, Cell<u8>>,
+    to: &mut slice::Iter<'_, Cell<u8>>,
+    all: impl Fn(usize) -> bool,
+) {
+    const WORD: usize = size_of::<usize>();
+    let mut input = from.as_slice();
+    if input.as_ptr().addr() % WORD != 0 {
+        return;
+    }
+    while let (Some((word, behind_word)), Some((place, behind_place))) = (
+        input.split_first_chunk::<WORD>(),
+        to.as_slice().split_first_chunk::<WORD>(),
+    ) {
+        // SAFETY: as many cells as a word has bytes; any bytes are a number.
+        let word = unsafe { word.as_ptr().cast::<usize>().read_unaligned() };
+        if !all(word) {
+            break;
+        }
+        // SAFETY: as many cells again, which may be written to although they are shared. There is
+        // no other thread that could look at them (cells are not `Sync`), and no reference to what
+        // is in them.
+        unsafe {
+            place
+                .as_ptr()
+                .cast_mut()
+                .cast::<usize>()
+                .write_unaligned(word)
+        }
+        input = behind_word;
+        *from = input.iter();
+        *to = behind_place.iter();
+    }
 }
 
 /// A slice in one number, as the ABI packs it: functions take and return it in registers. (A slice

@@ -42,7 +42,8 @@
 //! | [`ws`] | WebSockets: events, messages, closing | |
 //!
 //! Besides the host's modules there are [`text`] (always there), and behind features of their own
-//! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`.
+//! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
+//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts.
 //!
 //! # Memory
 //!

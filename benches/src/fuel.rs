@@ -11,7 +11,7 @@ use wasmtime::Result;
 use wasmtime::error::Context as _;
 
 use crate::flares;
-use crate::host::{BODY, Machine};
+use crate::host::{Machine, Upstream};
 
 /// How the numbers are accepted.
 pub const BLESS: &str = "cargo run -p flaron-benches -- fuel --bless";
@@ -35,7 +35,7 @@ impl Baseline {
     ///
     /// When a flare cannot be built, or fails.
     pub fn measure() -> Result<Baseline> {
-        let machine = Machine::counting(BODY)?;
+        let machine = Machine::counting(Upstream::USUAL)?;
         let mut fuel = BTreeMap::new();
         for name in flares::names()? {
             let wasm = flares::ours(&name)?;

@@ -9,8 +9,31 @@ use wasmtime::{
     Module, OptLevel, PoolingAllocationConfig, Result, Store, TypedFunc, bail, ensure,
 };
 
-/// How long the body is that an upstream answers with, in bytes, where nothing else is said.
-pub const BODY: usize = 1 << 10;
+/// What an upstream answers with.
+#[derive(Debug, Clone, Copy)]
+pub enum Upstream {
+    /// The body that `examples/beam-json` posts to an API that echoes: 17 bytes of JSON.
+    Echo,
+    /// A list in JSON of about this many bytes, with many quotes in it.
+    List(usize),
+}
+
+impl Upstream {
+    /// What it answers with where nothing else is said: a list of 1 KiB.
+    pub const USUAL: Upstream = Upstream::List(1 << 10);
+
+    fn body(self) -> String {
+        match self {
+            Upstream::Echo => "{\"hello\":\"world\"}".to_owned(),
+            Upstream::List(bytes) => {
+                let item =
+                    "{\"id\":4711,\"name\":\"Zoë Müller\",\"note\":\"line one\\nline two\"},";
+                let items = item.repeat(bytes.div_ceil(item.len()));
+                format!("[{}]", items.trim_end_matches(','))
+            }
+        }
+    }
+}
 
 /// What a flare told the host.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -63,27 +86,27 @@ impl Machine {
         pool.table_keep_resident(64 << 10);
         pool.max_unused_warm_slots(256);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        Machine::new(&config, false, BODY)
+        Machine::new(&config, false, Upstream::USUAL)
     }
 
-    /// An engine that counts instructions. The length is that of an upstream's body.
+    /// An engine that counts instructions.
     ///
     /// # Errors
     ///
     /// When the machine has no room for it.
-    pub fn counting(body: usize) -> Result<Machine> {
+    pub fn counting(upstream: Upstream) -> Result<Machine> {
         let mut config = Config::new();
         config.consume_fuel(true);
         // Counted is what the module says, not what it is compiled to.
         config.cranelift_opt_level(OptLevel::None);
-        Machine::new(&config, true, body)
+        Machine::new(&config, true, upstream)
     }
 
-    fn new(config: &Config, counting: bool, body: usize) -> Result<Machine> {
+    fn new(config: &Config, counting: bool, upstream: Upstream) -> Result<Machine> {
         let engine = Engine::new(config)?;
         let mut linker = Linker::new(&engine);
         for import in abi::IMPORTS {
-            define(&mut linker, import, answer(import.name, body))?;
+            define(&mut linker, import, answer(import.name, upstream))?;
         }
         Ok(Machine {
             engine,
@@ -195,13 +218,13 @@ impl Instance {
 }
 
 /// What the host answers, or `None` for "no result".
-fn answer(import: &str, body: usize) -> Option<Arc<[u8]>> {
+fn answer(import: &str, upstream: Upstream) -> Option<Arc<[u8]>> {
     let answer: &[u8] = match import {
         "req_method" => b"PUT",
         "req_url" => b"https://example.test/a?b=1",
         "req_header_get" => b"text/plain",
         "req_body" => b"a body",
-        "beam_fetch" => return Some(envelope(body).into_bytes().into()),
+        "beam_fetch" => return Some(envelope(&upstream.body()).into_bytes().into()),
         // SHA-256 of `hello`.
         "crypto_hash" | "crypto_hmac" => {
             b"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
@@ -224,17 +247,14 @@ fn answer(import: &str, body: usize) -> Option<Arc<[u8]>> {
     Some(answer.into())
 }
 
-/// What an API answers, with a few headers and a JSON body of about this length.
-fn envelope(body: usize) -> String {
-    let item = "{\"id\":4711,\"name\":\"Zoë Müller\",\"note\":\"line one\\nline two\"},";
-    let items = item.repeat(body.div_ceil(item.len()));
-    let body = format!("[{}]", items.trim_end_matches(','));
+/// What the host returns of an answer with this body, and a few headers.
+fn envelope(body: &str) -> String {
     let string = |text: &str| serde_json::Value::from(text).to_string();
     format!(
         "{{\"status\":200,\"headers\":{{\"cache-control\":\"no-store\",\
          \"content-type\":\"application/json\",\"date\":\"Mon, 23 Nov 2026 14:00:00 GMT\",\
          \"server\":\"api\"}},\"body\":{}}}",
-        string(&body)
+        string(body)
     )
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use flaron_benches::flares;
 use flaron_benches::fuel::{self, Baseline};
-use flaron_benches::host::{BODY, Machine};
+use flaron_benches::host::{Machine, Upstream};
 use flaron_benches::load;
 use flaron_benches::report::Report;
 use wasmtime::{Result, bail};
@@ -76,7 +76,7 @@ fn bless() -> Result<()> {
 }
 
 fn published() -> Result<()> {
-    let machine = Machine::counting(BODY)?;
+    let machine = Machine::counting(Upstream::USUAL)?;
     println!(
         "{:16} {:>8} {:>10} {:>7}",
         "flare", "ours", "published", "ratio"

@@ -7,7 +7,7 @@ use wasmtime::{Result, ensure};
 
 use crate::flares;
 use crate::fuel;
-use crate::host::{BODY, Machine, Outcome};
+use crate::host::{Machine, Outcome, Upstream};
 
 /// What was measured of one flare. Times are in nanoseconds, each the least of many.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Side {
     pub invoke: f64,
     /// The instructions of one invocation.
     pub fuel: u64,
+    /// The same where an upstream echoes what was posted.
+    pub fuel_echo: u64,
     /// The most memory the guest had, in bytes.
     pub memory: usize,
 }
@@ -97,7 +99,8 @@ pub fn measure(modules: &Modules, quick: bool) -> Result<Pair> {
 }
 
 fn sides(wasm: &[Vec<u8>; 2], quick: bool) -> Result<[Side; 2]> {
-    let counting = Machine::counting(BODY)?;
+    let counting = Machine::counting(Upstream::USUAL)?;
+    let echo = Machine::counting(Upstream::Echo)?;
     let machine = Machine::timed(true)?;
     let alone = Machine::timed(false)?;
     let programs = [machine.compile(&wasm[0])?, machine.compile(&wasm[1])?];
@@ -114,6 +117,7 @@ fn sides(wasm: &[Vec<u8>; 2], quick: bool) -> Result<[Side; 2]> {
             instantiate: f64::INFINITY,
             invoke: f64::INFINITY,
             fuel: fuel::count(&counting, wasm)?,
+            fuel_echo: fuel::count(&echo, wasm)?,
             memory: instance.memory(),
         });
     }

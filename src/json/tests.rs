@@ -356,6 +356,31 @@ fn bytes_that_are_no_utf8_are_no_text() {
     }
 }
 
+/// With the feature `fast-json` strings are read by words; each byte at each place of a word is the
+/// same as without.
+#[test]
+fn strings_are_read_alike_wherever_they_lie() {
+    for special in 0..=u8::MAX {
+        for place in 0..24 {
+            let mut json = vec![b'x'; 24];
+            json[place] = special;
+            json.insert(0, b'"');
+            json.push(b'"');
+            let expected = match special {
+                0x20..=0xf4 if !matches!(special, b'"' | b'\\') => Some(&json[1..25]),
+                _ => None,
+            };
+            for offset in 0..if cfg!(miri) { 2 } else { 8 } {
+                let mut bytes = vec![0; offset];
+                bytes.extend(&json);
+                let value = parse(&mut bytes[offset..]).ok();
+                let read = value.and_then(|value| value.as_bytes());
+                assert_eq!(read, expected, "{special} at {place} from {offset}");
+            }
+        }
+    }
+}
+
 #[test]
 fn asking_for_something_else_gives_nothing() {
     for json in ["null", "true", "1", "\"a\"", "[1]", "{\"a\":1}"] {
