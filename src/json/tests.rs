@@ -360,8 +360,10 @@ fn bytes_that_are_no_utf8_are_no_text() {
 /// same as without.
 #[test]
 fn strings_are_read_alike_wherever_they_lie() {
-    for special in 0..=u8::MAX {
-        for place in 0..24 {
+    // Under Miri not all of them.
+    let step = |miri| if cfg!(miri) { miri } else { 1 };
+    for special in (0..=u8::MAX).step_by(step(17)) {
+        for place in (0..24).step_by(step(5)) {
             let mut json = vec![b'x'; 24];
             json[place] = special;
             json.insert(0, b'"');
@@ -370,7 +372,7 @@ fn strings_are_read_alike_wherever_they_lie() {
                 0x20..=0xf4 if !matches!(special, b'"' | b'\\') => Some(&json[1..25]),
                 _ => None,
             };
-            for offset in 0..if cfg!(miri) { 2 } else { 8 } {
+            for offset in (0..8).step_by(step(3)) {
                 let mut bytes = vec![0; offset];
                 bytes.extend(&json);
                 let value = parse(&mut bytes[offset..]).ok();
