@@ -26,8 +26,9 @@ const HELD: &[u8] = b"what is held must stay as it is: \xff\xfe";
 const KEPT: &[u8] = b"kept feedbeef.";
 /// What free bytes of the arena are filled with.
 const FREE: u8 = 0xa5;
-/// The bookkeeping of the arena: seven words, and what aligns them; it lies right before the arena.
-const WORDS: usize = 8 * 4;
+/// The bookkeeping of the arena: six words, one of twice the size, and what aligns them; it lies right
+/// before the arena.
+const WORDS: usize = 10 * 4;
 
 /// xorshift64*
 #[derive(Clone)]
