@@ -353,7 +353,7 @@ fn check(returned: i64, otherwise: i64) -> i64 {
         packed = returned;
     }
     if packed != 0 {
-        LIVE.set(LIVE.get() + 1);
+        count_lease();
     }
     packed
 }
@@ -375,20 +375,37 @@ fn allocated(returned: i64) -> Option<u32> {
     Some(leased + pending)
 }
 
-/// Gives a lease's block back.
-#[inline] // shared
-fn release(packed: Packed) {
-    let (offset, len) = (offset_of(packed), len_of(packed));
+/// Counts one living lease more.
+#[inline(always)]
+fn count_lease() {
+    LIVE.set(LIVE.get() + 1);
+}
+
+/// Counts one living lease off. Without the last, everything is free again; if others live,
+/// `roll_back` may make free what was behind them.
+#[inline(always)]
+fn uncount_lease(roll_back: impl FnOnce()) {
     let live = LIVE.get() - 1;
     LIVE.set(live);
     if live == 0 {
         LEASED.set(0);
-    } else if LEASED.get().wrapping_sub(offset.wrapping_add(len)) < 8 {
-        // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to the
-        // multiple of 8 at which the block began: a lease may begin inside of it. (An empty one may
-        // have no block; then it lies at such a multiple, and nothing changes.)
-        LEASED.set(offset & !7);
+    } else {
+        roll_back();
     }
+}
+
+/// Gives a lease's block back.
+#[inline] // shared
+fn release(packed: Packed) {
+    let (offset, len) = (offset_of(packed), len_of(packed));
+    uncount_lease(|| {
+        if LEASED.get().wrapping_sub(offset.wrapping_add(len)) < 8 {
+            // Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is. Back to
+            // the multiple of 8 at which the block began: a lease may begin inside of it. (An empty
+            // one may have no block; then it lies at such a multiple, and nothing changes.)
+            LEASED.set(offset & !7);
+        }
+    });
 }
 
 /// The byte at an address in the arena.
@@ -565,7 +582,7 @@ impl ArenaBytes {
 /// A lease on nothing.
 impl Default for ArenaBytes {
     fn default() -> ArenaBytes {
-        LIVE.set(LIVE.get() + 1);
+        count_lease();
         ArenaBytes {
             packed: EMPTY,
             not_send: PhantomData,
@@ -750,7 +767,7 @@ pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
         return core::ptr::null_mut();
     }
     LEASED.set(block_end(start as u32, size as u32));
-    LIVE.set(LIVE.get() + 1);
+    count_lease();
     storage::memory().wrapping_add(start)
 }
 
@@ -791,11 +808,7 @@ fn heap_block(block: *mut u8, size: usize) -> Packed {
 /// Gives back the bytes of a block that is a part of another, or that has parts: its neighbours may
 /// still live, so nothing is rolled back until nothing is alive.
 fn release_part() {
-    let live = LIVE.get() - 1;
-    LIVE.set(live);
-    if live == 0 {
-        LEASED.set(0);
-    }
+    uncount_lease(|| {});
 }
 
 /// A lease on a part of what the host wrote into the arena: a key of [`Keys`].
@@ -899,7 +912,7 @@ impl Iterator for Keys {
         self.at = start + len as u32 + 1;
         let address = (self.packed.get() >> 32) + u64::from(start);
         let packed = Packed::new(address << 32 | len as u64)?;
-        LIVE.set(LIVE.get() + 1);
+        count_lease();
         Some(Key {
             packed,
             not_send: PhantomData,
