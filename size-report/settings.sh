@@ -52,6 +52,7 @@ table() {
     row 'no `lto`' "$stack$separator$compress" --config 'profile.release.lto=false'
     row 'no `codegen-units = 1`' "$stack$separator$compress" --config 'profile.release.codegen-units=16'
     row 'no `-zstack-size=4096` (the stack is 1 MiB then)' "$compress"
+    row '`-zstack-size=16`, for flares that use no stack, as these nine' "${stack/4096/16}$separator$compress"
     row 'no `--compress-relocations`' "$stack"
     row 'no `--compress-relocations`, no `strip`' "$stack" --config 'profile.release.strip=false'
 }

@@ -22,6 +22,9 @@ pub struct Anatomy {
     pub exports: Vec<Export>,
     /// Initial size of the first memory, own or imported, in pages of 64 KiB.
     pub memory_pages: Option<u64>,
+    /// The stack in the memory; `None` if the module has no stack pointer (`wasm-opt` takes off one
+    /// that nothing uses).
+    pub stack: Option<Stack>,
     /// Whether the module carries a `name` section. Without it functions have the names of
     /// their exports, or none.
     pub has_names: bool,
@@ -55,6 +58,16 @@ pub struct Segment {
     pub bytes: u64,
     /// The first bytes, made printable.
     pub preview: String,
+}
+
+/// The stack for what does not fit into Wasm locals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stack {
+    /// What the stack pointer starts with: the stack's size, if it comes first in the memory (as
+    /// LLVM's linker has it unless told otherwise).
+    pub starts_at: i32,
+    /// The functions that use it, by their index.
+    pub used_by: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -119,6 +132,8 @@ struct Taker<'a> {
     names: HashMap<u32, &'a str>,
     has_names: bool,
     memory_pages: Option<u64>,
+    imported_globals: u32,
+    stack: Option<Stack>,
 }
 
 impl<'a> Taker<'a> {
@@ -142,6 +157,7 @@ impl<'a> Taker<'a> {
                         TypeRef::Memory(memory) => {
                             self.memory_pages.get_or_insert(memory.initial);
                         }
+                        TypeRef::Global(_) => self.imported_globals += 1,
                         _ => {}
                     }
                     self.imports.push(Import {
@@ -155,6 +171,20 @@ impl<'a> Taker<'a> {
             Payload::MemorySection(reader) => {
                 for memory in reader {
                     self.memory_pages.get_or_insert(memory?.initial);
+                }
+            }
+            Payload::GlobalSection(reader) => {
+                // The linker makes the stack pointer the first global; the others that it makes are
+                // constants.
+                if let Some(first) = reader.into_iter().next() {
+                    let first = first?;
+                    let start = first.init_expr.get_operators_reader().read()?;
+                    if let (true, Operator::I32Const { value }) = (first.ty.mutable, start) {
+                        self.stack = Some(Stack {
+                            starts_at: value,
+                            used_by: Vec::new(),
+                        });
+                    }
                 }
             }
             Payload::ExportSection(reader) => {
@@ -175,6 +205,20 @@ impl<'a> Taker<'a> {
                 }
             }
             Payload::CodeSectionEntry(body) => {
+                if let Some(stack) = &mut self.stack {
+                    let mut used = false;
+                    for operator in body.get_operators_reader()? {
+                        if let Operator::GlobalGet { global_index }
+                        | Operator::GlobalSet { global_index } = operator?
+                        {
+                            used |= global_index == self.imported_globals;
+                        }
+                    }
+                    if used {
+                        let index = self.imported_functions + self.bodies.len() as u32;
+                        stack.used_by.push(index);
+                    }
+                }
                 let range = body.range();
                 let length = range.end - range.start;
                 self.bodies.push(length + leb128_len(length));
@@ -245,6 +289,7 @@ impl<'a> Taker<'a> {
             imports: self.imports,
             exports: self.exports,
             memory_pages: self.memory_pages,
+            stack: self.stack,
             has_names: self.has_names,
         }
     }
@@ -425,6 +470,27 @@ mod tests {
         let imported = r#"(module (import "env" "memory" (memory 7)))"#;
         assert_eq!(anatomy(imported).1.memory_pages, Some(7));
         assert_eq!(anatomy("(module)").1.memory_pages, None);
+    }
+
+    #[test]
+    fn the_stack_is_the_first_global_if_that_can_change() {
+        let stack = |wat| anatomy(wat).1.stack;
+        assert_eq!(stack("(module (func))"), None);
+        assert_eq!(stack(FLARE), None);
+        let used = r#"(module
+            (import "env" "log" (func))
+            (import "env" "base" (global i32))
+            (global $sp (mut i32) (i32.const 4096))
+            (global $count (mut i32) (i32.const 7))
+            (func (drop (global.get 0)))
+            (func (global.set $sp (i32.sub (global.get $sp) (i32.const 16))))
+            (func (drop (global.get $count)))
+            (func (drop (global.get $sp))))"#;
+        let expected = Stack {
+            starts_at: 4096,
+            used_by: vec![2, 4],
+        };
+        assert_eq!(stack(used), Some(expected));
     }
 
     #[test]

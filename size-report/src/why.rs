@@ -127,6 +127,40 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     let others: Vec<_> = others.map(|s| (s.bytes, s.name.clone())).collect();
     let sum = others.iter().map(|(bytes, _)| bytes).sum();
     part(&mut out, total, "other section", sum, others);
+    out.push('\n');
+    out.push_str(&stack(named));
+    out
+}
+
+/// The smallest stack that leaves no data at address 0: the linker aligns the stack to so many bytes.
+const SMALLEST_STACK: i32 = 16;
+
+/// How large the stack is (the one in the memory, for what does not fit into Wasm locals), and which
+/// functions need it.
+fn stack(named: &Anatomy) -> String {
+    let advice = format!(
+        "-zstack-size={SMALLEST_STACK} is enough, and addresses take fewer bytes (see README.md)"
+    );
+    let Some(stack) = &named.stack else {
+        return format!("stack: used by no function; {advice}\n");
+    };
+    let size = thousands(u64::from(stack.starts_at as u32));
+    if stack.used_by.is_empty() {
+        let advice = if stack.starts_at > SMALLEST_STACK {
+            format!("; {advice}")
+        } else {
+            String::new()
+        };
+        return format!("stack: {size} bytes, used by no function{advice}\n");
+    }
+    let users = named.functions.iter();
+    let users = users.filter(|function| stack.used_by.contains(&function.index));
+    let mut out = format!("stack: {size} bytes, used by\n");
+    for user in users {
+        out.push_str("  ");
+        out.push_str(&user.name);
+        out.push('\n');
+    }
     out
 }
 
@@ -177,6 +211,26 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn says_who_uses_the_stack() {
+        let stack = |size, body| {
+            let wat = format!(
+                "(module (global $sp (mut i32) (i32.const {size})) (func $idle) (func $busy {body}))"
+            );
+            super::stack(&Anatomy::of(&wat::parse_str(wat).unwrap()).unwrap())
+        };
+        let busy = stack(4096, "(drop (global.get $sp))");
+        assert_eq!(busy, "stack: 4,096 bytes, used by\n  busy\n");
+        let unused = stack(4096, "");
+        assert!(
+            unused.contains("4,096 bytes, used by no function; -zstack-size=16"),
+            "{unused}"
+        );
+        assert!(stack(16, "").ends_with("16 bytes, used by no function\n"));
+        let none = Anatomy::of(&wat::parse_str("(module)").unwrap()).unwrap();
+        assert!(super::stack(&none).starts_with("stack: used by no function; "));
     }
 
     #[test]

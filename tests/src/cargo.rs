@@ -247,6 +247,13 @@ impl Crate {
         self.config.push_str(text);
     }
 
+    /// Links with a stack of so many bytes instead of the 4,096 of this repository.
+    pub fn set_stack(&mut self, bytes: u32) {
+        let small = "-zstack-size=4096";
+        assert!(self.config.contains(small));
+        self.config = self.config.replace(small, &format!("-zstack-size={bytes}"));
+    }
+
     /// Cargo, to do something with the crate.
     pub fn cargo(&self) -> Command {
         write(&self.folder.join("Cargo.toml"), &self.manifest);

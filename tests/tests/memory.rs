@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flaron_edge::FlareConfig;
 use flaron_tests::cargo::{Crate, example, workspace};
+use flaron_tests::http::get;
 use flaron_tests::nine;
+use flaron_tests::node::Node;
 use wasmparser::{Parser, Payload};
 
 /// The Wasm pages (64 KiB each) that a module begins with.
@@ -44,4 +47,46 @@ async fn a_small_arena_makes_it_one_page() {
     let wasm = tokio::task::block_in_place(small_echo);
     assert_eq!(pages(&wasm), 1);
     nine::echo(&wasm).await;
+}
+
+/// Flares that are linked with a stack of 16 bytes: one that uses none of it, and one that would
+/// use 256 bytes.
+fn with_16_bytes_of_stack() -> (PathBuf, PathBuf) {
+    let mut krate = Crate::new("memory-stack", &["beam", "json", "request", "response"]);
+    krate.set_stack(16);
+    let source = workspace().join("examples/beam-json/src/lib.rs");
+    krate.add("stackless", &fs::read_to_string(source).unwrap());
+    krate.add("stackful", STACKFUL);
+    let mut built = krate.build();
+    let mut take = |name| built.remove(name).unwrap();
+    (take("stackless"), take("stackful"))
+}
+
+const STACKFUL: &str = r#"
+    #![no_std]
+
+    use core::hint::black_box;
+    use flaron_sdk::{FlareAction, response};
+
+    flaron_sdk::handle_request!(stackful);
+    flaron_sdk::panic_handler!();
+
+    fn stackful() -> FlareAction {
+        let mut bytes = [b'x'; 256];
+        response::set_body(black_box(&mut bytes));
+        FlareAction::Respond
+    }
+"#;
+
+/// The README's smallest stack: enough for a flare that uses none, and a trap for one that does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stack_of_16_bytes_is_used_by_none_or_traps() {
+    let (stackless, stackful) = tokio::task::block_in_place(with_16_bytes_of_stack);
+    nine::beam_json(&stackless).await;
+
+    let node = Node::start(&stackful, FlareConfig::default(), &[]).await;
+    assert_eq!(get(node.addr).await.status(), 502);
+    let entries = node.edge.entries();
+    let error = entries[0].error.as_deref().unwrap();
+    assert!(error.contains("out of bounds"), "{error}");
 }
