@@ -241,15 +241,22 @@ impl FetchResponse {
     fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
         json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
         let mut response = FetchResponse { status: 0, answer };
-        if let [a, b, c, end, ..] = *response.member("status").get() {
-            let digit = |byte: u8| u32::from(byte).wrapping_sub(0x30);
-            let (a, b, c) = (digit(a), digit(b), digit(c));
+        let status = response.member("status").get();
+        // (Signed: unsigned, the compiler makes a mask of 64 bits of it, which takes 11 bytes more.)
+        let digits = if status.len() as isize >= 4 {
+            status.first_chunk()
+        } else {
+            None
+        };
+        if let Some(digits) = digits {
             // Three digits, as every status code has, and then the next member or the end. It is
-            // checked JSON, so that less of a test will do, which saves 12 bytes: of the bytes that
+            // checked JSON, so that less of a test will do, which saves 25 bytes: of the bytes that
             // may be here only digits are from 0x30 to 0x3f, and of those that may follow digits
-            // only a comma and a brace have the bits of both.
-            if a | b | c < 16 && end | 0x51 == b'}' {
-                response.status = (a * 100 + b * 10 + c) as u16;
+            // only a comma and a brace have these bits.
+            let digits = u32::from_le_bytes(*digits);
+            if digits & 0xaef0_f0f0 == 0x2c30_3030 {
+                let digit = |at: u32| digits >> at & 15;
+                response.status = ((digit(0) * 10 + digit(8)) * 10 + digit(16)) as u16;
                 return Ok(response);
             }
         }
