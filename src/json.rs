@@ -557,6 +557,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
                     if byte & 0xfc00_fc00 != 0xd800_dc00 {
                         return None;
                     }
+                    // ((high - 0xd800) << 10) + (low - 0xdc00) + 0x1_0000
                     byte = byte - (byte >> 16) * 0xfc00 - 0x35f_dc00;
                 }
                 // UTF-8: the first byte in the lowest bits, the others above it.
@@ -626,8 +627,8 @@ pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
 /// several with this name it is the first one's.
 ///
 /// The text is the root or begins with the value of one of its members, and `place` tells which:
-/// [`OUTER`] or [`INNER`]. Capitals in `name` stand for small letters. (So do, for other characters,
-/// those up to `@` that are in no name of ours and of no header: one comparison less, 7 bytes.)
+/// [`OUTER`] or [`INNER`]. Capitals in `name` stand for small letters. (`@` and control characters
+/// stand for something else, too. No header's name has them, and to leave them out takes 7 bytes.)
 #[inline(never)] // shared
 pub(crate) fn member<'a>(json: PackedSlice<'a>, place: u32, name: &str) -> PackedSlice<'a> {
     let mut rest = json.get();
