@@ -338,24 +338,7 @@ fn executable(messages: &[u8]) -> Option<PathBuf> {
 /// Builds the peer's flare, and installs its target if it is missing.
 fn build_component() -> Result<PathBuf> {
     let folder = flares::root().join("benches/peers/hello");
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let libdir = Command::new(rustc)
-        .args(["--print", "target-libdir", "--target", PEER_TARGET])
-        .current_dir(&folder)
-        .output()
-        .context("cannot run rustc")?;
-    if !Path::new(String::from_utf8_lossy(&libdir.stdout).trim()).is_dir() {
-        eprintln!("installing the Rust target {PEER_TARGET}: rustup target add {PEER_TARGET}");
-        let added = Command::new("rustup")
-            .args(["target", "add", PEER_TARGET])
-            .current_dir(&folder)
-            .status()
-            .context("cannot run rustup to install the Rust target of the peer's flare")?;
-        ensure!(
-            added.success(),
-            "rustup could not install {PEER_TARGET}; it says why above"
-        );
-    }
+    flaron_edge::build_flare::ensure_target(&folder, PEER_TARGET)?;
     let target_dir = flares::target_dir()?.join("peers");
     let status = cargo(&folder)
         .args(["build", "--quiet", "--release", "--locked"])

@@ -35,7 +35,7 @@ pub fn build(folder: &Path) -> Result<Built> {
             folder.display()
         )));
     }
-    ensure_target(folder)?;
+    ensure_target(folder, TARGET)?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args([
@@ -103,30 +103,35 @@ fn artifact(messages: &[u8], manifest: &Path) -> Option<Built> {
         })
 }
 
-/// Installs the Wasm target for the toolchain that is used in `folder`, if it is not there.
-fn ensure_target(folder: &Path) -> Result<()> {
-    if has_target(folder)? {
+/// Installs a Rust target through rustup for the toolchain that is used in `folder`, if it is not
+/// there.
+///
+/// # Errors
+///
+/// When rustc or rustup cannot be run, or rustup cannot install the target.
+pub fn ensure_target(folder: &Path, target: &str) -> Result<()> {
+    if has_target(folder, target)? {
         return Ok(());
     }
-    eprintln!("The Rust target {TARGET} is missing; installing it: rustup target add {TARGET}");
+    eprintln!("The Rust target {target} is missing; installing it: rustup target add {target}");
     let added = Command::new("rustup")
-        .args(["target", "add", TARGET])
+        .args(["target", "add", target])
         .current_dir(folder)
         .status();
     match added {
         // There may be two Rusts, and the one that is used is not rustup's.
-        Ok(status) if status.success() && has_target(folder)? => Ok(()),
+        Ok(status) if status.success() && has_target(folder, target)? => Ok(()),
         Ok(status) if status.success() => Err(Error::new(format!(
-            "rustup installed the target {TARGET}, but `{}` is not rustup's and does not have it; \
+            "rustup installed the target {target}, but `{}` is not rustup's and does not have it; \
              put rustup's (~/.cargo/bin) before it in PATH, or install the target the way that \
              Rust was installed",
             rustc().to_string_lossy()
         ))),
         Ok(_) => Err(Error::new(format!(
-            "rustup could not install the target {TARGET}; it says why above"
+            "rustup could not install the target {target}; it says why above"
         ))),
         Err(error) => Err(Error::new(format!(
-            "the Rust target {TARGET} is missing, and rustup cannot be run to install it \
+            "the Rust target {target} is missing, and rustup cannot be run to install it \
              ({error}); install Rust through rustup (https://rustup.rs), or the target the way \
              this Rust was installed (Debian: the package libstd-rust-dev-wasm32), or give a \
              .wasm file that was built elsewhere"
@@ -134,11 +139,11 @@ fn ensure_target(folder: &Path) -> Result<()> {
     }
 }
 
-/// Whether the toolchain that is used in `folder` has the Wasm target.
-fn has_target(folder: &Path) -> Result<bool> {
+/// Whether the toolchain that is used in `folder` has a target.
+fn has_target(folder: &Path, target: &str) -> Result<bool> {
     let rustc = rustc();
     let libdir = Command::new(&rustc)
-        .args(["--print", "target-libdir", "--target", TARGET])
+        .args(["--print", "target-libdir", "--target", target])
         .current_dir(folder)
         .output()
         .map_err(|error| {

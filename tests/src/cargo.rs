@@ -8,8 +8,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use serde_json::Value;
 
-/// The target that flares are built for.
-pub const WASM: &str = "wasm32-unknown-unknown";
+pub use flaron_edge::build_flare::TARGET as WASM;
 
 /// The root of the repository.
 pub fn workspace() -> &'static Path {
@@ -98,19 +97,7 @@ pub fn artifacts(stdout: &str, extension: &str) -> HashMap<String, PathBuf> {
 /// Installs the Wasm target through rustup if it is missing.
 pub fn ensure_wasm_target() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let libdir = Command::new(rustc)
-            .args(["--print", "target-libdir", "--target", WASM])
-            .current_dir(workspace())
-            .output()
-            .unwrap();
-        let libdir = String::from_utf8(libdir.stdout).unwrap();
-        if !Path::new(libdir.trim()).is_dir() {
-            let mut rustup = Command::new("rustup");
-            run(rustup.args(["target", "add", WASM]));
-        }
-    });
+    ONCE.call_once(|| flaron_edge::build_flare::ensure_target(workspace(), WASM).unwrap());
 }
 
 /// Builds something once per test process, whichever test comes first.
