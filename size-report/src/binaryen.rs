@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::output::print_line;
 use crate::slim;
 
 /// What `wasm-opt` is asked for. The features are those rustc's `wasm32-unknown-unknown` uses by
@@ -109,11 +110,11 @@ impl WasmOpt {
 /// `cargo size setup`: fetches Binaryen through npm into `size-report/node_modules`.
 pub fn setup(root: &Path) -> Result<()> {
     if let Some(found) = WasmOpt::find(Some(root))? {
-        println!(
+        print_line(format_args!(
             "{} is there already ({}).",
             found.version,
             found.path.display()
-        );
+        ))?;
         return Ok(());
     }
     let dir = root.join("size-report");
@@ -128,7 +129,7 @@ pub fn setup(root: &Path) -> Result<()> {
         bail!("npm could not install {NPM_PACKAGE}; see above");
     }
     match WasmOpt::find(Some(root))? {
-        Some(found) => println!("{} installed.", found.version),
+        Some(found) => print_line(format_args!("{} installed.", found.version))?,
         None => bail!("npm said it installed {NPM_PACKAGE}, but its wasm-opt does not run"),
     }
     Ok(())

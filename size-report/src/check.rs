@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::binaryen::{FLAGS, WasmOpt};
 use crate::budget::{self, Budgets, Sizes, Verdict};
 use crate::flares::Measured;
+use crate::output::{print, print_line};
 use crate::project::{self, Settings};
 use crate::report::{self, Format, Report};
 
@@ -72,7 +73,7 @@ pub fn run(options: &Options) -> Result<bool> {
             .context("--bless writes a baseline; say which: --baseline FILE")?;
         let new = budget::bless(old.as_ref(), &measured, now, old.is_none())?;
         budget::write_baseline(path, &new, "flaron-size check --bless")?;
-        println!("accepted: {}", path.display());
+        print_line(format_args!("accepted: {}", path.display()))?;
         return Ok(true);
     }
 
@@ -93,14 +94,14 @@ pub fn run(options: &Options) -> Result<bool> {
 
     let report = Report::new(&measured, &budgets, old.as_ref(), &now, Some(&verdict));
     if options.json {
-        println!("{}", report.json()?);
+        print_line(report.json()?)?;
     } else {
         let format = if options.markdown {
             Format::Markdown
         } else {
             Format::Text
         };
-        print!("{}", report.render(format));
+        print(report.render(format))?;
     }
     eprint!("{}", report::verdict(&verdict, HELP));
     if verdict.passed() {

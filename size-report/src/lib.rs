@@ -13,6 +13,7 @@
 //! | [`budget`] | hard limits, the accepted baseline, and the gate made of both |
 //! | [`report`] | the tables: terminal, Markdown, JSON |
 //! | [`chart`] | the same as a picture (SVG) |
+//! | [`output`] | printing what was made of it |
 //! | [`why`] | `cargo size why` |
 //! | [`diff`] | `cargo size diff` |
 //! | [`prices`] | `cargo size prices` |
@@ -27,6 +28,7 @@ pub mod check;
 pub mod diff;
 pub mod flares;
 pub mod measure;
+pub mod output;
 pub mod peers;
 pub mod prices;
 pub mod project;

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use flaron_size::binaryen::{self, WasmOpt};
 use flaron_size::budget::{self, Sizes, parse_bytes};
+use flaron_size::output::{print, print_line};
 use flaron_size::project::Project;
 use flaron_size::report::{self, Format, Report};
 use flaron_size::{chart, check, diff, flares, peers, prices, why};
@@ -109,6 +110,7 @@ enum Command {
     },
     /// Hold any .wasm to a budget, to a baseline, or to both
     Check {
+        /// The .wasm; several may be given
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Bytes the file may have: 2048, 2KiB, 2kB
@@ -165,9 +167,9 @@ fn run(cli: Cli) -> Result<bool> {
                 if opt {
                     bail!("--opt is for example flares; run wasm-opt -Oz -g on the file yourself");
                 }
-                print!("{}", why::file(subject.as_ref())?);
+                print(why::file(subject.as_ref())?)?;
             } else {
-                print!("{}", why::flare(&project()?, &subject, opt)?);
+                print(why::flare(&project()?, &subject, opt)?)?;
             }
             Ok(true)
         }
@@ -176,9 +178,9 @@ fn run(cli: Cli) -> Result<bool> {
                 let [after] = &after[..] else {
                     bail!("two files are needed: cargo size diff A.wasm B.wasm");
                 };
-                print!("{}", diff::files(before.as_ref(), after.as_ref())?);
+                print(diff::files(before.as_ref(), after.as_ref())?)?;
             } else {
-                print!("{}", diff::revision(&project()?, &before, &after)?);
+                print(diff::revision(&project()?, &before, &after)?)?;
             }
             Ok(true)
         }
@@ -214,9 +216,9 @@ fn run(cli: Cli) -> Result<bool> {
                 write_file(&path, &comparison.svg())?;
             }
             if output.json {
-                println!("{}", comparison.json()?);
+                print_line(comparison.json()?)?;
             } else {
-                print!("{}", comparison.render(output.format()));
+                print(comparison.render(output.format()))?;
             }
             Ok(true)
         }
@@ -253,9 +255,9 @@ fn report(project: &Project, args: &ReportArgs) -> Result<bool> {
         write_file(path, &chart::sizes(&report.flares, &made_with))?;
     }
     if args.output.json {
-        println!("{}", report.json()?);
+        print_line(report.json()?)?;
     } else {
-        print!("{}", report.render(args.output.format()));
+        print(report.render(args.output.format()))?;
     }
     if args.bless {
         let new = budget::bless(baseline.as_ref(), &measured, settings, all)?;
@@ -307,14 +309,11 @@ fn run_prices(project: &Project, write: bool, check: bool, json: bool) -> Result
         return Ok(prices.failed.is_empty() && missing.is_empty());
     }
     if !check {
-        println!(
-            "{}",
-            if json {
-                prices.json()?
-            } else {
-                prices.markdown()
-            }
-        );
+        print_line(if json {
+            prices.json()?
+        } else {
+            prices.markdown()
+        })?;
         return Ok(true);
     }
     let written = fs::read_to_string(&path).with_context(|| {

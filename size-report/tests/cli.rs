@@ -188,6 +188,26 @@ fn json_and_markdown_are_what_they_say() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_reader_that_has_had_enough_does_not_change_the_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "mine.wasm", flare(0));
+    // By the time that it prints, nobody reads any more.
+    let run = |args: &str| {
+        let script = format!(
+            "set -o pipefail; (sleep 0.5; {} {args}) | true",
+            env!("CARGO_BIN_EXE_flaron-size")
+        );
+        let mut bash = Command::new("bash");
+        let output = bash.args(["-c", &script]).current_dir(dir.path()).output();
+        output.unwrap()
+    };
+    assert_code(&run("why mine.wasm"), 0);
+    assert_code(&run("check mine.wasm --budget 2KiB --json"), 0);
+    assert_code(&run("check mine.wasm --budget 1"), 1);
+}
+
+#[test]
 fn why_and_diff_work_on_files() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "a.wasm", flare(3));

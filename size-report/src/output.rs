@@ -1,0 +1,27 @@
+//! Printing to standard output.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+
+/// Prints `text`. That the reader goes away before the end (`cargo size | head -3`) is no error:
+/// whether a check failed is told by the exit code all the same.
+///
+/// # Errors
+///
+/// When standard output cannot be written to for another reason, such as a full disk.
+pub fn print(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// The same, with a line break behind it.
+///
+/// # Errors
+///
+/// As [`print`].
+pub fn print_line(text: impl Display) -> io::Result<()> {
+    print(format_args!("{text}\n"))
+}
