@@ -760,9 +760,10 @@ pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
     PENDING.set(0);
     let base = storage::memory() as usize;
     let leased = LEASED.get() as usize;
-    // Blocks begin at multiples of 8 in any case. Neither sum overflows: an alignment is at most
-    // `isize::MAX + 1`, and the arena lies below that.
-    let start = ((base + leased + (align - 1)) & !(align - 1)) - base;
+    // Blocks begin at multiples of 8 in any case. An address beyond the end of memory wraps around, and
+    // back when the base is taken off it: the offset is right, and too large.
+    let behind = base.wrapping_add(leased).wrapping_add(align - 1);
+    let start = (behind & !(align - 1)).wrapping_sub(base);
     if start > top() as usize || size > top() as usize - start {
         return core::ptr::null_mut();
     }
@@ -942,17 +943,16 @@ pub(crate) struct Draft(u32);
 /// Writes `bytes` in front of `at`, if there is room; the new beginning, or 0 if there is not.
 #[inline(never)] // one copy for all pieces
 fn prepend(at: u32, bytes: &[u8]) -> u32 {
-    // Signed, which is 24 bytes less than saturating. Neither side overflows: a slice has at most
-    // `isize::MAX` bytes, and addresses are below 2^31, because no engine that runs flares gives
-    // them more than 1 GiB of statics besides an arena of at most 1 GiB.
-    let start = at as isize - bytes.len() as isize;
-    if start < floor() as isize {
+    // In 64 bits nothing overflows, wherever in memory the arena lies and however long the slice is.
+    // (Two comparisons of 32 bits take 6 to 11 bytes more.)
+    if u64::from(floor()) + bytes.len() as u64 > u64::from(at) {
         return 0;
     }
+    let start = at - bytes.len() as u32;
     // SAFETY: `at` began as `TOP` and only went down, and `LEASED` is not above `start`: this is
     // free space, in which no lease and no text lies and into which no reference leads.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at_address(start as u32), bytes.len()) }
-    start as u32
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at_address(start), bytes.len()) }
+    start
 }
 
 /// Writes the bytes of a lease in front of `at` and gives the lease back: both in one call, which
@@ -980,13 +980,13 @@ impl Sink for Draft {
 
     #[inline(always)]
     fn byte(self, byte: u8) -> Draft {
-        let start = self.0 as i32 - 1;
-        if start < floor() as i32 {
+        if self.0 <= floor() {
             return Draft(0);
         }
+        let start = self.0 - 1;
         // SAFETY: as in `prepend`.
-        unsafe { *at_address(start as u32) = byte }
-        Draft(start as u32)
+        unsafe { *at_address(start) = byte }
+        Draft(start)
     }
 }
 

@@ -234,11 +234,10 @@ impl Crate {
         self.config.push_str(text);
     }
 
-    /// Links with a stack of so many bytes instead of the 4,096 of this repository.
-    pub fn set_stack(&mut self, bytes: u32) {
-        let small = "-zstack-size=4096";
-        assert!(self.config.contains(small));
-        self.config = self.config.replace(small, &format!("-zstack-size={bytes}"));
+    /// Gives the linker another argument instead of one of this repository's.
+    pub fn replace_link_arg(&mut self, ours: &str, other: &str) {
+        assert!(self.config.contains(ours));
+        self.config = self.config.replace(ours, other);
     }
 
     /// Cargo, to do something with the crate.

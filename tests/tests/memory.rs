@@ -1,4 +1,5 @@
-//! How much memory a flare begins with: the arena and a small stack, and nothing else.
+//! How much memory a flare begins with (the arena and a small stack, and nothing else), and that the
+//! arena may lie anywhere in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ async fn a_small_arena_makes_it_one_page() {
 /// use 256 bytes.
 fn with_16_bytes_of_stack() -> (PathBuf, PathBuf) {
     let mut krate = Crate::new("memory-stack", &["beam", "json", "request", "response"]);
-    krate.set_stack(16);
+    krate.replace_link_arg("-zstack-size=4096", "-zstack-size=16");
     let source = workspace().join("examples/beam-json/src/lib.rs");
     krate.add("stackless", &fs::read_to_string(source).unwrap());
     krate.add("stackful", STACKFUL);
@@ -89,4 +90,51 @@ async fn a_stack_of_16_bytes_is_used_by_none_or_traps() {
     let entries = node.edge.entries();
     let error = entries[0].error.as_deref().unwrap();
     assert!(error.contains("out of bounds"), "{error}");
+}
+
+/// A flare whose statics, the arena among them, begin in the middle of the address space.
+fn in_the_upper_half() -> PathBuf {
+    let mut krate = Crate::new("memory-upper-half", &["request", "response"]);
+    // (With compressed relocations the linker makes such addresses too large for Wasm.)
+    krate.replace_link_arg("--compress-relocations", "--global-base=2147483648");
+    krate.add("upper_half", UPPER_HALF);
+    krate.build().remove("upper_half").unwrap()
+}
+
+/// Twice the length of the arena is more than the arena is above the middle: taken off an address as
+/// a signed number, it would be far below it.
+const UPPER_HALF: &str = r#"
+    #![no_std]
+
+    use flaron_sdk::{ARENA_BYTES, ArenaFull, FlareAction, request, response, text};
+
+    flaron_sdk::handle_request!(upper_half);
+    flaron_sdk::panic_handler!();
+
+    static LONG: [u8; 2 * ARENA_BYTES] = [b'x'; 2 * ARENA_BYTES];
+
+    fn upper_half() -> FlareAction {
+        response::set_body_str("the text was not refused");
+        let refused = Err(ArenaFull);
+        if response::set_body_pieces((&LONG[..], request::method())) == refused
+            && response::set_body_pieces((&LONG[..], 1_u8)) == refused
+            && text::build((1_u8, &LONG[..])).map(|_| ()) == refused
+        {
+            let _ = response::set_body_pieces((request::method(), " ", 1_u8, "/", u64::MAX));
+        }
+        FlareAction::Respond
+    }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_arena_may_lie_in_the_upper_half() {
+    let wasm = tokio::task::block_in_place(in_the_upper_half);
+    assert!(pages(&wasm) > 32_768);
+    let mut config = FlareConfig::default();
+    config.limits.max_memory_mib = 4096;
+    let node = Node::start(&wasm, config, &[]).await;
+    let response = get(node.addr).await;
+    assert_eq!(response.text(), "GET 1/18446744073709551615");
+    assert_eq!(response.status(), 200);
+    node.has_no_complaints();
 }
