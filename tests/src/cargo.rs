@@ -180,6 +180,8 @@ pub struct Crate {
     folder: PathBuf,
     manifest: String,
     config: String,
+    /// Compiler flags that replace those of all configurations.
+    link_args: Option<Vec<String>>,
     targets: Vec<String>,
 }
 
@@ -213,6 +215,7 @@ impl Crate {
             folder,
             manifest,
             config,
+            link_args: None,
             targets: Vec::new(),
         }
     }
@@ -234,10 +237,10 @@ impl Crate {
         self.config.push_str(text);
     }
 
-    /// Gives the linker another argument instead of one of this repository's.
-    pub fn replace_link_arg(&mut self, ours: &str, other: &str) {
-        assert!(self.config.contains(ours));
-        self.config = self.config.replace(ours, other);
+    /// Links with these arguments and no others, those of this repository included (whose
+    /// configuration may be in force where the crate lies).
+    pub fn set_link_args(&mut self, args: &[&str]) {
+        self.link_args = Some(args.iter().map(|arg| format!("-Clink-arg={arg}")).collect());
     }
 
     /// Cargo, to do something with the crate.
@@ -251,6 +254,9 @@ impl Crate {
         }
         let mut command = cargo(&self.folder);
         command.env("CARGO_TARGET_DIR", flares_dir());
+        if let Some(args) = &self.link_args {
+            command.env("RUSTFLAGS", args.join(" "));
+        }
         command
     }
 

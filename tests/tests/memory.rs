@@ -54,7 +54,7 @@ async fn a_small_arena_makes_it_one_page() {
 /// use 256 bytes.
 fn with_16_bytes_of_stack() -> (PathBuf, PathBuf) {
     let mut krate = Crate::new("memory-stack", &["beam", "json", "request", "response"]);
-    krate.replace_link_arg("-zstack-size=4096", "-zstack-size=16");
+    krate.set_link_args(&["-zstack-size=16", "--compress-relocations"]);
     let source = workspace().join("examples/beam-json/src/lib.rs");
     krate.add("stackless", &fs::read_to_string(source).unwrap());
     krate.add("stackful", STACKFUL);
@@ -95,8 +95,8 @@ async fn a_stack_of_16_bytes_is_used_by_none_or_traps() {
 /// A flare whose statics, the arena among them, begin in the middle of the address space.
 fn in_the_upper_half() -> PathBuf {
     let mut krate = Crate::new("memory-upper-half", &["request", "response"]);
-    // (With compressed relocations the linker makes such addresses too large for Wasm.)
-    krate.replace_link_arg("--compress-relocations", "--global-base=2147483648");
+    // (With `--compress-relocations` the linker makes such addresses too large for Wasm.)
+    krate.set_link_args(&["-zstack-size=4096", "--global-base=2147483648"]);
     krate.add("upper_half", UPPER_HALF);
     krate.build().remove("upper_half").unwrap()
 }
