@@ -128,7 +128,7 @@ macro_rules! handle_request {
 ///     let _ = ws::send_text("welcome");
 /// }
 /// fn on_message() {
-///     let _ = ws::send(&ws::event_data());
+///     let _ = ws::send_pieces(ws::event_data());
 /// }
 /// fn on_close() {}
 /// # }
@@ -167,7 +167,7 @@ macro_rules! ws_handlers {
 /// }
 /// fn on_open() {}
 /// fn on_message() {
-///     let _ = ws::send(&ws::event_data());
+///     let _ = ws::send_pieces(ws::event_data());
 /// }
 /// fn on_close() {}
 /// # }

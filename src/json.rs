@@ -334,6 +334,7 @@ const MINUS: u32 = 94;
 const TRUE: u32 = 98;
 const FALSE: u32 = 104;
 const NULL: u32 = 112;
+const SPACE: u32 = 118;
 
 // The bytes that the code below names.
 const QUOTE: u32 = 0x22;
@@ -346,7 +347,7 @@ const LAST: u8 = 0x80;
 
 /// The grammar. The digits 2 to 9 are spelt like 1. What follows a comma in an object is decided
 /// elsewhere. (The same as code takes more bytes.)
-const GRAMMAR: [Step; 59] = [
+const GRAMMAR: [Step; 63] = [
     // No state: what is behind a backslash, and what it stands for.
     [b'"', b'"'],
     [b'\\', b'\\'],
@@ -424,6 +425,11 @@ const GRAMMAR: [Step; 59] = [
     [b'u', (NULL + 2) as u8 | LAST],
     [b'l', (NULL + 4) as u8 | LAST],
     [b'l', COMPLETE as u8 | LAST],
+    // SPACE: white space, which leads nowhere.
+    [b' ', 1],
+    [b'\n', 1],
+    [b'\r', 1],
+    [b'\t', 1 | LAST],
 ];
 
 /// Where the step from a state with a byte leads to; 0 if there is none.
@@ -487,11 +493,13 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
     let mut open = 1_u32;
     while let Some(cell) = input.next() {
         let mut byte = u32::from(cell.get());
-        if matches!(byte, 0x20 | 0x09 | 0x0a | 0x0d) {
-            if state > LAST_SPACED {
+        let next = step(state, byte);
+        if next == 0 {
+            // White space, at most. A number ends here. (An assignment in any case: on condition it
+            // takes 18 bytes more.)
+            if step(SPACE, byte) == 0 || state > LAST_SPACED {
                 return None;
             }
-            // A number ends here. (An assignment in any case: on condition it takes 18 bytes more.)
             state = if state <= LAST_COMPLETE {
                 COMPLETE
             } else {
@@ -499,10 +507,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
             };
             continue;
         }
-        state = step(state, byte);
-        if state == 0 {
-            return None;
-        }
+        state = next;
         if byte == QUOTE {
             byte = mark(open);
             loop {

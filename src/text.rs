@@ -13,7 +13,8 @@
 //!
 //! [`build`] puts the text into the arena's scratch; [`TextBuf`] into a buffer of the caller's, and
 //! piece by piece. Functions that end in `_pieces` ([`response::set_body_pieces`] and others) build
-//! what they send and give the space back at once.
+//! what they send and give the space back at once. A lease by itself is not copied: it goes to the host
+//! from where it lies, and is given back.
 //!
 //! Text that does not fit is an error, never a cut-off string.
 //!
@@ -22,10 +23,10 @@
 use core::fmt;
 
 pub use crate::arena::Text;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Draft};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Built, Draft};
 
 mod sealed {
-    use crate::arena::ArenaBytes;
+    use crate::arena::{ArenaBytes, Built, Draft};
 
     /// Where pieces go: from the last byte to the first.
     pub trait Sink: Sized {
@@ -47,8 +48,14 @@ mod sealed {
 
     /// What [`super::Pieces`] can do; out of reach, so that no piece of a stranger's can call the
     /// host while a draft is open.
-    pub trait Prepend {
+    pub trait Prepend: Sized {
         fn prepend_to<S: Sink>(self, sink: S) -> S;
+
+        /// What is to be sent: a draft of the pieces, or a lease as it is, which needs no draft.
+        #[inline(always)]
+        fn built(self) -> Option<Built> {
+            Draft::built(self)
+        }
     }
 }
 pub(crate) use sealed::{Prepend, Sink};
@@ -97,12 +104,22 @@ impl Prepend for ArenaBytes {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink.lease(self)
     }
+
+    #[inline(always)]
+    fn built(self) -> Option<Built> {
+        Some(Built::from(self))
+    }
 }
 
 impl Prepend for ArenaStr {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink.lease(self.into_bytes())
+    }
+
+    #[inline(always)]
+    fn built(self) -> Option<Built> {
+        self.into_bytes().built()
     }
 }
 

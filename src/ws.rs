@@ -27,6 +27,9 @@ pub fn send_text(text: &str) -> Result<(), WsSendError> {
 
 /// Sends a message built of [pieces](crate::text).
 ///
+/// A lease by itself, such as [`message`] gives, goes back without a copy, and is given back before the
+/// call: that is some 50 bytes less than `send(&lease)`.
+///
 /// # Errors
 ///
 /// As [`send`], and [`WsSendError::ArenaFull`] when the message does not fit into the free part of

@@ -124,18 +124,18 @@ fn only_what_was_just_allocated_can_be_leased() {
     ] {
         assert_eq!(guest_alloc(32), origin + 16);
         assert!(lease(pack(address, len)).is_none(), "{address} {len}");
-        assert_eq!(
-            guest_alloc(32),
-            origin + 16,
-            "what was not returned is given up"
-        );
         assert_eq!(*lease_or_empty(pack(address, len)), *b"", "{address} {len}");
-        assert_eq!(guest_alloc(32), origin + 16);
         assert_eq!(
             read(pack(address, len), |_| Some(())),
             None,
             "{address} {len}"
         );
+        assert_eq!(
+            guest_alloc(8),
+            origin + 48,
+            "what was not returned stays where it is"
+        );
+        reset_arena();
     }
     assert_eq!(first, [1; 16]);
     drop(first);
@@ -149,7 +149,11 @@ fn the_beginning_of_what_was_allocated_can_be_leased() {
         let lease = lease(host_returns(&bytes) - (32 - len)).unwrap();
         assert_eq!(*lease, bytes[..len as usize]);
         let next = leased(b"next");
-        assert_eq!(at(&next), 32);
+        assert_eq!(
+            at(&next),
+            (len as usize).next_multiple_of(8),
+            "the rest is free"
+        );
         drop(lease);
         drop(next);
         assert!(arena_is_free());
@@ -165,7 +169,11 @@ fn a_part_of_what_was_allocated_is_what_it_is_or_none() {
         if let Some(lease) = lease(pack(address + skip, len)) {
             assert_eq!(*lease, bytes[skip as usize..][..len as usize]);
             let next = leased(b"next");
-            assert!(at(&next) >= 32);
+            assert_eq!(
+                at(&next),
+                ((skip + len as i32) as usize).next_multiple_of(8)
+            );
+            assert_eq!(*lease, bytes[skip as usize..][..len as usize]);
         }
         assert!(arena_is_free());
     }
@@ -424,22 +432,69 @@ fn whatever_a_hostile_host_leases_nothing_is_given_back_that_is_alive() {
 }
 
 #[test]
-fn an_empty_result_costs_its_block_until_the_last_lease_is_dropped() {
+fn an_empty_result_takes_nothing() {
     let outer = leased(b"outer");
-    let lower = leased(b"lower");
     let before = room();
-    for n in 1..=3 {
-        drop(leased(b""));
-        assert_eq!(room(), before - 8 * n);
-    }
-    drop(leased(b"above"));
-    assert_eq!(room(), before - 24);
-    drop(lower);
-    assert_eq!(room(), before - 24, "what is below them stays taken too");
+    let empty = [(); 3].map(|()| leased(b""));
+    assert_eq!(room(), before);
+    let above = leased(b"above");
+    drop(empty);
+    assert_eq!(above, b"above");
+    drop(above);
+    assert_eq!(room(), before);
     drop(outer);
     assert!(arena_is_free());
-    drop(leased(b""));
-    assert!(arena_is_free(), "without any lease nothing stays taken");
+}
+
+#[test]
+fn what_was_allocated_for_no_result_stays_taken_while_other_leases_live() {
+    let outer = leased(b"outer");
+    assert_ne!(guest_alloc(64), 0);
+    assert!(lease(0).is_none());
+    let result = leased(b"result");
+    assert_eq!(at(&result), 8 + 64);
+    drop(result);
+    assert_eq!(at(&leased(b"next")), 8 + 64, "`outer` lives");
+    drop(outer);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_lease_that_is_sent_as_it_is_is_given_back_before_the_call() {
+    let outer = leased(b"outer");
+    let before = room();
+    let lease = leased(b"a lease");
+    let sent = Draft::send(lease, |built| {
+        assert_eq!(room(), before);
+        // SAFETY: the host wrote the bytes, and nothing has been written since.
+        unsafe { &*abi::Bytes::raw(built) }.to_vec()
+    });
+    assert_eq!(sent.unwrap(), b"a lease");
+    // Below another it stays taken until that is given back.
+    let (lower, upper) = (leased(b"lower").into_text(), leased(b"upper"));
+    let sent = Draft::send(lower, |built| {
+        assert_eq!(room(), before - 16);
+        // SAFETY: as above.
+        unsafe { &*abi::Bytes::raw(built) }.to_vec()
+    });
+    assert_eq!(sent.unwrap(), b"lower");
+    assert_eq!(upper, b"upper");
+    drop((upper, outer));
+    assert!(arena_is_free());
+    for nothing in [ArenaBytes::default(), leased(b""), leased(b"a").skip(1)] {
+        let len = Draft::send(nothing, |built| abi::Bytes::raw(built).len());
+        assert_eq!(len, Ok(0));
+    }
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_lease_that_is_sent_as_it_is_needs_no_space() {
+    let full = leave_free(0);
+    assert_eq!(Draft::send((&full, ""), |_| ()), Err(ArenaFull));
+    let len = Draft::send(full, |built| abi::Bytes::raw(built).len());
+    assert_eq!(len, Ok(ARENA_BYTES));
+    assert!(arena_is_free());
 }
 
 #[test]
@@ -721,6 +776,7 @@ fn a_result_does_not_reach_into_the_arguments() {
         0
     });
     assert!(result.is_none());
+    reset_arena();
     assert!(arena_is_free());
 }
 

@@ -12,7 +12,7 @@ fn on_open() {
 
 fn on_message() {
     if let Some(message) = ws::message() {
-        let _ = ws::send(&message);
+        let _ = ws::send_pieces(message);
     }
 }
 
