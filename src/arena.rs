@@ -24,6 +24,9 @@
 //! **Scratch.** Text that the guest builds ([`crate::text`], JSON arguments) grows from the top
 //! end, as a [`Draft`] first; what has to stay there for a while becomes scratch.
 //!
+//! **Growth.** A text that asks the host for some of its pieces grows upwards instead, behind the
+//! leases ([`Growth`]): the host writes its answers where the text gets to, and no lease is made.
+//!
 //! A trap runs no destructors: after one, leases stay counted for ever. An instance that trapped
 //! must not be entered again (the local edge discards it).
 
@@ -40,7 +43,7 @@ use core::slice;
 use crate::abi;
 #[cfg(any(feature = "spark", feature = "plasma"))]
 use crate::json;
-use crate::text::{self, Pieces, Prepend, Sink};
+use crate::text::{self, Piece, Pieces, Sink};
 use storage::{LEASED, LIVE, PENDING, REFUSED, SCRATCH, TEXTS, WAS_REFUSED};
 
 /// The size of the arena in bytes: 262,144 (256 KiB), or what the environment variable
@@ -126,7 +129,7 @@ mod storage {
 
     /// Where the topmost lease ends.
     pub(super) static LEASED: Word = Word(UnsafeCell::new(0));
-    /// How many bytes from there on the host has allocated since.
+    /// How many bytes from there on the host has allocated since, a growing text among them.
     pub(super) static PENDING: Word = Word(UnsafeCell::new(0));
     /// How many bytes at the top end are scratch.
     pub(super) static SCRATCH: Word = Word(UnsafeCell::new(0));
@@ -221,15 +224,16 @@ fn is_behind(end: u32, start: u32, len: u32) -> bool {
 ///
 /// On native targets the address is a made-up one that only the test host understands.
 pub fn guest_alloc(size: i32) -> i32 {
-    let pending = PENDING.get();
+    // Up to a multiple of 8: a growing text may end anywhere. It is no more than there is, because
+    // both ends of the free space are such multiples.
+    let pending = block_end(PENDING.get(), 0);
     let start = LEASED.get() + pending;
-    // Both ends are multiples of 8, so what fits still fits when it is rounded up. One less than 0,
-    // or than a negative size, is more than any room.
+    // One less than 0, or than a negative size, is more than any room.
     if (size as u32).wrapping_sub(1) >= top() - start {
         REFUSED.set(1);
         return 0;
     }
-    PENDING.set(block_end(pending, size as u32));
+    PENDING.set(pending + size as u32);
     (storage::origin() + start) as i32
 }
 
@@ -1015,15 +1019,185 @@ fn begin() -> u32 {
     top()
 }
 
-/// What goes to the host in one call: what a draft has built, or a lease that was given back for it.
-/// There may be no reference to it: it is free space or scratch that nobody else looks at, and a host
-/// that allocates might write to it.
+/// Text that asks the host for some of its pieces: it grows upwards from where the leases end.
+///
+/// While the host is asked, the text counts as [`PENDING`](storage::PENDING), so that the host's
+/// answer comes to lie behind it. Blocks begin at multiples of 8, so the answer is then moved down by
+/// less than 8 bytes (by more if the host allocated something else before it). Between two questions
+/// nothing but pieces of text run, as in a draft. So there is no lease, and nothing to count.
+pub struct Growth {
+    /// The offset at which the text ends; `FULL` once something did not fit, or was not answered.
+    end: u32,
+    /// Whether the text is empty and `PENDING` need not count it. (Known at compile time.)
+    fresh: bool,
+}
+
+/// The end of a [`Growth`] that failed. No arena has an offset like that.
+const FULL: u32 = u32::MAX;
+
+/// The byte at an offset in the arena.
+///
+/// # Safety
+///
+/// The offset is at most `SIZE`.
+unsafe fn at_offset(offset: u32) -> *mut u8 {
+    // SAFETY: it is in the arena, or just behind it. (`at_address` would take 3 bytes more in
+    // `examples/echo`: here the compiler makes the sum a part of the instruction.)
+    unsafe { storage::memory().add(offset as usize) }
+}
+
+/// Writes bytes behind `end`, if there is room; the new end, or `FULL` if there is not.
+///
+/// # Safety
+///
+/// The bytes are initialised and can be read. `end` is that of a [`Growth`].
+#[inline] // shared
+unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
+    // In 64 bits nothing overflows, not even from `FULL` on.
+    if u64::from(end) + bytes.len() as u64 > u64::from(top()) {
+        return FULL;
+    }
+    // SAFETY: the text began at `LEASED`, which can only have come down since it last was looked at,
+    // and it ends below `top()`: behind it is free space, in which no lease and no text lies and into
+    // which no reference leads. The bytes may lie there themselves (those of a draft do).
+    unsafe { core::ptr::copy(bytes.cast::<u8>(), at_offset(end), bytes.len()) }
+    end + bytes.len() as u32
+}
+
+/// Takes what the host returned as the rest of a growing text; the new end, or `FULL` if it returned
+/// nothing or nothing that it may.
+///
+/// # Safety
+///
+/// `end` is that of a [`Growth`] and not `FULL`.
+#[inline] // shared
+unsafe fn append_answer(end: u32, returned: i64) -> u32 {
+    WAS_REFUSED.set(REFUSED.get());
+    REFUSED.set(0);
+    // Whatever comes of it, the question is over: no space is taken any more.
+    let pending = PENDING.get();
+    PENDING.set(0);
+    // Three stretches from `LEASED` on: the text, what lies between it and the answer, the answer. If
+    // the text ends below `LEASED` (the host has called the flare, which took a lease) or the answer
+    // begins inside of the text, one of them wraps around and is too large.
+    let len = length(returned);
+    let text = end.wrapping_sub(LEASED.get());
+    let gap = offset(returned).wrapping_sub(end);
+    if u64::from(text) + u64::from(gap) + u64::from(len) > u64::from(pending) {
+        return FULL;
+    }
+    // SAFETY: none of the three wrapped around (each would be too large for `PENDING`, which is at most
+    // `SIZE`), so text, gap and answer lie in what is pending, one behind the other: in free space, in
+    // which no lease and no text lies and into which no reference leads. The answer is moved down in it.
+    unsafe {
+        let answer = at_address((returned as u64 >> 32) as u32);
+        core::ptr::copy(answer, at_offset(end), len as usize);
+    }
+    end + len
+}
+
+impl Growth {
+    /// Asks the host and appends what it answers. `ask` calls it, once, and does nothing else.
+    #[allow(dead_code)] // without the modules that ask
+    #[inline(always)]
+    pub(crate) fn ask(self, ask: impl FnOnce() -> i64) -> Growth {
+        if self.end == FULL {
+            return self;
+        }
+        if !self.fresh {
+            PENDING.set(self.end - LEASED.get());
+        }
+        Growth {
+            // SAFETY: `end` is the text's, and not `FULL`.
+            end: unsafe { append_answer(self.end, ask()) },
+            fresh: false,
+        }
+    }
+
+    /// Appends bytes.
+    #[inline(always)]
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Growth {
+        // SAFETY: a reference points to initialised bytes.
+        unsafe { self.raw(bytes) }
+    }
+
+    /// Appends the bytes of a lease, and gives it back.
+    #[inline(always)]
+    pub(crate) fn lease(self, lease: ArenaBytes) -> Growth {
+        // SAFETY: the host has written the bytes. They are free space by now, but nothing is written
+        // there before they are read: the text lies above all leases.
+        unsafe { self.raw(abi::Bytes::raw(Built::from(lease))) }
+    }
+
+    /// Appends pieces that are written backwards: as a draft, which is then moved. One that reaches down
+    /// into the text does not fit behind it.
+    #[inline(always)]
+    pub(crate) fn draft(self, pieces: impl Piece) -> Growth {
+        match Draft::built(pieces) {
+            // SAFETY: the draft has written the bytes.
+            Some(draft) => unsafe { self.raw(abi::Bytes::raw(draft)) },
+            None => Growth {
+                end: FULL,
+                fresh: false,
+            },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The bytes are initialised and can be read.
+    #[inline(always)]
+    unsafe fn raw(self, bytes: *const [u8]) -> Growth {
+        Growth {
+            // SAFETY: the caller's promise, and `end` is the text's.
+            end: unsafe { append(self.end, bytes) },
+            fresh: false,
+        }
+    }
+
+    /// Builds `pieces` for a host call that follows at once.
+    #[inline(always)]
+    pub(crate) fn built(pieces: impl Piece) -> Option<Built> {
+        let start = LEASED.get();
+        let end = pieces.append_to(Growth {
+            end: start,
+            fresh: true,
+        });
+        match end.end {
+            FULL => None,
+            end => Some(Built {
+                start: storage::origin() + start,
+                end: storage::origin() + end,
+            }),
+        }
+    }
+}
+
+/// Moves a text that has grown to the top end of the free space, where it ends at `end`; its new
+/// beginning, or 0 if there is no room.
+fn lift(end: u32, text: Built) -> u32 {
+    let bytes = abi::Bytes::raw(text);
+    // There is room where it is, and below it too; but while it was growing, a host that called the flare
+    // may have had leases made there.
+    if u64::from(floor()) + bytes.len() as u64 > u64::from(end) {
+        return 0;
+    }
+    let start = end - bytes.len() as u32;
+    // SAFETY: as in `prepend`. The bytes are the text's, and are moved in free space.
+    unsafe { core::ptr::copy(bytes.cast::<u8>(), at_address(start), bytes.len()) }
+    start
+}
+
+/// What goes to the host in one call: what a draft or a growth has built, or a lease that was given
+/// back for it. There may be no reference to it: it is free space or scratch that nobody else looks at,
+/// and a host that allocates might write to it.
 pub struct Built {
     start: u32,
     end: u32,
 }
 
-// SAFETY: a draft has written the bytes, or the host has; they lie in the arena, or are none.
+// SAFETY: a draft or a growth has written the bytes, or the host has; they lie in the arena, or are
+// none.
 unsafe impl abi::Bytes for Built {
     #[inline(always)]
     fn raw(self) -> *const [u8] {
@@ -1059,7 +1233,7 @@ impl Built {
 impl Draft {
     /// Builds `pieces` for a host call that follows at once.
     #[inline(always)]
-    pub(crate) fn built(pieces: impl Prepend) -> Option<Built> {
+    pub(crate) fn built(pieces: impl Piece) -> Option<Built> {
         let end = storage::origin() + top();
         match pieces.prepend_to(Draft(end)).0 {
             0 => None,
@@ -1095,8 +1269,15 @@ impl Draft {
 
     /// Builds `pieces` and keeps them.
     pub(crate) fn keep(pieces: impl Pieces) -> Result<Text, ArenaFull> {
-        let end = storage::origin() + begin();
-        let start = pieces.prepend_to(Draft(end)).0;
+        let (start, end);
+        if text::asks(&pieces) {
+            let grown = Growth::built(pieces).ok_or(ArenaFull)?;
+            end = storage::origin() + begin();
+            start = lift(end, grown);
+        } else {
+            end = storage::origin() + begin();
+            start = pieces.prepend_to(Draft(end)).0;
+        }
         if start == 0 {
             return Err(ArenaFull);
         }

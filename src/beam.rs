@@ -20,7 +20,7 @@
 use core::fmt;
 
 use crate::arena::{ArenaBytes, Draft, PackedSlice, arena_refused, lease};
-use crate::text::{self, Prepend, Sink};
+use crate::text::{self, Piece, Sink};
 use crate::{abi, json};
 
 /// How many headers [`FetchOptions::with_header`] takes.
@@ -99,7 +99,7 @@ const fn same(a: &str, b: &str) -> bool {
 }
 
 /// The options as the host takes them: `{"method"?, "headers"?, "body"?}`.
-impl Prepend for &FetchOptions<'_> {
+impl Piece for &FetchOptions<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b'}');
         // From the last member to the first; each but the first begins with a comma.

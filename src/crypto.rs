@@ -11,6 +11,7 @@
 use core::fmt;
 
 use crate::arena::{ArenaBytes, ArenaStr, Draft, arena_refused, lease};
+use crate::text::{Ask, Pieces};
 use crate::{abi, json, text};
 
 /// The hash of `input`, in lowercase hexadecimal.
@@ -35,6 +36,11 @@ pub fn hash_json(arguments: &str) -> Option<ArenaStr> {
     lease(abi::crypto_hash(arguments.as_bytes())).map(ArenaBytes::into_text)
 }
 
+/// [`hash_json`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn hash_json_piece(arguments: &str) -> impl Pieces {
+    Ask(move || abi::crypto_hash(arguments.as_bytes()))
+}
+
 /// The HMAC-SHA256 of `input` under a secret, in lowercase hexadecimal.
 ///
 /// `None` if the flare may not use the secret, or if something does not fit into the arena.
@@ -45,6 +51,11 @@ pub fn hmac(secret_key: &str, input: &str) -> Option<ArenaStr> {
 /// [`hmac`] with ready-made arguments: `{"secret_key": …, "input": …}`.
 pub fn hmac_json(arguments: &str) -> Option<ArenaStr> {
     lease(abi::crypto_hmac(arguments.as_bytes())).map(ArenaBytes::into_text)
+}
+
+/// [`hmac_json`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn hmac_json_piece(arguments: &str) -> impl Pieces {
+    Ask(move || abi::crypto_hmac(arguments.as_bytes()))
 }
 
 /// A signed JSON Web Token, in its compact form.
@@ -76,6 +87,11 @@ pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> O
 /// `{"algorithm": …, "secret_key": …, "claims": {"name": "text", …}}`.
 pub fn sign_jwt_json(arguments: &str) -> Option<ArenaStr> {
     lease(abi::crypto_sign_jwt(arguments.as_bytes())).map(ArenaBytes::into_text)
+}
+
+/// [`sign_jwt_json`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn sign_jwt_json_piece(arguments: &str) -> impl Pieces {
+    Ask(move || abi::crypto_sign_jwt(arguments.as_bytes()))
 }
 
 /// Encrypts text with AES-GCM under a secret. The result is the Base64 of nonce, ciphertext and
@@ -279,10 +295,18 @@ mod tests {
         assert_eq!(hash_json("{\"a\":1}").unwrap(), "1");
         assert_eq!(hmac_json("{\"b\":1}").unwrap(), "2");
         assert_eq!(sign_jwt_json("{\"c\":1}").unwrap(), "3");
-        let calls = host.calls();
-        assert_eq!(calls[0].text(0), "{\"a\":1}");
-        assert_eq!(calls[1].text(0), "{\"b\":1}");
-        assert_eq!(calls[2].text(0), "{\"c\":1}");
+        let pieces = (
+            hash_json_piece("{\"a\":1}"),
+            hmac_json_piece("{\"b\":1}"),
+            sign_jwt_json_piece("{\"c\":1}"),
+        );
+        assert_eq!(text::build(pieces).unwrap(), "123");
+        for calls in host.calls().chunks_exact(3) {
+            assert_eq!(calls[0].text(0), "{\"a\":1}");
+            assert_eq!(calls[1].text(0), "{\"b\":1}");
+            assert_eq!(calls[2].text(0), "{\"c\":1}");
+        }
+        assert_eq!(host.calls().len(), 6);
     }
 
     #[test]

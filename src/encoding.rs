@@ -1,16 +1,23 @@
 //! Base64, hexadecimal and URL coding, done by the host.
 //!
 //! The host gets the bytes as they are and answers with the bytes as they are: nothing is copied on
-//! the flare's side.
+//! the flare's side. Functions that end in `_piece` give the result as a
+//! [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
 use crate::arena::{ArenaBytes, ArenaStr, lease, lease_or_empty};
+use crate::text::{Ask, Pieces};
 
 /// Standard Base64 with padding.
 ///
 /// Empty if the result does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
 pub fn base64_encode(data: &[u8]) -> ArenaStr {
     lease_or_empty(abi::encoding_base64_encode(data)).into_text()
+}
+
+/// [`base64_encode`], as a piece of text.
+pub fn base64_encode_piece(data: &[u8]) -> impl Pieces {
+    Ask(move || abi::encoding_base64_encode(data))
 }
 
 /// Decodes standard Base64 with padding.
@@ -27,6 +34,11 @@ pub fn hex_encode(data: &[u8]) -> ArenaStr {
     lease_or_empty(abi::encoding_hex_encode(data)).into_text()
 }
 
+/// [`hex_encode`], as a piece of text.
+pub fn hex_encode_piece(data: &[u8]) -> impl Pieces {
+    Ask(move || abi::encoding_hex_encode(data))
+}
+
 /// Decodes hexadecimal.
 ///
 /// `None` if it is none, or if the result does not fit into the arena.
@@ -41,6 +53,11 @@ pub fn url_encode(input: &str) -> ArenaStr {
     lease_or_empty(abi::encoding_url_encode(input.as_bytes())).into_text()
 }
 
+/// [`url_encode`], as a piece of text.
+pub fn url_encode_piece(input: &str) -> impl Pieces {
+    Ask(move || abi::encoding_url_encode(input.as_bytes()))
+}
+
 /// Decodes text from a URL, by the rules of forms: `+` becomes a space.
 ///
 /// `None` if a `%` is not followed by two hexadecimal digits, or if the result does not fit into
@@ -52,8 +69,20 @@ pub fn url_decode(input: &str) -> Option<ArenaStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena_refused;
     use crate::testing::{Host, arena_is_free, leave_free};
+    use crate::{arena_refused, text};
+
+    #[test]
+    fn pieces_are_encoded_too() {
+        let _host = Host::new();
+        let data = b"fo".to_vec();
+        let pieces = (
+            base64_encode_piece(&data),
+            hex_encode_piece(&data),
+            url_encode_piece("a b"),
+        );
+        assert_eq!(text::build(pieces).unwrap(), "Zm8=666fa+b");
+    }
 
     #[test]
     fn base64_of_rfc_4648() {

@@ -34,7 +34,7 @@ impl FlareAction {
 /// flaron_sdk::handle_request!(echo);
 ///
 /// fn echo() -> Result<FlareAction, ArenaFull> {
-///     response::set_body_pieces((request::method(), " ", request::url()))?;
+///     response::set_body_pieces((request::method_piece(), " ", request::url_piece()))?;
 ///     Ok(FlareAction::Respond)
 /// }
 /// # }

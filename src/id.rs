@@ -1,19 +1,34 @@
 //! Unique IDs, made by the host.
 //!
 //! Each function gives `None` if the host makes none, or if it does not fit into the arena
-//! ([`arena_refused`](crate::arena_refused) tells).
+//! ([`arena_refused`](crate::arena_refused) tells). Those that end in `_piece` give the ID as a
+//! [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
 use crate::arena::{ArenaBytes, ArenaStr, lease};
+use crate::text::{Ask, Pieces};
+
+const V4: &[u8] = b"{\"version\":\"v4\"}";
+const V7: &[u8] = b"{\"version\":\"v7\"}";
 
 /// A random UUID (version 4), 36 characters.
 pub fn uuid_v4() -> Option<ArenaStr> {
-    id(abi::id_uuid(&b"{\"version\":\"v4\"}"[..]))
+    id(abi::id_uuid(V4))
+}
+
+/// [`uuid_v4`], as a piece of text.
+pub fn uuid_v4_piece() -> impl Pieces {
+    Ask(|| abi::id_uuid(V4))
 }
 
 /// A UUID that sorts by time (version 7), 36 characters.
 pub fn uuid_v7() -> Option<ArenaStr> {
-    id(abi::id_uuid(&b"{\"version\":\"v7\"}"[..]))
+    id(abi::id_uuid(V7))
+}
+
+/// [`uuid_v7`], as a piece of text.
+pub fn uuid_v7_piece() -> impl Pieces {
+    Ask(|| abi::id_uuid(V7))
 }
 
 /// A ULID: 26 characters of Crockford's Base32 that sort by time.
@@ -21,9 +36,19 @@ pub fn ulid() -> Option<ArenaStr> {
     id(abi::id_ulid())
 }
 
+/// [`ulid`], as a piece of text.
+pub fn ulid_piece() -> impl Pieces {
+    Ask(abi::id_ulid)
+}
+
 /// A Nano ID of `length` characters; 0 means 21.
 pub fn nanoid(length: u32) -> Option<ArenaStr> {
     id(abi::id_nanoid(length as i32))
+}
+
+/// [`nanoid`], as a piece of text.
+pub fn nanoid_piece(length: u32) -> impl Pieces {
+    Ask(move || abi::id_nanoid(length as i32))
 }
 
 /// A KSUID: 27 characters that sort by time.
@@ -31,9 +56,19 @@ pub fn ksuid() -> Option<ArenaStr> {
     id(abi::id_ksuid())
 }
 
+/// [`ksuid`], as a piece of text.
+pub fn ksuid_piece() -> impl Pieces {
+    Ask(abi::id_ksuid)
+}
+
 /// A Snowflake ID: a 64-bit number that sorts by time, in decimal. At most 100 per invocation.
 pub fn snowflake() -> Option<ArenaStr> {
     id(abi::snowflake_id())
+}
+
+/// [`snowflake`], as a piece of text.
+pub fn snowflake_piece() -> impl Pieces {
+    Ask(abi::snowflake_id)
 }
 
 fn id(returned: i64) -> Option<ArenaStr> {
@@ -43,8 +78,8 @@ fn id(returned: i64) -> Option<ArenaStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena_refused;
     use crate::testing::{Host, arena_is_free, leave_free};
+    use crate::{arena_refused, text};
 
     #[test]
     fn each_kind_has_its_shape() {
@@ -58,6 +93,27 @@ mod tests {
         assert_eq!(nanoid(0).unwrap().len(), 21);
         assert_eq!(nanoid(5).unwrap().len(), 5);
         assert!(snowflake().unwrap().parse::<u64>().is_ok());
+    }
+
+    #[test]
+    fn pieces_are_ids_too() {
+        let host = Host::new();
+        let all = (
+            (uuid_v4_piece(), uuid_v7_piece(), ulid_piece()),
+            (nanoid_piece(5), ksuid_piece()),
+        );
+        let text = text::build(all).unwrap();
+        assert_eq!(text.len(), 36 + 36 + 26 + 5 + 27);
+        assert_eq!((text[14], text[36 + 14]), (b'4', b'7'));
+        let text = text::build(("a", snowflake_piece())).unwrap();
+        assert!(text.as_str().unwrap()[1..].parse::<u64>().is_ok());
+        let calls = host.calls();
+        assert_eq!(calls[0].text(0), r#"{"version":"v4"}"#);
+        assert_eq!(calls[1].text(0), r#"{"version":"v7"}"#);
+        assert_eq!(
+            (calls[3].import, &*calls[3].numbers),
+            ("id_nanoid", &[5][..])
+        );
     }
 
     #[test]

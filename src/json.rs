@@ -55,7 +55,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 
 use crate::arena::{ArenaBytes, PackedSlice};
-use crate::text::{self, Prepend, Sink};
+use crate::text::{self, Piece, Sink};
 
 /// How deep arrays and objects may nest in what is read.
 pub const MAX_DEPTH: usize = 31;
@@ -66,7 +66,7 @@ pub const MAX_DEPTH: usize = 31;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Str<'a>(pub &'a str);
 
-impl Prepend for Str<'_> {
+impl Piece for Str<'_> {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         quoted(self.0.as_bytes(), sink)
@@ -77,7 +77,7 @@ impl Prepend for Str<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a>(pub &'a [(&'a str, &'a str)]);
 
-impl Prepend for Object<'_> {
+impl Piece for Object<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b'}');
         for (i, (name, value)) in self.0.iter().enumerate().rev() {
@@ -95,7 +95,7 @@ impl Prepend for Object<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array<'a>(pub &'a [&'a str]);
 
-impl Prepend for Array<'_> {
+impl Piece for Array<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b']');
         for (i, item) in self.0.iter().enumerate().rev() {

@@ -13,7 +13,7 @@
 //!
 //! fn echo() -> Result<FlareAction, ArenaFull> {
 //!     response::set_header("content-type", "text/plain");
-//!     response::set_body_pieces((request::method(), " ", request::url()))?;
+//!     response::set_body_pieces((request::method_piece(), " ", request::url_piece()))?;
 //!     Ok(FlareAction::Respond)
 //! }
 //! # }

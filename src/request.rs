@@ -5,6 +5,7 @@
 
 use crate::abi;
 use crate::arena::{ArenaBytes, ArenaStr, lease, lease_or_empty};
+use crate::text::{Ask, Pieces};
 
 /// The method: `GET`, `POST`, ….
 ///
@@ -14,11 +15,21 @@ pub fn method() -> ArenaStr {
     lease_or_empty(abi::req_method()).into_text()
 }
 
+/// [`method`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn method_piece() -> impl Pieces {
+    Ask(abi::req_method)
+}
+
 /// The full URL, with path and query.
 ///
 /// Empty if the host has none, or if it does not fit into the arena.
 pub fn url() -> ArenaStr {
     lease_or_empty(abi::req_url()).into_text()
+}
+
+/// [`url`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn url_piece() -> impl Pieces {
+    Ask(abi::req_url)
 }
 
 /// The value of a header; `name` in any case.
@@ -43,8 +54,8 @@ pub fn body() -> ArenaBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena_refused;
     use crate::testing::{Host, arena_is_free, leave_free};
+    use crate::{ArenaFull, arena_refused, text};
 
     #[test]
     fn the_request_is_read_as_the_host_has_it() {
@@ -58,6 +69,22 @@ mod tests {
         assert_eq!(header("ACCEPT").as_deref(), Some("text/html"));
         assert!(header("accep").is_none());
         assert_eq!(host.calls_of("req_header_get")[0].text(0), "accept");
+        assert!(!arena_refused());
+    }
+
+    #[test]
+    fn pieces_are_what_the_host_has() {
+        let host = Host::new();
+        host.method("PUT").url("https://flare.example/a");
+        let text = text::build((method_piece(), " ", url_piece())).unwrap();
+        assert_eq!(text, "PUT https://flare.example/a");
+        // Asked when the text is built, in turn.
+        let piece = url_piece();
+        assert_eq!(host.calls_of("req_url").len(), 1);
+        assert!(text::build(("a", piece)).is_ok());
+        assert_eq!(host.calls_of("req_url").len(), 2);
+        host.on("req_url", |_| None);
+        assert_eq!(text::build(url_piece()), Err(ArenaFull));
         assert!(!arena_refused());
     }
 

@@ -18,15 +18,39 @@
 //!
 //! Text that does not fit is an error, never a cut-off string.
 //!
+//! # Pieces that ask the host
+//!
+//! Functions that end in `_piece`, such as [`request::url_piece`], make a piece of what their
+//! namesakes return. The host is asked when the text is built, each piece in its turn, and writes
+//! its answer where the text has got to:
+//!
+//! ```
+//! # #[cfg(all(feature = "request", feature = "response"))] {
+//! use flaron_sdk::{request, response};
+//!
+//! response::set_body_pieces((request::method_piece(), " ", request::url_piece()))?;
+//! # }
+//! # Ok::<(), flaron_sdk::ArenaFull>(())
+//! ```
+//!
+//! So there is no lease to keep account of, and no room to find for a copy: a body like this one takes
+//! some 160 bytes less than with `request::method()` and `request::url()`
+//! (`size-report/PRICES.md` has both).
+//!
+//! A piece that the host does not answer is an error like one that does not fit: the text is not
+//! built. [`arena_refused`] tells the two apart.
+//!
 //! [`response::set_body_pieces`]: crate::response::set_body_pieces
+//! [`request::url_piece`]: crate::request::url_piece
+//! [`arena_refused`]: crate::arena_refused
 
 use core::fmt;
 
 pub use crate::arena::Text;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Built, Draft};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Built, Draft, Growth};
 
 mod sealed {
-    use crate::arena::{ArenaBytes, Built, Draft};
+    use crate::arena::{ArenaBytes, Built, Draft, Growth};
 
     /// Where pieces go: from the last byte to the first.
     pub trait Sink: Sized {
@@ -47,18 +71,33 @@ mod sealed {
     }
 
     /// What [`super::Pieces`] can do; out of reach, so that no piece of a stranger's can call the
-    /// host while a draft is open.
-    pub trait Prepend: Sized {
+    /// flare, or the host out of turn, while a text is being built.
+    pub trait Piece: Sized {
+        /// Whether it asks the host. A text with such a piece is built upwards, with `append_to`;
+        /// any other downwards, with `prepend_to`.
+        const ASKS: bool = false;
+
+        /// Writes the piece in front of what is there. It asks nobody.
         fn prepend_to<S: Sink>(self, sink: S) -> S;
 
-        /// What is to be sent: a draft of the pieces, or a lease as it is, which needs no draft.
+        /// Writes the piece behind what is there.
+        #[inline(always)]
+        fn append_to(self, text: Growth) -> Growth {
+            text.draft(self)
+        }
+
+        /// What is to be sent: a text of the pieces, or a lease as it is, which needs none.
         #[inline(always)]
         fn built(self) -> Option<Built> {
-            Draft::built(self)
+            if Self::ASKS {
+                Growth::built(self)
+            } else {
+                Draft::built(self)
+            }
         }
     }
 }
-pub(crate) use sealed::{Prepend, Sink};
+pub(crate) use sealed::{Piece, Sink};
 
 /// What text is built of.
 ///
@@ -66,15 +105,21 @@ pub(crate) use sealed::{Prepend, Sink};
 /// - `u8` to `u64`, `i8` to `i64`, `usize`, `isize`: the number in decimal;
 /// - [`Hex`]: a number in lowercase hexadecimal;
 /// - [`ArenaStr`], [`ArenaBytes`], `&Text`: their bytes as they are, links no UTF-8 check;
+/// - what the functions that end in `_piece` give: the host's answer;
 /// - `Option` of a piece: the piece, or nothing;
 /// - `()` and tuples of up to eight pieces: one after the other; tuples nest.
-pub trait Pieces: Prepend {}
-impl<T: Prepend> Pieces for T {}
+pub trait Pieces: Piece {}
+impl<T: Piece> Pieces for T {}
 
-impl Prepend for &[u8] {
+impl Piece for &[u8] {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink.bytes(self)
+    }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        text.bytes(self)
     }
 }
 
@@ -82,10 +127,15 @@ impl Prepend for &[u8] {
 macro_rules! bytes_pieces {
     ($($(#[$attribute:meta])* [$($generics:tt)*] $type:ty, $self:ident => $bytes:expr;)*) => {$(
         $(#[$attribute])*
-        impl $($generics)* Prepend for $type {
+        impl $($generics)* Piece for $type {
             #[inline(always)]
             fn prepend_to<S: Sink>($self, sink: S) -> S {
                 sink.bytes($bytes)
+            }
+
+            #[inline(always)]
+            fn append_to($self, text: Growth) -> Growth {
+                text.bytes($bytes)
             }
         }
     )*};
@@ -99,10 +149,15 @@ bytes_pieces! {
     [] &Text, self => self;
 }
 
-impl Prepend for ArenaBytes {
+impl Piece for ArenaBytes {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink.lease(self)
+    }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        text.lease(self)
     }
 
     #[inline(always)]
@@ -111,10 +166,15 @@ impl Prepend for ArenaBytes {
     }
 }
 
-impl Prepend for ArenaStr {
+impl Piece for ArenaStr {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink.lease(self.into_bytes())
+    }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        text.lease(self.into_bytes())
     }
 
     #[inline(always)]
@@ -123,13 +183,45 @@ impl Prepend for ArenaStr {
     }
 }
 
-impl<T: Prepend> Prepend for Option<T> {
+impl<T: Piece> Piece for Option<T> {
+    const ASKS: bool = T::ASKS;
+
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         match self {
             Some(piece) => piece.prepend_to(sink),
             None => sink,
         }
+    }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        match self {
+            Some(piece) => piece.append_to(text),
+            None => text,
+        }
+    }
+}
+
+/// Whether pieces ask the host.
+pub(crate) const fn asks<P: Piece>(_: &P) -> bool {
+    P::ASKS
+}
+
+/// A piece that the host is asked for: a call of one import, and nothing else.
+#[allow(dead_code)] // without the modules that ask
+pub(crate) struct Ask<F>(pub(crate) F);
+
+impl<F: FnOnce() -> i64> Piece for Ask<F> {
+    const ASKS: bool = true;
+
+    fn prepend_to<S: Sink>(self, _: S) -> S {
+        unreachable!("a text that asks grows upwards")
+    }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        text.ask(self.0)
     }
 }
 
@@ -154,14 +246,14 @@ decimal!(decimal_u64: u64);
 
 macro_rules! number_pieces {
     ($($unsigned:ty, $signed:ty => $decimal:ident($word:ty);)*) => {$(
-        impl Prepend for $unsigned {
+        impl Piece for $unsigned {
             #[inline(always)]
             fn prepend_to<S: Sink>(self, sink: S) -> S {
                 $decimal(self as $word, sink)
             }
         }
 
-        impl Prepend for $signed {
+        impl Piece for $signed {
             #[inline(always)]
             fn prepend_to<S: Sink>(self, sink: S) -> S {
                 let sink = $decimal(self.unsigned_abs() as $word, sink);
@@ -186,7 +278,7 @@ number_pieces! { usize, isize => decimal_u64(u64); }
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hex(pub u64);
 
-impl Prepend for Hex {
+impl Piece for Hex {
     fn prepend_to<S: Sink>(self, mut sink: S) -> S {
         let mut number = self.0;
         loop {
@@ -204,23 +296,38 @@ impl Prepend for Hex {
     }
 }
 
-impl Prepend for () {
+impl Piece for () {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         sink
     }
+
+    #[inline(always)]
+    fn append_to(self, text: Growth) -> Growth {
+        text
+    }
 }
 
-/// Tuples: the last piece is written first.
+/// Tuples: the last piece is written first, or last.
 macro_rules! tuple_pieces {
     ($($piece:ident)* ; $($reversed:ident)*) => {
-        impl<$($piece: Prepend),*> Prepend for ($($piece,)*) {
+        impl<$($piece: Piece),*> Piece for ($($piece,)*) {
+            const ASKS: bool = false $(|| $piece::ASKS)*;
+
             #[inline(always)]
             #[allow(non_snake_case)]
             fn prepend_to<Out: Sink>(self, sink: Out) -> Out {
                 let ($($piece,)*) = self;
                 $(let sink = $reversed.prepend_to(sink);)*
                 sink
+            }
+
+            #[inline(always)]
+            #[allow(non_snake_case)]
+            fn append_to(self, text: Growth) -> Growth {
+                let ($($piece,)*) = self;
+                $(let text = $piece.append_to(text);)*
+                text
             }
         }
     };
@@ -287,6 +394,10 @@ impl<'a> TextBuf<'a> {
     ///
     /// [`TextFull`] when the rest of the buffer is too small.
     pub fn push(&mut self, pieces: impl Pieces) -> Result<(), TextFull> {
+        if asks(&pieces) {
+            let text = build(pieces).map_err(|ArenaFull| TextFull)?;
+            return self.push(&text);
+        }
         let rest = self.buffer.get_mut(self.len..).unwrap_or_default();
         // The pieces come backwards: they are built at the far end, then moved up.
         let Some(free) = pieces.prepend_to(Tail(Some(rest))).0 else {

@@ -1,6 +1,10 @@
 //! The time, by the edge node's clock.
+//!
+//! Functions that end in `_piece` give it as a [piece](crate::text#pieces-that-ask-the-host) of
+//! text.
 
 use crate::arena::{ArenaStr, lease_or_empty, read};
+use crate::text::{Ask, Pieces};
 use crate::{abi, json, text};
 
 /// The formats that [`now`] takes.
@@ -19,6 +23,11 @@ pub mod format {
     pub const ISO8601: &str = "iso8601";
 }
 
+const MILLIS: &[u8] = b"{\"format\":\"ms\"}";
+const UNIX: &[u8] = b"{\"format\":\"unix\"}";
+const RFC3339: &[u8] = b"{\"format\":\"rfc3339\"}";
+const HTTP: &[u8] = b"{\"format\":\"http\"}";
+
 /// The time as text, in one of the formats of [`format`](mod@format); any other means RFC 3339.
 ///
 /// Empty if something does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
@@ -31,22 +40,42 @@ pub fn now(format: &str) -> ArenaStr {
 
 /// Milliseconds since 1970-01-01T00:00:00Z; 0 if the host's answer is no number.
 pub fn now_ms() -> u64 {
-    number(abi::timestamp(&b"{\"format\":\"ms\"}"[..]))
+    number(abi::timestamp(MILLIS))
+}
+
+/// Milliseconds since then in decimal, as a piece of text.
+pub fn now_ms_piece() -> impl Pieces {
+    Ask(|| abi::timestamp(MILLIS))
 }
 
 /// Seconds since 1970-01-01T00:00:00Z; 0 if the host's answer is no number.
 pub fn now_unix() -> u64 {
-    number(abi::timestamp(&b"{\"format\":\"unix\"}"[..]))
+    number(abi::timestamp(UNIX))
+}
+
+/// Seconds since then in decimal, as a piece of text.
+pub fn now_unix_piece() -> impl Pieces {
+    Ask(|| abi::timestamp(UNIX))
 }
 
 /// The time in RFC 3339; empty if it does not fit into the arena.
 pub fn now_rfc3339() -> ArenaStr {
-    lease_or_empty(abi::timestamp(&b"{\"format\":\"rfc3339\"}"[..])).into_text()
+    lease_or_empty(abi::timestamp(RFC3339)).into_text()
+}
+
+/// [`now_rfc3339`], as a piece of text.
+pub fn now_rfc3339_piece() -> impl Pieces {
+    Ask(|| abi::timestamp(RFC3339))
 }
 
 /// The time as the date of an HTTP header; empty if it does not fit into the arena.
 pub fn now_http() -> ArenaStr {
-    lease_or_empty(abi::timestamp(&b"{\"format\":\"http\"}"[..])).into_text()
+    lease_or_empty(abi::timestamp(HTTP)).into_text()
+}
+
+/// [`now_http`], as a piece of text.
+pub fn now_http_piece() -> impl Pieces {
+    Ask(|| abi::timestamp(HTTP))
 }
 
 fn number(returned: i64) -> u64 {
@@ -79,6 +108,13 @@ mod tests {
         assert_eq!(now_ms(), 784_111_777_042);
         assert_eq!(now_rfc3339(), "1994-11-06T08:49:37Z");
         assert_eq!(now_http(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        let numbers = (now_unix_piece(), " ", now_ms_piece());
+        assert_eq!(text::build(numbers).unwrap(), "784111777 784111777042");
+        let texts = (now_rfc3339_piece(), " ", now_http_piece());
+        assert_eq!(
+            text::build(texts).unwrap(),
+            "1994-11-06T08:49:37Z Sun, 06 Nov 1994 08:49:37 GMT"
+        );
         assert!(arena_is_free());
     }
 

@@ -5,7 +5,7 @@
 
 use crate::abi;
 use crate::arena::{ArenaBytes, ArenaStr, Draft, lease_or_empty, lease_unless_empty};
-use crate::text::Pieces;
+use crate::text::{Ask, Pieces};
 
 /// Sends a message to the client.
 ///
@@ -51,6 +51,11 @@ pub fn conn_id() -> ArenaStr {
     lease_or_empty(abi::ws_conn_id()).into_text()
 }
 
+/// [`conn_id`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn conn_id_piece() -> impl Pieces {
+    Ask(abi::ws_conn_id)
+}
+
 /// The kind of event: `open`, `message` or `close`.
 ///
 /// Empty if it does not fit into the arena.
@@ -58,9 +63,19 @@ pub fn event_type() -> ArenaStr {
     lease_or_empty(abi::ws_event_type()).into_text()
 }
 
+/// [`event_type`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn event_type_piece() -> impl Pieces {
+    Ask(abi::ws_event_type)
+}
+
 /// The data of a message; empty in `open` and `close`, and if it does not fit into the arena.
 pub fn event_data() -> ArenaBytes {
     lease_or_empty(abi::ws_event_data())
+}
+
+/// [`event_data`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn event_data_piece() -> impl Pieces {
+    Ask(abi::ws_event_data)
 }
 
 /// The message, if the event is one and it is not empty; otherwise as [`event_data`].
@@ -95,8 +110,8 @@ crate::error::codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arena_refused;
     use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
+    use crate::{arena_refused, text};
 
     #[test]
     fn each_event_sees_what_belongs_to_it() {
@@ -108,6 +123,8 @@ mod tests {
             assert!(message().is_none());
         });
         host.message(b"\xffhi", || {
+            let pieces = (event_type_piece(), "|", conn_id_piece(), event_data_piece());
+            assert_eq!(text::build(pieces).unwrap(), b"message|c-7\xffhi");
             assert_eq!((&*event_type(), &*conn_id()), ("message", "c-7"));
             assert_eq!(event_data(), b"\xffhi");
             assert_eq!(message().unwrap(), b"\xffhi");

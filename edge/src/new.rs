@@ -170,7 +170,8 @@ flaron_sdk::panic_handler!();
 
 fn answer() -> Result<FlareAction, ArenaFull> {
     response::set_header("content-type", "text/plain");
-    response::set_body_pieces(("you asked for ", request::method(), " ", request::url()))?;
+    let (method, url) = (request::method_piece(), request::url_piece());
+    response::set_body_pieces(("you asked for ", method, " ", url))?;
     Ok(FlareAction::Respond)
 }
 

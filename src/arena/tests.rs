@@ -12,6 +12,7 @@ use std::{format, vec};
 
 use super::*;
 use crate::testing::{Host, arena_is_free, leave_free};
+use crate::text::Ask;
 
 /// A block with these bytes, as a well-behaved host returns it.
 fn host_returns(bytes: &[u8]) -> i64 {
@@ -753,6 +754,257 @@ fn leases_become_pieces_of_text() {
     assert!(arena_is_free());
 }
 
+// ------------------------------------------------------------------------- texts that ask
+
+/// A piece that the host answers with these bytes.
+fn answer(bytes: &[u8]) -> impl Pieces {
+    Ask(move || host_returns(bytes))
+}
+
+/// What is sent.
+fn sent(pieces: impl Pieces) -> Result<Vec<u8>, ArenaFull> {
+    Draft::send(pieces, |built| {
+        // SAFETY: read before anything else is done, as the host does.
+        unsafe { &*abi::Bytes::raw(built) }.to_vec()
+    })
+}
+
+#[test]
+fn answers_come_to_lie_where_the_text_has_got_to() {
+    assert_eq!(sent(answer(b"answer")).unwrap(), b"answer");
+    assert_eq!(sent((answer(b""), answer(b""))).unwrap(), b"");
+    let pieces = (
+        ("a", answer(b"bc"), -1_i8),
+        Some(answer(&[b'd'; 99])),
+        (None::<&str>, text::Hex(255), ()),
+        (answer(b""), b"e", answer(b"f")),
+    );
+    let expected = [b"abc-1", &[b'd'; 99][..], b"ffef"].concat();
+    assert_eq!(sent(pieces).unwrap(), expected);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_text_that_asks_can_be_kept_copied_and_be_an_argument() {
+    let outer = text::build("outer").unwrap();
+    let text = text::build(("a", answer(b"b"), 1_u8)).unwrap();
+    assert_eq!((&*text, &*outer), (&b"ab1"[..], &b"outer"[..]));
+    assert!(text::build(answer(b"")).unwrap().is_empty());
+    drop(text);
+    let result = Draft::call(("a", answer(b"b")), |built| {
+        // SAFETY: as above.
+        assert_eq!(unsafe { &*abi::Bytes::raw(built) }, b"ab");
+        host_returns(b"result")
+    });
+    assert_eq!(result.unwrap(), b"result");
+    let mut buffer = [0; 4];
+    let mut text = text::TextBuf::new(&mut buffer);
+    assert_eq!(text.push((answer(b"ab"), 1_u8)), Ok(()));
+    assert_eq!(text.push(answer(b"cd")), Err(text::TextFull));
+    assert_eq!(text.push(answer(b"c")), Ok(()));
+    assert_eq!(text.as_bytes(), b"ab1c");
+    drop(outer);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn leases_can_be_pieces_of_a_text_that_asks() {
+    let (kept, lower, upper) = (leased(b"kept"), leased(b"lower"), leased(b"upper"));
+    let before = LEASED.get();
+    // The last lease that is given back is not the topmost, then it is.
+    let pieces = (
+        &kept,
+        lower.into_text(),
+        answer(b"-"),
+        upper,
+        answer(b"+"),
+        &kept,
+    );
+    assert_eq!(sent(pieces).unwrap(), b"keptlower-upper+kept");
+    assert!(LEASED.get() < before);
+    assert_eq!(kept, b"kept");
+    drop(kept);
+    assert!(arena_is_free());
+    // All that is leased is given back in the middle.
+    let all = (leased(b"all of it"), answer(b"-"), "+", answer(b"!"));
+    assert_eq!(sent(all).unwrap(), b"all of it-+!");
+    assert!(arena_is_free());
+}
+
+#[test]
+fn nothing_of_a_text_that_asks_stays_behind() {
+    let full = vec![b'x'; ARENA_BYTES - 8];
+    let len = Draft::send((answer(&full), "1234567"), |built| {
+        assert_ne!(guest_alloc(ARENA_BYTES as i32), 0);
+        reset_arena();
+        abi::Bytes::raw(built).len()
+    });
+    assert_eq!(len, Ok(ARENA_BYTES - 1));
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_text_that_asks_fits_to_the_last_byte() {
+    let _full = leave_free(24);
+    let refused = (answer(b"12345678"), "9", answer(b"012345678"));
+    assert_eq!(sent(refused), Err(ArenaFull), "it begins at 16");
+    assert!(arena_refused());
+    assert_eq!(
+        sent((answer(b"12345678"), "9", answer(b"01234567"), "8")).unwrap(),
+        b"123456789012345678"
+    );
+    assert_eq!(sent((answer(b"12345678"), &[b'x'; 16])).unwrap().len(), 24);
+    assert_eq!(
+        sent((answer(b"12345678"), u32::MAX, 7_u32 << 16))
+            .unwrap()
+            .len(),
+        24
+    );
+    for too_much in [
+        sent((answer(b"12345678"), &[b'x'; 17])),
+        sent((&[b'x'; 17], answer(b"12345678"))),
+        sent((&[b'x'; 24], answer(b"1"))),
+        sent((&[b'x'; 25], answer(b"1"), 1_u8)),
+        sent((answer(&[b'x'; 25]), "", 1_u8)),
+        sent((answer(&[b'x'; 24]), 1_u8)),
+        sent((answer(&[b'x'; 23]), 10_u8)),
+        sent((answer(&[b'x'; 24]), leased(b""), "1")),
+    ] {
+        assert_eq!(too_much, Err(ArenaFull));
+    }
+    assert_eq!(text::build((answer(&[b'x'; 24]), "")).unwrap().len(), 24);
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_refused() {
+    let full = leave_free(16);
+    assert_eq!(sent(("1", answer(b"12345678"))).unwrap(), b"112345678");
+    assert!(!arena_refused());
+    assert_eq!(sent(("1", answer(b"123456789"))), Err(ArenaFull));
+    assert!(arena_refused());
+    assert_eq!(sent(("1", Ask(|| 0))), Err(ArenaFull));
+    assert!(!arena_refused(), "that is no matter of space");
+    assert_eq!(sent((answer(b""), u64::MAX)), Err(ArenaFull));
+    // The host is not asked in vain.
+    assert_eq!(
+        sent(("123456789abcdefgh", Ask(|| unreachable!()))),
+        Err(ArenaFull)
+    );
+    drop(full);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_host_may_allocate_more_than_it_answers() {
+    let asked = Ask(|| {
+        guest_alloc(9);
+        let answer = host_returns(b"-answer-");
+        guest_alloc(1);
+        answer + (1 << 32) - 2
+    });
+    let pieces = ("a", asked, "b", answer(b"c"));
+    assert_eq!(sent(pieces).unwrap(), b"aanswerbc");
+    assert!(arena_is_free());
+}
+
+#[test]
+fn an_answer_is_one_only_if_it_was_allocated_for_the_question() {
+    let outer = leased(b"outer");
+    let outside = 8 + storage::origin() as i32; // of `outer`: where the text begins
+    for wrong in [
+        pack(outside, 3),
+        pack(outside, 16),
+        pack(outside - 8, 24),
+        pack(outside + 8, 9),
+        pack(outside + 17, 0),
+        pack(outside + 8, u32::MAX),
+        pack(-1, 1),
+        pack(1, 0),
+        pack(0, 8),
+        -1,
+        i64::MIN,
+        i64::MAX,
+    ] {
+        let asked = Ask(|| {
+            assert_eq!(guest_alloc(8), outside + 8);
+            wrong
+        });
+        assert_eq!(sent(("abc", asked, "d")), Err(ArenaFull), "{wrong:x}");
+    }
+    let asked = Ask(|| pack(guest_alloc(8) + 8, 0));
+    assert_eq!(sent(("abc", asked, "d")).unwrap(), b"abcd");
+    // What lies between the text and the block is nobody's.
+    let asked = Ask(|| pack(guest_alloc(8) - 1, 0));
+    assert_eq!(sent(("abc", asked, "d")).unwrap(), b"abcd");
+    assert_eq!(outer, b"outer");
+    drop(outer);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn what_was_allocated_before_is_no_answer_but_makes_no_harm() {
+    let before = host_returns(b"allocated before");
+    assert_eq!(sent(("a", Ask(|| before))), Err(ArenaFull));
+    let before = host_returns(b"allocated before");
+    assert_eq!(
+        sent((Ask(|| before), answer(b"!"))).unwrap(),
+        b"allocated before!"
+    );
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_host_that_calls_the_flare_when_it_is_asked_takes_nothing_away() {
+    // Nothing is left of the invocation: the text has been written over, and is given up.
+    let calls = |returns: &[u8]| {
+        reset_arena();
+        drop((leased(b"inner"), text::build("inner text").unwrap()));
+        host_returns(returns)
+    };
+    let outer = leased(b"outer");
+    assert_eq!(sent(("text", Ask(|| calls(b"result")))), Err(ArenaFull));
+    // A lease and a text outlive it, where the outer text was.
+    let mut stashed = None;
+    let asked = Ask(|| {
+        stashed = Some((leased(b"stashed lease"), text::build("stashed").unwrap()));
+        let block = host_returns(b"result");
+        guest_alloc(100);
+        block
+    });
+    assert_eq!(sent(("text", asked, &[b'x'; 100])), Err(ArenaFull));
+    reset_arena();
+    let asked = Ask(|| {
+        drop(outer);
+        host_returns(b"result")
+    });
+    assert_eq!(sent(("text", asked, 1_u8)).unwrap(), b"textresult1");
+    assert_eq!(
+        stashed,
+        Some((leased(b"stashed lease"), text::build("stashed").unwrap()))
+    );
+    drop(stashed);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_text_is_not_moved_over_a_lease_that_was_made_in_its_place() {
+    for (more, fits) in [("", true), ("!", false)] {
+        let full = leave_free(32);
+        let mut stashed = None;
+        let asked = Ask(|| {
+            reset_arena();
+            stashed = Some(leased(b"stashed "));
+            guest_alloc(8);
+            host_returns(b"result  ")
+        });
+        let text = text::build((&[b'x'; 16], asked, more));
+        assert_eq!(text.is_ok(), fits);
+        assert_eq!(stashed.as_ref().unwrap(), b"stashed ");
+        drop((full, text, stashed));
+        assert!(arena_is_free());
+    }
+}
+
 // ------------------------------------------------------------------------------- nested calls
 
 #[test]
@@ -966,6 +1218,8 @@ enum Op {
     Text(u16),
     /// The flare sends pieces, with this happening in the host.
     Send(u16, Vec<Op>),
+    /// The flare sends or keeps a text that asks for some of its pieces.
+    Grow(Vec<Part>, bool),
     /// The flare makes a call with pieces; this happens in the host before it returns a result.
     Call(u16, Vec<Op>, u16),
     /// The flare reads keys, keeps so many of them, and the list if so.
@@ -977,6 +1231,17 @@ enum Op {
     Drop(usize),
     Forget(usize),
     Reset,
+}
+
+/// A piece of a text that asks.
+#[derive(Debug, Clone)]
+enum Part {
+    Bytes(u16),
+    Number(u64),
+    /// Something that the flare holds, to be given back or only to be read.
+    Held(usize, bool),
+    /// What happens in the host, how much it allocates beside the answer, and the answer's length.
+    Answer(Vec<Op>, i32, u16),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -1006,7 +1271,18 @@ fn op() -> impl Strategy<Value = Op> {
     let sizes = size;
     leaf.prop_recursive(2, 12, 4, move |op| {
         let ops = prop::collection::vec(op, 0..4);
+        let part = prop_oneof![
+            sizes.clone().prop_map(Part::Bytes),
+            any::<u64>().prop_map(Part::Number),
+            (0..12_usize, any::<bool>()).prop_map(|(i, give)| Part::Held(i, give)),
+            (Just(Vec::new()), Just(0), sizes.clone())
+                .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
+            (ops.clone(), 0..20, sizes.clone())
+                .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
+        ];
         prop_oneof![
+            (prop::collection::vec(part, 0..5), any::<bool>())
+                .prop_map(|(parts, keep)| Op::Grow(parts, keep)),
             (sizes.clone(), ops.clone()).prop_map(|(len, ops)| Op::Send(len, ops)),
             (sizes.clone(), ops, sizes.clone())
                 .prop_map(|(len, ops, result)| Op::Call(len, ops, result)),
@@ -1118,7 +1394,7 @@ impl Model {
                     return;
                 }
                 host_write(address, &content);
-                let block = (*size).max(1).next_multiple_of(8);
+                let block = (*size).max(1);
                 let got = lease(pack(address + i32::from(*skip), u32::from(*len)));
                 if *skip == 0 && *len <= block {
                     assert!(got.is_some() || !first, "it was allocated");
@@ -1159,6 +1435,7 @@ impl Model {
                 });
                 assert!(sent.is_ok() || room() < content.len());
             }
+            Op::Grow(parts, keep) => self.grow(parts, *keep),
             Op::Call(len, inner, result) => {
                 let content = self.content(*len);
                 let answer = self.content(*result);
@@ -1219,6 +1496,120 @@ impl Model {
                 }
             }
             Op::Reset => reset_arena(),
+        }
+    }
+}
+
+/// The parts as pieces, for a model that the host's calls change meanwhile.
+struct Parts<'a, 'm> {
+    parts: &'a [Part],
+    model: &'a RefCell<&'m mut Model>,
+    /// What the text must be; `None` if something came between.
+    expected: &'a RefCell<Option<Vec<u8>>>,
+}
+
+impl Parts<'_, '_> {
+    fn expect(&self, bytes: &[u8]) {
+        if let Some(expected) = self.expected.borrow_mut().as_mut() {
+            expected.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Piece for Parts<'_, '_> {
+    const ASKS: bool = true;
+
+    fn prepend_to<S: Sink>(self, _: S) -> S {
+        unreachable!()
+    }
+
+    fn append_to(self, mut text: Growth) -> Growth {
+        for part in self.parts {
+            text = match part {
+                Part::Bytes(len) => {
+                    let content = self.model.borrow_mut().content(*len);
+                    self.expect(&content);
+                    (&*content, None::<&str>).append_to(text)
+                }
+                Part::Number(number) => {
+                    self.expect(number.to_string().as_bytes());
+                    number.append_to(text)
+                }
+                Part::Held(i, give) => {
+                    let mut model = self.model.borrow_mut();
+                    match model.take(*i) {
+                        Some((Lease::Bytes(lease), content)) if *give => {
+                            self.expect(&content);
+                            lease.append_to(text)
+                        }
+                        Some((Lease::Str(lease), content)) if *give => {
+                            self.expect(&content);
+                            Some(lease).append_to(text)
+                        }
+                        Some((lease, content)) => {
+                            self.expect(lease.bytes());
+                            let text = lease.bytes().append_to(text);
+                            model.hold(lease, content);
+                            text
+                        }
+                        None => text,
+                    }
+                }
+                Part::Answer(inner, beside, len) => {
+                    let ask = || {
+                        let mut model = self.model.borrow_mut();
+                        let content = model.content(*len);
+                        model.run(inner);
+                        if !inner.is_empty() {
+                            *self.expected.borrow_mut() = None;
+                        }
+                        self.expect(&content);
+                        guest_alloc(*beside);
+                        host_returns(&content)
+                    };
+                    Ask(ask).append_to(text)
+                }
+            }
+        }
+        text
+    }
+}
+
+impl Model {
+    fn grow(&mut self, parts: &[Part], keep: bool) {
+        let expected = RefCell::new(Some(Vec::new()));
+        let model = RefCell::new(self);
+        let pieces = Parts {
+            parts,
+            model: &model,
+            expected: &expected,
+        };
+        let (before, room) = (PENDING.get(), room());
+        let text = match keep {
+            true => text::build(pieces).map(|text| (text.to_vec(), Some(text))),
+            false => sent(pieces).map(|text| (text, None)),
+        };
+        let model = model.into_inner();
+        let expected = expected.into_inner();
+        match (text, expected) {
+            (Ok((text, kept)), expected) => {
+                assert!(expected.is_none_or(|expected| text == expected));
+                if let Some(kept) = kept {
+                    model.hold(Lease::Text(kept), text);
+                }
+            }
+            (Err(ArenaFull), Some(expected)) => {
+                // What the text would have been at most, and what lies beside it.
+                let mut wanted = expected.len() + before as usize;
+                for part in parts {
+                    wanted += 24;
+                    if let Part::Answer(_, beside, len) = part {
+                        wanted += *beside as usize + usize::from(*len);
+                    }
+                }
+                assert!(room < wanted, "it would have fit");
+            }
+            (Err(ArenaFull), None) => {}
         }
     }
 }

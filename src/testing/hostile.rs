@@ -140,6 +140,41 @@ fn drive(hold: usize) {
         1_u8,
     )));
 
+    // Texts that ask, with all that can come between.
+    h.shown(response::set_body_pieces((
+        (request::method_piece(), request::url(), 1_u8),
+        (
+            ws::conn_id_piece(),
+            ws::event_type_piece(),
+            ws::event_data_piece(),
+        ),
+        (&request::body(), request::header("a"), -1),
+        (id::uuid_v4_piece(), id::uuid_v7_piece(), id::ulid_piece()),
+        (
+            id::nanoid_piece(3),
+            id::ksuid_piece(),
+            id::snowflake_piece(),
+        ),
+        (time::now_ms_piece(), time::now_unix_piece()),
+        (time::now_rfc3339_piece(), time::now_http_piece()),
+    )));
+    h.shown(response::set_header_pieces(
+        "a",
+        (request::url_piece(), "b"),
+    ));
+    h.shown(logging::info_pieces((
+        (crypto::hash_json_piece("{}"), crypto::hmac_json_piece("{}")),
+        (crypto::sign_jwt_json_piece("{}"), request::url()),
+        encoding::base64_encode_piece(b"a"),
+        (
+            encoding::hex_encode_piece(b"a"),
+            encoding::url_encode_piece("a"),
+        ),
+    )));
+    text::build((request::method(), request::url_piece(), request::method()))
+        .into_iter()
+        .for_each(|it| h.take(it));
+
     let options = beam::FetchOptions::new()
         .with_method("POST")
         .with_header("a", "b")

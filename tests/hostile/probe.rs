@@ -271,6 +271,9 @@ calls! {
     response::set_body(&request::body());
     response::set_body_str(&request::method());
     response::set_body_pieces((request::method(), " ", request::url(), Some(request::body())));
+    response::set_body_pieces((request::method_piece(), " ", request::url_piece(), u64::MAX));
+    response::set_body_pieces(request::url_piece());
+    response::set_header_pieces("a", (request::url(), request::method_piece(), request::body(), 7_u8));
     beam::fetch("https://a/", None);
     beam::fetch(&request::url(), Some(&FetchOptions::new()));
     beam::fetch("https://a/", Some(&FetchOptions::new().with_method(&request::method())
@@ -332,6 +335,8 @@ calls! {
     crypto::sign_jwt("HS256", "n", &[]);
     crypto::sign_jwt(&request::method(), "n", &[("a", &request::url()), (&request::url(), "\t")]);
     crypto::sign_jwt_json("{\"algorithm\":\"HS256\",\"secret_key\":\"n\",\"claims\":{}}");
+    logging::warn_pieces((crypto::hash_json_piece("{}"), crypto::hmac_json_piece("{}"),
+        crypto::sign_jwt_json_piece("{}")));
     crypto::encrypt_aes("n", &request::url());
     crypto::decrypt_aes("n", "YQ==");
     crypto::decrypt_aes("n", &request::url());
@@ -343,18 +348,24 @@ calls! {
     encoding::hex_decode(&request::url());
     encoding::url_encode(&request::url());
     encoding::url_decode(&request::url());
+    plasma::set_pieces("k", (encoding::base64_encode_piece(&request::body()), ".",
+        encoding::hex_encode_piece(b"a"), "?", encoding::url_encode_piece(&request::url())));
     id::uuid_v4();
     id::uuid_v7();
     id::ulid();
     id::nanoid(u32::MAX);
     id::ksuid();
     id::snowflake();
+    text::build((id::uuid_v4_piece(), id::uuid_v7_piece(), id::ulid_piece(), id::nanoid_piece(9),
+        id::ksuid_piece(), id::snowflake_piece()));
     time::now(time::format::HTTP);
     time::now(&request::method());
     time::now_ms();
     time::now_unix();
     time::now_rfc3339();
     time::now_http();
+    spark::set_pieces("k", (time::now_ms_piece(), time::now_unix_piece(), time::now_rfc3339_piece(),
+        time::now_http_piece()), 1);
     logging::info(&request::method());
     logging::warn("a");
     logging::error("a");
@@ -364,6 +375,7 @@ calls! {
     ws::send(&request::body());
     ws::send_text(&request::method());
     ws::send_pieces((request::method(), request::body()));
+    ws::send_pieces((ws::conn_id_piece(), "|", ws::event_type_piece(), "|", ws::event_data_piece()));
     ws::close(u16::MAX);
     ws::conn_id();
     ws::event_type();
@@ -420,6 +432,7 @@ calls! {
         let mut buffer = [0; 64];
         let mut text = TextBuf::new(&mut buffer);
         text.push((request::method(), request::body())).show();
+        text.push((request::method_piece(), ";")).show();
         text.push("more").show();
         write!(text, "{}", request::url()).show();
         text.as_str().show();

@@ -17,6 +17,8 @@ const CALLS: &[(&str, &[Call])] = &[
         &[
             ("request::method()", &["req_method"]),
             ("request::url()", &["req_url"]),
+            ("text::build(request::method_piece())", &["req_method"]),
+            ("text::build(request::url_piece())", &["req_url"]),
             ("request::header(\"a\")", &["req_header_get"]),
             ("request::body()", &["req_body"]),
         ],
@@ -95,6 +97,18 @@ const CALLS: &[(&str, &[Call])] = &[
             ("crypto::hmac(\"n\", \"a\")", &["crypto_hmac"]),
             ("crypto::hmac_json(\"{}\")", &["crypto_hmac"]),
             (
+                "text::build(crypto::hash_json_piece(\"{}\"))",
+                &["crypto_hash"],
+            ),
+            (
+                "text::build(crypto::hmac_json_piece(\"{}\"))",
+                &["crypto_hmac"],
+            ),
+            (
+                "text::build(crypto::sign_jwt_json_piece(\"{}\"))",
+                &["crypto_sign_jwt"],
+            ),
+            (
                 "crypto::sign_jwt(\"HS256\", \"n\", &[(\"a\", \"b\")])",
                 &["crypto_sign_jwt"],
             ),
@@ -121,6 +135,18 @@ const CALLS: &[(&str, &[Call])] = &[
             ("encoding::hex_encode(b\"a\")", &["encoding_hex_encode"]),
             ("encoding::hex_decode(\"61\")", &["encoding_hex_decode"]),
             ("encoding::url_encode(\"a\")", &["encoding_url_encode"]),
+            (
+                "text::build(encoding::base64_encode_piece(b\"a\"))",
+                &["encoding_base64_encode"],
+            ),
+            (
+                "text::build(encoding::hex_encode_piece(b\"a\"))",
+                &["encoding_hex_encode"],
+            ),
+            (
+                "text::build(encoding::url_encode_piece(\"a\"))",
+                &["encoding_url_encode"],
+            ),
             ("encoding::url_decode(\"a\")", &["encoding_url_decode"]),
         ],
     ),
@@ -133,6 +159,12 @@ const CALLS: &[(&str, &[Call])] = &[
             ("id::nanoid(0)", &["id_nanoid"]),
             ("id::ksuid()", &["id_ksuid"]),
             ("id::snowflake()", &["snowflake_id"]),
+            ("text::build(id::uuid_v4_piece())", &["id_uuid"]),
+            ("text::build(id::uuid_v7_piece())", &["id_uuid"]),
+            ("text::build(id::ulid_piece())", &["id_ulid"]),
+            ("text::build(id::nanoid_piece(0))", &["id_nanoid"]),
+            ("text::build(id::ksuid_piece())", &["id_ksuid"]),
+            ("text::build(id::snowflake_piece())", &["snowflake_id"]),
         ],
     ),
     (
@@ -143,6 +175,10 @@ const CALLS: &[(&str, &[Call])] = &[
             ("time::now_unix()", &["timestamp"]),
             ("time::now_rfc3339()", &["timestamp"]),
             ("time::now_http()", &["timestamp"]),
+            ("text::build(time::now_ms_piece())", &["timestamp"]),
+            ("text::build(time::now_unix_piece())", &["timestamp"]),
+            ("text::build(time::now_rfc3339_piece())", &["timestamp"]),
+            ("text::build(time::now_http_piece())", &["timestamp"]),
         ],
     ),
     (
@@ -169,6 +205,9 @@ const CALLS: &[(&str, &[Call])] = &[
             ("ws::event_text()", &["ws_event_data"]),
             ("ws::message()", &["ws_event_data"]),
             ("ws::close_code()", &["ws_close_code"]),
+            ("text::build(ws::conn_id_piece())", &["ws_conn_id"]),
+            ("text::build(ws::event_type_piece())", &["ws_event_type"]),
+            ("text::build(ws::event_data_piece())", &["ws_event_data"]),
         ],
     ),
 ];
@@ -180,6 +219,7 @@ fn flare(feature: &str, statement: &str) -> String {
         ("beam", call) if call.contains("FetchOptions") => {
             "use flaron_sdk::{FetchOptions, beam};\n".to_owned()
         }
+        (_, call) if call.contains("text::") => format!("use flaron_sdk::{{{feature}, text}};\n"),
         _ => format!("use flaron_sdk::{feature};\n"),
     };
     let entry = match feature {

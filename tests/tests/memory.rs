@@ -118,9 +118,13 @@ const UPPER_HALF: &str = r#"
         let refused = Err(ArenaFull);
         if response::set_body_pieces((&LONG[..], request::method())) == refused
             && response::set_body_pieces((&LONG[..], 1_u8)) == refused
+            && response::set_body_pieces((request::method_piece(), &LONG[..])) == refused
+            && response::set_body_pieces((&LONG[..], request::method_piece(), 1_u8)) == refused
             && text::build((1_u8, &LONG[..])).map(|_| ()) == refused
         {
             let _ = response::set_body_pieces((request::method(), " ", 1_u8, "/", u64::MAX));
+            let asked = (request::method_piece(), "+", request::method_piece(), 2_u8);
+            let _ = response::set_header_pieces("asked", asked);
         }
         FlareAction::Respond
     }
@@ -134,6 +138,7 @@ async fn the_arena_may_lie_in_the_upper_half() {
     config.limits.max_memory_mib = 4096;
     let node = Node::start(&wasm, config, &[]).await;
     let response = get(node.addr).await;
+    assert_eq!(response.header("asked"), Some("GET+GET2"));
     assert_eq!(response.text(), "GET 1/18446744073709551615");
     assert_eq!(response.status(), 200);
     node.has_no_complaints();

@@ -8,6 +8,6 @@ flaron_sdk::panic_handler!();
 
 fn echo() -> Result<FlareAction, ArenaFull> {
     response::set_header("content-type", "text/plain");
-    response::set_body_pieces((request::method(), " ", request::url()))?;
+    response::set_body_pieces((request::method_piece(), " ", request::url_piece()))?;
     Ok(FlareAction::Respond)
 }

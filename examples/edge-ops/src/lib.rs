@@ -12,9 +12,9 @@ const HELLO: &str = json!({ "algorithm": "sha256", "input": "hello" });
 fn report() -> Result<FlareAction, ArenaFull> {
     response::set_header("content-type", "text/plain");
     response::set_body_pieces((
-        ("sha256(\"hello\") = ", crypto::hash_json(HELLO)),
-        ("\nuuid v7        = ", id::uuid_v7()),
-        ("\nedge time      = ", time::now_rfc3339(), "\n"),
+        ("sha256(\"hello\") = ", crypto::hash_json_piece(HELLO)),
+        ("\nuuid v7        = ", id::uuid_v7_piece()),
+        ("\nedge time      = ", time::now_rfc3339_piece(), "\n"),
     ))?;
     Ok(FlareAction::Respond)
 }

@@ -1,7 +1,7 @@
 //! Signs a token with a secret that the flare never sees.
 #![no_std]
 
-use flaron_sdk::{FlareAction, crypto, json, response};
+use flaron_sdk::{ArenaFull, FlareAction, crypto, json, response};
 
 flaron_sdk::handle_request!(sign);
 flaron_sdk::panic_handler!();
@@ -13,11 +13,11 @@ const ARGUMENTS: &str = json!({
     "claims": { "sub": "demo-user", "iss": "flaron" },
 });
 
-fn sign() -> FlareAction {
+fn sign() -> Result<FlareAction, ArenaFull> {
     match crypto::sign_jwt_json(ARGUMENTS) {
         Some(token) => {
+            response::set_body_pieces(token)?;
             response::set_header("content-type", "application/jwt");
-            response::set_body(&token.into_bytes());
         }
         None => {
             response::set_status(500);
@@ -25,5 +25,5 @@ fn sign() -> FlareAction {
             response::set_body_str("jwt sign failed");
         }
     }
-    FlareAction::Respond
+    Ok(FlareAction::Respond)
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use flaron_sdk::testing::Host;
 use flaron_sdk::text::{self, Text};
-use flaron_sdk::{ARENA_BYTES, ArenaBytes, crypto, guest_alloc, request, reset_arena, response, spark};
+use flaron_sdk::{ARENA_BYTES, ArenaBytes, crypto, guest_alloc, request, reset_arena, response, spark, ws};
 use libfuzzer_sys::fuzz_target;
 
 /// Everything that is alive, as whatever derefs to bytes, and what its bytes have to be.
@@ -85,7 +85,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
     for (i, step) in steps.chunks_exact(3).take(40).enumerate() {
         let (len, other) = (usize::from(step[1]) * if step[2] & 1 == 0 { 1 } else { 4 }, step[2]);
         let data = world.borrow_mut().bytes(len);
-        let lease = match step[0] % 16 {
+        let lease = match step[0] % 17 {
             0 => {
                 host.returns("req_url", &data);
                 let url = request::url();
@@ -199,6 +199,58 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 let hash = crypto::hash("h", &input);
                 host.off("crypto_hash");
                 hash.map(|hash| Lease::Bytes(hash.into_bytes()))
+            }
+            // A text that asks: the host answers, allocates beside its answer, calls the flare first, or lies.
+            15 => {
+                let (beside, skip) = (i32::from(other >> 5), u32::from(other >> 1));
+                let honest = other & 3 != 0;
+                let calls = other & 12 == 0 && depth < 2;
+                let (inner, answer, inner_host) = (world.clone(), data.clone(), host.clone());
+                let rest: Vec<u8> = steps[(i + 1) * 3..].iter().copied().take(12).collect();
+                if honest {
+                    host.on("ws_conn_id", move |_| {
+                        if calls {
+                            run(&inner_host, &inner, &rest, depth + 1);
+                        }
+                        guest_alloc(beside);
+                        Some(answer.clone())
+                    });
+                } else {
+                    host.on_raw("ws_conn_id", move |_| {
+                        if calls {
+                            run(&inner_host, &inner, &rest, depth + 1);
+                        }
+                        let first = guest_alloc(answer.len() as i32 + beside);
+                        let address = (first as u32).wrapping_add(skip).wrapping_sub(8);
+                        (u64::from(address) << 32 | answer.len() as u64) as i64
+                    });
+                }
+                host.returns("ws_event_type", &data);
+                let (owned, was) = match world.borrow_mut().leases.pop() {
+                    Some((Lease::Bytes(lease), was)) => (Some(lease), was),
+                    _ => (None, vec![]),
+                };
+                let before = data[..len.min(3)].to_vec();
+                let pieces = (
+                    (&before[..], ws::conn_id_piece()),
+                    (owned, len as u32, ws::event_type_piece(), "."),
+                );
+                let text = if other & 16 == 0 {
+                    text::build(pieces).ok().map(|text| (text.to_vec(), Some(text)))
+                } else {
+                    let sent = response::set_body_pieces(pieces).ok();
+                    sent.map(|()| (host.calls_of("resp_body_set").pop().unwrap().bytes[0].clone(), None))
+                };
+                host.off("ws_conn_id");
+                if let Some((text, _)) = &text
+                    && honest
+                    && !calls
+                {
+                    let number = len.to_string();
+                    let expected = [&before[..], &data, &was, number.as_bytes(), &data, b"."].concat();
+                    assert_eq!(*text, expected, "a text was not what it was made of");
+                }
+                text.and_then(|(_, kept)| kept).map(Lease::Text)
             }
             _ => {
                 let data = data.clone();
