@@ -963,6 +963,16 @@ fn a_host_that_calls_the_flare_when_it_is_asked_takes_nothing_away() {
     };
     let outer = leased(b"outer");
     assert_eq!(sent(("text", Ask(|| calls(b"result")))), Err(ArenaFull));
+    let long = &[b'x'; 100];
+    assert_eq!(sent((long, Ask(|| calls(b"result")))), Err(ArenaFull));
+    // An answer behind where the text was, in what the host has not allocated.
+    for len in [0, 8, u32::MAX] {
+        let asked = Ask(|| {
+            reset_arena();
+            pack(guest_alloc(8) + 200, len)
+        });
+        assert_eq!(sent((long, asked)), Err(ArenaFull));
+    }
     // A lease and a text outlive it, where the outer text was.
     let mut stashed = None;
     let asked = Ask(|| {
