@@ -34,7 +34,7 @@
 //! ```
 //!
 //! So there is no lease to keep account of, and no room to find for a copy: a body like this one takes
-//! some 160 bytes less than with `request::method()` and `request::url()`
+//! some 170 bytes less than with `request::method()` and `request::url()`
 //! (`size-report/PRICES.md` has both).
 //!
 //! A piece that the host does not answer is an error like one that does not fit: the text is not
