@@ -1130,7 +1130,6 @@ unsafe fn append_answer(end: u32) -> u32 {
 
 impl Growth {
     /// Asks the host and appends what it answers. `ask` calls it, once, and does nothing else.
-    #[allow(dead_code)] // without the modules that ask
     #[inline(always)]
     pub(crate) fn ask(self, ask: impl FnOnce() -> i64) -> Growth {
         if self.end == FULL {

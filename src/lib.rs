@@ -53,8 +53,9 @@
 //! from a lease can outlive it.
 //!
 //! - Dropping the topmost lease gives its space back at once, dropping the last one gives back all.
-//!   So one invocation can read far more than the arena holds, one thing after the other. (An empty
-//!   result is the exception: its 8 bytes, and what is below them, wait for the last lease.)
+//!   So one invocation can read far more than the arena holds, one thing after the other.
+//! - What only becomes part of a text needs no lease: functions that end in `_piece` have the host
+//!   write it where the text is ([`text`] tells).
 //! - Each invocation begins with all of the arena free that no lease holds. A lease that was
 //!   forgotten or kept in a static costs its space for the life of the instance, never more.
 //! - What does not fit is refused, never cut off. Functions that return a `Result` have an error for

@@ -108,6 +108,7 @@ pub(crate) use sealed::{Piece, Sink};
 /// - what the functions that end in `_piece` give: the host's answer;
 /// - `Option` of a piece: the piece, or nothing;
 /// - `()` and tuples of up to eight pieces: one after the other; tuples nest.
+#[must_use = "pieces are nothing until a text is built of them"]
 pub trait Pieces: Piece {}
 impl<T: Piece> Pieces for T {}
 
@@ -209,7 +210,6 @@ pub(crate) const fn asks<P: Piece>(_: &P) -> bool {
 }
 
 /// A piece that the host is asked for: a call of one import, and nothing else.
-#[allow(dead_code)] // without the modules that ask
 pub(crate) struct Ask<F>(pub(crate) F);
 
 impl<F: FnOnce() -> i64> Piece for Ask<F> {
