@@ -386,6 +386,36 @@ pub(crate) fn read<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> O
     read(unsafe { bytes_of(packed) })
 }
 
+/// Takes what a host call returned as a lease, if it is anything, and if `decode` makes something of it
+/// where it lies. `None` if it is nothing, and the error if `decode` has one: then there was no lease,
+/// and none is given back.
+///
+/// `decode` must call neither the host nor the flare.
+#[inline(always)]
+pub(crate) fn lease_decoded<T, E>(
+    returned: i64,
+    decode: impl FnOnce(&mut [u8]) -> Result<T, E>,
+) -> Option<Result<(ArenaBytes, T), E>> {
+    if !take_allocated(returned) {
+        return None;
+    }
+    // SAFETY: its address lies in the arena, and no static lies at address 0.
+    let packed = unsafe { Packed::new_unchecked(returned as u64) };
+    // SAFETY: as in `read`, and nothing else looks at it either.
+    Some(match decode(unsafe { bytes_of_mut(packed) }) {
+        Ok(decoded) => {
+            LEASED.set(block_end(offset(returned), length(returned)));
+            count_lease();
+            let lease = ArenaBytes {
+                packed,
+                not_send: PhantomData,
+            };
+            Ok((lease, decoded))
+        }
+        Err(error) => Err(error),
+    })
+}
+
 /// Answers a packed block with itself, if the block is the host's to return; otherwise with
 /// `otherwise`. Counts what it answers as a lease, unless that is 0.
 #[inline]
@@ -1289,14 +1319,18 @@ impl Draft {
     /// For the length of the call it is a text that is kept, so that the host can allocate only up
     /// to it; even a host that calls the flare meanwhile cannot get it freed.
     pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Built) -> i64) -> Option<ArenaBytes> {
-        let returned = match Draft::keep(pieces) {
+        lease(Draft::returned(pieces, call))
+    }
+
+    /// The same, but gives what the call returned.
+    pub(crate) fn returned(pieces: impl Pieces, call: impl FnOnce(Built) -> i64) -> i64 {
+        match Draft::keep(pieces) {
             Ok(text) => call(Built::of(&text)),
             Err(ArenaFull) => {
                 REFUSED.set(1);
                 0
             }
-        };
-        lease(returned)
+        }
     }
 
     /// Builds `pieces` and keeps them.

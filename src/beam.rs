@@ -19,7 +19,7 @@
 
 use core::fmt;
 
-use crate::arena::{ArenaBytes, Draft, PackedSlice, arena_refused, lease};
+use crate::arena::{ArenaBytes, Draft, PackedSlice, arena_refused, lease, lease_decoded};
 use crate::text::{self, Piece, Sink};
 use crate::{abi, json};
 
@@ -141,7 +141,7 @@ impl Piece for &FetchOptions<'_> {
 /// [`BeamError`] tells why there is no response. A response with an error status is a response.
 #[inline]
 pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse, BeamError> {
-    FetchResponse::decode(fetch_raw(url, opts)?)
+    FetchResponse::decode(returned(url, opts)?)
 }
 
 /// [`fetch`] with ready-made options: `{"method": …, "headers": {"name": …}, "body": …}`, of which
@@ -155,7 +155,7 @@ pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse
 /// As [`fetch`].
 #[inline]
 pub fn fetch_json(url: &str, options: &str) -> Result<FetchResponse, BeamError> {
-    FetchResponse::decode(fetch_raw_json(url, options)?)
+    FetchResponse::decode(abi::beam_fetch(url.as_bytes(), options.as_bytes()))
 }
 
 /// Sends a request and gives the host's answer as it came: JSON,
@@ -166,13 +166,21 @@ pub fn fetch_json(url: &str, options: &str) -> Result<FetchResponse, BeamError> 
 /// As [`fetch`], but for what goes wrong in decoding.
 #[inline(always)] // `None` then links no JSON writer
 pub fn fetch_raw(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<ArenaBytes, BeamError> {
+    lease(returned(url, opts)?).ok_or_else(BeamError::of_none)
+}
+
+/// Sends a request; what the host returns.
+#[inline(always)] // as `fetch_raw`
+fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError> {
     let Some(opts) = opts else {
-        return fetch_raw_json(url, "{}");
+        return Ok(abi::beam_fetch(url.as_bytes(), &b"{}"[..]));
     };
     if opts.count > MAX_HEADERS {
         return Err(BeamError::SerializeFailed);
     }
-    Draft::call(opts, |opts| abi::beam_fetch(url.as_bytes(), opts)).ok_or_else(BeamError::of_none)
+    Ok(Draft::returned(opts, |opts| {
+        abi::beam_fetch(url.as_bytes(), opts)
+    }))
 }
 
 /// [`fetch_raw`] with ready-made options, as [`fetch_json`] takes them.
@@ -206,7 +214,7 @@ impl FetchResponse {
     #[inline]
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         let headers = self.member("headers");
-        Some(json::string(json::member(headers, json::INNER, name))?.get())
+        Some(json::string_member(headers, json::INNER, name)?.get())
     }
 
     /// The headers, name (in lower case) and value, in the order in which the host gave them.
@@ -225,7 +233,8 @@ impl FetchResponse {
     /// The body as bytes: links no UTF-8 check.
     #[inline]
     pub fn body_bytes(&self) -> &[u8] {
-        match json::string(self.member("body")) {
+        let answer = PackedSlice::new(&self.answer);
+        match json::string_member(answer, json::OUTER, "body") {
             Some(body) => body.get(),
             None => b"",
         }
@@ -238,10 +247,17 @@ impl FetchResponse {
 
     /// Decodes an answer; of equal members the first counts.
     #[inline]
-    fn decode(mut answer: ArenaBytes) -> Result<FetchResponse, BeamError> {
-        json::flatten(answer.as_mut()).ok_or(BeamError::DeserializeFailed)?;
-        let mut response = FetchResponse { status: 0, answer };
-        let status = response.member("status").get();
+    fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
+        match lease_decoded(returned, FetchResponse::status_of) {
+            Some(decoded) => decoded.map(|(answer, status)| FetchResponse { status, answer }),
+            None => Err(BeamError::of_none()),
+        }
+    }
+
+    #[inline(always)]
+    fn status_of(answer: &mut [u8]) -> Result<u16, BeamError> {
+        json::flatten(answer).ok_or(BeamError::DeserializeFailed)?;
+        let status = json::member(PackedSlice::new(answer), json::OUTER, "status").get();
         // (Signed: unsigned, the compiler makes a mask of 64 bits of it, which takes 11 bytes more.)
         let digits = if status.len() as isize >= 4 {
             status.first_chunk()
@@ -256,8 +272,7 @@ impl FetchResponse {
             let digits = u32::from_le_bytes(*digits);
             if digits & 0xaef0_f0f0 == 0x2c30_3030 {
                 let digit = |at: u32| digits >> at & 15;
-                response.status = ((digit(0) * 10 + digit(8)) * 10 + digit(16)) as u16;
-                return Ok(response);
+                return Ok(((digit(0) * 10 + digit(8)) * 10 + digit(16)) as u16);
             }
         }
         Err(BeamError::DeserializeFailed)

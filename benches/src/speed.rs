@@ -130,7 +130,7 @@ fn sides(wasm: &[Vec<u8>; 2], quick: bool) -> Result<[Side; 2]> {
 
     let (rounds, time) = match quick {
         true => (1, Duration::ZERO),
-        false => (100, Duration::from_secs(4)),
+        false => (300, Duration::from_secs(10)),
     };
     let start = Instant::now();
     for round in 0..rounds {
