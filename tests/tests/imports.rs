@@ -315,7 +315,9 @@ fn no_function_is_forgotten() {
             if let Some(rest) = line.strip_prefix("pub fn ") {
                 let name = rest.split(['(', '<']).next().unwrap();
                 let call = format!("{feature}::{name}(");
-                assert!(calls.iter().any(|(c, _)| c.starts_with(&call)), "{call}");
+                let called =
+                    |(c, _): &Call| c.trim_start_matches("text::build(").starts_with(&call);
+                assert!(calls.iter().any(called), "{call}");
                 found += 1;
             }
         }
