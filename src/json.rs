@@ -471,7 +471,7 @@ fn are_plain(word: usize) -> bool {
 ///
 /// The outer loop goes by the grammar and writes one byte each round; a string is one round, in which
 /// the inner loop un-escapes it.
-#[inline(never)] // shared
+#[inline] // in a flare that reads JSON at one place only, that takes 35 bytes less
 pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
     let cells = Cell::from_mut(text).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
