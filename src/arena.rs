@@ -10,7 +10,7 @@
 //! **Results.** Before the host returns data it calls the guest's `alloc` export
 //! ([`guest_alloc`]), writes there, and returns pointer and length packed into one `i64`. The SDK
 //! turns that into a *lease* ([`ArenaBytes`], [`ArenaStr`]): a guard that derefs straight into the
-//! arena, without a copy. Whatever the host returns is checked once, in [`lease`]: a lease lies in
+//! arena, without a copy. Whatever the host returns is checked once, in [`is_pending`]: a lease lies in
 //! what was allocated since the last lease was made, so two leases never overlap and none reaches
 //! into free space. What the host allocated behind it is free again.
 //!
@@ -149,8 +149,8 @@ mod storage {
     /// Keeps what the host returned for `answer_len` and `answer_address`.
     #[inline(always)]
     pub(super) fn keep_answer(returned: i64) {
-        ANSWER[0].set(returned as u32);
-        ANSWER[1].set((returned as u64 >> 32) as u32);
+        ANSWER[0].set(super::length(returned));
+        ANSWER[1].set(super::address(returned));
     }
 
     #[inline(always)]
@@ -218,7 +218,7 @@ mod storage {
     }
 
     pub(super) fn answer_address() -> u32 {
-        (ANSWER.get() as u64 >> 32) as u32
+        super::address(ANSWER.get())
     }
 
     pub(super) fn memory() -> *mut u8 {
@@ -320,14 +320,23 @@ type Packed = NonZeroU64;
 /// The block of a lease on nothing: its address is not null, and its length is 0.
 const EMPTY: Packed = Packed::new(1 << 32).unwrap();
 
+/// Where a packed block begins, as the host sees it.
+fn address(packed: i64) -> u32 {
+    (packed as u64 >> 32) as u32
+}
+
 /// Where a packed block begins, as an offset into the arena.
 fn offset(packed: i64) -> u32 {
-    ((packed as u64 >> 32) as u32).wrapping_sub(storage::origin())
+    address(packed).wrapping_sub(storage::origin())
 }
 
 /// How many bytes a packed block has.
 fn length(packed: i64) -> u32 {
     packed as u32
+}
+
+fn address_of(packed: Packed) -> u32 {
+    address(packed.get() as i64)
 }
 
 fn offset_of(packed: Packed) -> u32 {
@@ -402,18 +411,16 @@ pub(crate) fn lease_decoded<T, E>(
     // SAFETY: its address lies in the arena, and no static lies at address 0.
     let packed = unsafe { Packed::new_unchecked(returned as u64) };
     // SAFETY: as in `read`, and nothing else looks at it either.
-    Some(match decode(unsafe { bytes_of_mut(packed) }) {
-        Ok(decoded) => {
-            LEASED.set(block_end(offset(returned), length(returned)));
-            count_lease();
-            let lease = ArenaBytes {
-                packed,
-                not_send: PhantomData,
-            };
-            Ok((lease, decoded))
-        }
-        Err(error) => Err(error),
-    })
+    let decoded = decode(unsafe { bytes_of_mut(packed) });
+    Some(decoded.map(|decoded| {
+        LEASED.set(block_end(offset(returned), length(returned)));
+        count_lease();
+        let lease = ArenaBytes {
+            packed,
+            not_send: PhantomData,
+        };
+        (lease, decoded)
+    }))
 }
 
 /// Answers a packed block with itself, if the block is the host's to return; otherwise with
@@ -438,22 +445,39 @@ fn check(returned: i64, otherwise: i64) -> i64 {
     packed
 }
 
-/// Whether a packed block lies in what the host allocated since the last lease: the one place where
-/// the host's pointers are checked. If it does, all of that is free from now on; if not, it stays the
-/// host's to return (giving it up in any case takes 6 bytes more).
+/// Whether a block, which has this address and length, lies behind an offset and in what the host has
+/// allocated since the last lease: the one place where the host's pointers are checked.
+///
+/// `behind` is where the leases end, or the text that grows there. If the host has called the flare
+/// meanwhile, that text may end below a lease, and where nothing is allocated.
+#[inline(always)]
+fn is_pending((address, len): (u32, u32), behind: u32, leased: u32, pending: u32) -> bool {
+    // An address before `behind`, that of 0 ("no result") among them, wraps around and is too large.
+    // (One comparison of 64 bits takes up to 7 bytes less than two of 32, in which nothing overflows.)
+    let gap = address.wrapping_sub(storage::origin()).wrapping_sub(behind);
+    let room = (leased + pending).wrapping_sub(behind) as i32;
+    behind >= leased && i64::from(gap) + i64::from(len) <= i64::from(room)
+}
+
+/// Whether a packed block is the host's to return. If it is, all that was allocated is free from now on;
+/// if not, it stays the host's (giving it up in any case takes 6 bytes more).
 #[inline(always)]
 fn take_allocated(returned: i64) -> bool {
-    WAS_REFUSED.set(REFUSED.get());
-    REFUSED.set(0);
-    let pending = PENDING.get();
-    // An offset below `LEASED`, that of 0 ("no result") among them, wraps around and is too large.
-    // (One comparison of 64 bits takes up to 7 bytes less than two of 32, in which nothing overflows.)
-    let start = offset(returned).wrapping_sub(LEASED.get());
-    if u64::from(start) + u64::from(length(returned)) > u64::from(pending) {
+    note_refusal();
+    let (leased, pending) = (LEASED.get(), PENDING.get());
+    let block = (address(returned), length(returned));
+    if !is_pending(block, leased, leased, pending) {
         return false;
     }
     PENDING.set(0);
     true
+}
+
+/// A host call has returned: what it was refused meanwhile is what [`arena_refused`] tells from now on.
+#[inline(always)]
+fn note_refusal() {
+    WAS_REFUSED.set(REFUSED.get());
+    REFUSED.set(0);
 }
 
 /// Counts one living lease more.
@@ -499,7 +523,7 @@ fn at_address(address: u32) -> *mut u8 {
 
 /// Where a block's bytes are. An empty block may have any address.
 fn start_of(packed: Packed) -> *mut u8 {
-    at_address((packed.get() >> 32) as u32)
+    at_address(address_of(packed))
 }
 
 /// The bytes of a block.
@@ -1024,9 +1048,13 @@ impl Drop for Keys {
 /// It counts in addresses, as the host does; the arena's own words are offsets.
 pub(crate) struct Draft(u32);
 
-/// Writes `bytes` in front of `at`, if there is room; the new beginning, or 0 if there is not.
+/// Writes bytes in front of `at`, if there is room; the new beginning, or 0 if there is not.
+///
+/// # Safety
+///
+/// The bytes are initialised and can be read. `at` is where a [`Draft`] begins.
 #[inline(never)] // one copy for all pieces
-fn prepend(at: u32, bytes: &[u8]) -> u32 {
+unsafe fn prepend(at: u32, bytes: *const [u8]) -> u32 {
     // In 64 bits nothing overflows, wherever in memory the arena lies and however long the slice is.
     // (Two comparisons of 32 bits take 6 to 11 bytes more; the two words added in 32 bits, one more.)
     let floor = u64::from(storage::origin()) + u64::from(LEASED.get());
@@ -1035,8 +1063,9 @@ fn prepend(at: u32, bytes: &[u8]) -> u32 {
     }
     let start = at - bytes.len() as u32;
     // SAFETY: `at` began as `TOP` and only went down, and `LEASED` is not above `start`: this is
-    // free space, in which no lease and no text lies and into which no reference leads.
-    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at_address(start), bytes.len()) }
+    // free space, in which no lease and no text lies and into which no reference leads. The bytes may
+    // lie there themselves (those of a growing text do).
+    unsafe { core::ptr::copy(bytes.cast::<u8>(), at_address(start), bytes.len()) }
     start
 }
 
@@ -1044,7 +1073,8 @@ fn prepend(at: u32, bytes: &[u8]) -> u32 {
 /// saves 12 bytes for each lease that becomes part of a text.
 #[inline] // one copy for all leases
 fn prepend_lease(at: u32, lease: ArenaBytes) -> u32 {
-    prepend(at, &lease)
+    // SAFETY: a reference points to initialised bytes; `at` is the draft's.
+    unsafe { prepend(at, &*lease) }
 }
 
 /// The address below which a draft must not write.
@@ -1055,7 +1085,8 @@ fn floor() -> u32 {
 impl Sink for Draft {
     #[inline(always)]
     fn bytes(self, bytes: &[u8]) -> Draft {
-        Draft(prepend(self.0, bytes))
+        // SAFETY: a reference points to initialised bytes; `self.0` is the draft's.
+        Draft(unsafe { prepend(self.0, bytes) })
     }
 
     #[inline(always)]
@@ -1138,22 +1169,17 @@ unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
 /// `end` is that of a [`Growth`] and not `FULL`.
 #[inline] // shared
 unsafe fn append_answer(end: u32) -> u32 {
-    WAS_REFUSED.set(REFUSED.get());
-    REFUSED.set(0);
+    note_refusal();
     // Whatever comes of it, the question is over: no space is taken any more.
     let (leased, pending) = (LEASED.get(), PENDING.get());
     PENDING.set(0);
-    // The answer lies behind the text, at a distance; an address before it wraps around and is too
-    // large. There may be no room left at all, if the host has called the flare meanwhile.
-    let (len, address) = (storage::answer_len(), storage::answer_address());
-    let gap = address.wrapping_sub(storage::origin()).wrapping_sub(end);
-    let room = (leased + pending).wrapping_sub(end) as i32;
-    if end < leased || i64::from(gap) + i64::from(len) > i64::from(room) {
+    let (address, len) = (storage::answer_address(), storage::answer_len());
+    if !is_pending((address, len), end, leased, pending) {
         return FULL;
     }
-    // SAFETY: the text does not end below `leased`, and the answer ends within what is pending. `gap`
-    // did not wrap around, because it is at most `room`. So all of it is free space, in which no lease
-    // and no text lies and into which no reference leads. The answer is moved down in it.
+    // SAFETY: by `is_pending` the text does not end below `leased`, and the answer lies behind it and in
+    // what is pending. So all of it is free space, in which no lease and no text lies and into which no
+    // reference leads. The answer is moved down in it.
     unsafe { core::ptr::copy(at_address(address), at_offset(end), len as usize) }
     end + len
 }
@@ -1235,21 +1261,6 @@ impl Growth {
     }
 }
 
-/// Moves a text that has grown to the top end of the free space, where it ends at `end`; its new
-/// beginning, or 0 if there is no room.
-fn lift(end: u32, text: Built) -> u32 {
-    let bytes = abi::Bytes::raw(text);
-    // There is room where it is, and below it too; but while it was growing, a host that called the flare
-    // may have had leases made there.
-    if u64::from(floor()) + bytes.len() as u64 > u64::from(end) {
-        return 0;
-    }
-    let start = end - bytes.len() as u32;
-    // SAFETY: as in `prepend`. The bytes are the text's, and are moved in free space.
-    unsafe { core::ptr::copy(bytes.cast::<u8>(), at_address(start), bytes.len()) }
-    start
-}
-
 /// What goes to the host in one call: what a draft or a growth has built, or a lease that was given
 /// back for it. There may be no reference to it: it is free space or scratch that nobody else looks at,
 /// and a host that allocates might write to it.
@@ -1273,21 +1284,22 @@ unsafe impl abi::Bytes for Built {
 impl From<ArenaBytes> for Built {
     #[inline(always)]
     fn from(lease: ArenaBytes) -> Built {
-        let start = (lease.packed.get() >> 32) as u32;
-        Built {
-            start,
-            end: start.wrapping_add(len_of(lease.packed)),
-        }
+        Built::block(lease.packed)
     }
 }
 
 impl Built {
     /// What has been built and kept.
     fn of(text: &Text) -> Built {
-        let start = (text.packed.get() >> 32) as u32;
+        Built::block(text.packed)
+    }
+
+    #[inline(always)]
+    fn block(packed: Packed) -> Built {
+        let start = address_of(packed);
         Built {
             start,
-            end: start + len_of(text.packed),
+            end: start.wrapping_add(len_of(packed)),
         }
     }
 }
@@ -1339,7 +1351,10 @@ impl Draft {
         if text::asks(&pieces) {
             let grown = Growth::built(pieces).ok_or(ArenaFull)?;
             end = storage::origin() + begin();
-            start = lift(end, grown);
+            // There is room where it is, and below it too; but while it was growing, a host that called the
+            // flare may have had leases made there.
+            // SAFETY: the growth has written the bytes; a draft begins at `end`.
+            start = unsafe { prepend(end, abi::Bytes::raw(grown)) };
         } else {
             end = storage::origin() + begin();
             start = pieces.prepend_to(Draft(end)).0;

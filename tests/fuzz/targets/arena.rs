@@ -207,19 +207,20 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 let calls = other & 12 == 0 && depth < 2;
                 let (inner, answer, inner_host) = (world.clone(), data.clone(), host.clone());
                 let rest: Vec<u8> = steps[(i + 1) * 3..].iter().copied().take(12).collect();
+                let before_it = move || {
+                    if calls {
+                        run(&inner_host, &inner, &rest, depth + 1);
+                    }
+                };
                 if honest {
                     host.on("ws_conn_id", move |_| {
-                        if calls {
-                            run(&inner_host, &inner, &rest, depth + 1);
-                        }
+                        before_it();
                         guest_alloc(beside);
                         Some(answer.clone())
                     });
                 } else {
                     host.on_raw("ws_conn_id", move |_| {
-                        if calls {
-                            run(&inner_host, &inner, &rest, depth + 1);
-                        }
+                        before_it();
                         let first = guest_alloc(answer.len() as i32 + beside);
                         let address = (first as u32).wrapping_add(skip).wrapping_sub(8);
                         (u64::from(address) << 32 | answer.len() as u64) as i64
