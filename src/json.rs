@@ -52,7 +52,6 @@
 
 use core::cell::Cell;
 use core::fmt;
-use core::num::NonZeroUsize;
 
 use crate::arena::{ArenaBytes, PackedSlice};
 use crate::text::{self, Piece, Sink};
@@ -315,26 +314,34 @@ type Step = [u8; 2];
 // Those up to `LAST_COMPLETE` have a complete value behind them, which a number may go on. White space
 // may be before each step of those up to `LAST_SPACED`; the others are in the middle of a number or a
 // word. (What the code names often is below 64, where a number takes one byte.)
-const INTEGER: u32 = 16;
-const ZERO: u32 = 20;
-const COMPLETE: u32 = 26;
-const FRACTION: u32 = 32;
-const EXPONENT: u32 = 46;
+const INTEGER: u32 = 0;
+const ZERO: u32 = 4;
+const COMPLETE: u32 = 10;
+const FRACTION: u32 = 16;
+const EXPONENT: u32 = 30;
 const LAST_COMPLETE: u32 = EXPONENT;
-const NAME_OR_CLOSE: u32 = 56;
-const NEXT_NAME: u32 = 58;
-const VALUE_OR_CLOSE: u32 = 60;
-const VALUE: u32 = 62;
-const COLON: u32 = 80;
-const LAST_SPACED: u32 = COLON;
-const POINT: u32 = 82;
-const E: u32 = 86;
-const E_SIGN: u32 = 90;
-const MINUS: u32 = 94;
-const TRUE: u32 = 98;
-const FALSE: u32 = 104;
-const NULL: u32 = 112;
+const COLON: u32 = 40;
+const NAME_OR_CLOSE: u32 = 42;
+const NEXT_NAME: u32 = 44;
+const VALUE_OR_CLOSE: u32 = 46;
+const VALUE: u32 = 48;
+const LAST_SPACED: u32 = VALUE;
+const POINT: u32 = 66;
+const E: u32 = 70;
+const E_SIGN: u32 = 74;
+const MINUS: u32 = 78;
+const TRUE: u32 = 82;
+const FALSE: u32 = 88;
+const NULL: u32 = 96;
+const ESCAPED: u32 = 102;
 const SPACE: u32 = 118;
+
+/// Added to the state behind a string while the string lasts. It is odd, and no state is; with it
+/// added, each is behind `LAST_SPACED`.
+const IN_STRING: u32 = 39;
+/// Where white space leads to: to no other state.
+const NOWHERE: u32 = 1;
+const _: () = assert!(COMPLETE + IN_STRING > LAST_SPACED && COLON + IN_STRING < LAST as u32);
 
 // The bytes that the code below names.
 const QUOTE: u32 = 0x22;
@@ -347,16 +354,7 @@ const LAST: u8 = 0x80;
 
 /// The grammar. The digits 2 to 9 are spelt like 1. What follows a comma in an object is decided
 /// elsewhere. (The same as code takes more bytes.)
-const GRAMMAR: [Step; 63] = [
-    // No state: what is behind a backslash, and what it stands for.
-    [b'"', b'"'],
-    [b'\\', b'\\'],
-    [b'n', b'\n'],
-    [b'/', b'/'],
-    [b'r', b'\r'],
-    [b't', b'\t'],
-    [b'b', 0x08],
-    [b'f', 0x0c | LAST],
+const GRAMMAR: [Step; 64] = [
     // INTEGER
     [b'0', INTEGER as u8],
     [b'1', INTEGER as u8],
@@ -382,14 +380,16 @@ const GRAMMAR: [Step; 63] = [
     [b',', NEXT_NAME as u8],
     [b'}', COMPLETE as u8],
     [b']', COMPLETE as u8 | LAST],
+    // COLON
+    [b':', VALUE as u8 | LAST],
     // NAME_OR_CLOSE
     [b'}', COMPLETE as u8],
     // NEXT_NAME
-    [b'"', COLON as u8 | LAST],
+    [b'"', (COLON + IN_STRING) as u8 | LAST],
     // VALUE_OR_CLOSE
     [b']', COMPLETE as u8],
     // VALUE
-    [b'"', COMPLETE as u8],
+    [b'"', (COMPLETE + IN_STRING) as u8],
     [b'{', NAME_OR_CLOSE as u8],
     [b'[', VALUE_OR_CLOSE as u8],
     [b'1', INTEGER as u8],
@@ -398,8 +398,6 @@ const GRAMMAR: [Step; 63] = [
     [b't', TRUE as u8],
     [b'f', FALSE as u8],
     [b'n', NULL as u8 | LAST],
-    // COLON
-    [b':', VALUE as u8 | LAST],
     // POINT
     [b'0', FRACTION as u8],
     [b'1', FRACTION as u8 | LAST],
@@ -425,32 +423,38 @@ const GRAMMAR: [Step; 63] = [
     [b'u', (NULL + 2) as u8 | LAST],
     [b'l', (NULL + 4) as u8 | LAST],
     [b'l', COMPLETE as u8 | LAST],
-    // SPACE: white space, which leads nowhere.
-    [b' ', 1],
-    [b'\n', 1],
-    [b'\r', 1],
-    [b'\t', 1 | LAST],
+    // ESCAPED: what is behind a backslash, and what it stands for.
+    [b'"', b'"'],
+    [b'\\', b'\\'],
+    [b'n', b'\n'],
+    [b'/', b'/'],
+    [b'r', b'\r'],
+    [b't', b'\t'],
+    [b'b', 0x08],
+    [b'f', 0x0c | LAST],
+    // SPACE: white space.
+    [b' ', NOWHERE as u8],
+    [b'\n', NOWHERE as u8],
+    [b'\r', NOWHERE as u8],
+    [b'\t', NOWHERE as u8 | LAST],
+    // Nothing leads here: it fills the table up, see `STEPS`.
+    [0, LAST],
 ];
 
-/// Where the step from a state with a byte leads to; 0 if there is none.
-#[inline(never)] // used twice
-fn step(mut state: u32, byte: u32) -> u32 {
-    let is_2_to_9 = byte.wrapping_sub(0x32) < 8;
-    let byte = if is_2_to_9 { 0x31 } else { byte };
-    let grammar = GRAMMAR.as_flattened();
-    while let Some(&[taken_with, next]) = grammar
-        .get(state as usize..)
-        .and_then(|steps| steps.first_chunk())
-    {
-        if byte == u32::from(taken_with) {
-            return (next & !LAST).into();
-        }
-        if next & LAST != 0 {
-            break;
-        }
-        state += 2;
+/// The grammar as bytes: any of 7 bits is the place of one, which needs no check.
+static STEPS: [u8; 128] = {
+    let mut bytes = [0; 128];
+    let mut at = 0;
+    while at < bytes.len() {
+        bytes[at] = GRAMMAR[at / 2][at % 2];
+        at += 1;
     }
-    0
+    bytes
+};
+
+/// Whether a string lasts; see [`IN_STRING`].
+const fn in_string(state: u32) -> bool {
+    state & 1 != 0
 }
 
 /// Whether all bytes of a word are ASCII, and none of them is a quote, a backslash or a control
@@ -467,154 +471,196 @@ fn are_plain(word: usize) -> bool {
     (word | no_quote_nor_control | no_backslash) & (ONES * 0x80) == 0
 }
 
+/// The UTF-8 of a character that is not ASCII: its first byte in the lowest bits, the others above it.
+///
+/// (A loop takes 13 bytes less, and the engine 2 % more time.)
+#[inline(always)]
+fn utf8(char: u32) -> u32 {
+    // As if it took four bytes, of which each has six bits: 18 and 12 to the left in the low half of a
+    // word, 6 and 0 in the high half. What is too many is shifted out.
+    let halves = char >> 12 | char << 16;
+    let mut bytes = ((halves & 0x3f_003f) << 8 | halves >> 6 & 0x3f_003f) + 0x8080_80f0;
+    if char < 0x1_0000 {
+        bytes = (bytes >> 8) + 0xe0 - 0x80;
+    }
+    if char < 0x800 {
+        bytes = (bytes >> 8) + 0xc0 - 0x80;
+    }
+    bytes
+}
+
 /// Checks a text and flattens it; the length of what it has become, or `None` if it is not JSON.
 ///
-/// The outer loop goes by the grammar and writes one byte each round; a string is one round, in which
-/// the inner loop un-escapes it.
+/// The outer loop goes by the grammar, a step for each byte outside of strings and for each that is
+/// escaped. The inner one writes what that has come to, and goes on in a string up to the next
+/// backslash or the end.
+///
+/// (Each loop and each function costs the engine as much time as 30 bytes of code. So there is one
+/// way back in each: of a loop with several the compiler makes two.)
 #[inline] // in a flare that reads JSON at one place only, that takes 35 bytes less
-pub(crate) fn flatten(text: &mut [u8]) -> Option<NonZeroUsize> {
+pub(crate) fn flatten(text: &mut [u8]) -> Option<usize> {
     let cells = Cell::from_mut(text).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
-    // Bytes are numbers of 32 bits: those of 8 bits cost a mask each time they are looked at.
-    macro_rules! get {
+
+    // Goes on to the next place to write to. At the end of a round, not at once, so that there is one way
+    // back; `move_words` needs it at once.
+    macro_rules! advance {
         () => {
-            u32::from(input.next()?.get())
-        };
-    }
-    // There is always a place to write to, because nothing gets longer.
-    macro_rules! put {
-        ($byte:expr) => {
-            output.next()?.set($byte as u8)
+            #[cfg(not(feature = "fast-json"))]
+            output.next();
         };
     }
 
     let mut state = VALUE;
     // One bit for each open array (0) or object (1), below a leading 1.
     let mut open = 1_u32;
-    while let Some(cell) = input.next() {
-        let mut byte = u32::from(cell.get());
-        let next = step(state, byte);
-        if next == 0 {
-            // White space, at most. A number ends here. (An assignment in any case: on condition it
-            // takes 18 bytes more.)
-            if step(SPACE, byte) == 0 || state > LAST_SPACED {
-                return None;
-            }
-            state = if state <= LAST_COMPLETE {
-                COMPLETE
-            } else {
-                state
-            };
-            continue;
-        }
-        state = next;
-        if byte == QUOTE {
-            byte = mark(open);
-            loop {
-                put!(byte);
-                byte >>= 8;
-                if byte != 0 {
-                    // The next byte of a character that was escaped.
-                    continue;
+    // Above 0 behind `\u`: a leading 1, and the digits so far.
+    let mut digits = 0_i32;
+    // Bytes are numbers of 32 bits: those of 8 bits cost a mask each time they are looked at. (The first
+    // is not the text's: white space, which changes nothing there, so that one place reads all others.)
+    let mut byte = u32::from(b' ');
+    loop {
+        'byte: {
+            if digits > 0 {
+                // With the fourth digit the leading 1 becomes the sign.
+                digits = digits << 4 | text::hex_value(byte)? as i32;
+                if digits >= 0 {
+                    break 'byte;
                 }
-                #[cfg(feature = "fast-json")]
-                crate::arena::move_words(&mut input, &mut output, are_plain);
-                byte = get!();
-                if byte != BACKSLASH {
-                    if byte == QUOTE {
-                        break;
-                    }
-                    // Control characters have to be escaped; the marks are in no UTF-8.
-                    if !(0x20..FIRST_MARK as u32).contains(&byte) {
-                        return None;
-                    }
-                    continue;
-                }
-                byte = get!();
-                if byte != SMALL_U {
-                    byte = step(0, byte);
-                    if byte == 0 {
-                        return None;
-                    }
-                    continue;
-                }
-                // Four hexadecimal digits; if they are half of a surrogate pair, those of the other.
-                let mut digits = 4;
-                byte = 0;
-                loop {
-                    byte = byte << 4 | text::hex_value(get!())?;
-                    digits -= 1;
-                    if digits != 0 {
-                        continue;
-                    }
-                    if byte >> 11 != 0xd800 >> 11 {
-                        break;
-                    }
-                    // (Two bytes at once, which takes 17 bytes less than one by one.)
+                byte = digits as u32;
+                if byte >> 11 == 0x8000_d800 >> 11 {
+                    // Half of a surrogate pair: the digits of the other follow. (Two bytes at once, which
+                    // takes 17 bytes less than one by one.)
                     let [a, b] = input.as_slice().first_chunk()?;
                     if u16::from_le_bytes([a.get(), b.get()]) != u16::from_le_bytes(*b"\\u") {
                         return None;
                     }
                     input.nth(1)?;
-                    digits = 4;
+                    // The leading 1 again, and the high half: 0x8400 and its ten bits.
+                    digits = (byte - 0x8000_5400) as i32;
+                    break 'byte;
                 }
+                byte -= 0x8000_0000;
                 if byte > 0xffff {
-                    if byte & 0xfc00_fc00 != 0xd800_dc00 {
+                    if byte & 0xfc00_fc00 != 0x0400_dc00 {
                         return None;
                     }
-                    // ((high - 0xd800) << 10) + (low - 0xdc00) + 0x1_0000
-                    byte = byte - (byte >> 16) * 0xfc00 - 0x35f_dc00;
+                    // ((high - 0x400) << 10) + (low - 0xdc00) + 0x1_0000
+                    byte = byte - (byte >> 16) * 0xfc00 - 0x0f_dc00;
                 }
-                // UTF-8: the first byte in the lowest bits, the others above it.
                 if byte >= 0x80 {
-                    // A first byte is 0x100, less twice the limit, and the bits left over; `more`
-                    // has the 0x100 from the beginning, which takes 3 bytes less than at the end.
-                    let (mut more, mut limit) = (0x100, 0x40);
-                    loop {
-                        more = ((more + (byte & 0x3f)) << 8) - 0x1_0000 + 0x8000 + 0x100;
-                        byte >>= 6;
-                        limit >>= 1;
-                        if byte < limit {
-                            break;
-                        }
+                    byte = utf8(byte);
+                }
+            } else {
+                let mut from = state;
+                if in_string(state) {
+                    if byte == SMALL_U {
+                        digits = 0x8000;
+                        break 'byte;
                     }
-                    byte = byte + more - 2 * limit;
+                    from = ESCAPED;
+                }
+                // (Not a function of its own, which would cost the engine time, nor inlined, of which the
+                // compiler makes two loops.)
+                let is_2_to_9 = byte.wrapping_sub(0x32) < 8;
+                let sought = if is_2_to_9 { 0x31 } else { byte };
+                let next = loop {
+                    let here = (from & 126) as usize;
+                    let (taken_with, next) = (STEPS[here], STEPS[here + 1]);
+                    if sought == u32::from(taken_with) {
+                        break u32::from(next & !LAST);
+                    }
+                    from += 2;
+                    if next & LAST != 0 {
+                        // White space, at most.
+                        if state > LAST_SPACED || from > SPACE {
+                            return None;
+                        }
+                        from = SPACE;
+                    }
+                };
+                if in_string(state) {
+                    byte = next;
+                } else if next == NOWHERE {
+                    // A number ends here. (An assignment in any case: on condition it takes 18 bytes more.)
+                    state = if state <= LAST_COMPLETE {
+                        COMPLETE
+                    } else {
+                        state
+                    };
+                    break 'byte;
+                } else {
+                    state = next;
+                    if byte == QUOTE {
+                        byte = mark(open);
+                    } else if byte | 0x20 == OBJECT {
+                        if open >> MAX_DEPTH != 0 {
+                            return None;
+                        }
+                        open = open << 1 | u32::from(byte == OBJECT);
+                    } else if state == NEXT_NAME {
+                        // A comma.
+                        if open <= 1 {
+                            return None;
+                        }
+                        if open & 1 == 0 {
+                            state = VALUE;
+                        }
+                    } else if byte | 0x20 == OBJECT + 2 {
+                        // Bit 5 tells a brace from a bracket. After one too many there is no 1 in `open`,
+                        // and nothing but more of them is accepted.
+                        if (open ^ byte >> 5) & 1 != 0 {
+                            return None;
+                        }
+                        open >>= 1;
+                    }
                 }
             }
-            byte = END.into();
-        } else if byte | 0x20 == OBJECT {
-            if open >> MAX_DEPTH != 0 {
-                return None;
+            loop {
+                // There is always a place to write to, because nothing gets longer.
+                output.as_slice().first()?.set(byte as u8);
+                #[cfg(feature = "fast-json")]
+                output.next();
+                byte >>= 8;
+                // (Otherwise it is the next byte of a character that was escaped.)
+                if byte == 0 {
+                    if !in_string(state) {
+                        advance!();
+                        break 'byte;
+                    }
+                    #[cfg(feature = "fast-json")]
+                    crate::arena::move_words(&mut input, &mut output, are_plain);
+                    byte = input.next()?.get().into();
+                    if byte == BACKSLASH {
+                        advance!();
+                        break 'byte;
+                    }
+                    if byte == QUOTE {
+                        state -= IN_STRING;
+                        byte = END.into();
+                    } else if !(0x20..FIRST_MARK as u32).contains(&byte) {
+                        // Control characters have to be escaped; the marks are in no UTF-8.
+                        return None;
+                    }
+                }
+                advance!();
             }
-            open = open << 1 | u32::from(byte == OBJECT);
-        } else if state == NEXT_NAME {
-            // A comma.
-            if open <= 1 {
-                return None;
-            }
-            if open & 1 == 0 {
-                state = VALUE;
-            }
-        } else if byte | 0x20 == OBJECT + 2 {
-            // Bit 5 tells a brace from a bracket. After one too many there is no 1 in `open`, and
-            // nothing but more of them is accepted.
-            if (open ^ byte >> 5) & 1 != 0 {
-                return None;
-            }
-            open >>= 1;
         }
-        put!(byte);
+        match input.next() {
+            Some(cell) => byte = cell.get().into(),
+            None => break,
+        }
     }
     if open != 1 || state > LAST_COMPLETE {
         return None;
     }
     // (The difference of the lengths would take 3 bytes more.)
-    NonZeroUsize::new(output.as_slice().as_ptr().addr() - cells.as_ptr().addr())
+    Some(output.as_slice().as_ptr().addr() - cells.as_ptr().addr())
 }
 
 /// Checks the text in a lease and flattens it.
 pub(crate) fn flatten_lease(mut lease: ArenaBytes) -> Option<ArenaBytes> {
-    let len = flatten(lease.as_mut())?.get();
+    let len = flatten(lease.as_mut())?;
     Some(lease.truncate(len as u32))
 }
 
@@ -704,7 +750,7 @@ impl core::error::Error for JsonError {}
 ///
 /// [`JsonError`] when it is anything else, or nests deeper than [`MAX_DEPTH`].
 pub fn parse(text: &mut [u8]) -> Result<Value<'_>, JsonError> {
-    let len = flatten(text).ok_or(JsonError)?.get();
+    let len = flatten(text).ok_or(JsonError)?;
     Ok(Value(text.get(..len).unwrap_or_default()))
 }
 

@@ -9,6 +9,7 @@ use crate::arena::{ArenaFull, Draft};
 use crate::text::Pieces;
 
 /// Sets the status code; 200 if it is never set.
+#[inline(always)]
 pub fn set_status(code: u16) {
     abi::resp_set_status(code.into());
 }
