@@ -309,9 +309,9 @@ fn surrogates_come_in_pairs() {
 #[test]
 fn every_character_can_be_escaped() {
     // (Miri takes some of them.)
-    let codes = (0..=0x10_ffff).step_by(if cfg!(miri) { 499 } else { 1 });
+    let codes = (0..=0x10_ffff).step_by(if cfg!(miri) { 4999 } else { 1 });
     let all: Vec<char> = codes.filter_map(char::from_u32).collect();
-    for chars in all.chunks(1000) {
+    for chars in all.chunks(20) {
         let text: String = chars.iter().collect();
         let escaped: String = text
             .encode_utf16()
