@@ -9,7 +9,7 @@ use crate::arena::{ArenaFull, Draft};
 use crate::text::Pieces;
 
 /// Sets the status code; 200 if it is never set.
-#[inline(always)]
+#[inline(always)] // a function of its own takes 13 bytes more in beam-json, and the engine 2 % more time
 pub fn set_status(code: u16) {
     abi::resp_set_status(code.into());
 }
