@@ -5,9 +5,15 @@ use core::any::Any;
 use core::cell::Cell;
 use proptest::prelude::*;
 use std::boxed::Box;
+use std::rc::Rc;
+use std::string::String;
+use std::vec::Vec;
+use std::{format, vec};
 
 use super::*;
 use crate::arena::tests::cases;
+use crate::testing::answer::{Answer, Returned};
+use crate::testing::dispatch::IMPORTS;
 use crate::{beam, crypto, encoding, id, json, logging, plasma, request, response, secrets};
 use crate::{reset_arena, spark, text, time, ws};
 
