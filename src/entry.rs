@@ -299,6 +299,7 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
+    #[allow(unsafe_code, reason = "the macro gives the exports their names")]
     mod flare {
         crate::flare! {
             request: on_request,

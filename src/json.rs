@@ -53,8 +53,11 @@
 use core::cell::Cell;
 use core::fmt;
 
-use crate::arena::{ArenaBytes, PackedSlice};
-use crate::text::{self, Piece, Sink};
+use crate::arena::ArenaBytes;
+use crate::bytes::number;
+use crate::bytes::packed::PackedSlice;
+use crate::text;
+use crate::text::piece::{Backward, Sink};
 
 /// How deep arrays and objects may nest in what is read.
 pub const MAX_DEPTH: usize = 31;
@@ -65,7 +68,7 @@ pub const MAX_DEPTH: usize = 31;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Str<'a>(pub &'a str);
 
-impl Piece for Str<'_> {
+impl Backward for Str<'_> {
     #[inline(always)]
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         quoted(self.0.as_bytes(), sink)
@@ -76,7 +79,7 @@ impl Piece for Str<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a>(pub &'a [(&'a str, &'a str)]);
 
-impl Piece for Object<'_> {
+impl Backward for Object<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b'}');
         for (i, (name, value)) in self.0.iter().enumerate().rev() {
@@ -94,7 +97,7 @@ impl Piece for Object<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array<'a>(pub &'a [&'a str]);
 
-impl Piece for Array<'_> {
+impl Backward for Array<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b']');
         for (i, item) in self.0.iter().enumerate().rev() {
@@ -523,7 +526,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<usize> {
         'byte: {
             if digits > 0 {
                 // With the fourth digit the leading 1 becomes the sign.
-                digits = digits << 4 | text::hex_value(byte)? as i32;
+                digits = digits << 4 | number::hex_value(byte)? as i32;
                 if digits >= 0 {
                     break 'byte;
                 }
@@ -627,7 +630,7 @@ pub(crate) fn flatten(text: &mut [u8]) -> Option<usize> {
                         break 'byte;
                     }
                     #[cfg(feature = "fast-json")]
-                    crate::arena::move_words(&mut input, &mut output, are_plain);
+                    crate::bytes::words::move_words(&mut input, &mut output, are_plain);
                     byte = input.next()?.get().into();
                     if byte == BACKSLASH {
                         advance!();
@@ -819,14 +822,14 @@ impl<'a> Value<'a> {
     /// A whole number in the range of `i64`, written without fraction and exponent.
     pub fn as_i64(&self) -> Option<i64> {
         match self.0 {
-            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(text::parse_u64(digits)?),
-            digits => text::parse_u64(digits)?.try_into().ok(),
+            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(number::parse_u64(digits)?),
+            digits => number::parse_u64(digits)?.try_into().ok(),
         }
     }
 
     /// A whole number in the range of `u64`, written without sign, fraction and exponent.
     pub fn as_u64(&self) -> Option<u64> {
-        text::parse_u64(self.0)
+        number::parse_u64(self.0)
     }
 
     /// A number, as it is written.

@@ -424,7 +424,8 @@ impl Host {
     /// capability is granted.
     pub fn new() -> Host {
         with(|state| *state = State::default());
-        crate::reset_arena();
+        crate::abi::native::install(call);
+        crate::arena::reset_arena();
         Host {
             not_send: PhantomData,
         }
@@ -695,7 +696,7 @@ impl Host {
             state.used = Used::default();
             state.response = State::default().response;
         });
-        crate::reset_arena();
+        crate::arena::reset_arena();
     }
 
     // -------------------------------------------------------------------- what came of it
@@ -763,46 +764,27 @@ impl Host {
 
 // ----------------------------------------------------------------------------- the imports
 
-/// What an import returns, made of an answer.
-trait Returned {
-    fn of(answer: Answer) -> Self;
-}
-
-impl Returned for i64 {
-    /// Puts data into the arena as a real host does.
-    fn of(answer: Answer) -> i64 {
-        let data = match answer {
-            Answer::Data(Some(data)) => data,
-            Answer::Data(None) => return 0,
-            Answer::Raw(raw) => return raw,
-        };
-        let Ok(len) = i32::try_from(data.len()) else {
-            return 0;
-        };
-        // An empty result takes one byte, because it has an address.
-        let address = crate::guest_alloc(len.max(1));
-        if address == 0 {
-            return 0;
-        }
-        crate::arena::host_write(address, &data);
-        i64::from(address) << 32 | i64::from(len)
+/// Puts an answer where a real host puts it: data into the arena.
+fn returned(answer: Answer) -> i64 {
+    let data = match answer {
+        Answer::Data(Some(data)) => data,
+        Answer::Data(None) => return 0,
+        Answer::Raw(raw) => return raw,
+    };
+    let Ok(len) = i32::try_from(data.len()) else {
+        return 0;
+    };
+    // An empty result takes one byte, because it has an address.
+    let address = crate::arena::guest_alloc(len.max(1));
+    if address == 0 {
+        return 0;
     }
+    crate::arena::host_write(address, &data);
+    i64::from(address) << 32 | i64::from(len)
 }
 
-impl Returned for i32 {
-    fn of(answer: Answer) -> i32 {
-        match answer {
-            Answer::Raw(raw) => raw as i32,
-            Answer::Data(_) => 0,
-        }
-    }
-}
-
-impl Returned for () {
-    fn of(_: Answer) {}
-}
-
-fn call<R: Returned>(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> R {
+/// Answers a call of an import: what [`Host::new`] installs.
+fn call(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> i64 {
     let call = Call {
         import,
         bytes: bytes.iter().map(|bytes| bytes.to_vec()).collect(),
@@ -813,27 +795,19 @@ fn call<R: Returned>(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> 
         state.overrides.get(import).cloned()
     });
     // The state is not borrowed while a test's own closure runs: it may use the host.
-    R::of(match answer {
+    returned(match answer {
         Some(answer) => answer(&call),
         None => with(|state| state.answer(import, bytes, numbers)),
     })
 }
 
-macro_rules! host_side {
+macro_rules! names {
     ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ident)?;)*) => {
-        /// The imports, one function each: what `abi` calls on native targets.
-        pub(crate) mod imports {
-            $(pub(crate) fn $name($($bytes: &[u8],)* $($number: $type),*) $(-> $result)? {
-                super::call(stringify!($name), &[$($bytes),*], &[$(i64::from($number)),*])
-            })*
-        }
-
         /// Each import's name and what it returns.
         const IMPORTS: &[(&str, &str)] = &[$((stringify!($name), concat!($(stringify!($result))?)),)*];
     };
 }
-
-crate::abi::imports!(host_side);
+crate::abi::table::imports!(names);
 
 /// An import's name, and what it returns.
 fn known_import(import: &str) -> (&'static str, &'static str) {
@@ -1439,18 +1413,18 @@ fn url_decode(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Fills the arena, which must be empty, but for so many bytes; until the lease is dropped.
 #[cfg(test)]
-pub(crate) fn leave_free(bytes: usize) -> crate::ArenaBytes {
-    let len = (crate::ARENA_BYTES - bytes) as i32;
-    let address = crate::guest_alloc(len);
+pub(crate) fn leave_free(bytes: usize) -> crate::arena::ArenaBytes {
+    let len = (crate::arena::ARENA_BYTES - bytes) as i32;
+    let address = crate::arena::guest_alloc(len);
     assert_ne!(address, 0, "the arena was not empty");
-    crate::arena::lease(i64::from(address) << 32 | i64::from(len)).unwrap()
+    crate::arena::claim::claim(i64::from(address) << 32 | i64::from(len)).unwrap()
 }
 
 /// Whether nothing at all is leased.
 #[cfg(test)]
 pub(crate) fn arena_is_free() -> bool {
-    let all = crate::guest_alloc(crate::ARENA_BYTES as i32);
-    crate::reset_arena();
+    let all = crate::arena::guest_alloc(crate::arena::ARENA_BYTES as i32);
+    crate::arena::reset_arena();
     all != 0
 }
 
@@ -1475,6 +1449,19 @@ mod hostile;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The imports, with bytes as they are written in a test.
+    macro_rules! imports_of_bytes {
+        ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ident)?;)*) => {
+            #[allow(dead_code, reason = "not every import is called here")]
+            mod imports {
+                $(pub(super) fn $name($($bytes: &[u8],)* $($number: $type),*) $(-> $result)? {
+                    crate::abi::$name($($bytes,)* $($number),*)
+                })*
+            }
+        };
+    }
+    crate::abi::table::imports!(imports_of_bytes);
 
     fn unsettable(set: impl FnOnce(&Host) + std::panic::UnwindSafe) -> bool {
         std::panic::catch_unwind(|| set(&Host::new())).is_err()
@@ -1574,7 +1561,7 @@ mod tests {
             Some([response.body, call.text(0).into()].concat())
         });
         let block = imports::secret_get(b"!");
-        assert_eq!(crate::arena::lease(block).unwrap(), b"from within!");
+        assert_eq!(crate::arena::claim::claim(block).unwrap(), b"from within!");
     }
 
     #[test]
@@ -1631,12 +1618,12 @@ mod tests {
     #[test]
     fn results_larger_than_the_arena_are_none() {
         let host = Host::new();
-        host.returns("req_url", "x".repeat(crate::ARENA_BYTES + 1));
+        host.returns("req_url", "x".repeat(crate::arena::ARENA_BYTES + 1));
         assert_eq!(imports::req_url(), 0);
     }
 
     #[test]
     fn data_is_no_status() {
-        assert_eq!(<i32 as Returned>::of(Answer::Data(None)), 0);
+        assert_eq!(returned(Answer::Data(None)), 0);
     }
 }

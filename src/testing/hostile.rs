@@ -28,7 +28,7 @@ enum Evil {
 
 impl Evil {
     fn answer(&self) -> i64 {
-        let give = |data: &Vec<u8>| <i64 as Returned>::of(Answer::of(data.clone()));
+        let give = |data: &Vec<u8>| returned(Answer::of(data.clone()));
         match self {
             Evil::Raw(raw) => *raw,
             Evil::Data(data) => give(data),
@@ -43,8 +43,8 @@ impl Evil {
             Evil::Again(data) => {
                 let block = give(data);
                 reset_arena();
-                let url = <i64 as Returned>::of(Answer::of("https://example.com/"));
-                let url = crate::arena::lease(url);
+                let url = returned(Answer::of("https://example.com/"));
+                let url = crate::arena::claim::claim(url);
                 let text = text::build("text");
                 drop((url, text));
                 block
