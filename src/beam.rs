@@ -253,7 +253,7 @@ impl FetchResponse {
     }
 
     /// Decodes an answer; of equal members the first counts.
-    #[inline] // size: inline-small
+    #[inline] // size: inline-once
     fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
         match claim_decoded(returned, FetchResponse::status_of) {
             Some(decoded) => decoded.map(|(answer, status)| FetchResponse { status, answer }),
