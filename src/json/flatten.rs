@@ -8,11 +8,11 @@ use core::cell::Cell;
 use core::slice;
 
 use crate::arena::ArenaBytes;
+use crate::bytes::number;
 use crate::json::grammar::{
     COMPLETE, ESCAPED, IN_STRING, LAST, LAST_COMPLETE, LAST_SPACED, NEXT_NAME, NOWHERE, SPACE,
     STEPS, VALUE, in_string,
 };
-use crate::text;
 
 /// How deep arrays and objects may nest in what is read.
 pub const MAX_DEPTH: usize = 31;
@@ -244,7 +244,7 @@ impl Pass<'_> {
     /// Takes a digit behind `\u`: with the fourth there is a character, or half of one.
     #[inline(always)] // size: json-steps
     fn digit(&mut self, byte: u32) -> Option<Step> {
-        self.digits = self.digits << 4 | text::hex_value(byte)? as i32;
+        self.digits = self.digits << 4 | number::hex_value(byte)? as i32;
         if self.digits >= 0 {
             return Some(Step::Nothing);
         }
@@ -316,7 +316,7 @@ impl Pass<'_> {
     #[cfg(feature = "fast-json")]
     #[inline(always)] // size: json-steps
     fn move_plain_words(&mut self) {
-        crate::arena::move_words(&mut self.input, &mut self.output, are_plain);
+        crate::bytes::words::move_words(&mut self.input, &mut self.output, are_plain);
     }
 
     #[cfg(not(feature = "fast-json"))]

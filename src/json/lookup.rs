@@ -1,7 +1,7 @@
 //! Looking for one member in flattened JSON, without a [`Value`](crate::json::Value) of each member
 //! before it: what the host's answers need.
 
-use crate::arena::PackedSlice;
+use crate::bytes::packed::PackedSlice;
 use crate::json::flatten::{END, mark};
 use crate::json::value::{Members, string, take};
 

@@ -83,7 +83,7 @@ pub use writer::{Array, Object, Str};
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
 pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
-#[cfg(any(feature = "spark", feature = "plasma"))]
+#[cfg(lists_keys)]
 pub(crate) use value::string;
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].

@@ -2,10 +2,11 @@
 
 use core::fmt;
 
-#[cfg(any(feature = "beam", feature = "spark", feature = "plasma"))]
-use crate::arena::PackedSlice;
+use crate::bytes::number;
+#[cfg(any(feature = "beam", lists_keys))]
+use crate::bytes::packed::PackedSlice;
+use crate::bytes::utf8;
 use crate::json::flatten::{END, FIRST_MARK};
-use crate::text;
 
 /// A JSON value that has been checked and decoded; it borrows from where that lies.
 ///
@@ -40,27 +41,27 @@ impl<'a> Value<'a> {
     /// A whole number in the range of `i64`, written without fraction and exponent.
     pub fn as_i64(&self) -> Option<i64> {
         match self.0 {
-            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(text::parse_u64(digits)?),
-            digits => text::parse_u64(digits)?.try_into().ok(),
+            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(number::parse_u64(digits)?),
+            digits => number::parse_u64(digits)?.try_into().ok(),
         }
     }
 
     /// A whole number in the range of `u64`, written without sign, fraction and exponent.
     pub fn as_u64(&self) -> Option<u64> {
-        text::parse_u64(self.0)
+        number::parse_u64(self.0)
     }
 
     /// A number, as it is written.
     pub fn as_number(&self) -> Option<&'a str> {
         match self.first() {
-            b'-' | b'0'..=b'9' => text::from_utf8(self.0),
+            b'-' | b'0'..=b'9' => utf8::from_utf8(self.0),
             _ => None,
         }
     }
 
     /// A string, un-escaped. `None` too if it is not UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
-        text::from_utf8(self.as_bytes()?)
+        utf8::from_utf8(self.as_bytes()?)
     }
 
     /// A string, un-escaped, as bytes: links no UTF-8 check.
@@ -126,7 +127,7 @@ pub(crate) fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
 }
 
 /// The string at the beginning of flattened JSON, if there is one.
-#[cfg(any(feature = "beam", feature = "spark", feature = "plasma"))]
+#[cfg(any(feature = "beam", lists_keys))]
 #[inline] // size: json-string
 pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
     let [FIRST_MARK..=END, text @ ..] = json.get() else {
@@ -156,7 +157,7 @@ impl fmt::Debug for Value<'_> {
             b'{' => {
                 let mut map = f.debug_map();
                 for (name, value) in self.members() {
-                    map.entry(&text::from_utf8(name).unwrap_or_default(), &value);
+                    map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
                 }
                 map.finish()
             }

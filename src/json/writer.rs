@@ -1,12 +1,12 @@
 //! Pieces that write JSON: escaped completely, from the last byte to the first.
 
-use crate::text::{Piece, Sink};
+use crate::text::piece::{Backward, Sink};
 
 /// A piece: the text as a JSON string, quoted and escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Str<'a>(pub &'a str);
 
-impl Piece for Str<'_> {
+impl Backward for Str<'_> {
     #[inline(always)] // size: json-str
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         quoted(self.0.as_bytes(), sink)
@@ -17,7 +17,7 @@ impl Piece for Str<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a>(pub &'a [(&'a str, &'a str)]);
 
-impl Piece for Object<'_> {
+impl Backward for Object<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b'}');
         for (i, (name, value)) in self.0.iter().enumerate().rev() {
@@ -35,7 +35,7 @@ impl Piece for Object<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Array<'a>(pub &'a [&'a str]);
 
-impl Piece for Array<'_> {
+impl Backward for Array<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
         let mut sink = sink.byte(b']');
         for (i, item) in self.0.iter().enumerate().rev() {

@@ -28,41 +28,21 @@ impl Answer {
 /// What a test has said that an import shall answer.
 pub(crate) type Override = Rc<dyn Fn(&Call) -> Answer>;
 
-/// What an import returns, made of an answer.
-pub(crate) trait Returned {
-    fn of(answer: Answer) -> Self;
-}
-
-impl Returned for i64 {
-    /// Puts data into the arena as a real host does.
-    fn of(answer: Answer) -> i64 {
-        let data = match answer {
-            Answer::Data(Some(data)) => data,
-            Answer::Data(None) => return 0,
-            Answer::Raw(raw) => return raw,
-        };
-        let Ok(len) = i32::try_from(data.len()) else {
-            return 0;
-        };
-        // An empty result takes one byte, because it has an address.
-        let address = arena::guest_alloc(len.max(1));
-        if address == 0 {
-            return 0;
-        }
-        arena::host_write(address, &data);
-        i64::from(address) << 32 | i64::from(len)
+/// Puts an answer where a real host puts it: data into the arena.
+pub(crate) fn returned(answer: Answer) -> i64 {
+    let data = match answer {
+        Answer::Data(Some(data)) => data,
+        Answer::Data(None) => return 0,
+        Answer::Raw(raw) => return raw,
+    };
+    let Ok(len) = i32::try_from(data.len()) else {
+        return 0;
+    };
+    // An empty result takes one byte, because it has an address.
+    let address = arena::guest_alloc(len.max(1));
+    if address == 0 {
+        return 0;
     }
-}
-
-impl Returned for i32 {
-    fn of(answer: Answer) -> i32 {
-        match answer {
-            Answer::Raw(raw) => raw as i32,
-            Answer::Data(_) => 0,
-        }
-    }
-}
-
-impl Returned for () {
-    fn of(_: Answer) {}
+    arena::host_write(address, &data);
+    i64::from(address) << 32 | i64::from(len)
 }

@@ -2,7 +2,7 @@
 
 use std::vec::Vec;
 
-use crate::testing::answer::{Answer, Returned};
+use crate::testing::answer::{Answer, returned};
 use crate::testing::encoding::{
     base64_decode, base64_encode, hex_decode, hex_encode, url_decode, url_encode,
 };
@@ -11,7 +11,8 @@ use crate::testing::record::{Call, Level, lossy, set_header};
 use crate::testing::state::{PlasmaValue, State, take, with};
 use crate::testing::stores::{key_list, valid_key};
 
-fn call<R: Returned>(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> R {
+/// Answers a call of an import: what [`Host::new`](crate::testing::Host::new) installs.
+pub(crate) fn call(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> i64 {
     let call = Call {
         import,
         bytes: bytes.iter().map(|bytes| bytes.to_vec()).collect(),
@@ -22,27 +23,19 @@ fn call<R: Returned>(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> 
         state.overrides.get(import).cloned()
     });
     // The state is not borrowed while a test's own closure runs: it may use the host.
-    R::of(match answer {
+    returned(match answer {
         Some(answer) => answer(&call),
         None => with(|state| state.answer(import, bytes, numbers)),
     })
 }
 
-macro_rules! host_side {
+macro_rules! names {
     ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ident)?;)*) => {
-        /// The imports, one function each: what `abi` calls on native targets.
-        pub(crate) mod imports {
-            $(pub(crate) fn $name($($bytes: &[u8],)* $($number: $type),*) $(-> $result)? {
-                super::call(stringify!($name), &[$($bytes),*], &[$(i64::from($number)),*])
-            })*
-        }
-
         /// Each import's name and what it returns.
         pub(crate) const IMPORTS: &[(&str, &str)] = &[$((stringify!($name), concat!($(stringify!($result))?)),)*];
     };
 }
-
-crate::abi::imports!(host_side);
+crate::abi::table::imports!(names);
 
 /// An import's name, and what it returns.
 pub(crate) fn known_import(import: &str) -> (&'static str, &'static str) {

@@ -70,6 +70,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use crate::abi;
 use crate::arena;
 use state::{State, with};
 
@@ -92,7 +93,6 @@ pub use limits::Limits;
 pub use record::{Call, Fetch, Level, LogLine, Response};
 pub use state::DEFAULT_TIME_MS;
 
-pub(crate) use dispatch::imports;
 #[cfg(test)]
 pub(crate) use support::{ARENA_FULL, arena_is_free, assert_error, leave_free};
 
@@ -124,6 +124,7 @@ impl Host {
     /// capability is granted.
     pub fn new() -> Host {
         with(|state| *state = State::default());
+        abi::native::install(dispatch::call);
         arena::reset_arena();
         Host {
             not_send: PhantomData,

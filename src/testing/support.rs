@@ -2,14 +2,14 @@
 
 use std::string::ToString;
 
-use crate::arena::{self, ArenaBytes};
+use crate::arena::{self, ArenaBytes, claim};
 
 /// Fills the arena, which must be empty, but for so many bytes; until the lease is dropped.
 pub(crate) fn leave_free(bytes: usize) -> ArenaBytes {
     let len = (arena::ARENA_BYTES - bytes) as i32;
     let address = arena::guest_alloc(len);
     assert_ne!(address, 0, "the arena was not empty");
-    arena::lease(i64::from(address) << 32 | i64::from(len)).unwrap()
+    claim::claim(i64::from(address) << 32 | i64::from(len)).unwrap()
 }
 
 /// Whether nothing at all is leased.

@@ -6,8 +6,21 @@ use std::vec::Vec;
 
 use super::*;
 use crate::entry::FlareAction;
-use crate::testing::answer::{Answer, Returned};
+use crate::testing::answer::{Answer, returned};
 use crate::testing::dispatch::IMPORTS;
+
+/// The imports, with bytes as they are written in a test.
+macro_rules! imports_of_bytes {
+    ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ident)?;)*) => {
+        #[allow(dead_code, reason = "not every import is called here")]
+        mod imports {
+            $(pub(super) fn $name($($bytes: &[u8],)* $($number: $type),*) $(-> $result)? {
+                crate::abi::$name($($bytes,)* $($number),*)
+            })*
+        }
+    };
+}
+crate::abi::table::imports!(imports_of_bytes);
 
 fn unsettable(set: impl FnOnce(&Host) + std::panic::UnwindSafe) -> bool {
     std::panic::catch_unwind(|| set(&Host::new())).is_err()
@@ -107,7 +120,7 @@ fn an_override_may_use_the_host_and_run_a_handler() {
         Some([response.body, call.text(0).into()].concat())
     });
     let block = imports::secret_get(b"!");
-    assert_eq!(crate::arena::lease(block).unwrap(), b"from within!");
+    assert_eq!(crate::arena::claim::claim(block).unwrap(), b"from within!");
 }
 
 #[test]
@@ -164,11 +177,11 @@ fn an_unmetered_snowflake_is_one_too() {
 #[test]
 fn results_larger_than_the_arena_are_none() {
     let host = Host::new();
-    host.returns("req_url", "x".repeat(crate::ARENA_BYTES + 1));
+    host.returns("req_url", "x".repeat(crate::arena::ARENA_BYTES + 1));
     assert_eq!(imports::req_url(), 0);
 }
 
 #[test]
 fn data_is_no_status() {
-    assert_eq!(<i32 as Returned>::of(Answer::Data(None)), 0);
+    assert_eq!(returned(Answer::Data(None)), 0);
 }
