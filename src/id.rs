@@ -5,8 +5,10 @@
 //! [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaStr, lease};
-use crate::text::{Ask, Pieces};
+use crate::arena::claim::claim;
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::text::Pieces;
+use crate::text::ask::Ask;
 
 const V4: &[u8] = b"{\"version\":\"v4\"}";
 const V7: &[u8] = b"{\"version\":\"v7\"}";
@@ -72,7 +74,7 @@ pub fn snowflake_piece() -> impl Pieces {
 }
 
 fn id(returned: i64) -> Option<ArenaStr> {
-    lease(returned).map(ArenaBytes::into_text)
+    claim(returned).map(ArenaBytes::into_text)
 }
 
 #[cfg(test)]
