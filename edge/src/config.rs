@@ -9,34 +9,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::contract::Kind;
 use crate::error::{Error, Result};
+use crate::http::origin::Origin;
+use crate::spark::MAX_SITE_BYTES;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
-
-/// What a flare serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// HTTP requests: the flare exports `handle_request`.
-    Http,
-    /// WebSocket connections: the flare exports `ws_open`, `ws_message` and `ws_close`.
-    WebSocket,
-    /// Both of them.
-    Both,
-}
-
-impl Kind {
-    /// Whether plain HTTP requests go to the flare.
-    pub fn http(self) -> bool {
-        self != Kind::WebSocket
-    }
-
-    /// Whether WebSocket connections go to the flare.
-    pub fn websocket(self) -> bool {
-        self != Kind::Http
-    }
-}
 
 /// The settings of one flare, as `flare.toml` has them.
 ///
@@ -237,18 +216,18 @@ impl FlareConfig {
             return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
         }
         if let Some(site) = &self.site
-            && (site.is_empty() || site.len() > crate::spark::MAX_SITE_BYTES)
+            && (site.is_empty() || site.len() > MAX_SITE_BYTES)
         {
             return Err(Error::new(format!(
                 "site must have 1 to {} bytes",
-                crate::spark::MAX_SITE_BYTES
+                MAX_SITE_BYTES
             )));
         }
         for route in &self.routes {
             check_route(route)?;
         }
         if let Some(origin) = &self.origin {
-            crate::origin::Origin::parse(origin)?;
+            Origin::parse(origin)?;
         }
         Ok(())
     }

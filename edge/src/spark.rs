@@ -1119,7 +1119,7 @@ impl SparkPeers {
             check_key(name.as_bytes()).map_err(|e| fail(format!("the peer `{name}`: {e}")))?;
             peers.insert(name, url);
         }
-        let client = crate::beam::client_builder()
+        let client = crate::http::client::client_builder()
             .timeout(config.timeout)
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -1164,7 +1164,10 @@ impl SparkPeers {
             };
             SparkError::new(
                 code,
-                format!("cannot pull from {base}: {}", crate::beam::causes(&e)),
+                format!(
+                    "cannot pull from {base}: {}",
+                    crate::http::client::causes(&e)
+                ),
             )
         };
         let bad = |what: String| SparkError::new(SparkCode::Internal, format!("{base} {what}"));

@@ -30,7 +30,7 @@ impl Default for Stats {
 
 impl Stats {
     /// Counts an invocation.
-    pub fn record(&self, duration: Duration, failed: bool) {
+    pub(crate) fn record(&self, duration: Duration, failed: bool) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         if failed {
             self.errors.fetch_add(1, Ordering::Relaxed);
@@ -40,17 +40,17 @@ impl Stats {
     }
 
     /// Counts a WebSocket connection as open.
-    pub fn socket_opened(&self) {
+    pub(crate) fn socket_opened(&self) {
         self.sockets.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a WebSocket connection as closed.
-    pub fn socket_closed(&self) {
+    pub(crate) fn socket_closed(&self) {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The counts as they are now.
-    pub fn snapshot(&self) -> StatsSnapshot {
+    pub(crate) fn snapshot(&self) -> StatsSnapshot {
         let counts: Vec<u64> = self
             .buckets
             .iter()

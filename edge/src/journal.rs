@@ -1,21 +1,20 @@
-//! What flares log, and what the node has to say about each invocation.
+//! The node's memory of what its flares did: one entry for each invocation, and the live stream of
+//! them.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast;
 
-use crate::host::Host;
+use crate::sync::lock;
 
 /// How many invocations the journal remembers.
 const REMEMBERED: usize = 1000;
 /// How much of what they said, in bytes; older ones are forgotten to make room.
 const REMEMBERED_BYTES: usize = 8 << 20;
-/// How many different notes one invocation can have; a hostile flare cannot fill the screen.
-const MAX_NOTES: usize = 20;
 
 /// How serious a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,6 +71,22 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// An entry of now, with nothing said yet.
+    pub(crate) fn new(flare: Arc<str>, method: String, path: String) -> Entry {
+        Entry {
+            seq: 0,
+            time: SystemTime::now(),
+            flare,
+            method,
+            path,
+            status: None,
+            duration: Duration::ZERO,
+            lines: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+        }
+    }
+
     /// About how much memory its texts take.
     fn bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
@@ -163,7 +178,7 @@ impl Recent {
 }
 
 impl Journal {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Journal {
             recent: Mutex::default(),
             live: broadcast::channel(256).0,
@@ -172,7 +187,7 @@ impl Journal {
     }
 
     /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
-    pub fn record(&self, mut entry: Entry) {
+    pub(crate) fn record(&self, mut entry: Entry) {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         if entry.error.is_some() {
             tracing::error!(target: "flaron_edge::journal", "{entry}");
@@ -184,83 +199,20 @@ impl Journal {
             // An error means that the last listener has just gone.
             let _ = self.live.send(entry.clone());
         }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         recent.push(entry);
     }
 
     /// The latest entries, oldest first.
-    pub fn recent(&self) -> Vec<Arc<Entry>> {
-        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn recent(&self) -> Vec<Arc<Entry>> {
+        let recent = lock(&self.recent);
         recent.entries.iter().cloned().collect()
     }
 
     /// Every entry from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.live.subscribe()
     }
-}
-
-/// What is said about one invocation while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct Notebook {
-    pub lines: Vec<LogLine>,
-    dropped_lines: u64,
-    cut_lines: u64,
-    notes: Vec<(&'static str, String)>,
-}
-
-impl Notebook {
-    /// Takes down a note, the first of its kind only.
-    pub fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
-        if self.notes.len() < MAX_NOTES && self.notes.iter().all(|(seen, _)| *seen != kind) {
-            self.notes.push((kind, message()));
-        }
-    }
-
-    /// All that was said: log lines and notes.
-    pub fn finish(self) -> (Vec<LogLine>, Vec<String>) {
-        let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
-        if self.dropped_lines > 0 {
-            notes.push(format!(
-                "{} more log lines were left out (limits.max_log_lines)",
-                self.dropped_lines
-            ));
-        }
-        if self.cut_lines > 0 {
-            notes.push(format!(
-                "{} log lines were cut (limits.max_log_line_bytes)",
-                self.cut_lines
-            ));
-        }
-        (self.lines, notes)
-    }
-}
-
-impl Host {
-    /// `log_info`, `log_warn`, `log_error`
-    pub(crate) fn log(&mut self, level: Level, text: &[u8]) {
-        let limits = &self.flare.config.limits;
-        if self.notebook.lines.len() >= limits.max_log_lines as usize {
-            self.notebook.dropped_lines += 1;
-            return;
-        }
-        let max = limits.max_log_line_bytes;
-        if text.len() > max {
-            self.notebook.cut_lines += 1;
-        }
-        let text = cut(text, max);
-        self.notebook.lines.push(LogLine { level, text });
-    }
-}
-
-/// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
-fn cut(text: &[u8], max: usize) -> String {
-    let mut text = String::from_utf8_lossy(&text[..text.len().min(max)]).into_owned();
-    // The replacement of a character that was cut can be longer than what was left of it.
-    while text.len() > max {
-        text.pop();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -269,11 +221,6 @@ mod tests {
 
     fn entry(path: &str) -> Entry {
         Entry {
-            seq: 0,
-            time: SystemTime::UNIX_EPOCH,
-            flare: "f".into(),
-            method: "GET".into(),
-            path: path.into(),
             status: Some(200),
             duration: Duration::from_micros(1500),
             lines: vec![LogLine {
@@ -281,7 +228,7 @@ mod tests {
                 text: "a\nb\u{1b}[31m".into(),
             }],
             notes: vec!["n".into()],
-            error: None,
+            ..Entry::new("f".into(), "GET".into(), path.into())
         }
     }
 
@@ -321,23 +268,5 @@ mod tests {
         journal.record(entry(&"x".repeat(REMEMBERED_BYTES + 1)));
         journal.record(entry("small"));
         assert_eq!(journal.recent().len(), 1);
-    }
-
-    #[test]
-    fn lines_are_cut_between_characters() {
-        assert_eq!(cut(b"hello", 3), "hel");
-        assert_eq!(cut("hé".as_bytes(), 3), "hé");
-        assert!(cut("hé".as_bytes(), 2).len() <= 2);
-        assert!(cut("ééé".as_bytes(), 5).starts_with("éé"));
-        assert_eq!(cut(b"\xff\xff", 10), "\u{fffd}\u{fffd}");
-        assert!(cut(b"\xff\xff\xff", 3).len() <= 3);
-    }
-
-    #[test]
-    fn notes_are_taken_once_and_bounded() {
-        let mut book = Notebook::default();
-        book.note("a", || "first".into());
-        book.note("a", || "second".into());
-        assert_eq!(book.finish().1, ["first"]);
     }
 }

@@ -3,24 +3,22 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Uri, header};
 
-use crate::host::Host;
-
 /// The request as the flare is shown it.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestView {
     /// The method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The target: a path with its query, or a full URL.
-    pub uri: Uri,
+    pub(crate) uri: Uri,
     /// The headers, all of them; what is withheld is decided on each read.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The body, already cut to the limit; `None` unless the flare requires it.
-    pub body: Option<Bytes>,
+    pub(crate) body: Option<Bytes>,
 }
 
 impl RequestView {
     /// The full URL: scheme, host, path and query.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         if self.uri.scheme().is_some() {
             return self.uri.to_string();
         }
@@ -39,56 +37,6 @@ pub(crate) fn is_withheld(name: &HeaderName) -> bool {
     *name == header::AUTHORIZATION
         || *name == header::COOKIE
         || name.as_str().starts_with("x-flaron-")
-}
-
-impl Host {
-    /// `req_method`
-    pub(crate) fn req_method(&mut self) -> Option<Bytes> {
-        let method = self.request.method.as_str();
-        Some(Bytes::copy_from_slice(method.as_bytes()))
-    }
-
-    /// `req_url`
-    pub(crate) fn req_url(&mut self) -> Option<Bytes> {
-        Some(self.request.url().into())
-    }
-
-    /// `req_header_get`: several values of one name are joined as HTTP says.
-    pub(crate) fn req_header_get(&mut self, name: &[u8]) -> Option<Bytes> {
-        let name = HeaderName::from_bytes(name).ok()?;
-        let headers = &self.request.headers;
-        if is_withheld(&name) && !self.flare.config.requires_raw_auth {
-            if headers.contains_key(&name) {
-                self.note("withheld header", || {
-                    format!(
-                        "{name} was withheld; to read it, put `requires_raw_auth = true` into flare.toml"
-                    )
-                });
-            }
-            return None;
-        }
-        let mut values = headers.get_all(&name).iter();
-        let first = values.next()?;
-        let mut joined = first.as_bytes().to_vec();
-        let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
-        for value in values {
-            joined.extend_from_slice(separator);
-            joined.extend_from_slice(value.as_bytes());
-        }
-        Some(joined.into())
-    }
-
-    /// `req_body`
-    pub(crate) fn req_body(&mut self) -> Option<Bytes> {
-        if self.request.body.is_none() {
-            self.note("no body", || {
-                "the body was not given; to read it, put `requires_body = true` into flare.toml"
-                    .to_owned()
-            });
-            return None;
-        }
-        self.request.body.clone()
-    }
 }
 
 #[cfg(test)]

@@ -20,12 +20,15 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 
-use crate::Inner;
-use crate::abi::Capability;
-use crate::body::Body;
-use crate::logging::Entry;
-use crate::server::{answer, on_a_thread, stopped};
-use crate::spark::{self, EXPORT_MAX_REQUEST, EXPORT_PATH, ExportRequest};
+use crate::contract::Capability;
+use crate::http::body::Body;
+use crate::http::reply::reply;
+use crate::journal::Entry;
+use crate::runtime::run_blocking;
+use crate::server::export::{export, is_local};
+use crate::shutdown::stopped;
+use crate::spark::EXPORT_PATH;
+use crate::state::State;
 
 const PAGE: &str = include_str!("status.html");
 
@@ -35,31 +38,31 @@ const LISTED: usize = 200;
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// Whether a path is the node's own, and no flare's.
-pub(crate) fn owns(path: &str) -> bool {
+pub(super) fn owns(path: &str) -> bool {
     path == "/_edge" || path.starts_with("/_edge/")
 }
 
 /// Answers a request for one of these paths. A request without a socket has no `peer`, and comes
 /// from this process.
-pub(crate) async fn handle(
-    inner: &Arc<Inner>,
+pub(super) async fn handle(
+    state: &Arc<State>,
     request: Request<Body>,
     peer: Option<IpAddr>,
     stop: Option<watch::Receiver<bool>>,
 ) -> Response<Body> {
     let path = request.uri().path();
     if path == EXPORT_PATH {
-        return export(inner, request, peer).await;
+        return export(state, request, peer).await;
     }
-    if !inner.status_page || !is_local(&request, peer) {
-        return answer(
+    if !state.status_page || !is_local(&request, peer) {
+        return reply(
             StatusCode::FORBIDDEN,
             "not-local",
             "the status page is for the machine that the edge runs on",
         );
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return answer(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
+        return reply(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
     }
     let (kind, body) = match path {
         "/_edge" | "/_edge/" => (
@@ -67,13 +70,13 @@ pub(crate) async fn handle(
             Body::from(Bytes::from_static(PAGE.as_bytes())),
         ),
         "/_edge/status.json" => {
-            let inner = inner.clone();
+            let state = state.clone();
             // It reads from disk.
-            let status = on_a_thread(move || tokio::task::block_in_place(|| status(&inner))).await;
+            let status = run_blocking(move || tokio::task::block_in_place(|| status(&state))).await;
             ("application/json", Body::from(status.to_string()))
         }
-        "/_edge/events" => ("text/event-stream", events(inner, stop)),
-        _ => return answer(StatusCode::NOT_FOUND, "no-page", "there is no such page"),
+        "/_edge/events" => ("text/event-stream", events(state, stop)),
+        _ => return reply(StatusCode::NOT_FOUND, "no-page", "there is no such page"),
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -93,73 +96,9 @@ pub(crate) async fn handle(
     response
 }
 
-/// Whether a request was made on this machine, by someone who meant this node.
-fn is_local(request: &Request<Body>, peer: Option<IpAddr>) -> bool {
-    let headers = request.headers();
-    let proxied =
-        headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
-    let host = match headers.get(header::HOST) {
-        None => true,
-        Some(host) => host.to_str().is_ok_and(is_local_name),
-    };
-    peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && !proxied && host
-}
-
-/// Whether the `Host` is an address or `localhost`, and not a name that anyone could have lead
-/// here.
-fn is_local_name(host: &str) -> bool {
-    let Ok(authority) = host.parse::<http::uri::Authority>() else {
-        return false;
-    };
-    let name = authority.host();
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
-}
-
-/// Another node's pull.
-async fn export(
-    inner: &Arc<Inner>,
-    mut request: Request<Body>,
-    peer: Option<IpAddr>,
-) -> Response<Body> {
-    if request.method() != Method::POST {
-        return answer(StatusCode::METHOD_NOT_ALLOWED, "method", "only POST");
-    }
-    let Ok((body, _)) = request.body_mut().read_prefix(EXPORT_MAX_REQUEST + 1).await else {
-        return answer(
-            StatusCode::BAD_REQUEST,
-            "body-broken",
-            "the body did not arrive",
-        );
-    };
-    let inner = inner.clone();
-    let headers = request.headers().clone();
-    let reply = on_a_thread(move || {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let request = ExportRequest {
-            remote: peer.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-            authorization: text(header::AUTHORIZATION),
-            origin: text(header::ORIGIN),
-            body: &body,
-        };
-        tokio::task::block_in_place(|| {
-            spark::export(&inner.node.spark, &inner.node.export, request)
-        })
-    })
-    .await;
-    let mut response = Response::new(Body::from(Bytes::from(reply.body)));
-    *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response
-}
-
 /// All that the page shows.
-fn status(inner: &Inner) -> Value {
-    let flares: Vec<Value> = inner
+fn status(state: &State) -> Value {
+    let flares: Vec<Value> = state
         .slots
         .iter()
         .map(|slot| {
@@ -176,7 +115,7 @@ fn status(inner: &Inner) -> Value {
             let imports: Vec<&str> = info.imports.iter().map(|import| import.name).collect();
             json!({
                 "name": &*flare.name,
-                "site": &*flare.site,
+                "site": &*flare.env.site,
                 "kind": format!("{:?}", flare.kind).to_lowercase(),
                 "file": flare.file,
                 "routes": flare.routes,
@@ -195,7 +134,7 @@ fn status(inner: &Inner) -> Value {
             })
         })
         .collect();
-    let recent = inner.journal.recent();
+    let recent = state.journal.recent();
     let recent: Vec<Value> = recent
         .iter()
         .rev()
@@ -205,23 +144,23 @@ fn status(inner: &Inner) -> Value {
         .collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_secs": inner.started.elapsed().as_secs(),
+        "uptime_secs": state.started.elapsed().as_secs(),
         "flares": flares,
-        "spark": spark_json(inner),
-        "plasma": plasma_json(inner),
+        "spark": spark_json(state),
+        "plasma": plasma_json(state),
         "recent": recent,
     })
 }
 
-fn spark_json(inner: &Inner) -> Value {
-    let sites = match inner.node.spark.usage() {
+fn spark_json(state: &State) -> Value {
+    let sites = match state.node.spark.usage() {
         Ok(sites) => sites,
         Err(error) => return json!({ "error": error.to_string() }),
     };
     let sites: Vec<Value> = sites
         .iter()
         .map(|usage| {
-            let keys: Vec<Value> = inner
+            let keys: Vec<Value> = state
                 .node
                 .spark
                 .entries(&usage.site)
@@ -248,8 +187,8 @@ fn spark_json(inner: &Inner) -> Value {
     json!({ "sites": sites })
 }
 
-fn plasma_json(inner: &Inner) -> Value {
-    let mut status = inner.node.plasma.status();
+fn plasma_json(state: &State) -> Value {
+    let mut status = state.node.plasma.status();
     let count = status.keys.len();
     status.keys.truncate(LISTED);
     let mut value = serde_json::to_value(&status).unwrap_or_default();
@@ -281,9 +220,9 @@ fn entry_json(entry: &Entry) -> Value {
 }
 
 /// The stream of invocations.
-fn events(inner: &Arc<Inner>, stop: Option<watch::Receiver<bool>>) -> Body {
+fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
     let (send, body) = mpsc::channel(64);
-    let mut entries = inner.journal.subscribe();
+    let mut entries = state.journal.subscribe();
     tokio::spawn(async move {
         let ending = async {
             match stop {
@@ -327,61 +266,5 @@ mod tests {
         for path in ["/", "/_edges", "/x/_edge", "/_edg"] {
             assert!(!owns(path), "{path}");
         }
-    }
-
-    #[test]
-    fn names_that_anyone_could_have_lead_here_are_not_local() {
-        for host in [
-            "localhost",
-            "LOCALHOST:8787",
-            "127.0.0.1:80",
-            "[::1]:8787",
-            "10.0.0.1",
-        ] {
-            assert!(is_local_name(host), "{host}");
-        }
-        for host in [
-            "evil.example",
-            "localhost.evil.example:8787",
-            "127.0.0.1.evil.example",
-            "",
-        ] {
-            assert!(!is_local_name(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn strangers_are_refused() {
-        let request = |header: Option<(&str, &str)>| {
-            let mut request = Request::get("/_edge");
-            if let Some((name, value)) = header {
-                request = request.header(name, value);
-            }
-            request.body(Body::Empty).unwrap()
-        };
-        let loopback = Some("127.0.0.1".parse().unwrap());
-        assert!(is_local(&request(None), None));
-        assert!(is_local(&request(None), loopback));
-        assert!(is_local(&request(None), Some("::1".parse().unwrap())));
-        assert!(is_local(
-            &request(None),
-            Some("::ffff:127.0.0.1".parse().unwrap())
-        ));
-        assert!(!is_local(
-            &request(None),
-            Some("192.168.1.5".parse().unwrap())
-        ));
-        assert!(!is_local(
-            &request(Some(("x-forwarded-for", "1.2.3.4"))),
-            loopback
-        ));
-        assert!(!is_local(
-            &request(Some(("forwarded", "for=1.2.3.4"))),
-            loopback
-        ));
-        assert!(!is_local(
-            &request(Some(("host", "evil.example"))),
-            loopback
-        ));
     }
 }

@@ -223,7 +223,7 @@ mod tests {
 
         let config = parse(&read(".cargo/config.toml"));
         assert_eq!(config["target"], parse(CARGO_CONFIG)["target"]);
-        crate::FlareConfig::parse(&read("flare.toml")).unwrap();
+        crate::config::FlareConfig::parse(&read("flare.toml")).unwrap();
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Body {
     /// # Errors
     ///
     /// When the client stops sending.
-    pub async fn read_prefix(&mut self, limit: usize) -> Result<(Bytes, bool), ReadError> {
+    pub(crate) async fn read_prefix(&mut self, limit: usize) -> Result<(Bytes, bool), ReadError> {
         let mut incoming = match std::mem::take(self) {
             Body::Empty => return Ok((Bytes::new(), false)),
             Body::Full(bytes) => {
@@ -161,7 +161,7 @@ impl Body {
 
     /// Takes what is still arriving off the socket in the background, up to `limit` bytes, so that
     /// a client that is still sending can read the answer it already has.
-    pub fn drain(self, limit: usize) {
+    pub(crate) fn drain(self, limit: usize) {
         let (Body::Incoming(mut incoming) | Body::Partly(_, mut incoming)) = self else {
             return;
         };

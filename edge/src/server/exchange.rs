@@ -1,122 +1,40 @@
-//! HTTP: from a request to the flare that serves it, and back.
+//! One request on its way: to the flare that serves it, and what becomes of it then.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-use crate::Inner;
-use crate::body::{Body, ReadError};
-use crate::engine::{Action, Failure};
-use crate::flare::{Flare, Slot, covers};
+use crate::flare::Flare;
+use crate::flare::slot::Slot;
 use crate::host::Host;
-use crate::logging::Entry;
-use crate::origin;
-use crate::request::RequestView;
-use crate::response::ResponseDraft;
-use crate::{status, ws};
+use crate::host::request::RequestView;
+use crate::http::body::{Body, ReadError};
+use crate::http::reply::reply;
+use crate::journal::Entry;
+use crate::runtime::run_blocking;
+use crate::server::respond::{respond, transform};
+use crate::server::route::route;
+use crate::server::{status, websocket};
+use crate::state::State;
+use crate::wasm::failure::Failure;
+use crate::wasm::program::Action;
 
-/// How long a client may take to send a request's head, or to begin the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest request head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 << 10;
-/// How many connections can be open at once; more wait.
-const MAX_CONNECTIONS: usize = 10_000;
-/// How much of a body that nobody reads is taken off the socket after the answer, in bytes.
+/// How much of a body that no_flare reads is taken off the socket after the answer, in bytes.
 const DRAIN: usize = 64 << 20;
-
-/// Accepts connections until the node shuts down.
-pub(crate) async fn accept(
-    inner: Arc<Inner>,
-    listener: TcpListener,
-    mut stop: watch::Receiver<bool>,
-) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            return;
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let inner = inner.clone();
-                let stop = stop.clone();
-                tokio::spawn(async move {
-                    connection(inner, stream, peer, stop).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                // Mostly "too many open files": it passes when connections close.
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// Waits until the server shuts down, or is dropped.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that it was dropped.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Serves one connection to its end.
-async fn connection(
-    inner: Arc<Inner>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Without this, small responses wait for the client's acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let stopping = stop.clone();
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (inner, stopping) = (inner.clone(), stopping.clone());
-        async move {
-            let request = request.map(Body::Incoming);
-            let response = handle(&inner, request, Some(peer), Some(stopping)).await;
-            Ok::<_, std::convert::Infallible>(response)
-        }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .half_close(true)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    // An error here is the client's: it hung up, was too slow, or sent what is not HTTP (which
-    // hyper has answered already).
-    tokio::select! {
-        _ = &mut connection => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
-    }
-    let _ = connection.await;
-}
 
 /// Handles a request, whether it came through a socket or not.
 pub(crate) async fn handle(
-    inner: &Arc<Inner>,
+    state: &Arc<State>,
     request: Request<Body>,
     peer: Option<SocketAddr>,
     stop: Option<watch::Receiver<bool>>,
 ) -> Response<Body> {
     if status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
-        return status::handle(inner, request, peer, stop).await;
+        return status::handle(state, request, peer, stop).await;
     }
     let started = Instant::now();
     let method = request.method().to_string();
@@ -126,22 +44,11 @@ pub(crate) async fn handle(
         .map_or("/", |path| path.as_str())
         .to_owned();
     let mut exchange = Exchange {
-        inner,
+        state,
         peer: peer.map(|peer| peer.ip()),
         stop,
         slot: None,
-        entry: Entry {
-            seq: 0,
-            time: SystemTime::now(),
-            flare: inner.nobody.clone(),
-            method,
-            path,
-            status: None,
-            duration: Duration::ZERO,
-            lines: Vec::new(),
-            notes: Vec::new(),
-            error: None,
-        },
+        entry: Entry::new(state.no_flare.clone(), method, path),
     };
     let response = exchange.serve(request).await;
     let mut entry = exchange.entry;
@@ -150,34 +57,13 @@ pub(crate) async fn handle(
     if let Some(slot) = exchange.slot {
         slot.stats.record(entry.duration, entry.error.is_some());
     }
-    inner.journal.record(entry);
+    state.journal.record(entry);
     response
-}
-
-/// The slot whose route covers most of the path.
-pub(crate) fn route<'a>(slots: &'a [Arc<Slot>], path: &str) -> Option<(&'a Arc<Slot>, Arc<Flare>)> {
-    let mut best = None;
-    for slot in slots {
-        let flare = slot.current();
-        let length = flare
-            .routes
-            .iter()
-            .filter_map(|route| covers(route, path))
-            .max();
-        if let Some(length) = length
-            && best
-                .as_ref()
-                .is_none_or(|&(longest, _, _)| length > longest)
-        {
-            best = Some((length, slot, flare));
-        }
-    }
-    best.map(|(_, slot, flare)| (slot, flare))
 }
 
 /// One request on its way.
 struct Exchange<'a> {
-    inner: &'a Arc<Inner>,
+    state: &'a Arc<State>,
     peer: Option<IpAddr>,
     /// Says when the listener shuts down; a request without a socket has none.
     stop: Option<watch::Receiver<bool>>,
@@ -187,19 +73,19 @@ struct Exchange<'a> {
 
 impl Exchange<'_> {
     async fn serve(&mut self, request: Request<Body>) -> Response<Body> {
-        let Some((slot, flare)) = route(&self.inner.slots, request.uri().path()) else {
+        let Some((slot, flare)) = route(&self.state.slots, request.uri().path()) else {
             self.entry.notes.push("no flare has this route".to_owned());
             request.into_body().drain(DRAIN);
-            return answer(StatusCode::NOT_FOUND, "no-route", "no flare has this route");
+            return reply(StatusCode::NOT_FOUND, "no-route", "no flare has this route");
         };
         self.slot = Some(slot);
         self.entry.flare = flare.name.clone();
-        if flare.kind.websocket() && ws::is_upgrade(&request) {
+        if flare.kind.websocket() && websocket::is_upgrade(&request) {
             return self.websocket(slot, flare, request);
         }
         if !flare.kind.http() {
             request.into_body().drain(DRAIN);
-            let mut response = answer(
+            let mut response = reply(
                 StatusCode::UPGRADE_REQUIRED,
                 "websocket-only",
                 "this flare serves WebSocket connections",
@@ -221,8 +107,8 @@ impl Exchange<'_> {
             headers: parts.headers,
             body: None,
         };
-        if flare.config.requires_body {
-            let limit = flare.config.limits.max_body_bytes;
+        if flare.env.config.requires_body {
+            let limit = flare.env.config.limits.max_body_bytes;
             match body.read_prefix(limit).await {
                 Ok((bytes, more)) => {
                     if more {
@@ -259,7 +145,7 @@ impl Exchange<'_> {
                 "the flare wants the request sent to the origin ({action:?}), but there is none: \
                  start with `--origin URL`, or put `origin = \"URL\"` into flare.toml"
             ));
-            return answer(
+            return reply(
                 StatusCode::BAD_GATEWAY,
                 "no-origin",
                 "no origin is configured",
@@ -269,12 +155,12 @@ impl Exchange<'_> {
         *request.method_mut() = view.method;
         *request.uri_mut() = view.uri;
         *request.headers_mut() = view.headers;
-        match self.inner.origin.forward(&origin, request, self.peer).await {
-            Ok(response) if action == Action::Transform => origin::transform(response, draft),
+        match self.state.origin.forward(&origin, request, self.peer).await {
+            Ok(response) if action == Action::Transform => transform(response, draft),
             Ok(response) => response,
             Err(error) => {
                 self.entry.error = Some(format!("{error} ({origin})"));
-                answer(error.status(), "origin", "the origin gave no response")
+                reply(error.status(), "origin", "the origin gave no response")
             }
         }
     }
@@ -287,7 +173,7 @@ impl Exchange<'_> {
         request: Request<Body>,
     ) -> Response<Body> {
         let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
-        match ws::upgrade(self.inner, slot, flare, request, stop) {
+        match websocket::upgrade(self.state, slot, flare, request, stop) {
             Ok(response) => response,
             Err(failed) => {
                 let (host, failure) = *failed;
@@ -302,7 +188,7 @@ impl Exchange<'_> {
     /// The answer when the flare failed.
     fn failed(&mut self, failure: &Failure) -> Response<Body> {
         self.entry.error = Some(failure.to_string());
-        answer(
+        reply(
             failure.status(),
             failure.word(),
             "the flare failed; the edge's log says why",
@@ -316,7 +202,7 @@ impl Exchange<'_> {
                 self.entry
                     .notes
                     .push("the client stopped sending its body".to_owned());
-                answer(
+                reply(
                     StatusCode::REQUEST_TIMEOUT,
                     "body-timeout",
                     "the body did not arrive",
@@ -326,7 +212,7 @@ impl Exchange<'_> {
                 self.entry
                     .notes
                     .push(format!("the client hung up within its body: {error}"));
-                answer(
+                reply(
                     StatusCode::BAD_REQUEST,
                     "body-broken",
                     "the body did not arrive",
@@ -347,7 +233,7 @@ struct Outcome {
 async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
     let invoke = move || {
         let program = flare.program.clone();
-        match program.instantiate(Host::new(flare, view)) {
+        match program.instantiate(Host::new(flare.env.clone(), view)) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
                 Outcome {
@@ -364,44 +250,5 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
             }
         }
     };
-    on_a_thread(invoke).await
-}
-
-/// Runs what may take long without holding up other tasks, as [`Clock`](crate::host) tells.
-pub(crate) async fn on_a_thread<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
-        return work();
-    }
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-/// The response that a flare built.
-fn respond(draft: ResponseDraft) -> Response<Body> {
-    let mut response = Response::new(draft.body.map_or(Body::Empty, Body::from));
-    if let Some(status) = draft.status {
-        *response.status_mut() = status;
-    }
-    *response.headers_mut() = draft.headers;
-    response
-}
-
-/// The edge's own short answer, marked as such.
-pub(crate) fn answer(
-    status: StatusCode,
-    word: &'static str,
-    message: &'static str,
-) -> Response<Body> {
-    let mut response = Response::new(Body::Full(Bytes::from(format!("{message}\n"))));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert("x-flaron-error", HeaderValue::from_static(word));
-    response
+    run_blocking(invoke).await
 }

@@ -1,7 +1,7 @@
 //! WebSockets: one instance for each connection, which sees its events one after the other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -16,158 +16,40 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use crate::Inner;
-use crate::body::Body;
-use crate::engine::{Failure, Instance, WsEvent};
-use crate::flare::{Flare, Slot};
+use crate::flare::Flare;
+use crate::flare::slot::Slot;
 use crate::host::Host;
-use crate::logging::Entry;
-use crate::request::RequestView;
-use crate::server::{answer, on_a_thread, stopped};
+use crate::host::request::RequestView;
+use crate::host::socket::{Socket, WsEvent};
+use crate::http::body::Body;
+use crate::http::reply::reply;
+use crate::journal::Entry;
+use crate::runtime::run_blocking;
+use crate::shutdown::stopped;
+use crate::state::State;
+use crate::wasm::failure::Failure;
+use crate::wasm::program::Instance;
 
-/// How many bytes one event may queue for sending; beyond, `ws_send` answers "send limit".
-const MAX_QUEUED: usize = 16 << 20;
+/// Close codes of RFC 6455, section 7.4.1: the node goes away, or the client is silent.
+const GOING_AWAY: u16 = 1001;
+/// A broken frame.
+const PROTOCOL_ERROR: u16 = 1002;
+/// The other side named no code. It is never sent.
+const NO_STATUS: u16 = 1005;
+/// The connection broke without a close. It is never sent.
+const ABNORMAL: u16 = 1006;
+/// Text that is not UTF-8.
+const INVALID_DATA: u16 = 1007;
+/// A message that is too large.
+const TOO_BIG: u16 = 1009;
+/// The flare failed.
+const INTERNAL_ERROR: u16 = 1011;
+
 /// How long the other side may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The codes of `ws_send`.
-const SEND_LIMIT: i32 = 1;
-const TOO_LARGE: i32 = 2;
-pub(crate) const SEND_FAILED: i32 = 3;
-
-/// What the flare sees of its connection, and what it wants done with it.
-#[derive(Debug)]
-pub(crate) struct Socket {
-    id: String,
-    event: WsEvent,
-    data: Bytes,
-    /// The code that the connection was closed with; 0 while it is open.
-    close_code: u16,
-    /// Whether messages can still be sent.
-    open: bool,
-    sends: u32,
-    queue: Vec<Message>,
-    queued: usize,
-    /// The code that the flare wants to close with.
-    closing: Option<u16>,
-}
-
-impl Socket {
-    /// A connection with this identifier.
-    pub fn new(id: String) -> Self {
-        Socket {
-            id,
-            event: WsEvent::Open,
-            data: Bytes::new(),
-            close_code: 0,
-            open: true,
-            sends: 0,
-            queue: Vec::new(),
-            queued: 0,
-            closing: None,
-        }
-    }
-}
-
-impl Host {
-    /// `ws_send`: bytes that are UTF-8 go out as a text message, others as a binary one.
-    pub(crate) fn ws_send(&mut self, bytes: &[u8]) -> i32 {
-        let limits = &self.flare.config.limits;
-        let (max_sends, max_bytes) = (limits.max_ws_sends, limits.max_ws_message_bytes);
-        let Some(socket) = &mut self.socket else {
-            self.note("no socket", || {
-                "ws_send failed: this invocation has no WebSocket connection".to_owned()
-            });
-            return SEND_FAILED;
-        };
-        if !socket.open {
-            self.note("closed socket", || {
-                "ws_send failed: the connection is closed".to_owned()
-            });
-            return SEND_FAILED;
-        }
-        if bytes.len() > max_bytes {
-            self.note("large message", || {
-                format!(
-                    "ws_send refused a message of {} bytes (limits.max_ws_message_bytes is \
-                     {max_bytes})",
-                    bytes.len()
-                )
-            });
-            return TOO_LARGE;
-        }
-        if socket.sends >= max_sends || socket.queued + bytes.len() > MAX_QUEUED {
-            self.note("send limit", || {
-                format!(
-                    "ws_send refused: at most {max_sends} messages (limits.max_ws_sends) and \
-                     {MAX_QUEUED} bytes in one event"
-                )
-            });
-            return SEND_LIMIT;
-        }
-        socket.sends += 1;
-        socket.queued += bytes.len();
-        socket.queue.push(match std::str::from_utf8(bytes) {
-            Ok(text) => Message::text(text),
-            Err(_) => Message::binary(Bytes::copy_from_slice(bytes)),
-        });
-        0
-    }
-
-    /// `ws_close_conn`: what was sent before still goes out; the connection is closed when the
-    /// event ends.
-    pub(crate) fn ws_close_conn(&mut self, code: i32) {
-        let valid = u16::try_from(code)
-            .ok()
-            .filter(|&code| CloseCode::from(code).is_allowed());
-        if valid.is_none() {
-            self.note("bad close code", || {
-                format!(
-                    "ws_close_conn({code}): no endpoint may send that code, 1000 is sent; use 1000 \
-                     or one from 3000 to 4999"
-                )
-            });
-        }
-        if let Some(socket) = &mut self.socket
-            && socket.open
-        {
-            socket.open = false;
-            socket.closing = Some(valid.unwrap_or(1000));
-        }
-    }
-
-    /// `ws_conn_id`
-    pub(crate) fn ws_conn_id(&mut self) -> Option<Bytes> {
-        let socket = self.socket.as_ref()?;
-        Some(Bytes::copy_from_slice(socket.id.as_bytes()))
-    }
-
-    /// `ws_event_type`
-    pub(crate) fn ws_event_type(&mut self) -> Option<Bytes> {
-        let name = match self.socket.as_ref()?.event {
-            WsEvent::Open => "open",
-            WsEvent::Message => "message",
-            WsEvent::Close => "close",
-        };
-        Some(Bytes::from_static(name.as_bytes()))
-    }
-
-    /// `ws_event_data`: the message; nothing in other events.
-    pub(crate) fn ws_event_data(&mut self) -> Option<Bytes> {
-        let socket = self.socket.as_ref()?;
-        (socket.event == WsEvent::Message).then(|| socket.data.clone())
-    }
-
-    /// `ws_close_code`
-    pub(crate) fn ws_close_code(&mut self) -> i32 {
-        self.socket
-            .as_ref()
-            .map_or(0, |socket| i32::from(socket.close_code))
-    }
-}
-
 /// Whether a request wants to become a WebSocket connection.
-pub(crate) fn is_upgrade(request: &Request<Body>) -> bool {
+pub(super) fn is_upgrade(request: &Request<Body>) -> bool {
     request
         .headers()
         .get(header::UPGRADE)
@@ -179,8 +61,8 @@ pub(crate) fn is_upgrade(request: &Request<Body>) -> bool {
 /// # Errors
 ///
 /// The failure, when the flare could not be instantiated.
-pub(crate) fn upgrade(
-    inner: &Arc<Inner>,
+pub(super) fn upgrade(
+    state: &Arc<State>,
     slot: &Arc<Slot>,
     flare: Arc<Flare>,
     mut request: Request<Body>,
@@ -189,7 +71,7 @@ pub(crate) fn upgrade(
     let mut response = match create_response_with_body(&request, || Body::Empty) {
         Ok(response) => response,
         Err(_) => {
-            let mut response = answer(
+            let mut response = reply(
                 StatusCode::BAD_REQUEST,
                 "bad-upgrade",
                 "not a proper WebSocket upgrade: GET, HTTP/1.1, Connection, Sec-WebSocket-Key and \
@@ -202,7 +84,7 @@ pub(crate) fn upgrade(
         }
     };
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(answer(
+        return Ok(reply(
             StatusCode::NOT_IMPLEMENTED,
             "no-socket",
             "only a request that came through a socket can be upgraded",
@@ -218,12 +100,12 @@ pub(crate) fn upgrade(
         headers: parts.headers,
         body: None,
     };
-    let id = flare.node.ids.ulid();
-    let mut host = Host::new(flare.clone(), view);
+    let id = flare.env.node.ids.ulid();
+    let mut host = Host::new(flare.env.clone(), view);
     host.socket = Some(Socket::new(id.clone()));
     let instance = flare.program.instantiate(host)?;
     let connection = Connection {
-        inner: inner.clone(),
+        state: state.clone(),
         slot: slot.clone(),
         flare,
         path,
@@ -246,7 +128,7 @@ type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
 /// One connection with its instance.
 struct Connection {
-    inner: Arc<Inner>,
+    state: Arc<State>,
     slot: Arc<Slot>,
     flare: Arc<Flare>,
     path: String,
@@ -257,7 +139,7 @@ struct Connection {
 
 /// How a connection came to its end.
 enum End {
-    /// The other side closed it, with this code (1005 if it named none).
+    /// The other side closed it, with this code ([`NO_STATUS`] if it named none).
     Closed(u16),
     /// It broke.
     Broken,
@@ -267,7 +149,7 @@ enum End {
 
 impl Connection {
     async fn serve(mut self, upgraded: Upgraded, stop: watch::Receiver<bool>) {
-        let limit = self.flare.config.limits.max_ws_message_bytes;
+        let limit = self.flare.env.config.limits.max_ws_message_bytes;
         let config = WebSocketConfig::default()
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit))
@@ -281,7 +163,7 @@ impl Connection {
                 let _ = timeout(CLOSE_TIMEOUT, end(&mut stream)).await;
                 code
             }
-            End::Broken => 1006,
+            End::Broken => ABNORMAL,
             End::Close(code) => {
                 close(&mut stream, code).await;
                 code
@@ -296,7 +178,7 @@ impl Connection {
 
     /// Everything between the upgrade and the end.
     async fn converse(&mut self, stream: &mut Stream, mut stop: watch::Receiver<bool>) -> End {
-        let idle = Duration::from_secs(self.flare.config.limits.ws_idle_secs.max(1));
+        let idle = Duration::from_secs(self.flare.env.config.limits.ws_idle_secs.max(1));
         if let Err(end) = self
             .exchange(stream, WsEvent::Open, Bytes::new(), idle)
             .await
@@ -311,7 +193,7 @@ impl Connection {
                 _ = ping.tick() => {
                     if heard.elapsed() >= idle {
                         self.say(format!("silent for {} s: closed", idle.as_secs()));
-                        return End::Close(1001);
+                        return End::Close(GOING_AWAY);
                     }
                     let sent = timeout(idle, stream.send(Message::Ping(Bytes::new()))).await;
                     match sent {
@@ -319,28 +201,28 @@ impl Connection {
                         _ => return End::Broken,
                     }
                 }
-                () = stopped(&mut stop) => return End::Close(1001),
+                () = stopped(&mut stop) => return End::Close(GOING_AWAY),
             };
             heard = Instant::now();
             let data = match message {
                 Some(Ok(Message::Text(text))) => Bytes::from(text),
                 Some(Ok(Message::Binary(bytes))) => bytes,
                 Some(Ok(Message::Close(frame))) => {
-                    return End::Closed(frame.map_or(1005, |frame| frame.code.into()));
+                    return End::Closed(frame.map_or(NO_STATUS, |frame| frame.code.into()));
                 }
                 // Pings are answered by the library.
                 Some(Ok(_)) => continue,
                 Some(Err(WsError::Capacity(_))) => {
                     self.say(format!(
                         "a message was larger than {} bytes (limits.max_ws_message_bytes): closed",
-                        self.flare.config.limits.max_ws_message_bytes
+                        self.flare.env.config.limits.max_ws_message_bytes
                     ));
-                    return End::Close(1009);
+                    return End::Close(TOO_BIG);
                 }
-                Some(Err(WsError::Utf8(_))) => return End::Close(1007),
+                Some(Err(WsError::Utf8(_))) => return End::Close(INVALID_DATA),
                 Some(Err(WsError::Protocol(error))) if !is_hang_up(&error) => {
                     self.say(format!("the client broke the protocol: {error}"));
-                    return End::Close(1002);
+                    return End::Close(PROTOCOL_ERROR);
                 }
                 Some(Err(_)) | None => return End::Broken,
             };
@@ -359,7 +241,7 @@ impl Connection {
         idle: Duration,
     ) -> Result<(), End> {
         let Some((queue, closing)) = self.event(event, data, 0).await else {
-            return Err(End::Close(1011));
+            return Err(End::Close(INTERNAL_ERROR));
         };
         let send = async {
             for message in queue {
@@ -391,16 +273,11 @@ impl Connection {
     ) -> Option<(Vec<Message>, Option<u16>)> {
         let mut instance = self.instance.take()?;
         let started = Instant::now();
-        let (mut instance, outcome) = on_a_thread(move || {
+        let (mut instance, outcome) = run_blocking(move || {
             let host = instance.host();
             host.begin();
             if let Some(socket) = &mut host.socket {
-                socket.event = event;
-                socket.data = data;
-                socket.close_code = code;
-                socket.open &= event != WsEvent::Close;
-                socket.sends = 0;
-                socket.queued = 0;
+                socket.begin(event, data, code);
             }
             let outcome = instance.handle_event(event);
             (instance, outcome)
@@ -409,10 +286,7 @@ impl Connection {
         let duration = started.elapsed();
         let host = instance.host();
         let notebook = std::mem::take(&mut host.notebook);
-        let actions = host.socket.as_mut().map(|socket| {
-            socket.data = Bytes::new();
-            (std::mem::take(&mut socket.queue), socket.closing.take())
-        });
+        let actions = host.socket.as_mut().map(Socket::take_actions);
         let what = match event {
             WsEvent::Open => "open".to_owned(),
             WsEvent::Message => "message".to_owned(),
@@ -421,7 +295,7 @@ impl Connection {
         let (lines, notes) = notebook.finish();
         let failed = outcome.is_err();
         self.slot.stats.record(duration, failed);
-        self.inner.journal.record(Entry {
+        self.state.journal.record(Entry {
             lines,
             notes,
             error: outcome.err().map(|failure| failure.to_string()),
@@ -436,24 +310,17 @@ impl Connection {
 
     /// Says something about the connection that is no event.
     fn say(&self, note: String) {
-        self.inner.journal.record(Entry {
+        self.state.journal.record(Entry {
             notes: vec![note],
             ..self.entry("connection", Duration::ZERO)
         });
     }
 
     fn entry(&self, what: &str, duration: Duration) -> Entry {
+        let path = format!("{} {what} [{}]", self.path, self.id);
         Entry {
-            seq: 0,
-            time: SystemTime::now(),
-            flare: self.flare.name.clone(),
-            method: "WS".to_owned(),
-            path: format!("{} {what} [{}]", self.path, self.id),
-            status: None,
             duration,
-            lines: Vec::new(),
-            notes: Vec::new(),
-            error: None,
+            ..Entry::new(self.flare.name.clone(), "WS".to_owned(), path)
         }
     }
 }

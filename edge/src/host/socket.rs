@@ -1,0 +1,74 @@
+//! What a flare sees of its WebSocket connection, and what it wants done with it.
+
+use bytes::Bytes;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT`].
+pub(crate) const MAX_QUEUED: usize = 16 << 20;
+
+/// `ws_send`: this event may send no more.
+pub(crate) const SEND_LIMIT: i32 = 1;
+/// `ws_send`: the message is too large.
+pub(crate) const MESSAGE_TOO_LARGE: i32 = 2;
+/// `ws_send`: there is no open connection to send on.
+pub(crate) const SEND_FAILED: i32 = 3;
+
+/// A WebSocket event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WsEvent {
+    Open,
+    Message,
+    Close,
+}
+
+/// The connection, as one event sees it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) id: String,
+    pub(crate) event: WsEvent,
+    pub(crate) data: Bytes,
+    /// The code that the connection was closed with; 0 while it is open.
+    pub(crate) close_code: u16,
+    /// Whether messages can still be sent.
+    pub(crate) open: bool,
+    pub(crate) sends: u32,
+    /// What was sent so far.
+    pub(crate) queue: Vec<Message>,
+    /// How many bytes that is.
+    pub(crate) queued: usize,
+    /// The code that the flare wants to close with.
+    pub(crate) closing: Option<u16>,
+}
+
+impl Socket {
+    /// A connection with this identifier.
+    pub(crate) fn new(id: String) -> Self {
+        Socket {
+            id,
+            event: WsEvent::Open,
+            data: Bytes::new(),
+            close_code: 0,
+            open: true,
+            sends: 0,
+            queue: Vec::new(),
+            queued: 0,
+            closing: None,
+        }
+    }
+
+    /// Begins an event.
+    pub(crate) fn begin(&mut self, event: WsEvent, data: Bytes, close_code: u16) {
+        self.event = event;
+        self.data = data;
+        self.close_code = close_code;
+        self.open &= event != WsEvent::Close;
+        self.sends = 0;
+        self.queued = 0;
+    }
+
+    /// Ends an event: what it wants sent, and the code that it wants to close with.
+    pub(crate) fn take_actions(&mut self) -> (Vec<Message>, Option<u16>) {
+        self.data = Bytes::new();
+        (std::mem::take(&mut self.queue), self.closing.take())
+    }
+}
