@@ -44,7 +44,7 @@ pub struct EdgeBuilder {
 
 impl EdgeBuilder {
     /// Adds a flare: a crate's folder (which is built in release mode when the node is), a `.wasm`
-    /// file, or a module's bytes. Settings come from the `flare.toml` beside it, if there is one.
+    /// file, or a module's bytes. Settings come from the `flare.toml` next to it, if there is one.
     #[must_use]
     pub fn flare(mut self, source: impl Into<FlareSource>) -> Self {
         self.specs.push(Spec::new(source.into()));
@@ -63,7 +63,7 @@ impl EdgeBuilder {
     }
 
     /// A file with the settings for the flare that was added last, instead of the `flare.toml`
-    /// beside it.
+    /// next to it.
     ///
     /// # Panics
     ///
@@ -87,8 +87,8 @@ impl EdgeBuilder {
     }
 
     /// A file with the secrets of the flare that was added last, instead of the
-    /// `flare.secrets.toml` beside it: a TOML table of `NAME = "value"`. The environment's
-    /// `FLARON_SECRET_<NAME>` go before it.
+    /// `flare.secrets.toml` next to it: a TOML table of `NAME = "value"`. The environment's
+    /// `FLARON_SECRET_<NAME>` take precedence.
     ///
     /// # Panics
     ///
@@ -131,8 +131,8 @@ impl EdgeBuilder {
     }
 
     /// The folder in which Spark and Plasma keep what they have, and compiled flares are kept.
-    /// Default: none, and it is all in memory. Whoever can write to it can make this process run
-    /// code.
+    /// Default: none, and it is all in memory. Anyone who can write to it can make this process
+    /// run code.
     #[must_use]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());

@@ -1,6 +1,6 @@
 //! What a flare may do and how much of it: `flare.toml`.
 //!
-//! The file lies beside the flare (in the crate's folder, or beside the `.wasm`). Without one,
+//! The file lies next to the flare (in the crate's folder, or next to the `.wasm`). Without one,
 //! every capability is off, as on the CDN, and every limit has its default.
 
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub struct FlareConfig {
     /// The names of the secrets that the flare can read or use as keys. Default: none.
     pub allowed_secrets: Vec<String>,
     /// Where Transform and PassThrough send requests: `http://` or `https://`, a host, and
-    /// perhaps a path that goes before the request's. Default: none, and both actions fail.
+    /// optionally a path that is put before the request's. Default: none, and both actions fail.
     pub origin: Option<String>,
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
@@ -182,7 +182,7 @@ impl FlareConfig {
         FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
     }
 
-    /// Reads the `flare.toml` beside a flare (in the folder, or beside the file), or gives the
+    /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the
     /// defaults where there is none.
     ///
     /// # Errors

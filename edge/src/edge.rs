@@ -150,8 +150,8 @@ impl Edge {
         Ok(())
     }
 
-    /// Loads each flare again when one of its files changes: its sources (of the crates beside it
-    /// too), its `.wasm`, its `flare.toml` and secrets. `report` hears what came of it. It
+    /// Loads each flare again when one of its files changes: its sources (those of other
+    /// crates that it uses too), its `.wasm`, its `flare.toml` and secrets. `report` hears what came of it. It
     /// goes on until the returned [`Watch`] is dropped.
     ///
     /// # Errors

@@ -180,7 +180,7 @@ mod tests {
     use flaron_sdk::testing::Host;
 
     #[test]
-    fn it_tells_what_was_asked_for() {
+    fn it_says_what_was_asked_for() {
         let host = Host::new();
         host.method("PUT").url("http://localhost/a?b=1");
         let response = host.run(super::answer);

@@ -113,7 +113,7 @@ impl Watched {
             };
             self.files.insert(folder.join(FILE_NAME));
             self.files.insert(folder.join(SECRETS_FILE_NAME));
-            // What cargo says the flare was built from: the crates beside it too.
+            // What cargo says the flare was built from, other crates of the workspace included.
             if let Some(wasm) = &self.slot.current().file {
                 let listed = std::fs::read_to_string(wasm.with_extension("d"));
                 self.files.extend(dependencies(&listed.unwrap_or_default()));
@@ -150,7 +150,7 @@ impl Watched {
     }
 }
 
-/// A path as the system's events tell it.
+/// A path as the system's events name it.
 fn real(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;

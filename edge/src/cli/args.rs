@@ -18,7 +18,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build and serve flares.
     Run(Box<Run>),
-    /// Tell what a .wasm imports, exports and needs.
+    /// Show what a .wasm imports, exports and needs.
     Inspect {
         /// The module.
         file: PathBuf,
@@ -38,7 +38,7 @@ pub(crate) struct Run {
     /// Flares: crates' folders (built in release mode) or .wasm files.
     #[arg(value_name = "PATH")]
     pub(crate) flares: Vec<PathBuf>,
-    /// A flare below a path prefix; may be given several times.
+    /// Serve a flare below a path prefix; may be given several times.
     #[arg(long, value_name = "/PREFIX=PATH")]
     pub(crate) route: Vec<String>,
     /// The address to serve on.
@@ -47,13 +47,13 @@ pub(crate) struct Run {
     /// Where Transform and PassThrough go.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
-    /// A flare.toml elsewhere than beside the flare.
+    /// Settings to use instead of the flare.toml next to the flare.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A flare.secrets.toml elsewhere than beside the flare.
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets: Option<PathBuf>,
-    /// Where Spark and Plasma keep their data [default: .flaron beside the first flare].
+    /// Where Spark and Plasma keep their data [default: .flaron next to the first flare].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// This node's name; nodes that gossip or pull need one each.
@@ -62,7 +62,7 @@ pub(crate) struct Run {
     /// Spread Plasma to other nodes, through this UDP address.
     #[arg(long, value_name = "ADDR", requires = "node_id")]
     pub(crate) gossip: Option<SocketAddr>,
-    /// Another node's gossip address to begin with; may be given several times.
+    /// The gossip address of another node to contact first; may be given several times.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) seed: Vec<String>,
     /// A node that flares can pull Spark keys from; may be given several times. The nodes' shared

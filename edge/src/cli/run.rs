@@ -23,7 +23,7 @@ pub(crate) fn run(run: Run) -> Result<()> {
 
 async fn serve(run: Run) -> Result<()> {
     let builder = builder(&run)?;
-    // The port first: whoever has it is told before anything is built.
+    // The port first: if it is taken, the user learns of it before anything is built.
     let listener = TcpListener::bind(&run.listen).await.map_err(|error| {
         Error::new(format!(
             "cannot listen on {}: {error}; another address can be given with --listen",

@@ -41,7 +41,7 @@ impl Flare {
     ///
     /// # Errors
     ///
-    /// When any of that fails; the message begins with the flare's path.
+    /// When any of that fails; the message starts with the flare's path.
     pub(crate) fn load(engine: &Engine, node: &Arc<Node>, spec: &Spec) -> Result<Flare> {
         let (name, file, wasm) = match &spec.source {
             FlareSource::Bytes(bytes) => ("flare".to_owned(), None, bytes.clone()),
@@ -64,7 +64,7 @@ impl Flare {
         let limit = config.limits.max_memory_bytes();
         if program.info.memory > limit {
             return Err(within(Error::new(format!(
-                "the flare begins with {} bytes of memory, more than the {limit} it may have \
+                "the flare starts with {} bytes of memory, more than the {limit} it may have \
                  (limits.max_memory_mib in flare.toml)",
                 program.info.memory
             ))));

@@ -54,21 +54,21 @@ impl From<Vec<u8>> for FlareSource {
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) source: FlareSource,
-    /// Given settings; otherwise those of the `flare.toml` beside the source.
+    /// Settings that were given; otherwise those of the `flare.toml` next to the source.
     pub(crate) config: Option<FlareConfig>,
-    /// A `flare.toml` elsewhere.
+    /// A `flare.toml` to use instead.
     pub(crate) config_file: Option<PathBuf>,
-    /// Routes that go before the settings'.
+    /// Routes that take precedence over the settings'.
     pub(crate) routes: Vec<String>,
-    /// An origin that goes before the settings'.
+    /// An origin that takes precedence over the settings'.
     pub(crate) origin: Option<String>,
-    /// A secrets file elsewhere than beside the source.
+    /// A secrets file to use instead of the one next to the source.
     pub(crate) secrets_file: Option<PathBuf>,
-    /// Secrets that go before the file's.
+    /// Secrets that take precedence over the file's.
     pub(crate) secrets: Vec<(String, Vec<u8>)>,
 }
 
-/// The name of the file with the secrets beside a flare.
+/// The name of the file with the secrets, next to a flare.
 pub const SECRETS_FILE_NAME: &str = "flare.secrets.toml";
 
 impl Spec {

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a guest may compute without giving its thread up. One that takes longer is not one of
-/// the many that answer in microseconds, and must not hold up the connections of its thread.
+/// How long a guest may compute before it gives its thread up. Most answer in microseconds; one that
+/// takes longer must not hold up the connections that its thread serves.
 const SHORT: Duration = Duration::from_millis(2);
 
 /// The time of one invocation.

@@ -3,15 +3,35 @@
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite::Message;
 
-/// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT`].
+/// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT_REACHED`].
 pub(crate) const MAX_QUEUED: usize = 16 << 20;
 
 /// `ws_send`: this event may send no more.
-pub(crate) const SEND_LIMIT: i32 = 1;
+pub(crate) const SEND_LIMIT_REACHED: i32 = 1;
 /// `ws_send`: the message is too large.
 pub(crate) const MESSAGE_TOO_LARGE: i32 = 2;
 /// `ws_send`: there is no open connection to send on.
-pub(crate) const SEND_FAILED: i32 = 3;
+pub(crate) const SEND_ERROR: i32 = 3;
+
+/// The close codes of RFC 6455, section 7.4.1, that the edge itself names.
+pub(crate) mod close_code {
+    /// The purpose of the connection is fulfilled.
+    pub(crate) const NORMAL: u16 = 1000;
+    /// The node goes away, or the client has been silent for too long.
+    pub(crate) const GOING_AWAY: u16 = 1001;
+    /// A frame that the protocol does not allow.
+    pub(crate) const PROTOCOL_ERROR: u16 = 1002;
+    /// The other side named no code. Never sent.
+    pub(crate) const NO_STATUS: u16 = 1005;
+    /// The connection broke without a close. Never sent.
+    pub(crate) const ABNORMAL: u16 = 1006;
+    /// Text that is not UTF-8.
+    pub(crate) const INVALID_DATA: u16 = 1007;
+    /// A message that is too large.
+    pub(crate) const TOO_BIG: u16 = 1009;
+    /// The flare failed.
+    pub(crate) const INTERNAL_ERROR: u16 = 1011;
+}
 
 /// A WebSocket event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

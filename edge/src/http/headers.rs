@@ -1,4 +1,5 @@
-//! Header fields that belong to one connection, and those that tell of the one before it.
+//! Header fields that belong to one connection only, and those that describe the client to the
+//! origin.
 
 use std::net::IpAddr;
 
@@ -42,7 +43,7 @@ pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the origin of the client: `X-Forwarded-Host`, `-Proto` and `-For`.
+/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`.
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
     host: Option<HeaderValue>,

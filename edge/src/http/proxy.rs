@@ -16,7 +16,7 @@ use crate::http::client::{causes, tls_config};
 use crate::http::headers::{add_forwarded, strip_connection_headers};
 use crate::http::origin::Origin;
 
-/// How long the origin may take until its response begins.
+/// How long the origin may take to begin its response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why the origin gave no response.

@@ -7,7 +7,8 @@ use wasmtime::{Caller, Linker};
 
 use crate::contract::MODULE;
 use crate::host::Host;
-use crate::host::socket::{MAX_QUEUED, MESSAGE_TOO_LARGE, SEND_FAILED, SEND_LIMIT, WsEvent};
+use crate::host::socket::close_code::NORMAL;
+use crate::host::socket::{MAX_QUEUED, MESSAGE_TOO_LARGE, SEND_ERROR, SEND_LIMIT_REACHED, WsEvent};
 use crate::imports::define::data;
 use crate::imports::memory::{Answer, arg, split};
 
@@ -24,7 +25,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
             let (memory, host) = split(&mut caller);
             match arg(memory, host, "ws_send", ptr, len) {
                 Some(bytes) => send(host, bytes),
-                None => SEND_FAILED,
+                None => SEND_ERROR,
             }
         },
     )?;
@@ -50,13 +51,13 @@ fn send(host: &mut Host, bytes: &[u8]) -> i32 {
         host.note("no socket", || {
             "ws_send failed: this invocation has no WebSocket connection".to_owned()
         });
-        return SEND_FAILED;
+        return SEND_ERROR;
     };
     if !socket.open {
         host.note("closed socket", || {
             "ws_send failed: the connection is closed".to_owned()
         });
-        return SEND_FAILED;
+        return SEND_ERROR;
     }
     if bytes.len() > max_bytes {
         host.note("large message", || {
@@ -75,7 +76,7 @@ fn send(host: &mut Host, bytes: &[u8]) -> i32 {
                  {MAX_QUEUED} bytes in one event"
             )
         });
-        return SEND_LIMIT;
+        return SEND_LIMIT_REACHED;
     }
     socket.sends += 1;
     socket.queued += bytes.len();
@@ -104,7 +105,7 @@ fn close_conn(host: &mut Host, code: i32) {
         && socket.open
     {
         socket.open = false;
-        socket.closing = Some(valid.unwrap_or(1000));
+        socket.closing = Some(valid.unwrap_or(NORMAL));
     }
 }
 

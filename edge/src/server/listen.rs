@@ -22,6 +22,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_HEAD: usize = 64 << 10;
 /// How many connections can be open at once; more wait.
 const MAX_CONNECTIONS: usize = 10_000;
+
 /// Accepts connections until the node shuts down.
 pub(crate) async fn accept(
     state: Arc<State>,

@@ -21,7 +21,7 @@ pub(super) fn transform(mut response: Response<Body>, draft: ResponseDraft) -> R
         *response.status_mut() = status;
     }
     if let Some(body) = draft.body {
-        // These tell of the body that is replaced.
+        // These describe the body that is replaced.
         for name in [
             header::CONTENT_LENGTH,
             header::CONTENT_ENCODING,

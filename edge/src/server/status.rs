@@ -32,7 +32,7 @@ use crate::state::State;
 
 const PAGE: &str = include_str!("status.html");
 
-/// How many keys of each site the page lists, and how many invocations it begins with.
+/// How many keys of each site the page lists, and how many invocations it shows at first.
 const LISTED: usize = 200;
 /// How often a quiet event stream says that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);

@@ -20,6 +20,9 @@ use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
 use crate::host::request::RequestView;
+use crate::host::socket::close_code::{
+    ABNORMAL, GOING_AWAY, INTERNAL_ERROR, INVALID_DATA, NO_STATUS, PROTOCOL_ERROR, TOO_BIG,
+};
 use crate::host::socket::{Socket, WsEvent};
 use crate::http::body::Body;
 use crate::http::reply::reply;
@@ -29,21 +32,6 @@ use crate::shutdown::stopped;
 use crate::state::State;
 use crate::wasm::failure::Failure;
 use crate::wasm::program::Instance;
-
-/// Close codes of RFC 6455, section 7.4.1: the node goes away, or the client is silent.
-const GOING_AWAY: u16 = 1001;
-/// A broken frame.
-const PROTOCOL_ERROR: u16 = 1002;
-/// The other side named no code. It is never sent.
-const NO_STATUS: u16 = 1005;
-/// The connection broke without a close. It is never sent.
-const ABNORMAL: u16 = 1006;
-/// Text that is not UTF-8.
-const INVALID_DATA: u16 = 1007;
-/// A message that is too large.
-const TOO_BIG: u16 = 1009;
-/// The flare failed.
-const INTERNAL_ERROR: u16 = 1011;
 
 /// How long the other side may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -170,7 +158,7 @@ impl Connection {
             }
         };
         drop(stream);
-        // A failed event has no instance any more, and nothing to tell it.
+        // After a failed event there is no instance left to tell.
         if self.instance.is_some() {
             let _ = self.event(WsEvent::Close, Bytes::new(), code).await;
         }

@@ -159,7 +159,7 @@ impl Instance {
         }
     }
 
-    /// Handles a WebSocket event, which its state already tells of.
+    /// Handles a WebSocket event, which its state already describes.
     ///
     /// # Errors
     ///
