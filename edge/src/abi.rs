@@ -470,7 +470,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
          ttl: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "spark_set", key, key_len) else {
-                return SparkCode::InvalidKey as i32;
+                return SparkCode::BadKey as i32;
             };
             let Some(value) = arg(memory, host, "spark_set", value, value_len) else {
                 return SparkCode::Internal as i32;
@@ -497,7 +497,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             let origin = arg(memory, host, "spark_pull", origin, origin_len);
             let keys = arg(memory, host, "spark_pull", keys, keys_len);
             let (Some(origin), Some(keys)) = (origin, keys) else {
-                return -(SparkCode::InvalidKey as i32);
+                return -(SparkCode::BadKey as i32);
             };
             let (spark, clock) = host.spark();
             match clock.wait(|| spark.pull(origin, keys)) {
@@ -517,7 +517,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, Host>, key: i32, key_len: i32, value: i32, value_len: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "plasma_set", key, key_len) else {
-                return PlasmaCode::InvalidKey as i32;
+                return PlasmaCode::BadKey as i32;
             };
             let Some(value) = arg(memory, host, "plasma_set", value, value_len) else {
                 return PlasmaCode::Internal as i32;
@@ -533,7 +533,7 @@ pub(crate) fn link(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, Host>, key: i32, key_len: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "plasma_delete", key, key_len) else {
-                return PlasmaCode::InvalidKey as i32;
+                return PlasmaCode::BadKey as i32;
             };
             let (plasma, clock) = host.plasma();
             let result = clock.wait(|| plasma.delete(key));

@@ -45,15 +45,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch as signal};
 
 pub mod abi;
-pub mod beam;
 pub mod build_flare;
-pub mod crypto;
-pub mod encoding;
-pub mod id;
-pub mod plasma;
-pub mod secrets;
-pub mod spark;
-pub mod time;
+pub mod capability;
 
 mod body;
 mod config;
@@ -70,9 +63,11 @@ mod response;
 mod server;
 mod stats;
 mod status;
+mod sync;
 mod watch;
 mod ws;
 
+pub use capability::{beam, crypto, encoding, id, plasma, secrets, spark, time};
 pub use config::{BeamSettings, FILE_NAME, FlareConfig, Kind, Limits};
 pub use engine::FlareInfo;
 pub use error::{Error, Result};

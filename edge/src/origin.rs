@@ -138,7 +138,7 @@ impl OriginClient {
         self.tls.get_or_init(|| {
             let mut roots = rustls::RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            let mut config = crate::beam::tls_config(roots);
+            let mut config = crate::beam::client::tls_config(roots);
             // The connector names the protocols itself.
             config.alpn_protocols.clear();
             let https = HttpsConnectorBuilder::new()
