@@ -5,20 +5,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::capability::crypto::JwtPolicy;
+use crate::capability::id::IdGenerator;
+use crate::capability::plasma::{GossipConfig, Plasma, PlasmaConfig};
+use crate::capability::spark::{ExportPolicy, Spark, SparkConfig, SparkPeers, SparkPeersConfig};
 use crate::config::{FlareConfig, check_route};
-use crate::crypto::JwtPolicy;
 use crate::edge::Edge;
 use crate::error::{Error, Result};
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
 use crate::http::proxy::OriginClient;
-use crate::id::IdGenerator;
 use crate::journal::Journal;
 use crate::node::Node;
-use crate::plasma::{GossipConfig, Plasma, PlasmaConfig};
 use crate::runtime::Network;
-use crate::spark::{ExportPolicy, Spark, SparkConfig, SparkPeers, SparkPeersConfig};
 use crate::state::State;
 use crate::wasm::engine::Engine;
 

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::capability::spark::MAX_SITE_BYTES;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::http::origin::Origin;
-use crate::spark::MAX_SITE_BYTES;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";

@@ -11,15 +11,15 @@ use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch as signal};
 
+use crate::capability::plasma::Plasma;
+use crate::capability::spark::Spark;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::flare::stats::StatsSnapshot;
 use crate::http::body::Body;
 use crate::journal::{Entry, LogLine};
-use crate::plasma::Plasma;
 use crate::server::exchange::handle;
 use crate::server::listen::accept;
-use crate::spark::Spark;
 use crate::state::State;
 use crate::wasm::info::FlareInfo;
 use crate::watch::{self, Reload, Watch};

@@ -34,22 +34,15 @@
 //! | `wasm` | compiling modules, running instances |
 //! | `imports`, `host` | the functions of `flaron/v1`; the data behind one instance |
 //! | `node`, `config` | what all flares share; `flare.toml` |
-//! | [`spark`], [`plasma`], [`beam`], [`crypto`], [`encoding`], [`id`], [`secrets`], [`time`] | what a flare can be given; they know no Wasm |
+//! | [`capability`] | what a flare can be given, such as [`spark`] and [`beam`]; it knows no Wasm |
 //! | `http`, `runtime` | bodies, headers and the way to an origin; where things run |
 //! | [`contract`] | the imports of `flaron/v1` by name and type |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 
-pub mod beam;
+pub mod capability;
 pub mod contract;
-pub mod crypto;
-pub mod encoding;
-pub mod id;
-pub mod plasma;
-pub mod secrets;
-pub mod spark;
-pub mod time;
 
 mod builder;
 mod config;
@@ -71,6 +64,7 @@ mod wasm;
 mod watch;
 
 pub use builder::EdgeBuilder;
+pub use capability::{beam, crypto, encoding, id, plasma, secrets, spark, time};
 pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits};
 pub use contract::Kind;
 pub use edge::{Edge, FlareStatus, Server};

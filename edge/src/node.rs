@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::crypto::JwtPolicy;
-use crate::id::IdGenerator;
-use crate::plasma::Plasma;
+use crate::capability::crypto::JwtPolicy;
+use crate::capability::id::IdGenerator;
+use crate::capability::plasma::Plasma;
+use crate::capability::spark::{ExportPolicy, Spark, SparkPeers};
 use crate::runtime::Network;
-use crate::spark::{ExportPolicy, Spark, SparkPeers};
 use crate::sync::lock;
 
 /// The shared parts behind the capabilities.

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::beam::{Beam, BeamConfig};
+use crate::capability::beam::{Beam, BeamConfig};
+use crate::capability::secrets::SecretView;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::flare::source::{FlareSource, Spec, locate};
 use crate::host::env::FlareEnv;
 use crate::http::origin::Origin;
 use crate::node::Node;
-use crate::secrets::SecretView;
 use crate::wasm::engine::Engine;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::program::Program;

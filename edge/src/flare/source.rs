@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::capability::secrets::{SecretStore, SecretsError};
 use crate::config::FlareConfig;
 use crate::error::{Error, Result};
 use crate::flare::build;
-use crate::secrets::{SecretStore, SecretsError};
 
 /// Where a flare comes from.
 #[derive(Clone)]

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::beam::Beam;
+use crate::capability::beam::Beam;
+use crate::capability::secrets::SecretView;
 use crate::config::FlareConfig;
 use crate::node::Node;
-use crate::secrets::SecretView;
 
 /// What all instances of one flare share. It does not change: a reload makes another.
 pub(crate) struct FlareEnv {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::beam::BeamSession;
+use crate::capability::beam::BeamSession;
+use crate::capability::id::SnowflakeMeter;
+use crate::capability::plasma::{PlasmaLimits, PlasmaSession};
+use crate::capability::spark::{SparkLimits, SparkSession};
 use crate::host::clock::TimeLimit;
 use crate::host::env::FlareEnv;
 use crate::host::guest::Guest;
@@ -13,9 +16,6 @@ use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::host::response::ResponseDraft;
 use crate::host::socket::Socket;
-use crate::id::SnowflakeMeter;
-use crate::plasma::{PlasmaLimits, PlasmaSession};
-use crate::spark::{SparkLimits, SparkSession};
 
 pub(crate) mod clock;
 pub(crate) mod env;

@@ -2,7 +2,7 @@
 
 use wasmtime::Linker;
 
-use crate::crypto;
+use crate::capability::crypto;
 use crate::host::Host;
 use crate::imports::define::{length_data, text_data};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use wasmtime::Linker;
 
-use crate::encoding;
+use crate::capability::encoding;
 use crate::host::Host;
 use crate::imports::define::text_data;
 

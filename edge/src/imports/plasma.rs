@@ -2,11 +2,11 @@
 
 use wasmtime::{Caller, Linker};
 
+use crate::capability::plasma::{PlasmaCode, PlasmaError, PlasmaSession};
 use crate::contract::MODULE;
 use crate::host::Host;
 use crate::imports::define::{data, text_data};
 use crate::imports::memory::{arg, give, split};
-use crate::plasma::{PlasmaCode, PlasmaError, PlasmaSession};
 
 /// Defines them.
 ///
@@ -24,7 +24,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, Host>, key: i32, key_len: i32, value: i32, value_len: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "plasma_set", key, key_len) else {
-                return PlasmaCode::InvalidKey as i32;
+                return PlasmaCode::BadKey as i32;
             };
             let Some(value) = arg(memory, host, "plasma_set", value, value_len) else {
                 return PlasmaCode::Internal as i32;
@@ -40,7 +40,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, Host>, key: i32, key_len: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "plasma_delete", key, key_len) else {
-                return PlasmaCode::InvalidKey as i32;
+                return PlasmaCode::BadKey as i32;
             };
             let (plasma, clock) = host.plasma();
             let result = clock.wait(|| plasma.delete(key));

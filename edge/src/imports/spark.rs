@@ -2,11 +2,11 @@
 
 use wasmtime::{Caller, Linker};
 
+use crate::capability::spark::{SparkCode, SparkError};
 use crate::contract::MODULE;
 use crate::host::Host;
 use crate::imports::define::{data, text, text_data};
 use crate::imports::memory::{arg, split};
-use crate::spark::{SparkCode, SparkError};
 
 /// Defines them.
 ///
@@ -29,7 +29,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
          ttl: i32| {
             let (memory, host) = split(&mut caller);
             let Some(key) = arg(memory, host, "spark_set", key, key_len) else {
-                return SparkCode::InvalidKey as i32;
+                return SparkCode::BadKey as i32;
             };
             let Some(value) = arg(memory, host, "spark_set", value, value_len) else {
                 return SparkCode::Internal as i32;
@@ -56,7 +56,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
             let origin = arg(memory, host, "spark_pull", origin, origin_len);
             let keys = arg(memory, host, "spark_pull", keys, keys_len);
             let (Some(origin), Some(keys)) = (origin, keys) else {
-                return -(SparkCode::InvalidKey as i32);
+                return -(SparkCode::BadKey as i32);
             };
             let (spark, clock) = host.spark();
             match clock.wait(|| spark.pull(origin, keys)) {

@@ -2,9 +2,9 @@
 
 use wasmtime::Linker;
 
+use crate::capability::time;
 use crate::host::Host;
 use crate::imports::define::text_data;
-use crate::time;
 
 /// Defines them.
 ///

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
+use crate::capability::spark::{self, EXPORT_MAX_REQUEST, ExportRequest};
 use crate::http::body::Body;
 use crate::http::reply::reply;
 use crate::runtime::run_blocking;
-use crate::spark::{self, EXPORT_MAX_REQUEST, ExportRequest};
 use crate::state::State;
 
 /// Whether a request was made on this machine, by someone who meant this node.

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 
+use crate::capability::spark::EXPORT_PATH;
 use crate::contract::Capability;
 use crate::http::body::Body;
 use crate::http::reply::reply;
@@ -27,7 +28,6 @@ use crate::journal::Entry;
 use crate::runtime::run_blocking;
 use crate::server::export::{export, is_local};
 use crate::shutdown::stopped;
-use crate::spark::EXPORT_PATH;
 use crate::state::State;
 
 const PAGE: &str = include_str!("status.html");
