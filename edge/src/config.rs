@@ -1,6 +1,6 @@
 //! What a flare may do and how much of it: `flare.toml`.
 //!
-//! The file lies beside the flare (in the crate's folder, or beside the `.wasm`). Without one,
+//! The file lies next to the flare (in the crate's folder, or next to the `.wasm`). Without one,
 //! every capability is off, as on the CDN, and every limit has its default.
 
 use std::collections::BTreeMap;
@@ -9,34 +9,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::capability::spark::MAX_SITE_BYTES;
+use crate::contract::Kind;
 use crate::error::{Error, Result};
+use crate::http::origin::Origin;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
-
-/// What a flare serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// HTTP requests: the flare exports `handle_request`.
-    Http,
-    /// WebSocket connections: the flare exports `ws_open`, `ws_message` and `ws_close`.
-    WebSocket,
-    /// Both of them.
-    Both,
-}
-
-impl Kind {
-    /// Whether plain HTTP requests go to the flare.
-    pub fn http(self) -> bool {
-        self != Kind::WebSocket
-    }
-
-    /// Whether WebSocket connections go to the flare.
-    pub fn websocket(self) -> bool {
-        self != Kind::Http
-    }
-}
 
 /// The settings of one flare, as `flare.toml` has them.
 ///
@@ -68,7 +47,7 @@ pub struct FlareConfig {
     /// The names of the secrets that the flare can read or use as keys. Default: none.
     pub allowed_secrets: Vec<String>,
     /// Where Transform and PassThrough send requests: `http://` or `https://`, a host, and
-    /// perhaps a path that goes before the request's. Default: none, and both actions fail.
+    /// optionally a path that is put before the request's. Default: none, and both actions fail.
     pub origin: Option<String>,
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
@@ -203,7 +182,7 @@ impl FlareConfig {
         FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
     }
 
-    /// Reads the `flare.toml` beside a flare (in the folder, or beside the file), or gives the
+    /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the
     /// defaults where there is none.
     ///
     /// # Errors
@@ -237,18 +216,18 @@ impl FlareConfig {
             return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
         }
         if let Some(site) = &self.site
-            && (site.is_empty() || site.len() > crate::spark::MAX_SITE_BYTES)
+            && (site.is_empty() || site.len() > MAX_SITE_BYTES)
         {
             return Err(Error::new(format!(
                 "site must have 1 to {} bytes",
-                crate::spark::MAX_SITE_BYTES
+                MAX_SITE_BYTES
             )));
         }
         for route in &self.routes {
             check_route(route)?;
         }
         if let Some(origin) = &self.origin {
-            crate::origin::Origin::parse(origin)?;
+            Origin::parse(origin)?;
         }
         Ok(())
     }
