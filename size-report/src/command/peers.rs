@@ -8,13 +8,16 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use flaron_build::WASM_TARGET;
 use serde::{Deserialize, Serialize};
 
-use crate::binaryen::WasmOpt;
 use crate::chart::{self, Series};
 use crate::flares::{self, Measured};
-use crate::project::{self, Build, Project};
-use crate::report::{Format, Table, or_dash};
+use crate::format::or_dash;
+use crate::output::{print, print_line, write_file};
+use crate::project::{self, Project};
+use crate::table::{Format, Table};
+use crate::wasm::wasm_opt::WasmOpt;
 
 const PUBLISHED: &str = "Rust, flaron-sdk 1.1.0";
 
@@ -37,25 +40,38 @@ struct RecordedSdk {
 
 /// The comparison.
 #[derive(Debug, Serialize)]
-pub struct Comparison {
+struct Comparison {
     rustc: String,
     ours: Vec<Measured>,
     published: Vec<Measured>,
     recorded: Recorded,
 }
 
+/// Measures, prints, and draws a chart into `svg`.
+pub fn run(project: &Project, json: bool, format: Format, svg: Option<&Path>) -> Result<bool> {
+    let comparison = measure(project)?;
+    if let Some(path) = svg {
+        write_file(path, &comparison.svg())?;
+    }
+    if json {
+        print_line(comparison.json()?)?;
+    } else {
+        print(comparison.render(format))?;
+    }
+    Ok(true)
+}
+
 /// Builds and measures both, and reads what is recorded.
-pub fn measure(project: &Project) -> Result<Comparison> {
+fn measure(project: &Project) -> Result<Comparison> {
     let wasm_opt = WasmOpt::find(Some(&project.root))?;
-    let dir = project.file("peers");
-    let recorded = read_recorded(&dir.join("recorded.toml"))?;
-    project::ensure_wasm_target(&project.root)?;
+    let recorded = read_recorded(&project.file("peers/recorded.toml"))?;
+    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     eprintln!("our flares:");
     let ours = flares::measure(project, &[], wasm_opt.as_ref())?;
     eprintln!("the same with {PUBLISHED} (its dependencies take a while the first time):");
-    let published = published(&dir, &project.scratch()?.join("peers"), wasm_opt.as_ref())?;
+    let published = published(project, wasm_opt.as_ref())?;
     Ok(Comparison {
-        rustc: project::rustc_version(&project.root)?,
+        rustc: flaron_build::rustc_version(&project.root)?,
         ours,
         published,
         recorded,
@@ -68,10 +84,10 @@ fn read_recorded(path: &Path) -> Result<Recorded> {
     toml::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
-/// Builds the peers as the published crate's README says: its release profile, and no flags.
-/// Cargo would merge the flags of our own `.cargo/config.toml`, two directories up, into theirs.
-fn published(dir: &Path, target_dir: &Path, wasm_opt: Option<&WasmOpt>) -> Result<Vec<Measured>> {
-    let mut names: Vec<String> = project::metadata(dir)?
+/// Builds and measures the flares that are made with the published crate.
+fn published(project: &Project, wasm_opt: Option<&WasmOpt>) -> Result<Vec<Measured>> {
+    let target_dir = project.scratch()?.join("peers");
+    let mut names: Vec<String> = project::metadata(&project.file("peers"))?
         .packages
         .iter()
         .map(|p| p.name.to_string())
@@ -80,16 +96,8 @@ fn published(dir: &Path, target_dir: &Path, wasm_opt: Option<&WasmOpt>) -> Resul
     let mut measured = Vec::new();
     for (done, name) in names.iter().enumerate() {
         eprintln!("[{}/{}] {name}", done + 1, names.len());
-        let packages = [name.as_str()];
-        let build = Build {
-            // Not the target directory of our workspace: both have a hello.wasm.
-            target_dir: Some(target_dir),
-            rustflags: Some(&[]),
-            ..Build::new(dir, &packages)
-        };
-        for (name, wasm) in build.run()? {
-            measured.push(Measured::of(&name, &wasm, wasm_opt)?);
-        }
+        let wasm = flaron_build::flares::published(&project.root, name, &target_dir)?;
+        measured.push(Measured::of(name, &wasm.read()?, wasm_opt)?);
     }
     Ok(measured)
 }
@@ -104,11 +112,11 @@ impl Comparison {
         names
     }
 
-    pub fn json(&self) -> serde_json::Result<String> {
+    fn json(&self) -> serde_json::Result<String> {
         serde_json::to_string_pretty(self)
     }
 
-    pub fn render(&self, format: Format) -> String {
+    fn render(&self, format: Format) -> String {
         let mut headers = vec!["flare", "ours"];
         headers.extend(self.recorded.sdk.iter().map(|sdk| sdk.name.as_str()));
         headers.extend([
@@ -150,7 +158,7 @@ impl Comparison {
         out
     }
 
-    pub fn svg(&self) -> String {
+    fn svg(&self) -> String {
         let flares = self.flares();
         let of = |measured: &[Measured]| -> Vec<Option<u64>> {
             flares

@@ -4,27 +4,35 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use flaron_build::WASM_TARGET;
 
-use crate::anatomy::Anatomy;
-use crate::binaryen::{MISSING, WasmOpt};
 use crate::flares;
-use crate::project::{self, Project};
-use crate::report::{Format, Table, thousands};
+use crate::format::thousands;
+use crate::project::Project;
+use crate::table::{Format, Table};
+use crate::wasm::anatomy::Anatomy;
+use crate::wasm::wasm_opt::{MISSING, WasmOpt};
 
-/// Whether `subject` means a file and not a flare of the repository.
-pub fn is_file(subject: &str) -> bool {
-    subject.ends_with(".wasm")
+/// Explains an example flare, or any `.wasm` file. The repository is looked for only if it is needed.
+pub fn run(project: impl FnOnce() -> Result<Project>, subject: &str, opt: bool) -> Result<String> {
+    if !flares::is_file(subject) {
+        return flare(&project()?, subject, opt);
+    }
+    if opt {
+        bail!("--opt is for example flares; run wasm-opt -Oz -g on the file yourself");
+    }
+    file(subject.as_ref())
 }
 
 /// Explains an example flare. It is built a second time with its symbols, which is checked to
 /// have the code of the flare as it is deployed.
-pub fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
-    project::ensure_wasm_target(&project.root)?;
+fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
+    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     flares::select(&project.root, &[name.to_string()])?;
     eprintln!("building {name} as it is deployed, and once more with its symbols");
-    let wasm = flares::build(&project.root, name)?;
-    let named = flares::build_with_names(&project.root, name, &names_dir(project)?)?;
+    let wasm = flares::build(&project.root, name, None)?;
+    let named = flares::build_with_names(&project.root, name, &flares::names_dir(project)?)?;
     let (wasm, named) = if opt {
         let wasm_opt = WasmOpt::find(Some(&project.root))?.context(MISSING)?;
         (
@@ -49,7 +57,7 @@ pub fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
 }
 
 /// Explains any module.
-pub fn file(path: &Path) -> Result<String> {
+fn file(path: &Path) -> Result<String> {
     let wasm = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
     let anatomy = Anatomy::of(&wasm).with_context(|| format!("{}", path.display()))?;
     let mut out = explain(&path.display().to_string(), &anatomy, &anatomy);
@@ -60,11 +68,6 @@ pub fn file(path: &Path) -> Result<String> {
         );
     }
     Ok(out)
-}
-
-/// Where flares with symbols are built, apart from the real ones.
-pub fn names_dir(project: &Project) -> Result<std::path::PathBuf> {
-    Ok(project.scratch()?.join("with-names"))
 }
 
 /// The text: everything of `deployed`, with the functions of `named`.

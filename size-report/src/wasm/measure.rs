@@ -6,7 +6,7 @@ use anyhow::Result;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
 
-use crate::anatomy::{Anatomy, Section};
+use crate::wasm::anatomy::{Anatomy, Section};
 
 /// What a table row needs to know about a module.
 #[derive(Debug, Clone, Serialize)]

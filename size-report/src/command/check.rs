@@ -6,15 +6,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::binaryen::{FLAGS, WasmOpt};
-use crate::budget::{self, Budgets, Sizes, Verdict};
 use crate::flares::Measured;
+use crate::gate::{self, Budgets, Sizes, Verdict, baseline};
 use crate::output::{print, print_line};
-use crate::project::{self, Settings};
-use crate::report::{self, Format, Report};
+use crate::project::Settings;
+use crate::report::{self, Report};
+use crate::table::Format;
+use crate::wasm::wasm_opt::{FLAGS, WasmOpt};
 
 /// What to hold the files to, and how to say it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Options {
     pub files: Vec<PathBuf>,
     pub limits: Sizes,
@@ -23,7 +24,7 @@ pub struct Options {
     pub baseline: Option<PathBuf>,
     pub bless: bool,
     pub json: bool,
-    pub markdown: bool,
+    pub format: Format,
 }
 
 /// Measures, prints, checks or blesses. `false` if the gate stays shut.
@@ -51,7 +52,8 @@ pub fn run(options: &Options) -> Result<bool> {
     let now = Settings {
         // A flare need not come from Rust, and rustc need not be here. What made it is not
         // written in it, so the compiler at hand is taken for the one that made it.
-        rustc: project::rustc_version(&env::current_dir()?).unwrap_or_else(|_| "no rustc".into()),
+        rustc: flaron_build::rustc_version(&env::current_dir()?)
+            .unwrap_or_else(|_| "no rustc".into()),
         wasm_opt: wasm_opt.as_ref().map(|wasm_opt| wasm_opt.version.clone()),
         wasm_opt_flags: wasm_opt
             .iter()
@@ -63,7 +65,7 @@ pub fn run(options: &Options) -> Result<bool> {
     };
 
     let old = match &options.baseline {
-        Some(path) => budget::read_baseline(path)?,
+        Some(path) => baseline::read_baseline(path)?,
         None => None,
     };
     if options.bless {
@@ -71,8 +73,8 @@ pub fn run(options: &Options) -> Result<bool> {
             .baseline
             .as_ref()
             .context("--bless writes a baseline; say which: --baseline FILE")?;
-        let new = budget::bless(old.as_ref(), &measured, now, old.is_none())?;
-        budget::write_baseline(path, &new, "flaron-size check --bless")?;
+        let new = baseline::bless(old.as_ref(), &measured, now, old.is_none())?;
+        baseline::write_baseline(path, &new, "flaron-size check --bless")?;
         print_line(format_args!("accepted: {}", path.display()))?;
         return Ok(true);
     }
@@ -84,11 +86,11 @@ pub fn run(options: &Options) -> Result<bool> {
             "there is no baseline {}; make it with the same command and --bless, and commit it",
             path.display()
         ),
-        Some(_) => budget::gate(&measured, &budgets, old.as_ref(), &now, false),
+        Some(_) => gate::gate(&measured, &budgets, old.as_ref(), &now, false),
         None => Verdict {
             // No baseline was asked for, so its absence is nothing to remark on.
             notes: Vec::new(),
-            ..budget::gate(&measured, &budgets, None, &now, false)
+            ..gate::gate(&measured, &budgets, None, &now, false)
         },
     };
 
@@ -96,12 +98,7 @@ pub fn run(options: &Options) -> Result<bool> {
     if options.json {
         print_line(report.json()?)?;
     } else {
-        let format = if options.markdown {
-            Format::Markdown
-        } else {
-            Format::Text
-        };
-        print(report.render(format))?;
+        print(report.render(options.format))?;
     }
     eprint!("{}", report::verdict(&verdict, HELP));
     if verdict.passed() {

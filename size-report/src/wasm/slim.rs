@@ -72,7 +72,7 @@ impl Reencode for Slimmer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anatomy::Anatomy;
+    use crate::wasm::anatomy::Anatomy;
 
     const FLARE: &str = r#"(module
         (import "flaron/v1" "resp_set_status" (func $status (param i32)))

@@ -6,15 +6,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use flaron_build::WASM_TARGET;
 
-use crate::anatomy::Anatomy;
 use crate::flares;
-use crate::project::{self, Project};
-use crate::report::{Format, Table, change, or_dash, thousands};
-use crate::why;
+use crate::format::{change, or_dash, thousands};
+use crate::project::Project;
+use crate::table::{Format, Table};
+use crate::wasm::anatomy::Anatomy;
+
+/// Compares two `.wasm` files, or the example flares with those of a git revision. The repository is
+/// looked for only if it is needed.
+pub fn run(
+    project: impl FnOnce() -> Result<Project>,
+    before: &str,
+    after: &[String],
+) -> Result<String> {
+    if !flares::is_file(before) {
+        return revision(&project()?, before, after);
+    }
+    let [after] = after else {
+        bail!("two files are needed: cargo size diff A.wasm B.wasm");
+    };
+    files(before.as_ref(), after.as_ref())
+}
 
 /// Compares two files.
-pub fn files(before: &Path, after: &Path) -> Result<String> {
+fn files(before: &Path, after: &Path) -> Result<String> {
     let read = |path: &Path| {
         let wasm = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
         Anatomy::of(&wasm).with_context(|| format!("{}", path.display()))
@@ -29,15 +46,15 @@ pub fn files(before: &Path, after: &Path) -> Result<String> {
 }
 
 /// Compares the example flares of a git revision with those of the working tree.
-pub fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<String> {
-    project::ensure_wasm_target(&project.root)?;
+fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<String> {
+    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     let worktree = Worktree::add(&project.root, revision)?;
     let names = flares::select(&project.root, wanted)?;
     let old_names = flares::list(&worktree.path)?;
     // Inside the temporary directory: nothing of it is of use next time.
     let old_dir = worktree.path.join("target/as-deployed");
     let old_named_dir = worktree.path.join("target/with-names");
-    let new_named_dir = why::names_dir(project)?;
+    let new_named_dir = flares::names_dir(project)?;
 
     let mut out = String::new();
     let mut unchanged = Vec::new();
@@ -47,13 +64,8 @@ pub fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<
             continue;
         }
         eprintln!("building {name} of {revision}, and of the working tree");
-        let packages = [name.as_str()];
-        let old_build = project::Build {
-            target_dir: Some(&old_dir),
-            ..project::Build::new(&worktree.path, &packages)
-        };
-        let old = one(old_build.run()?)?;
-        let new = flares::build(&project.root, name)?;
+        let old = flares::build(&worktree.path, name, Some(&old_dir))?;
+        let new = flares::build(&project.root, name, None)?;
         if old == new {
             unchanged.push(name.as_str());
             continue;
@@ -87,11 +99,6 @@ pub fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<
         ));
     }
     Ok(out)
-}
-
-fn one(mut built: BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>> {
-    let (_, wasm) = built.pop_first().context("nothing was built")?;
-    Ok(wasm)
 }
 
 /// A module as deployed, and the same with its function names. For a file they are one.

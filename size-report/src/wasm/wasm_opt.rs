@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::output::print_line;
-use crate::slim;
+use crate::wasm::slim;
 
 /// What `wasm-opt` is asked for. The features are those rustc's `wasm32-unknown-unknown` uses by
 /// itself; they are named because a stripped module does not say which it uses, and so that
