@@ -25,7 +25,10 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("decimal", &["spark", "time", "json"]),
     // Writes JSON; reads JSON (as the in-memory host does).
     ("writes_json", &["beam", "spark", "crypto", "time", "json"]),
-    ("reads_json", &["beam", "spark", "plasma", "json", "testing"]),
+    (
+        "reads_json",
+        &["beam", "spark", "plasma", "json", "testing"],
+    ),
     // Lists the keys of a store.
     ("lists_keys", &["spark", "plasma"]),
 ];
