@@ -48,6 +48,8 @@ struct Memory(UnsafeCell<[u8; SIZE as usize]>, u64);
 // SAFETY: as for `Word`.
 unsafe impl Sync for Memory {}
 
+const _: () = assert!(size_of::<Memory>() == SIZE as usize + 8);
+
 /// The arena. Its name is part of the layout: with nine letters it comes to lie behind the words.
 static RAW_BYTES: Memory = Memory(UnsafeCell::new([0; SIZE as usize]), 0); // size: symbol-order
 
