@@ -264,7 +264,7 @@ fn no_result_is_none_in_an_arena_at_the_end_of_memory() {
     assert_eq!(lease, [7; 100]);
     let text = text::build((&lease, 1_u8)).unwrap();
     assert_eq!(text.len(), 101);
-    assert_eq!(text::build(&*vec![0; ARENA_BYTES - 200]), Err(ArenaFull));
+    assert_eq!(text::build(&*vec![0; room() + 1]), Err(ArenaFull));
     drop((lease, text));
     assert!(arena_is_free());
 }

@@ -7,6 +7,8 @@
 
 mod ask;
 mod claim;
+#[cfg(all(lists_keys, feature = "arena-alloc"))]
+mod exhaustive;
 mod lease;
 mod model;
 mod nested;
