@@ -27,7 +27,8 @@ const SDK: Floors = &[
 ];
 
 const EDGE: Floors = &[
-    &["error", "sync", "shutdown", "journal", "contract"],
+    &["error", "sync", "shutdown"],
+    &["journal", "contract"],
     &["http", "runtime"],
     &["capability"],
     &["config", "node"],
