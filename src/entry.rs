@@ -212,7 +212,11 @@ macro_rules! panic_handler {
 #[macro_export]
 macro_rules! __only_one_entry_macro {
     () => {
-        #[allow(non_upper_case_globals, dead_code)]
+        #[allow(
+            non_upper_case_globals,
+            dead_code,
+            reason = "its name is a message, and nobody reads its value"
+        )]
         const one_crate_has_one_of__handle_request__ws_handlers__or_flare_for_both: () = ();
     };
 }
@@ -299,7 +303,11 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
-    #[allow(unsafe_code, reason = "the macro gives the exports their names")]
+    #[allow(
+        unsafe_code,
+        unreachable_pub,
+        reason = "the macro makes exports and gives them their names"
+    )]
     mod flare {
         crate::flare! {
             request: on_request,
