@@ -214,7 +214,11 @@ macro_rules! panic_handler {
 #[macro_export]
 macro_rules! __only_one_entry_macro {
     () => {
-        #[allow(non_upper_case_globals, dead_code)]
+        #[allow(
+            non_upper_case_globals,
+            dead_code,
+            reason = "its name is a message, and nobody reads its value"
+        )]
         const one_crate_has_one_of__handle_request__ws_handlers__or_flare_for_both: () = ();
     };
 }
@@ -301,6 +305,10 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
+    #[allow(
+        unreachable_pub,
+        reason = "the macro makes exports, which are public"
+    )]
     mod flare {
         crate::flare! {
             request: on_request,

@@ -84,7 +84,7 @@ impl Project {
 
     /// The flags for Wasm in the repository's `.cargo/config.toml`.
     pub fn rustflags(&self) -> Result<Vec<String>> {
-        let config = read_toml(&self.root.join(".cargo/config.toml"))?;
+        let config = self.cargo_config()?;
         let flags = config
             .get("target")
             .and_then(|t| t.get(WASM_TARGET))
@@ -98,14 +98,27 @@ impl Project {
         }
     }
 
-    /// `[profile.release]` of the workspace.
+    /// The release profile that cargo uses in the repository: that of `Cargo.toml`, and over it that of
+    /// `.cargo/config.toml`.
     pub fn release_profile(&self) -> Result<toml::Table> {
-        let manifest = read_toml(&self.root.join("Cargo.toml"))?;
-        let profile = manifest.get("profile").and_then(|p| p.get("release"));
-        Ok(profile
-            .and_then(|p| p.as_table())
-            .cloned()
-            .unwrap_or_default())
+        let mut profile = toml::Table::new();
+        for table in [
+            read_toml(&self.root.join("Cargo.toml"))?,
+            self.cargo_config()?,
+        ] {
+            let release = table.get("profile").and_then(|p| p.get("release"));
+            profile.extend(
+                release
+                    .and_then(|p| p.as_table())
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+        }
+        Ok(profile)
+    }
+
+    fn cargo_config(&self) -> Result<toml::Table> {
+        read_toml(&self.root.join(".cargo/config.toml"))
     }
 
     /// What a flare built here and now is made with.
@@ -161,19 +174,19 @@ mod tests {
             fs::write(path, text).unwrap();
         };
         write("size-report/budgets.toml", "");
-        write("Cargo.toml", "[profile.release]\nopt-level = \"z\"");
+        write("Cargo.toml", "[profile.release]\nopt-level = 3\nlto = true");
         write(
             ".cargo/config.toml",
-            "[target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=4096\"]",
+            "[profile.release]\nopt-level = \"z\"\n\
+             [target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=4096\"]",
         );
         let project = Project::find(Some(dir.path())).unwrap();
         assert_eq!(
             project.rustflags().unwrap(),
             ["-Clink-arg=-zstack-size=4096"]
         );
-        assert_eq!(
-            project.release_profile().unwrap()["opt-level"].as_str(),
-            Some("z")
-        );
+        let profile = project.release_profile().unwrap();
+        assert_eq!(profile["opt-level"].as_str(), Some("z"));
+        assert_eq!(profile["lto"].as_bool(), Some(true));
     }
 }

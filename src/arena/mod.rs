@@ -75,10 +75,12 @@ mod traits;
 
 pub use alloc::{ArenaFull, arena_refused, guest_alloc, reset_arena};
 pub(crate) use backward::BackwardWriter;
+#[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use forward::ForwardWriter;
 pub use lease::ArenaBytes;
 #[cfg(lists_keys)]
 pub use part::{Key, Keys};
+#[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use payload::Payload;
 pub use scratch::Text;
 pub use size::ARENA_BYTES;
