@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::runtime::turns::{Turn, take_turn};
+
 /// How long a guest may compute before it gives its thread up. Most answer in microseconds; one that
 /// takes longer must not hold up the connections that its thread serves.
-const SHORT: Duration = Duration::from_millis(2);
+pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
 /// The time of one invocation.
 ///
@@ -20,6 +22,8 @@ pub(crate) struct TimeLimit {
     waited: Duration,
     /// The computing time at which the thread hands its other tasks over (again).
     next_move: Duration,
+    /// The turn of a guest that takes long.
+    turn: Option<Turn>,
 }
 
 /// The error that stops a guest whose time is up.
@@ -41,11 +45,12 @@ impl TimeLimit {
             limit,
             waited: Duration::ZERO,
             next_move: SHORT,
+            turn: None,
         }
     }
 
     /// How long the guest itself has computed.
-    fn computed(&self) -> Duration {
+    pub(crate) fn computed(&self) -> Duration {
         self.started.elapsed().saturating_sub(self.waited)
     }
 
@@ -65,15 +70,33 @@ impl TimeLimit {
             self.next_move = computed * 2;
             let started = Instant::now();
             give_thread_up();
+            if self.turn.is_none() {
+                self.turn = Some(tokio::task::block_in_place(take_turn));
+            }
+            self.waited += started.elapsed();
+        } else if let Some(turn) = &mut self.turn
+            && turn.is_over()
+        {
+            let started = Instant::now();
+            tokio::task::block_in_place(|| turn.pass_on());
             self.waited += started.elapsed();
         }
         Ok(())
+    }
+
+    /// The guest has returned: somebody else can have its turn.
+    pub(crate) fn end(&mut self) {
+        self.turn = None;
     }
 
     /// Waits for something (the disk, a fetch) without holding up other requests. The time does
     /// not count as the guest's.
     pub(crate) fn wait<R>(&mut self, wait: impl FnOnce() -> R) -> R {
         let started = Instant::now();
+        // What waits for something else does not need a turn; the next tick asks for another.
+        if self.turn.take().is_some() {
+            self.next_move = self.computed() + SHORT;
+        }
         let result = tokio::task::block_in_place(wait);
         self.waited += started.elapsed();
         result

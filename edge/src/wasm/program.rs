@@ -93,6 +93,7 @@ impl Program {
         let running = self.ticker.guest();
         let instance = self.pre.instantiate(&mut store);
         drop(running);
+        store.data_mut().clock.end();
         let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
@@ -148,6 +149,7 @@ impl Instance {
         let running = self.program.ticker.guest();
         let outcome = function.call(&mut self.store, ());
         drop(running);
+        self.store.data_mut().clock.end();
         match outcome {
             Ok(packed) => match packed as u64 >> 32 {
                 1 => Ok(Action::Respond),
@@ -180,10 +182,11 @@ impl Instance {
         // The result is ignored, so it may be of any type, or none.
         let mut results = [wasmtime::Val::I64(0)];
         let count = function.ty(&self.store).results().len();
-        let _running = self.program.ticker.guest();
-        function
-            .call(&mut self.store, &[], &mut results[..count])
-            .map_err(|error| Failure::from_error(&error, self.store.data()))
+        let running = self.program.ticker.guest();
+        let outcome = function.call(&mut self.store, &[], &mut results[..count]);
+        drop(running);
+        self.store.data_mut().clock.end();
+        outcome.map_err(|error| Failure::from_error(&error, self.store.data()))
     }
 
     /// The state.

@@ -4,6 +4,8 @@ use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Error, Result};
 
+pub(crate) mod turns;
+
 /// Runs what may take long, on this thread if that can hand its other tasks to another
 /// (`tokio::task::block_in_place`), and on one for blocking work if not.
 pub(crate) async fn run_blocking<R: Send + 'static>(
