@@ -57,19 +57,16 @@ impl Node {
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.process.addr()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
-        stream
+        connect(self.process.addr())
     }
 
     /// Asks for `/hello` and looks at the memory until the attack is over.
-    fn watch<R: Send>(&self, attack: impl FnOnce() -> R + Send) -> R {
+    fn watch<R: Send>(&self, attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send) -> R {
+        let addr = self.process.addr();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let attack = scope.spawn(|| {
-                let result = attack();
+                let result = attack(&|| connect(addr));
                 over.store(true, Ordering::SeqCst);
                 result
             });
@@ -89,6 +86,14 @@ impl Node {
             result
         })
     }
+}
+
+fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
 }
 
 /// What a process has in memory, in KiB.
@@ -143,8 +148,8 @@ fn pipelined_requests_whose_answers_nobody_reads() {
         "(call $resp_body_set (i32.const 0) (i32.const 0x100000)) {RESPOND}"
     ));
     let node = Node::start(&guest, "", &[]);
-    node.watch(|| {
-        let mut stream = node.connect();
+    node.watch(|connect| {
+        let mut stream = connect();
         let requests = "GET /flare HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
         stream
             .set_write_timeout(Some(Duration::from_secs(1)))
@@ -159,8 +164,8 @@ fn slow_readers_of_a_large_origin() {
     let _alone = alone();
     let origin = format!("http://{}", large_origin(300 << 20));
     let node = Node::start(&Guest::new().http(PASS), "", &["--origin", &origin]);
-    node.watch(|| {
-        let mut streams: Vec<TcpStream> = (0..4).map(|_| node.connect()).collect();
+    node.watch(|connect| {
+        let mut streams: Vec<TcpStream> = (0..4).map(|_| connect()).collect();
         for stream in &mut streams {
             stream
                 .write_all(b"GET /flare HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -180,13 +185,13 @@ fn slow_readers_of_a_large_origin() {
 fn half_sent_bodies() {
     let _alone = alone();
     let node = Node::start(&echo(), "requires_body = true", &[]);
-    let statuses = node.watch(|| {
+    let statuses = node.watch(|connect| {
         let size = 10 << 20;
         let head = format!("POST /flare HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n");
         let part = Arc::new(vec![b'x'; size - 10]);
         let clients: Vec<_> = (0..100)
             .map(|_| {
-                let (mut stream, head, part) = (node.connect(), head.clone(), part.clone());
+                let (mut stream, head, part) = (connect(), head.clone(), part.clone());
                 std::thread::spawn(move || {
                     stream
                         .set_write_timeout(Some(Duration::from_secs(20)))
@@ -235,10 +240,10 @@ fn guests_that_compute_do_not_hold_others_up() {
          {RESPOND}"
     ));
     let node = Node::start(&guest, "[limits]\nmax_time_ms = 10000", &[]);
-    node.watch(|| {
+    node.watch(|connect| {
         let clients: Vec<_> = (0..300)
             .map(|_| {
-                let mut stream = node.connect();
+                let mut stream = connect();
                 std::thread::spawn(move || {
                     let request = "GET /flare HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
                     stream.write_all(request.as_bytes()).unwrap();
@@ -262,10 +267,10 @@ fn websocket_messages_that_never_end() {
         "[limits]\nmax_ws_message_bytes = 10485760\nws_idle_secs = 5",
         &[],
     );
-    node.watch(|| {
+    node.watch(|connect| {
         let clients: Vec<_> = (0..100)
             .map(|_| {
-                let mut stream = node.connect();
+                let mut stream = connect();
                 std::thread::spawn(move || {
                     stream
                         .write_all(

@@ -1,5 +1,6 @@
 //! Origins that nobody here wrote, and those that do what origins do.
 
+use std::io::BufRead as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,31 +72,23 @@ struct Python(Child, String);
 
 impl Python {
     fn start(folder: &std::path::Path) -> Option<Python> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
         let child = Command::new("python3")
-            .args([
-                "-m",
-                "http.server",
-                "--bind",
-                "127.0.0.1",
-                &port.to_string(),
-            ])
+            .args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"])
             .current_dir(folder)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();
-        let Ok(child) = child else {
+        let Ok(mut child) = child else {
             eprintln!("SKIPPED: there is no python3 to be the origin");
             return None;
         };
-        let python = Python(child, format!("http://127.0.0.1:{port}"));
-        let until = Instant::now() + LONG;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "python does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(python)
+        // "Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ..."
+        let mut line = String::new();
+        let output = child.stdout.take().unwrap();
+        std::io::BufReader::new(output).read_line(&mut line).unwrap();
+        let port = line.split("port ").nth(1).and_then(|rest| rest.split(' ').next());
+        let url = format!("http://127.0.0.1:{}", port.expect("python says its port"));
+        Some(Python(child, url))
     }
 }
 
@@ -113,13 +106,14 @@ async fn an_http_1_0_origin_does_not_make_the_client_speak_it() {
     let Some(python) = Python::start(folder.path()) else {
         return;
     };
-    let server = serve(&passing(&python.1)).await;
+    let edge = passing(&python.1);
+    let server = serve(&edge).await;
     let mut stream = connect(&server).await;
     for _ in 0..3 {
         let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
         stream.write_all(request).await.unwrap();
         let response = read_response(&mut stream).await;
-        assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        assert!(response.starts_with("HTTP/1.1 200"), "{response}{}", said(&edge));
         assert!(response.ends_with("\r\n\r\nfrom python"), "{response}");
         assert!(!response.contains("connection: close"), "{response}");
     }
@@ -132,7 +126,8 @@ async fn an_http_1_0_origin_does_not_make_the_client_speak_it() {
         .await;
         assert!(
             response.starts_with(&format!("HTTP/1.1 {expected}")),
-            "{response}"
+            "{line}: {response}{}",
+            said(&edge)
         );
     }
 }
@@ -167,7 +162,7 @@ async fn no_body_where_there_must_be_none() {
         (
             "HTTP/1.1 304 Same\r\nContent-Length: 5\r\n\r\n",
             "304",
-            Some("5"),
+            None,
         ),
     ] {
         let url = answering(answer).await;
@@ -397,6 +392,7 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
         let mut stream = connect(&server).await;
         tasks.push(tokio::spawn(async move {
             for _ in 0..200 {
+                let started = Instant::now();
                 let request = match client % 2 {
                     0 => "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
                     _ => GET,
@@ -404,11 +400,15 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let response = read_response(&mut stream).await;
                 assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+                if started.elapsed() > Duration::from_millis(30) { eprintln!("{client} {:?}", started.elapsed()); }
             }
         }));
     }
     for task in tasks {
-        task.await.unwrap();
+        if let Err(error) = task.await {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            panic!("{error}: {}", said(&edge).lines().filter(|l| !l.contains(" 200 ")).collect::<Vec<_>>().join("\n"));
+        }
     }
     // What may not be done twice was not.
     assert_eq!(posts.load(Ordering::SeqCst), 800);
