@@ -14,8 +14,6 @@ pub(crate) struct Stats {
     requests: AtomicU64,
     errors: AtomicU64,
     sockets: AtomicU64,
-    /// How long invocations have computed lately, in nanoseconds: an average that forgets.
-    computing: AtomicU64,
     buckets: Box<[AtomicU64]>,
 }
 
@@ -25,7 +23,6 @@ impl Default for Stats {
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             sockets: AtomicU64::new(0),
-            computing: AtomicU64::new(0),
             buckets: (0..BUCKETS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
@@ -40,20 +37,6 @@ impl Stats {
         }
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.buckets[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Takes note of how long an invocation computed.
-    pub(crate) fn computed(&self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let before = self.computing.load(Ordering::Relaxed);
-        // What others write meanwhile may be lost; it is an estimate all the same.
-        let now = before - before / 8 + nanos / 8;
-        self.computing.store(now, Ordering::Relaxed);
-    }
-
-    /// Whether invocations have computed for longer than this lately.
-    pub(crate) fn takes_longer_than(&self, time: Duration) -> bool {
-        Duration::from_nanos(self.computing.load(Ordering::Relaxed)) > time
     }
 
     /// Counts a WebSocket connection as open.

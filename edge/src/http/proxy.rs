@@ -141,13 +141,25 @@ impl OriginClient {
         let (upload, handle) = Upload::new(body);
         let response = sender.send_request(Request::from_parts(parts, upload));
         let mut response = std::pin::pin!(response);
+        let mut sender = Some(sender);
         let response = loop {
             let left = TIMEOUT.saturating_sub(handle.progress().elapsed());
-            match timeout(left, &mut response).await {
-                Ok(response) => break response,
-                Err(_) if handle.progress().elapsed() < TIMEOUT => {}
-                Err(_) if handle.waits_for_client() => return Err(OriginError::ClientTimeout),
-                Err(_) => return Err(OriginError::Timeout),
+            tokio::select! {
+                biased;
+                response = &mut response => break response,
+                // A request that is handed over at the moment at which the connection ends can stay
+                // in the channel between the two, and nobody answers it, for as long as there is
+                // somebody who could send more.
+                () = closed(&mut sender) => sender = None,
+                () = tokio::time::sleep(left) => {
+                    if handle.progress().elapsed() < TIMEOUT {
+                        continue;
+                    }
+                    return Err(match handle.waits_for_client() {
+                        true => OriginError::ClientTimeout,
+                        false => OriginError::Timeout,
+                    });
+                }
             }
         };
         let response = match (response, handle.client_error()) {
@@ -166,7 +178,8 @@ impl OriginClient {
             handle.detach();
         }
         let lease = Lease {
-            sender: Some(sender),
+            sender,
+            ended: false,
             origin: origin.key(),
             idle: self.connections.idle(),
             upload: handle,
@@ -177,6 +190,16 @@ impl OriginClient {
         let body = UnsyncBoxBody::new(OriginBody { incoming, lease });
         Ok(Response::from_parts(parts, Body::Stream(body)))
     }
+}
+
+/// Waits until the connection is closed; for ever if it is not, or known to be.
+async fn closed(sender: &mut Option<Sender>) {
+    if let Some(sender) = sender
+        && sender.ready().await.is_err()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 /// What a failed exchange came of.
@@ -192,23 +215,29 @@ fn reason(error: &hyper::Error) -> String {
 
 /// The connection that a response is read from.
 struct Lease {
+    /// None once the connection is closed.
     sender: Option<Sender>,
     origin: String,
     idle: Arc<Idle>,
     upload: UploadHandle,
+    /// The response was read to its end.
+    ended: bool,
 }
 
 impl Lease {
     /// The response was read to its end: the connection can serve the next request, unless the
     /// origin has not read this one.
     fn end(&mut self) {
-        let Some(mut sender) = self.sender.take() else {
+        if std::mem::replace(&mut self.ended, true) {
             return;
-        };
+        }
         if !self.upload.is_finished() {
             self.upload.cancel();
             return;
         }
+        let Some(mut sender) = self.sender.take() else {
+            return;
+        };
         let (origin, idle) = (std::mem::take(&mut self.origin), self.idle.clone());
         if sender.is_ready() {
             idle.put(origin, sender);
@@ -225,7 +254,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A response that is not read to its end takes its connection with it.
-        if self.sender.is_some() {
+        if !self.ended {
             self.upload.cancel();
         }
     }

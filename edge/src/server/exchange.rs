@@ -11,15 +11,14 @@ use tokio::sync::watch;
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
-use crate::host::clock::SHORT;
 use crate::host::request::RequestView;
 use crate::http::body::{Body, DRAIN, ReadError};
 use crate::http::headers::list_has;
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
 use crate::journal::Entry;
-use crate::runtime::run_blocking;
-use crate::runtime::turns::seat;
+use crate::runtime::run_guest;
+use crate::runtime::turns::Turn;
 use crate::server::respond::{fit, over_budget, respond, transform};
 use crate::server::route::route;
 use crate::server::{status, websocket};
@@ -115,13 +114,12 @@ impl Exchange<'_> {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             return response;
         }
-        self.http(slot, flare, request, scheme).await
+        self.http(flare, request, scheme).await
     }
 
     /// Runs an HTTP flare and does what it decides.
     async fn http(
         &mut self,
-        slot: &Slot,
         flare: Arc<Flare>,
         request: Request<Body>,
         scheme: Scheme,
@@ -150,7 +148,7 @@ impl Exchange<'_> {
             }
         }
         let origin = flare.origin.clone();
-        let outcome = run(slot, flare, view).await;
+        let outcome = run(flare, view).await;
         let (lines, notes) = outcome.host.notebook.finish();
         self.entry.lines = lines;
         self.entry.notes.extend(notes);
@@ -278,17 +276,15 @@ struct Outcome {
     host: Host,
 }
 
-/// Runs a flare for a request, on this thread if it can hand its other tasks over when the flare
-/// takes long, and on one for blocking work if not.
-async fn run(slot: &Slot, flare: Arc<Flare>, view: RequestView) -> Outcome {
-    // One that has taken long lately waits until few enough of its kind are under way.
-    let _seat = match slot.stats.takes_longer_than(SHORT) {
-        true => seat().await,
-        false => None,
-    };
-    let invoke = move || {
-        let program = flare.program.clone();
-        match program.instantiate(Host::new(flare.env.clone(), view)) {
+/// Runs a flare for a request.
+async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
+    let takes_long = flare.env.effort.is_long();
+    let invoke = move |turn: Option<Turn>| {
+        let mut host = Host::new(flare.env.clone(), view);
+        if let Some(turn) = turn {
+            host.clock.start_with(turn);
+        }
+        match flare.program.instantiate(host) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
                 Outcome {
@@ -305,7 +301,5 @@ async fn run(slot: &Slot, flare: Arc<Flare>, view: RequestView) -> Outcome {
             }
         }
     };
-    let outcome = run_blocking(invoke).await;
-    slot.stats.computed(outcome.host.clock.computed());
-    outcome
+    run_guest(takes_long, invoke).await
 }

@@ -18,6 +18,8 @@ use crate::http::budget::{Budget, Held};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
+/// How much is read before others have their turn, in bytes.
+const SLICE: usize = 64 << 10;
 /// Up to this size a payload is copied behind its head, so that both are one write.
 const COPIED: usize = 16 << 10;
 /// The largest payload of a control frame.
@@ -104,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     ///
     /// When there is nothing more to be had; the connection must be closed then.
     pub(super) async fn next(&mut self) -> Result<Received, ReadError> {
+        let mut read = 0;
         loop {
             if let Some(received) = self.parse()? {
                 return Ok(received);
@@ -124,10 +127,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                 }
                 continue;
             }
+            // Many that send large messages must not keep others from being served.
+            if read >= SLICE {
+                read = 0;
+                tokio::task::yield_now().await;
+            }
             self.buffer.reserve(READ);
             match self.io.read_buf(&mut self.buffer).await {
                 Ok(0) | Err(_) => return Err(ReadError::Broken),
-                Ok(_) => {}
+                Ok(more) => read += more,
             }
         }
     }

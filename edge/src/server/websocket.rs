@@ -18,7 +18,6 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
-use crate::host::clock::SHORT;
 use crate::host::request::RequestView;
 use crate::host::socket::close_code::{
     ABNORMAL, GOING_AWAY, INTERNAL_ERROR, INVALID_DATA, NO_STATUS, PROTOCOL_ERROR, TOO_BIG,
@@ -29,8 +28,7 @@ use crate::http::body::Body;
 use crate::http::headers::{list, list_has};
 use crate::http::reply::reply;
 use crate::journal::Entry;
-use crate::runtime::run_blocking;
-use crate::runtime::turns::seat;
+use crate::runtime::run_guest;
 use crate::server::frames::{Frames, ReadError, Received};
 use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
@@ -341,14 +339,14 @@ impl Connection {
         code: u16,
     ) -> Option<(Vec<Bytes>, Option<u16>)> {
         let mut instance = self.instance.take()?;
-        let _seat = match self.slot.stats.takes_longer_than(SHORT) {
-            true => seat().await,
-            false => None,
-        };
+        let takes_long = self.flare.env.effort.is_long();
         let started = Instant::now();
-        let (mut instance, outcome) = run_blocking(move || {
+        let (mut instance, outcome) = run_guest(takes_long, move |turn| {
             let host = instance.host();
             host.begin();
+            if let Some(turn) = turn {
+                host.clock.start_with(turn);
+            }
             if let Some(socket) = &mut host.socket {
                 socket.begin(event, data, code);
             }
@@ -358,7 +356,6 @@ impl Connection {
         .await;
         let duration = started.elapsed();
         let host = instance.host();
-        self.slot.stats.computed(host.clock.computed());
         let notebook = std::mem::take(&mut host.notebook);
         let actions = host.socket.as_mut().map(Socket::take_actions);
         let what = match event {

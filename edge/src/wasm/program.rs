@@ -87,13 +87,12 @@ impl Program {
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Host>| {
-            store.data_mut().clock.tick()?;
+            store.data_mut().tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
         let running = self.ticker.guest();
         let instance = self.pre.instantiate(&mut store);
         drop(running);
-        store.data_mut().clock.end();
         let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
@@ -149,7 +148,7 @@ impl Instance {
         let running = self.program.ticker.guest();
         let outcome = function.call(&mut self.store, ());
         drop(running);
-        self.store.data_mut().clock.end();
+        self.store.data_mut().end();
         match outcome {
             Ok(packed) => match packed as u64 >> 32 {
                 1 => Ok(Action::Respond),
@@ -185,7 +184,7 @@ impl Instance {
         let running = self.program.ticker.guest();
         let outcome = function.call(&mut self.store, &[], &mut results[..count]);
         drop(running);
-        self.store.data_mut().clock.end();
+        self.store.data_mut().end();
         outcome.map_err(|error| Failure::from_error(&error, self.store.data()))
     }
 

@@ -85,8 +85,13 @@ impl Python {
         // "Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ..."
         let mut line = String::new();
         let output = child.stdout.take().unwrap();
-        std::io::BufReader::new(output).read_line(&mut line).unwrap();
-        let port = line.split("port ").nth(1).and_then(|rest| rest.split(' ').next());
+        std::io::BufReader::new(output)
+            .read_line(&mut line)
+            .unwrap();
+        let port = line
+            .split("port ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
         let url = format!("http://127.0.0.1:{}", port.expect("python says its port"));
         Some(Python(child, url))
     }
@@ -113,7 +118,11 @@ async fn an_http_1_0_origin_does_not_make_the_client_speak_it() {
         let request = b"GET /a.txt HTTP/1.1\r\nHost: h\r\n\r\n";
         stream.write_all(request).await.unwrap();
         let response = read_response(&mut stream).await;
-        assert!(response.starts_with("HTTP/1.1 200"), "{response}{}", said(&edge));
+        assert!(
+            response.starts_with("HTTP/1.1 200"),
+            "{response}{}",
+            said(&edge)
+        );
         assert!(response.ends_with("\r\n\r\nfrom python"), "{response}");
         assert!(!response.contains("connection: close"), "{response}");
     }
@@ -392,7 +401,6 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
         let mut stream = connect(&server).await;
         tasks.push(tokio::spawn(async move {
             for _ in 0..200 {
-                let started = Instant::now();
                 let request = match client % 2 {
                     0 => "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
                     _ => GET,
@@ -400,15 +408,11 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let response = read_response(&mut stream).await;
                 assert!(response.starts_with("HTTP/1.1 200"), "{response}");
-                if started.elapsed() > Duration::from_millis(30) { eprintln!("{client} {:?}", started.elapsed()); }
             }
         }));
     }
     for task in tasks {
-        if let Err(error) = task.await {
-            tokio::time::sleep(Duration::from_secs(15)).await;
-            panic!("{error}: {}", said(&edge).lines().filter(|l| !l.contains(" 200 ")).collect::<Vec<_>>().join("\n"));
-        }
+        task.await.unwrap();
     }
     // What may not be done twice was not.
     assert_eq!(posts.load(Ordering::SeqCst), 800);
