@@ -19,7 +19,7 @@ use crate::http::budget::{Budget, Held};
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
 /// How much is read before others have their turn, in bytes.
-const SLICE: usize = 64 << 10;
+const SLICE: usize = 16 << 10;
 /// Up to this size a payload is copied behind its head, so that both are one write.
 const COPIED: usize = 16 << 10;
 /// The largest payload of a control frame.

@@ -17,3 +17,4 @@ mod socket;
 mod status;
 mod toolchain;
 mod websocket;
+mod websocket_cases;
