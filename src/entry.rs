@@ -50,14 +50,14 @@ pub trait Outcome {
 }
 
 impl Outcome for FlareAction {
-    #[inline(always)]
+    #[inline(always)] // size: inline-export
     fn into_i64(self) -> i64 {
         self.to_i64()
     }
 }
 
 impl<E> Outcome for Result<FlareAction, E> {
-    #[inline(always)]
+    #[inline(always)] // size: inline-export
     fn into_i64(self) -> i64 {
         match self {
             Ok(action) => action.to_i64(),
@@ -220,7 +220,7 @@ macro_rules! __only_one_entry_macro {
 /// Calls a handler. As an argument it is what an error about its type points at, if it has come
 /// through the macros as an `expr`: a name that was taken as an `ident` has the place of the macro.
 #[doc(hidden)]
-#[inline(always)]
+#[inline(always)] // size: inline-export
 pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
     handler().into_i64()
 }
@@ -299,6 +299,7 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
+    #[allow(unsafe_code, reason = "the macro gives the exports their names")]
     mod flare {
         crate::flare! {
             request: on_request,

@@ -14,7 +14,7 @@ pub const MAX_SITE_BYTES: usize = 256;
 const RESERVED_PREFIXES: [&[u8]; 2] = [b"__flaron:", b"__sys:"];
 
 /// Milliseconds since 1970. A test puts its own in.
-pub type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
+pub(crate) type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 pub(crate) fn wall_clock() -> WallClock {
     Arc::new(|| {

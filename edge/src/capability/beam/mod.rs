@@ -27,7 +27,6 @@
 //! is for that port only and goes before one without.
 
 mod address;
-pub(crate) mod client;
 mod error;
 mod hosts;
 mod request;
@@ -52,9 +51,9 @@ use serde::Serialize;
 use url::Host;
 
 use crate::capability::beam::address::{AddressClass, classify, is_of_this_machine, resolve};
-use crate::capability::beam::client::{causes, client_builder, tls_config};
 use crate::capability::beam::hosts::{Target, map_key, map_target};
 use crate::capability::beam::request::{Request, first_request, redirect};
+use crate::http::client::{causes, client_builder, tls_config};
 use crate::sync::{lock, read, write};
 
 pub use crate::capability::beam::error::{BeamConfigError, BeamRefusal};

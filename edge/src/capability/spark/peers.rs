@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::capability::beam::client::{causes, client_builder};
 use crate::capability::kv::check_key;
 use crate::capability::spark::error::{SparkCode, SparkError, SparkOpenError};
+use crate::http::client::{causes, client_builder};
 
 /// The most keys of one pull.
 pub const MAX_PULL_KEYS: usize = 1000;
