@@ -77,8 +77,10 @@ impl<E> Outcome for Result<FlareAction, E> {
 #[macro_export]
 macro_rules! export_alloc {
     () => {
-        // SAFETY: the name is the one the host looks for; `alloc` is no symbol of the C library.
-        #[unsafe(no_mangle)]
+        // Only on Wasm: in a native program, where nobody looks for it, a shared library's function of
+        // this name could take its place, or it that function's.
+        // SAFETY: a Wasm module has no other function of this name; the linker would refuse it.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn alloc(size: i32) -> i32 {
             $crate::guest_alloc(size)
         }
@@ -233,8 +235,8 @@ pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
 #[macro_export]
 macro_rules! __export_http {
     ($handler:expr) => {
-        // SAFETY: the name is the one the host looks for, and none of the C library's.
-        #[unsafe(no_mangle)]
+        // SAFETY: as for `alloc`.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn handle_request() -> i64 {
             $crate::reset_arena();
             $crate::entry::call_http($handler)
@@ -251,8 +253,8 @@ macro_rules! __export_ws {
         $crate::__export_ws!(ws_close => $close);
     };
     ($export:ident => $handler:expr) => {
-        // SAFETY: the name is the one the host looks for, and none of the C library's.
-        #[unsafe(no_mangle)]
+        // SAFETY: as for `alloc`.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn $export() -> i64 {
             const HANDLER: fn() = $handler;
             $crate::reset_arena();
@@ -304,9 +306,8 @@ mod tests {
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
     #[allow(
-        unsafe_code,
         unreachable_pub,
-        reason = "the macro makes exports and gives them their names"
+        reason = "the macro makes exports, which are public"
     )]
     mod flare {
         crate::flare! {

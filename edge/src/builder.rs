@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
+use crate::http::budget::{self, Budget};
 use crate::http::proxy::OriginClient;
 use crate::journal::Journal;
 use crate::node::Node;
@@ -40,6 +41,7 @@ pub struct EdgeBuilder {
     peer_token: Option<String>,
     gossip: Option<GossipConfig>,
     no_status_page: bool,
+    memory: Option<usize>,
 }
 
 impl EdgeBuilder {
@@ -162,6 +164,16 @@ impl EdgeBuilder {
         self
     }
 
+    /// How many bytes of its clients' data the node holds at once: bodies that flares are to see,
+    /// WebSocket messages, and responses that wait to be read. Beyond that clients wait, and get 503
+    /// after ten seconds. It does not count the flares' own memory (`max_memory_mib`), nor pieces of
+    /// up to 8 KiB. Default: 134217728 (128 MiB).
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -261,6 +273,7 @@ impl EdgeBuilder {
             peers,
             export,
             network,
+            budget: Budget::new(self.memory.unwrap_or(budget::DEFAULT_BYTES)),
             own: Mutex::default(),
         })
     }

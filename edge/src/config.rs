@@ -52,6 +52,10 @@ pub struct FlareConfig {
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
     pub routes: Vec<String>,
+    /// The WebSocket subprotocols that the flare speaks. Of those that a client offers the first
+    /// that is listed here is chosen. Default: none, and a client that offers some gets none of them,
+    /// which browsers take as a failure.
+    pub websocket_protocols: Vec<String>,
     /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
     /// Default: the flare's name.
     pub site: Option<String>,

@@ -70,6 +70,10 @@ pub(crate) struct Run {
     /// token is in the environment, FLARON_PEER_TOKEN.
     #[arg(long, value_name = "NAME=URL")]
     pub(crate) peer: Vec<String>,
+    /// How much of its clients' data the node holds at once, in MiB: bodies, WebSocket messages,
+    /// responses that wait to be read. Beyond that clients wait, or get 503.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory: u32,
     /// Build and load a flare again when its files change.
     #[arg(long)]
     pub(crate) watch: bool,

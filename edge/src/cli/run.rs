@@ -97,6 +97,7 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
         first.parent().unwrap_or(Path::new(""))
     };
     builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    builder = builder.memory((run.memory as usize) << 20);
     if let Some(origin) = &run.origin {
         builder = builder.origin(origin);
     }

@@ -9,6 +9,7 @@ use crate::capability::secrets::SecretView;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::flare::source::{FlareSource, Spec, locate};
+use crate::host::effort::Effort;
 use crate::host::env::FlareEnv;
 use crate::http::origin::Origin;
 use crate::node::Node;
@@ -99,6 +100,7 @@ impl Flare {
             env: Arc::new(FlareEnv {
                 site: config.site.as_deref().unwrap_or(&name).into(),
                 secrets,
+                effort: Effort::default(),
                 beam,
                 node: node.clone(),
                 config,
