@@ -76,6 +76,8 @@
 //! The names are the same; owned strings, vectors and maps have become borrowed ones. The module
 //! [`migrating`] tells, function by function, what changed.
 #![no_std]
+// The feature that an item needs, beside it, where the documentation is built with nightly Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 // The files that need it allow it at their head, and say why.

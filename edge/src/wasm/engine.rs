@@ -63,7 +63,7 @@ impl Engine {
     /// When it is not a flare; the message lists everything that is wrong with it.
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Program> {
         let module = self.module(wasm)?;
-        let info = FlareInfo::from_module(&module, wasm.len());
+        let info = FlareInfo::from_module(&module, wasm);
         if let [first, more @ ..] = info.problems.as_slice() {
             let mut message = format!("not a flare: {first}");
             for problem in more {
@@ -90,7 +90,7 @@ impl Engine {
     ///
     /// When it is not valid Wasm.
     pub(crate) fn inspect(&self, wasm: &[u8]) -> Result<FlareInfo> {
-        Ok(FlareInfo::from_module(&self.module(wasm)?, wasm.len()))
+        Ok(FlareInfo::from_module(&self.module(wasm)?, wasm))
     }
 
     fn module(&self, wasm: &[u8]) -> Result<Module> {

@@ -3,6 +3,7 @@
 use wasmtime::{ExternType, Module};
 
 use crate::contract::{self, Import, Kind, WS_HANDLERS};
+use crate::wasm::linking::has_default_stack;
 
 /// What a module is: its size, imports, exports and memory.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct FlareInfo {
     pub memory: u64,
     /// The most that the module itself declares its memory may grow to, in bytes.
     pub max_memory: Option<u64>,
+    /// Whether it has the stack of 1 MiB that a module gets which was linked without flags.
+    pub has_default_stack: bool,
     /// What it serves by its exports; `None` if nothing.
     pub kind: Option<Kind>,
     /// What keeps it from being a flare, in words; empty for one that runs.
@@ -24,7 +27,7 @@ pub struct FlareInfo {
 }
 
 impl FlareInfo {
-    pub(crate) fn from_module(module: &Module, size: usize) -> FlareInfo {
+    pub(crate) fn from_module(module: &Module, wasm: &[u8]) -> FlareInfo {
         let mut problems = Vec::new();
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -141,7 +144,7 @@ impl FlareInfo {
             }
         };
         FlareInfo {
-            size,
+            size: wasm.len(),
             imports,
             exports: module
                 .exports()
@@ -149,6 +152,7 @@ impl FlareInfo {
                 .collect(),
             memory,
             max_memory,
+            has_default_stack: has_default_stack(wasm),
             kind,
             problems,
         }
