@@ -19,12 +19,15 @@ pub struct FlareInfo {
     pub max_memory: Option<u64>,
     /// What it serves by its exports; `None` if nothing.
     pub kind: Option<Kind>,
+    /// Whether it has a start function, which runs before each invocation.
+    pub start: bool,
     /// What keeps it from being a flare, in words; empty for one that runs.
     pub problems: Vec<String>,
 }
 
 impl FlareInfo {
-    pub(crate) fn from_module(module: &Module, size: usize) -> FlareInfo {
+    pub(crate) fn from_module(module: &Module, wasm: &[u8]) -> FlareInfo {
+        let size = wasm.len();
         let mut problems = Vec::new();
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -141,6 +144,7 @@ impl FlareInfo {
             }
         };
         FlareInfo {
+            start: has_start(wasm),
             size,
             imports,
             exports: module
@@ -153,4 +157,28 @@ impl FlareInfo {
             problems,
         }
     }
+}
+
+/// Whether a module has a start section. The module is valid, so its sections are what they say.
+fn has_start(wasm: &[u8]) -> bool {
+    const START: u8 = 8;
+    let mut rest = wasm.get(8..).unwrap_or_default();
+    while let [id, tail @ ..] = rest {
+        if *id == START {
+            return true;
+        }
+        // The length: seven bits a byte, the lowest first.
+        let mut length = 0_u64;
+        let Some(end) = tail.iter().position(|byte| byte & 0x80 == 0) else {
+            return false;
+        };
+        for (n, byte) in tail[..=end].iter().enumerate().take(5) {
+            length |= u64::from(byte & 0x7f) << (7 * n);
+        }
+        let next = usize::try_from(length)
+            .unwrap_or(usize::MAX)
+            .saturating_add(end + 1);
+        rest = tail.get(next..).unwrap_or_default();
+    }
+    false
 }

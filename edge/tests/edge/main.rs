@@ -13,6 +13,7 @@ mod origin;
 mod pressure;
 mod process;
 mod proxying;
+mod screen;
 mod socket;
 mod status;
 mod toolchain;
