@@ -5,14 +5,16 @@
 //! [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaStr, lease, lease_or_empty};
-use crate::text::{Ask, Pieces};
+use crate::arena::claim::{claim, claim_or_empty};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::text::Pieces;
+use crate::text::ask::Ask;
 
 /// Standard Base64 with padding.
 ///
 /// Empty if the result does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
 pub fn base64_encode(data: &[u8]) -> ArenaStr {
-    lease_or_empty(abi::encoding_base64_encode(data)).into_text()
+    claim_or_empty(abi::encoding_base64_encode(data)).into_text()
 }
 
 /// [`base64_encode`], as a piece of text.
@@ -24,14 +26,14 @@ pub fn base64_encode_piece(data: &[u8]) -> impl Pieces {
 ///
 /// `None` if it is none, or if the result does not fit into the arena.
 pub fn base64_decode(input: &str) -> Option<ArenaBytes> {
-    lease(abi::encoding_base64_decode(input.as_bytes()))
+    claim(abi::encoding_base64_decode(input.as_bytes()))
 }
 
 /// Lowercase hexadecimal.
 ///
 /// Empty if the result does not fit into the arena.
 pub fn hex_encode(data: &[u8]) -> ArenaStr {
-    lease_or_empty(abi::encoding_hex_encode(data)).into_text()
+    claim_or_empty(abi::encoding_hex_encode(data)).into_text()
 }
 
 /// [`hex_encode`], as a piece of text.
@@ -43,14 +45,14 @@ pub fn hex_encode_piece(data: &[u8]) -> impl Pieces {
 ///
 /// `None` if it is none, or if the result does not fit into the arena.
 pub fn hex_decode(input: &str) -> Option<ArenaBytes> {
-    lease(abi::encoding_hex_decode(input.as_bytes()))
+    claim(abi::encoding_hex_decode(input.as_bytes()))
 }
 
 /// Codes text for a URL, by the rules of forms: a space becomes `+`.
 ///
 /// Empty if the result does not fit into the arena.
 pub fn url_encode(input: &str) -> ArenaStr {
-    lease_or_empty(abi::encoding_url_encode(input.as_bytes())).into_text()
+    claim_or_empty(abi::encoding_url_encode(input.as_bytes())).into_text()
 }
 
 /// [`url_encode`], as a piece of text.
@@ -63,7 +65,7 @@ pub fn url_encode_piece(input: &str) -> impl Pieces {
 /// `None` if a `%` is not followed by two hexadecimal digits, or if the result does not fit into
 /// the arena.
 pub fn url_decode(input: &str) -> Option<ArenaStr> {
-    lease(abi::encoding_url_decode(input.as_bytes())).map(ArenaBytes::into_text)
+    claim(abi::encoding_url_decode(input.as_bytes())).map(ArenaBytes::into_text)
 }
 
 #[cfg(test)]

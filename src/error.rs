@@ -1,5 +1,17 @@
-//! How the errors with codes of the ABI are made: one enum a module, all alike.
+//! Errors: those with codes of the ABI (one enum a module, all alike), and why there is no result.
 
+#[cfg(any(feature = "beam", feature = "crypto"))]
+use crate::arena::arena_refused;
+
+/// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
+/// another reason.
+#[cfg(any(feature = "beam", feature = "crypto"))]
+#[inline(always)] // size: inline-reason
+pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
+    if arena_refused() { full } else { otherwise }
+}
+
+#[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]
 /// Makes an enum of status codes. Besides the codes given, it has `ArenaFull` (the SDK's own: what
 /// was to be sent did not fit into the arena) and `Unknown` (every other code).
 macro_rules! codes {
@@ -19,17 +31,17 @@ macro_rules! codes {
 
         impl $name {
             /// What a status code says: 0 is success.
-            #[allow(dead_code)] // not every call answers with a plain status
+            #[allow(dead_code, reason = "not every call answers with a plain status")]
             pub(crate) fn check(code: i32) -> Result<(), $name> {
                 if code == 0 { Ok(()) } else { Err($name::from_code(code)) }
             }
 
             /// What a status code says, if what was to be sent did fit.
-            #[allow(dead_code)] // not every module sends pieces
-            pub(crate) fn sent(code: Result<i32, crate::ArenaFull>) -> Result<(), $name> {
+            #[allow(dead_code, reason = "not every module sends pieces")]
+            pub(crate) fn sent(code: Result<i32, $crate::arena::ArenaFull>) -> Result<(), $name> {
                 match code {
                     Ok(code) => $name::check(code),
-                    Err(crate::ArenaFull) => Err($name::ArenaFull),
+                    Err($crate::arena::ArenaFull) => Err($name::ArenaFull),
                 }
             }
 
@@ -46,7 +58,7 @@ macro_rules! codes {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self {
                     $($name::$variant => f.write_str($text),)*
-                    $name::ArenaFull => core::fmt::Display::fmt(&crate::ArenaFull, f),
+                    $name::ArenaFull => core::fmt::Display::fmt(&$crate::arena::ArenaFull, f),
                     $name::Unknown(code) => write!(f, "the host answered with code {code}"),
                 }
             }
@@ -55,4 +67,5 @@ macro_rules! codes {
         impl core::error::Error for $name {}
     };
 }
+#[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]
 pub(crate) use codes;

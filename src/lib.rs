@@ -70,26 +70,27 @@
 #![no_std]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
-// A flare without some of the modules does not need all of the arena, of `text` and of `json`.
-#![cfg_attr(
-    not(feature = "default"),
-    allow(dead_code, unused_imports, unused_macros)
-)]
+// The files that need it allow it at their head, and say why.
+#![deny(unsafe_code)]
 
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
 
 mod abi;
 mod arena;
+mod bytes;
 #[doc(hidden)]
 pub mod entry;
+#[cfg(any(claims, sends))]
 mod error;
 #[cfg(any(feature = "dlmalloc", feature = "arena-alloc"))]
 pub mod heap;
 #[cfg(feature = "json")]
 pub mod json;
-#[cfg(not(feature = "json"))]
+#[cfg(all(not(feature = "json"), any(reads_json, writes_json)))]
 mod json;
+#[cfg(lists_keys)]
+mod keys;
 pub mod text;
 
 #[cfg(feature = "beam")]
@@ -126,7 +127,7 @@ pub mod migrating {}
 pub use arena::{
     ARENA_BYTES, ArenaBytes, ArenaFull, ArenaStr, arena_refused, guest_alloc, reset_arena,
 };
-#[cfg(any(feature = "spark", feature = "plasma"))]
+#[cfg(lists_keys)]
 pub use arena::{Key, Keys};
 #[cfg(feature = "beam")]
 pub use beam::{BeamError, FetchOptions, FetchResponse};

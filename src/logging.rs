@@ -3,8 +3,8 @@
 //! The host takes at most 100 lines per invocation and cuts each at 4 KiB.
 
 use crate::abi;
-use crate::arena::{ArenaFull, Draft};
-use crate::text::Pieces;
+use crate::arena::ArenaFull;
+use crate::text::{Pieces, send};
 
 /// Logs a line for the record.
 pub fn info(msg: &str) {
@@ -34,7 +34,7 @@ pub fn error(msg: &str) {
 ///
 /// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
 pub fn info_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
-    Draft::send(msg, abi::log_info)
+    send::send(msg, abi::log_info)
 }
 
 /// As [`warn`], with a line built of [pieces](crate::text).
@@ -43,7 +43,7 @@ pub fn info_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
 ///
 /// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
 pub fn warn_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
-    Draft::send(msg, abi::log_warn)
+    send::send(msg, abi::log_warn)
 }
 
 /// As [`error`], with a line built of [pieces](crate::text).
@@ -52,7 +52,7 @@ pub fn warn_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
 ///
 /// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
 pub fn error_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
-    Draft::send(msg, abi::log_error)
+    send::send(msg, abi::log_error)
 }
 
 #[cfg(test)]

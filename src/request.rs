@@ -4,15 +4,17 @@
 //! on it. Keep it in a variable rather than ask twice.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaStr, lease, lease_or_empty};
-use crate::text::{Ask, Pieces};
+use crate::arena::claim::{claim, claim_or_empty};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::text::Pieces;
+use crate::text::ask::Ask;
 
 /// The method: `GET`, `POST`, ….
 ///
 /// Empty if the host has none, or if it does not fit into the arena
 /// ([`arena_refused`](crate::arena_refused) tells).
 pub fn method() -> ArenaStr {
-    lease_or_empty(abi::req_method()).into_text()
+    claim_or_empty(abi::req_method()).into_text()
 }
 
 /// [`method`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -24,7 +26,7 @@ pub fn method_piece() -> impl Pieces {
 ///
 /// Empty if the host has none, or if it does not fit into the arena.
 pub fn url() -> ArenaStr {
-    lease_or_empty(abi::req_url()).into_text()
+    claim_or_empty(abi::req_url()).into_text()
 }
 
 /// [`url`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -38,7 +40,7 @@ pub fn url_piece() -> impl Pieces {
 /// withholds `Authorization`, `Cookie` and all `X-Flaron-*` from a flare whose configuration does
 /// not have `requires_raw_auth`.
 pub fn header(name: &str) -> Option<ArenaStr> {
-    lease(abi::req_header_get(name.as_bytes())).map(ArenaBytes::into_text)
+    claim(abi::req_header_get(name.as_bytes())).map(ArenaBytes::into_text)
 }
 
 /// The body.
@@ -48,111 +50,8 @@ pub fn header(name: &str) -> Option<ArenaStr> {
 /// default: see [`ARENA_BYTES`](crate::ARENA_BYTES), and [`arena_refused`](crate::arena_refused) to
 /// tell the two apart.
 pub fn body() -> ArenaBytes {
-    lease_or_empty(abi::req_body())
+    claim_or_empty(abi::req_body())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Host, arena_is_free, leave_free};
-    use crate::{ArenaFull, arena_refused, text};
-
-    #[test]
-    fn the_request_is_read_as_the_host_has_it() {
-        let host = Host::new();
-        host.method("PUT")
-            .url("https://flare.example/a?b=\u{e9}")
-            .header("Accept", "text/html");
-        assert_eq!(method(), "PUT");
-        assert_eq!(url(), "https://flare.example/a?b=\u{e9}");
-        assert_eq!(header("accept").as_deref(), Some("text/html"));
-        assert_eq!(header("ACCEPT").as_deref(), Some("text/html"));
-        assert!(header("accep").is_none());
-        assert_eq!(host.calls_of("req_header_get")[0].text(0), "accept");
-        assert!(!arena_refused());
-    }
-
-    #[test]
-    fn pieces_are_what_the_host_has() {
-        let host = Host::new();
-        host.method("PUT").url("https://flare.example/a");
-        let text = text::build((method_piece(), " ", url_piece())).unwrap();
-        assert_eq!(text, "PUT https://flare.example/a");
-        // Asked when the text is built, in turn.
-        let piece = url_piece();
-        assert_eq!(host.calls_of("req_url").len(), 1);
-        assert!(text::build(("a", piece)).is_ok());
-        assert_eq!(host.calls_of("req_url").len(), 2);
-        host.on("req_url", |_| None);
-        assert_eq!(text::build(url_piece()), Err(ArenaFull));
-        assert!(!arena_refused());
-    }
-
-    #[test]
-    fn an_empty_header_is_there() {
-        let host = Host::new();
-        host.header("x-empty", "");
-        assert_eq!(header("x-empty").as_deref(), Some(""));
-    }
-
-    #[test]
-    fn the_body_is_given_only_with_the_capability() {
-        let host = Host::new();
-        host.body(b"\xff\x00body");
-        assert_eq!(body(), b"");
-        assert!(!arena_refused());
-        host.requires_body(true);
-        assert_eq!(body(), b"\xff\x00body");
-    }
-
-    #[test]
-    fn withheld_headers_need_the_capability() {
-        let host = Host::new();
-        for name in ["Authorization", "Cookie", "X-Flaron-Site"] {
-            host.header(name, "value");
-            assert!(header(name).is_none(), "{name}");
-        }
-        host.requires_raw_auth(true);
-        for name in ["authorization", "COOKIE", "x-flaron-site"] {
-            assert_eq!(header(name).as_deref(), Some("value"), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_the_host_does_not_have_is_empty() {
-        let host = Host::new();
-        for import in ["req_method", "req_url", "req_header_get", "req_body"] {
-            host.on(import, |_| None);
-        }
-        assert_eq!(method(), "");
-        assert_eq!(url(), "");
-        assert_eq!(body(), b"");
-        assert!(header("accept").is_none());
-        assert!(!arena_refused());
-    }
-
-    #[test]
-    fn what_does_not_fit_is_empty_and_refused() {
-        let host = Host::new();
-        host.method("LONG-METHOD").header("a", "a long value");
-        host.requires_body(true).body(b"a long body");
-        let full = leave_free(8);
-        assert_eq!(method(), "");
-        assert!(arena_refused());
-        assert_eq!(url(), "");
-        assert!(arena_refused());
-        assert!(header("none").is_none());
-        assert!(
-            !arena_refused(),
-            "it is not there, and that is no matter of space"
-        );
-        assert!(header("a").is_none());
-        assert!(arena_refused());
-        assert_eq!(body(), b"");
-        assert!(arena_refused());
-        drop(full);
-        assert_eq!(method(), "LONG-METHOD");
-        assert!(!arena_refused());
-        assert!(arena_is_free());
-    }
-}
+mod tests;

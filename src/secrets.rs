@@ -7,19 +7,20 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaStr, lease};
+use crate::arena::claim::claim;
+use crate::arena::{ArenaBytes, ArenaStr};
 
 /// Reads a secret as text.
 ///
 /// `None` if there is no such secret, if the flare is not allowed to read it, or if it does not fit
 /// into the arena ([`arena_refused`](crate::arena_refused) tells).
 pub fn get(name: &str) -> Option<Secret> {
-    lease(abi::secret_get(name.as_bytes())).map(|lease| Secret(lease.into_text()))
+    claim(abi::secret_get(name.as_bytes())).map(|lease| Secret(lease.into_text()))
 }
 
 /// Reads a secret as bytes: otherwise as [`get`].
 pub fn get_bytes(name: &str) -> Option<SecretBytes> {
-    lease(abi::secret_get(name.as_bytes())).map(SecretBytes)
+    claim(abi::secret_get(name.as_bytes())).map(SecretBytes)
 }
 
 /// A secret as text: a lease whose bytes are overwritten with zeros when it is dropped.
@@ -102,13 +103,13 @@ mod tests {
         drop(text);
         // The same block again, as the last user left it.
         let block = i64::from(crate::guest_alloc(8)) << 32 | 8;
-        assert_eq!(crate::arena::lease(block).unwrap(), [0; 8]);
+        assert_eq!(crate::arena::claim::claim(block).unwrap(), [0; 8]);
 
         let bytes = get_bytes("key").unwrap();
         assert_eq!(&*bytes, b"hunter2!");
         drop(bytes);
         let block = i64::from(crate::guest_alloc(8)) << 32 | 8;
-        assert_eq!(crate::arena::lease(block).unwrap(), [0; 8]);
+        assert_eq!(crate::arena::claim::claim(block).unwrap(), [0; 8]);
     }
 
     #[test]

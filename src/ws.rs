@@ -4,8 +4,10 @@
 //! event. The arena does not: each event starts with all of it free that no lease holds.
 
 use crate::abi;
-use crate::arena::{ArenaBytes, ArenaStr, Draft, lease_or_empty, lease_unless_empty};
-use crate::text::{Ask, Pieces};
+use crate::arena::claim::{claim_or_empty, claim_unless_empty};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::text::ask::Ask;
+use crate::text::{Pieces, send};
 
 /// Sends a message to the client.
 ///
@@ -27,15 +29,15 @@ pub fn send_text(text: &str) -> Result<(), WsSendError> {
 
 /// Sends a message built of [pieces](crate::text).
 ///
-/// A lease by itself, such as [`message`] gives, goes back without a copy, and is given back before the
-/// call: that is some 50 bytes less than `send(&lease)`.
+/// A lease by itself, such as [`message`] gives, goes to the host without a copy, and its space is free
+/// again before the call: that is smaller than `send(&lease)`.
 ///
 /// # Errors
 ///
 /// As [`send`], and [`WsSendError::ArenaFull`] when the message does not fit into the free part of
 /// the arena.
 pub fn send_pieces(message: impl Pieces) -> Result<(), WsSendError> {
-    WsSendError::sent(Draft::send(message, abi::ws_send))
+    WsSendError::sent(send::send(message, abi::ws_send))
 }
 
 /// Closes the connection with a status code of RFC 6455: 1000 for a normal end, 1008 for a breach
@@ -48,7 +50,7 @@ pub fn close(code: u16) {
 ///
 /// Empty if it does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
 pub fn conn_id() -> ArenaStr {
-    lease_or_empty(abi::ws_conn_id()).into_text()
+    claim_or_empty(abi::ws_conn_id()).into_text()
 }
 
 /// [`conn_id`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -60,7 +62,7 @@ pub fn conn_id_piece() -> impl Pieces {
 ///
 /// Empty if it does not fit into the arena.
 pub fn event_type() -> ArenaStr {
-    lease_or_empty(abi::ws_event_type()).into_text()
+    claim_or_empty(abi::ws_event_type()).into_text()
 }
 
 /// [`event_type`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -70,7 +72,7 @@ pub fn event_type_piece() -> impl Pieces {
 
 /// The data of a message; empty in `open` and `close`, and if it does not fit into the arena.
 pub fn event_data() -> ArenaBytes {
-    lease_or_empty(abi::ws_event_data())
+    claim_or_empty(abi::ws_event_data())
 }
 
 /// [`event_data`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -80,9 +82,9 @@ pub fn event_data_piece() -> impl Pieces {
 
 /// The message, if the event is one and it is not empty; otherwise as [`event_data`].
 ///
-/// A flare that looks at nothing else is some 30 bytes smaller with this.
+/// A flare that looks at nothing else is smaller with this.
 pub fn message() -> Option<ArenaBytes> {
-    lease_unless_empty(abi::ws_event_data())
+    claim_unless_empty(abi::ws_event_data())
 }
 
 /// The data of a message as text: bytes that are not UTF-8 become `?`. Otherwise as [`event_data`].
@@ -108,156 +110,4 @@ crate::error::codes! {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
-    use crate::{arena_refused, text};
-
-    #[test]
-    fn each_event_sees_what_belongs_to_it() {
-        let host = Host::new();
-        host.connection_id("c-7");
-        host.open(|| {
-            assert_eq!((&*event_type(), &*conn_id()), ("open", "c-7"));
-            assert_eq!((&*event_data(), close_code()), (&b""[..], 0));
-            assert!(message().is_none());
-        });
-        host.message(b"\xffhi", || {
-            let pieces = (event_type_piece(), "|", conn_id_piece(), event_data_piece());
-            assert_eq!(text::build(pieces).unwrap(), b"message|c-7\xffhi");
-            assert_eq!((&*event_type(), &*conn_id()), ("message", "c-7"));
-            assert_eq!(event_data(), b"\xffhi");
-            assert_eq!(message().unwrap(), b"\xffhi");
-            assert_eq!(&*event_text(), "?hi");
-            assert_eq!(close_code(), 0);
-        });
-        host.message(b"", || {
-            assert_eq!(event_type(), "message");
-            assert_eq!(event_data(), b"");
-            assert!(message().is_none());
-        });
-        host.close(1001, || {
-            assert_eq!((&*event_type(), &*conn_id()), ("close", "c-7"));
-            assert_eq!((&*event_data(), close_code()), (&b""[..], 1001));
-            assert_eq!(send(b"late"), Err(WsSendError::SendError));
-        });
-        assert!(!arena_refused());
-        assert!(arena_is_free());
-    }
-
-    #[test]
-    fn outside_of_an_event_there_is_nothing() {
-        let _host = Host::new();
-        assert_eq!((&*conn_id(), &*event_type(), &*event_text()), ("", "", ""));
-        assert_eq!(close_code(), 0);
-        assert_eq!(send(b""), Err(WsSendError::SendError));
-    }
-
-    #[test]
-    fn messages_are_sent_in_order() {
-        let host = Host::new();
-        host.open(|| {
-            send(b"\xff").unwrap();
-            send_text("text").unwrap();
-            send_pieces(("n", 1_u8)).unwrap();
-            send_pieces(()).unwrap();
-        });
-        host.message(b"more", || send(&event_data()).unwrap());
-        assert_eq!(host.sent(), [&b"\xff"[..], b"text", b"n1", b"", b"more"]);
-        assert!(arena_is_free());
-    }
-
-    #[test]
-    fn nothing_is_sent_after_the_flare_has_closed() {
-        let host = Host::new();
-        host.open(|| {
-            close(1008);
-            close(1011);
-            assert_eq!(send(b"late"), Err(WsSendError::SendError));
-        });
-        host.message(b"", || {
-            assert_eq!(send(b"later"), Err(WsSendError::SendError))
-        });
-        assert_eq!(host.closed(), Some(1008));
-        assert!(host.sent().is_empty());
-        host.open(|| send(b"a new connection").unwrap());
-        assert_eq!((host.closed(), host.sent().len()), (None, 1));
-    }
-
-    #[test]
-    fn the_host_refuses_by_its_rules() {
-        let host = Host::new();
-        host.limits(|limits| {
-            limits.max_ws_sends = 2;
-            limits.max_ws_message_bytes = 3;
-        });
-        host.open(|| {
-            assert_eq!(send(b"1234"), Err(WsSendError::MessageTooLarge));
-            assert_eq!((send(b"123"), send(b"")), (Ok(()), Ok(())));
-            assert_eq!(send(b""), Err(WsSendError::SendLimitReached));
-        });
-        host.message(b"", || assert_eq!(send(b""), Ok(()), "a new event"));
-    }
-
-    #[test]
-    fn each_code_is_its_error_and_says_so() {
-        let host = Host::new();
-        for (code, error, text) in [
-            (
-                1,
-                WsSendError::SendLimitReached,
-                "ws: this event may send no more",
-            ),
-            (
-                2,
-                WsSendError::MessageTooLarge,
-                "ws: the message is larger than the host allows",
-            ),
-            (
-                3,
-                WsSendError::SendError,
-                "ws: the host could not send the message",
-            ),
-            (4, WsSendError::Unknown(4), "the host answered with code 4"),
-            (
-                -1,
-                WsSendError::Unknown(-1),
-                "the host answered with code -1",
-            ),
-        ] {
-            host.fails_with("ws_send", code);
-            assert_eq!(send(b""), Err(error));
-            assert_eq!(send_text(""), Err(error));
-            assert_eq!(send_pieces(""), Err(error));
-            assert_error(error, text);
-        }
-        assert_error(WsSendError::ArenaFull, ARENA_FULL);
-    }
-
-    #[test]
-    fn close_codes_are_16_bits() {
-        let host = Host::new();
-        host.open(|| close(u16::MAX));
-        assert_eq!(host.calls_of("ws_close_conn")[0].numbers, [65_535]);
-        host.fails_with("ws_close_code", 0x1_03e8);
-        assert_eq!(close_code(), 1000);
-    }
-
-    #[test]
-    fn what_does_not_fit_is_empty_and_refused() {
-        let host = Host::new();
-        host.message(b"123456789", || {
-            let _full = leave_free(8);
-            assert_eq!(event_type(), "message");
-            assert!(!arena_refused());
-            assert_eq!(conn_id(), "");
-            assert!(arena_refused());
-            assert_eq!(event_data(), b"");
-            assert_eq!(event_text(), "");
-            assert!(arena_refused());
-            assert!(message().is_none());
-            assert_eq!(send_pieces("123456789"), Err(WsSendError::ArenaFull));
-        });
-        assert!(host.sent().is_empty());
-    }
-}
+mod tests;

@@ -18,7 +18,7 @@ const REMEMBERED_BYTES: usize = 8 << 20;
 
 /// How serious a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // The names say it.
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Level {
     Info,
     Warn,

@@ -11,7 +11,6 @@ const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Where new flares get their link flags and their release profile from, so that they are as small
 /// as the repository's own.
 const CARGO_CONFIG: &str = include_str!("../../.cargo/config.toml");
-const CARGO_MANIFEST: &str = include_str!("../../Cargo.toml");
 
 /// Where a new flare's SDK comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +114,7 @@ fn is_crate_name(name: &str) -> bool {
 }
 
 fn manifest(name: &str, dependency: &str) -> Result<String> {
-    let profile = part_of(CARGO_MANIFEST, "[profile.release]")?;
+    let profile = part_of(CARGO_CONFIG, "[profile.release]")?;
     Ok(format!(
         r#"[package]
 name = "{name}"
@@ -212,7 +211,7 @@ mod tests {
         let parse = |text: &str| text.parse::<toml::Table>().unwrap();
 
         let manifest = parse(&read("Cargo.toml"));
-        let repository = parse(CARGO_MANIFEST);
+        let repository = parse(CARGO_CONFIG);
         assert_eq!(
             manifest["profile"]["release"],
             repository["profile"]["release"]
@@ -222,7 +221,7 @@ mod tests {
         assert_eq!(sdk["version"].as_str(), Some("0.1"));
 
         let config = parse(&read(".cargo/config.toml"));
-        assert_eq!(config["target"], parse(CARGO_CONFIG)["target"]);
+        assert_eq!(config["target"], repository["target"]);
         crate::config::FlareConfig::parse(&read("flare.toml")).unwrap();
     }
 

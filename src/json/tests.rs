@@ -337,6 +337,12 @@ fn nesting_is_bounded() {
             );
         }
     }
+    // What lies too deep to be remembered is not taken for closed.
+    for depth in 29..36 {
+        let inside = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!accepts(&format!("{{\"a\":{inside}")), "{depth}");
+        assert!(!accepts(&format!("[{{\"a\":{inside}")), "{depth}");
+    }
     // Closed again, it counts no more.
     assert!(accepts(&format!("[{}1]", "[[]],".repeat(100))));
     assert!(!accepts(&"[".repeat(100_000)) && !accepts(&"]".repeat(100)));

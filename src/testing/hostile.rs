@@ -5,9 +5,15 @@ use core::any::Any;
 use core::cell::Cell;
 use proptest::prelude::*;
 use std::boxed::Box;
+use std::rc::Rc;
+use std::string::String;
+use std::vec::Vec;
+use std::{format, vec};
 
 use super::*;
 use crate::arena::tests::cases;
+use crate::testing::answer::{Answer, returned};
+use crate::testing::dispatch::IMPORTS;
 use crate::{beam, crypto, encoding, id, json, logging, plasma, request, response, secrets};
 use crate::{reset_arena, spark, text, time, ws};
 
@@ -28,7 +34,7 @@ enum Evil {
 
 impl Evil {
     fn answer(&self) -> i64 {
-        let give = |data: &Vec<u8>| <i64 as Returned>::of(Answer::of(data.clone()));
+        let give = |data: &Vec<u8>| returned(Answer::of(data.clone()));
         match self {
             Evil::Raw(raw) => *raw,
             Evil::Data(data) => give(data),
@@ -43,8 +49,8 @@ impl Evil {
             Evil::Again(data) => {
                 let block = give(data);
                 reset_arena();
-                let url = <i64 as Returned>::of(Answer::of("https://example.com/"));
-                let url = crate::arena::lease(url);
+                let url = returned(Answer::of("https://example.com/"));
+                let url = crate::arena::claim::claim(url);
                 let text = text::build("text");
                 drop((url, text));
                 block

@@ -1,5 +1,7 @@
 //! The edge from outside: hand-written guests, in-process requests and real sockets.
 
+#![allow(unreachable_pub, reason = "one program of several files")]
+
 mod generated;
 mod guest;
 mod hostile_clients;

@@ -1,5 +1,6 @@
 //! Fetches a page and shows the host's answer as it came.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{ArenaFull, FlareAction, beam, response};
 

@@ -1,5 +1,6 @@
 //! Posts JSON to an API and answers with what it answers.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{FlareAction, beam, json, response};
 

@@ -1,5 +1,6 @@
 //! Answers with the request's method and URL.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{ArenaFull, FlareAction, request, response};
 

@@ -1,5 +1,6 @@
 //! A hash, an ID and the time, all made by the host.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{ArenaFull, FlareAction, crypto, id, json, response, time};
 

@@ -1,5 +1,6 @@
 //! The smallest flare: it answers every request with the same text.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{FlareAction, response};
 

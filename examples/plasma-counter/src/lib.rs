@@ -1,5 +1,6 @@
 //! Counts requests in Plasma, over all edge nodes.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{ArenaFull, FlareAction, plasma, response};
 

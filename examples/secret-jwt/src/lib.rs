@@ -1,5 +1,6 @@
 //! Signs a token with a secret that the flare never sees.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{ArenaFull, FlareAction, crypto, json, response};
 

@@ -1,5 +1,6 @@
 //! Counts requests in Spark, on this edge node's disk, for a day after the last one.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::{FlareAction, SparkError, response, spark};
 

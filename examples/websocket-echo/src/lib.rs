@@ -1,5 +1,6 @@
 //! Sends every message back.
 #![no_std]
+#![forbid(unsafe_code)]
 
 use flaron_sdk::ws;
 

@@ -1,0 +1,147 @@
+//! What a host call returned is claimed: it becomes a lease, or is read and given back at once. Here
+//! is the one place where the host's addresses and lengths are checked.
+
+#![allow(
+    unsafe_code,
+    reason = "what the check lets through is an address in the arena"
+)]
+
+use crate::arena::alloc::note_refusal;
+use crate::arena::block::{self, Packed, block_end, is_behind};
+use crate::arena::invariants;
+use crate::arena::lease::{ArenaBytes, count_lease};
+use crate::arena::storage::{self, LEASED, PENDING};
+
+/// Takes what a host call returned as a lease, if it is one.
+#[inline(always)] // size: inline-step
+pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
+    let packed = Packed::new(check(returned, 0) as u64)?;
+    Some(ArenaBytes::new(packed))
+}
+
+/// Takes what a host call returned as a lease, if it is one and not empty.
+#[cfg(any(feature = "ws", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
+    if block::length(returned) == 0 {
+        None
+    } else {
+        claim(returned)
+    }
+}
+
+/// Takes what a host call returned as a lease; an empty one if it is none.
+#[cfg(any(
+    lists_keys,
+    feature = "request",
+    feature = "encoding",
+    feature = "time",
+    feature = "ws",
+    test
+))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_or_empty(returned: i64) -> ArenaBytes {
+    let packed = check(returned, block::EMPTY.get() as i64) as u64;
+    // SAFETY: what `check` lets through is not 0 (it says so itself), and `EMPTY` is not 0 either.
+    let packed = unsafe { Packed::new_unchecked(packed) };
+    ArenaBytes::new(packed)
+}
+
+/// Reads what a host call returned and gives it back at once, if it is anything: without a lease,
+/// for what is copied or turned into a number.
+///
+/// `read` must call neither the host nor the flare.
+#[cfg(any(lists_keys, feature = "time", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+    if !take_allocated(returned) {
+        return None;
+    }
+    let packed = Packed::new(returned as u64)?;
+    // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
+    // by now (I7), and nothing that could write there runs before the borrow ends with `read`.
+    read(unsafe { block::bytes_of(packed) })
+}
+
+/// Takes what a host call returned as a lease, if it is anything, and if `decode` makes something of it
+/// where it lies. `None` if it is nothing, and the error if `decode` has one: then there was no lease,
+/// and none is given back.
+///
+/// `decode` must call neither the host nor the flare.
+#[cfg(any(feature = "beam", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_decoded<T, E>(
+    returned: i64,
+    decode: impl FnOnce(&mut [u8]) -> Result<T, E>,
+) -> Option<Result<(ArenaBytes, T), E>> {
+    if !take_allocated(returned) {
+        return None;
+    }
+    // SAFETY: its address lies in the arena or just behind it (`is_pending`, I2), and there is no address 0:
+    // not at the beginning, where statics lie, nor at the end, where a word follows.
+    let packed = unsafe { Packed::new_unchecked(returned as u64) };
+    // SAFETY: as in `claim_with`, and nothing else looks at it either.
+    let decoded = decode(unsafe { block::bytes_of_mut(packed) });
+    Some(decoded.map(|decoded| {
+        LEASED.set(block_end(block::offset(returned), block::length(returned)));
+        count_lease();
+        invariants::check();
+        (ArenaBytes::new(packed), decoded)
+    }))
+}
+
+/// Answers a packed block with itself, if the block is the host's to return; otherwise with
+/// `otherwise`. Counts what it answers as a lease, unless that is 0.
+#[inline] // size: inline-shared
+fn check(returned: i64, otherwise: i64) -> i64 {
+    let mut packed = otherwise;
+    if take_allocated(returned) {
+        let (offset, len) = (block::offset(returned), block::length(returned));
+        let end = block_end(offset, len);
+        LEASED.set(end);
+        // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
+        // lease that is given back at once is then known to be the topmost.)
+        unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
+        // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
+        unsafe { core::hint::assert_unchecked(returned != 0) };
+        packed = returned;
+    }
+    if packed != 0 {
+        count_lease();
+    }
+    invariants::check();
+    packed
+}
+
+/// Whether a block, which has this address and length, lies behind an offset and in what the host has
+/// allocated since the last lease: the one place where the host's pointers are checked.
+///
+/// `behind` is where the leases end, or the text that grows there. If the host has called the flare
+/// meanwhile, that text may end below a lease, and where nothing is allocated.
+#[inline(always)] // size: inline-step
+pub(super) fn is_pending(
+    (address, len): (u32, u32),
+    behind: u32,
+    leased: u32,
+    pending: u32,
+) -> bool {
+    // An address before `behind`, that of 0 ("no result") among them, wraps around and is too large.
+    // In 64 bits the sum cannot overflow.
+    let gap = address.wrapping_sub(storage::origin()).wrapping_sub(behind);
+    let room = (leased + pending).wrapping_sub(behind) as i32;
+    behind >= leased && i64::from(gap) + i64::from(len) <= i64::from(room) // size: one-comparison
+}
+
+/// Whether a packed block is the host's to return. If it is, all that was allocated is free from now on;
+/// if not, it stays the host's.
+#[inline(always)] // size: inline-step
+fn take_allocated(returned: i64) -> bool {
+    note_refusal();
+    let (leased, pending) = (LEASED.get(), PENDING.get());
+    let block = (block::address(returned), block::length(returned));
+    if !is_pending(block, leased, leased, pending) {
+        return false; // size: keep-pending
+    }
+    PENDING.set(0);
+    true
+}

@@ -1,0 +1,151 @@
+//! A lease on bytes, and the account of the living: what is counted, and what is given back.
+
+#![allow(
+    unsafe_code,
+    reason = "a lease derefs to the arena's bytes, which the account keeps as they are"
+)]
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::Deref;
+
+use crate::arena::block::{self, EMPTY, Packed, is_behind, len_of, offset_of};
+use crate::arena::invariants;
+use crate::arena::storage::{LEASED, LIVE};
+use crate::arena::traits::like_bytes;
+
+/// Bytes that the host wrote into the arena, borrowed from there.
+///
+/// Derefs to `[u8]`. While it lives, its bytes stay where they are; dropping it gives the space
+/// back. It is neither [`Send`] nor [`Sync`], and what it derefs to cannot outlive it.
+#[repr(transparent)]
+pub struct ArenaBytes {
+    packed: Packed,
+    /// Keeps the lease on its thread: the arena's bookkeeping belongs to it.
+    not_send: PhantomData<*mut u8>,
+}
+
+impl ArenaBytes {
+    /// The lease on a block, which has been counted.
+    #[inline(always)] // size: inline-step
+    pub(super) fn new(packed: Packed) -> ArenaBytes {
+        ArenaBytes {
+            packed,
+            not_send: PhantomData,
+        }
+    }
+
+    /// The block, which nobody gives back any more.
+    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[inline(always)] // size: inline-step
+    pub(super) fn into_packed(self) -> Packed {
+        core::mem::ManuallyDrop::new(self).packed
+    }
+
+    /// The block.
+    #[inline(always)] // size: inline-step
+    pub(super) fn packed(&self) -> Packed {
+        self.packed
+    }
+
+    /// The bytes, to be changed in place.
+    #[cfg(any(reads_json, writes_json, feature = "crypto", feature = "secrets", test))]
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`; and `&mut self` means that nothing it dereferenced to is still borrowed.
+        unsafe { block::bytes_of_mut(self.packed) }
+    }
+
+    /// Takes the first `n` bytes off the lease; all if it has fewer.
+    #[cfg(any(feature = "spark", test))]
+    #[inline(always)] // size: inline-step
+    pub(crate) fn skip(self, n: u32) -> ArenaBytes {
+        let packed = self.into_packed();
+        let n = n.min(len_of(packed));
+        // More to the address and less to the length, at once: the end stays where it is.
+        let packed = packed.get() + ((u64::from(n) << 32) - u64::from(n));
+        ArenaBytes::new(Packed::new(packed).unwrap_or(EMPTY))
+    }
+
+    /// Keeps the first `n` bytes, if there are more.
+    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
+        let packed = self.into_packed();
+        let (offset, len) = (offset_of(packed), len_of(packed));
+        let rest = len - n.min(len);
+        // What the topmost lease gives up is free at once, so that dropping it rolls back.
+        if is_behind(LEASED.get(), offset, len) {
+            LEASED.set(block::block_end(offset, len - rest));
+        }
+        invariants::check();
+        let packed = packed.get() - u64::from(rest);
+        ArenaBytes::new(Packed::new(packed).unwrap_or(EMPTY))
+    }
+}
+
+/// A lease on nothing.
+impl Default for ArenaBytes {
+    fn default() -> ArenaBytes {
+        count_lease();
+        ArenaBytes::new(EMPTY)
+    }
+}
+
+impl Deref for ArenaBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the block is empty or lies below `LEASED` (I3), because `claim` takes only what lies
+        // behind it, and `release` never moves it below a living lease (I5). So nothing writes there while
+        // the lease lives: no other lease, no text and no writer (I3, I4, I7), nor the host, which is given
+        // only what lies behind `LEASED`; and the crate's own changes in place go through `&mut self`.
+        // The lease does not leave its thread.
+        unsafe { block::bytes_of(self.packed) }
+    }
+}
+
+impl Drop for ArenaBytes {
+    fn drop(&mut self) {
+        release(self.packed);
+    }
+}
+
+impl fmt::Debug for ArenaBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+like_bytes!(ArenaBytes);
+
+/// Counts one living lease more.
+#[inline(always)] // size: inline-step
+pub(super) fn count_lease() {
+    LIVE.set(LIVE.get() + 1);
+}
+
+/// Counts one living lease off. Without the last, everything is free again; if others live,
+/// `roll_back` may make free what was behind them.
+#[inline(always)] // size: inline-step
+pub(super) fn uncount_lease(roll_back: impl FnOnce()) {
+    let live = LIVE.get() - 1;
+    LIVE.set(live);
+    if live == 0 {
+        LEASED.set(0);
+    } else {
+        roll_back();
+    }
+    invariants::check();
+}
+
+/// Gives a lease's block back.
+#[inline] // size: inline-shared
+pub(super) fn release(packed: Packed) {
+    let (offset, len) = (offset_of(packed), len_of(packed));
+    uncount_lease(|| {
+        if is_behind(LEASED.get(), offset, len) {
+            // Back to the multiple of 8 at which the block began: a lease may begin inside of it. (An
+            // empty one may have no block; then it lies at such a multiple, and nothing changes.)
+            LEASED.set(offset & !7);
+        }
+    });
+}

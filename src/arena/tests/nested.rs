@@ -1,0 +1,104 @@
+//! Arguments, and hosts that call the flare during a call.
+
+use crate::arena::tests::*;
+
+#[test]
+fn arguments_are_given_back_after_the_call() {
+    let result = send::call(("a", 1_u8), |built| {
+        // SAFETY: the test host reads it before it allocates.
+        let argument = unsafe { &*Bytes::raw(built) };
+        assert_eq!(argument, b"a1");
+        host_returns(b"result")
+    });
+    assert_eq!(result.unwrap(), b"result");
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_result_does_not_reach_into_the_arguments() {
+    let argument = vec![1; ARENA_BYTES - 16];
+    let result = send::call(&*argument, |_| {
+        assert_eq!(guest_alloc(17), 0);
+        assert!(guest_alloc(16) != 0);
+        0
+    });
+    assert!(result.is_none());
+    reset_arena();
+    assert!(arena_is_free());
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_not_sent() {
+    let _full = leave_free(8);
+    let result = send::call("123456789", |_| unreachable!());
+    assert!(result.is_none() && arena_refused());
+    assert_eq!(
+        send::send("123456789", |_| unreachable!()),
+        Err::<(), _>(ArenaFull)
+    );
+}
+
+#[test]
+fn a_host_that_calls_the_flare_during_a_call_takes_nothing_away() {
+    let outer = leased(b"outer");
+    let outer_text = text::build("outer text").unwrap();
+    let result = send::call("argument", |_| {
+        // A whole invocation.
+        reset_arena();
+        let inner = leased(b"inner");
+        let text = text::build("inner text").unwrap();
+        assert_eq!((&*inner, &*text), (&b"inner"[..], &b"inner text"[..]));
+        drop((inner, text));
+        host_returns(b"result")
+    });
+    let result = result.unwrap();
+    assert_eq!(
+        (&*outer, &*outer_text, &*result),
+        (&b"outer"[..], &b"outer text"[..], &b"result"[..])
+    );
+    drop((outer, outer_text, result));
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_text_that_is_stashed_during_a_call_outlives_it() {
+    let mut stashed = None;
+    let result = send::call("argument", |_| {
+        stashed = Some(text::build("stashed").unwrap());
+        0
+    });
+    assert!(result.is_none());
+    let all = leased(&vec![1; room()]);
+    assert_eq!(stashed.as_ref().unwrap(), b"stashed");
+    let next = text::build("next");
+    assert!(next.is_err() || next.is_ok_and(|next| next == "next"));
+    assert_eq!(stashed.as_ref().unwrap(), b"stashed");
+    drop((all, stashed));
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_text_that_is_dropped_during_a_call_is_given_back() {
+    let text = text::build("text").unwrap();
+    let _ = send::call("argument", |_| {
+        drop(text);
+        0
+    });
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_lease_that_is_stashed_during_a_call_outlives_it() {
+    let mut stashed = None;
+    let result = send::call("argument", |_| {
+        let block = host_returns(b"result");
+        reset_arena();
+        stashed = Some(leased(b"stashed"));
+        block
+    });
+    assert!(result.is_none(), "the block is given up by then");
+    drop(leased(&[1; 1000]));
+    assert_eq!(stashed.as_ref().unwrap(), b"stashed");
+    drop(stashed);
+    assert!(arena_is_free());
+}

@@ -1,0 +1,62 @@
+//! The traits that everything has which derefs into the arena.
+
+/// For a type that derefs to `[u8]`.
+macro_rules! like_bytes {
+    ($type:ident) => {
+        impl AsRef<[u8]> for $type {
+            fn as_ref(&self) -> &[u8] {
+                self
+            }
+        }
+
+        impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for $type {
+            fn eq(&self, other: &T) -> bool {
+                **self == *other.as_ref()
+            }
+        }
+
+        impl Eq for $type {}
+    };
+}
+pub(crate) use like_bytes;
+
+/// For a type that derefs to `str`; `raw` is the method that gives its bytes as they are.
+macro_rules! like_str {
+    ($type:ident, $raw:ident) => {
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                self
+            }
+        }
+
+        impl AsRef<[u8]> for $type {
+            fn as_ref(&self) -> &[u8] {
+                self.as_bytes()
+            }
+        }
+
+        impl core::fmt::Display for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(&**self, f)
+            }
+        }
+
+        impl core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(&**self, f)
+            }
+        }
+
+        /// Compares the bytes as they are: links no UTF-8 check.
+        impl<T: AsRef<str> + ?Sized> PartialEq<T> for $type {
+            fn eq(&self, other: &T) -> bool {
+                // First the other: it may be this very lease, and its deref may repair the bytes.
+                let other = other.as_ref().as_bytes();
+                *self.$raw() == *other
+            }
+        }
+
+        impl Eq for $type {}
+    };
+}
+pub(crate) use like_str;

@@ -1,0 +1,48 @@
+//! Numbers read out of text: decimal and hexadecimal.
+
+/// A decimal number without a sign: digits and nothing else. `None` if it is too large as well.
+#[cfg(any(decimal, reads_json, writes_json, test))]
+pub(crate) fn parse_u64(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number: u64 = 0;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        // Not `checked_mul`, which takes a 128-bit product.
+        if number > u64::MAX / 10 {
+            return None;
+        }
+        number = (number * 10).checked_add(digit.into())?;
+    }
+    Some(number)
+}
+
+/// The value of a hexadecimal digit in either case.
+#[cfg(any(reads_json, writes_json, feature = "crypto"))]
+pub(crate) fn hex_value(digit: u32) -> Option<u32> {
+    // size: byte-in-32-bits
+    let decimal = digit.wrapping_sub(0x30);
+    if decimal < 10 {
+        return Some(decimal);
+    }
+    let letter = (digit | 0x20).wrapping_sub(0x61);
+    if letter < 6 { Some(letter + 10) } else { None }
+}
+
+/// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or
+/// `None` if it is not hexadecimal.
+#[cfg(feature = "crypto")]
+pub(crate) fn decode_hex(text: &mut [u8]) -> Option<usize> {
+    let text = core::cell::Cell::from_mut(text).as_slice_of_cells();
+    let mut decoded = text.iter();
+    for pair in text.chunks(2) {
+        let [high, low] = pair else { return None };
+        let byte = hex_value(high.get().into())? << 4 | hex_value(low.get().into())?;
+        decoded.next()?.set(byte as u8);
+    }
+    Some(text.len() / 2)
+}

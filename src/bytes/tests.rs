@@ -1,0 +1,75 @@
+//! UTF-8 and numbers, against what the standard library says.
+
+use proptest::prelude::*;
+
+#[cfg(feature = "crypto")]
+use crate::bytes::number::decode_hex;
+use crate::bytes::number::parse_u64;
+use crate::bytes::utf8::{from_utf8, valid_up_to};
+
+#[test]
+fn every_character_is_utf8_and_every_other_sequence_is_not() {
+    for char in (0..=0x10_ffff).step_by(if cfg!(miri) { 997 } else { 1 }) {
+        let Some(char) = char::from_u32(char) else {
+            continue;
+        };
+        let mut bytes = [0; 4];
+        let bytes = char.encode_utf8(&mut bytes).as_bytes();
+        assert_eq!(valid_up_to(bytes, 0), bytes.len());
+    }
+    for bytes in [
+        &b"\x80"[..],
+        b"\xbf",
+        b"\xc0\x80",
+        b"\xc1\xbf",
+        b"\xc2",
+        b"\xe0\x9f\xbf",
+        b"\xe0\xa0",
+        b"\xed\xa0\x80",
+        b"\xed\xbf\xbf",
+        b"\xf0\x8f\xbf\xbf",
+        b"\xf4\x90\x80\x80",
+        b"\xf5\x80\x80\x80",
+        b"\xf8\x88\x80\x80\x80",
+        b"\xfe",
+        b"\xff",
+        b"\xc3\xc3",
+        b"\xe2\x82\xc0",
+    ] {
+        assert!(
+            from_utf8(bytes).is_none() && core::str::from_utf8(bytes).is_err(),
+            "{bytes:?}"
+        );
+    }
+    assert_eq!(from_utf8(b""), Some(""));
+}
+
+#[test]
+#[cfg(feature = "crypto")]
+fn hexadecimal_is_decoded_to_the_front() {
+    for (text, decoded) in [
+        (&b""[..], Some(&b""[..])),
+        (b"00ff", Some(b"\x00\xff")),
+        (b"aBCd", Some(b"\xab\xcd")),
+        (b"0", None),
+        (b"000", None),
+        (b"0g", None),
+        (b"g0", None),
+        (b"\xff\xff", None),
+    ] {
+        let mut bytes = text.to_vec();
+        let len = decode_hex(&mut bytes);
+        assert_eq!(len.map(|len| &bytes[..len]), decoded, "{text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::arena::tests::cases(1000))]
+
+    #[test]
+    fn digits_are_read_as_rust_does(digits in "[0-9]{0,22}|[0-9+ -]{1,4}") {
+        // Rust takes a sign.
+        let expected = digits.parse().ok().filter(|_: &u64| !digits.starts_with('+'));
+        prop_assert_eq!(parse_u64(digits.as_bytes()), expected);
+    }
+}

@@ -1,0 +1,150 @@
+//! JSON without a heap: writing it as [pieces](crate::text), reading it where it lies.
+//!
+//! Four host calls take JSON arguments and three answer in JSON; this is what the SDK uses for them,
+//! and what a flare can use for small JSON of its own.
+//!
+//! # Writing
+//!
+//! [`Str`], [`Object`] and [`Array`] are pieces that escape completely: quotes, backslashes and every
+//! control character. The rest is plain text:
+//!
+//! ```
+//! use flaron_sdk::{json, text};
+//!
+//! let name = "Zoë \"Z\"";
+//! let text = text::build(("{\"name\":", json::Str(name), ",\"hits\":", 3_u32, "}"))?;
+//! assert_eq!(text.as_str(), Some(r#"{"name":"Zoë \"Z\"","hits":3}"#));
+//! # Ok::<(), flaron_sdk::ArenaFull>(())
+//! ```
+//!
+//! What is known at compile time is written at compile time, by [`json!`](crate::json!), and links
+//! no writer:
+//!
+//! ```
+//! const ARGUMENTS: &str = flaron_sdk::json!({ "format": "rfc3339", "depth": 2 });
+//! assert_eq!(ARGUMENTS, r#"{"format":"rfc3339","depth":2}"#);
+//! ```
+//!
+//! # Reading
+//!
+//! [`parse`] checks a whole text strictly by RFC 8259 and decodes it where it lies; [`Document`]
+//! does the same in a lease. What they give is a view: nothing is allocated or copied.
+//!
+//! ```
+//! use flaron_sdk::json;
+//!
+//! let mut text = *br#"{"id": 7, "items": ["caf\u00e9", "tea"]}"#;
+//! let order = json::parse(&mut text)?;
+//! assert_eq!(order.get("id").and_then(|id| id.as_i64()), Some(7));
+//! for item in order.get("items").into_iter().flat_map(|items| items.elements()) {
+//!     assert!(item == "café" || item == "tea");
+//! }
+//! # Ok::<(), json::JsonError>(())
+//! ```
+//!
+//! Strings are read byte by byte, which takes the fewest bytes of code. For a flare that reads long
+//! texts the feature `fast-json` adds a loop that takes a word at a time where nothing is escaped.
+//!
+//! # Limits
+//!
+//! Values nest at most [`MAX_DEPTH`] deep. A lone surrogate (`\ud800` without its other half) is no
+//! character and refused. Of equal member names the first counts.
+
+// Without the feature `json` none of this is public, and a flare has what its host modules use of it.
+#![cfg_attr(
+    not(feature = "json"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "public with the feature `json`, and one list of names for both cases"
+    )
+)]
+
+use core::fmt;
+
+use crate::arena::ArenaBytes;
+
+mod flatten;
+mod grammar;
+#[cfg(feature = "json")]
+mod literal;
+#[cfg(feature = "beam")]
+mod lookup;
+mod value;
+mod writer;
+
+pub use flatten::MAX_DEPTH;
+#[doc(hidden)]
+#[cfg(feature = "json")]
+pub use literal::{Part, literal, literal_len};
+pub use value::{Elements, Members, Value};
+pub use writer::{Array, Object, Str};
+
+pub(crate) use flatten::{flatten, flatten_lease};
+#[cfg(feature = "beam")]
+pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
+#[cfg(lists_keys)]
+pub(crate) use value::string;
+
+/// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonError;
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not JSON, or nested deeper than 31 levels")
+    }
+}
+
+impl core::error::Error for JsonError {}
+
+/// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
+/// lies and gives a view on it. Takes time in proportion to the length of the text.
+///
+/// The text is not JSON any more afterwards, whether it was before or not.
+///
+/// # Errors
+///
+/// [`JsonError`] when it is anything else, or nests deeper than [`MAX_DEPTH`].
+pub fn parse(text: &mut [u8]) -> Result<Value<'_>, JsonError> {
+    let len = flatten(text).ok_or(JsonError)?;
+    Ok(Value(text.get(..len).unwrap_or_default()))
+}
+
+/// JSON that the host wrote into the arena, decoded in its lease.
+///
+/// ```
+/// # #[cfg(feature = "request")] {
+/// use flaron_sdk::{json::Document, request};
+///
+/// if let Ok(order) = Document::parse(request::body()) {
+///     let id = order.root().get("id").and_then(|id| id.as_i64());
+/// }
+/// # }
+/// ```
+pub struct Document(ArenaBytes);
+
+impl Document {
+    /// Checks and decodes what is leased, as [`parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`JsonError`] when it is not JSON, or nests deeper than [`MAX_DEPTH`].
+    pub fn parse(lease: ArenaBytes) -> Result<Document, JsonError> {
+        flatten_lease(lease).map(Document).ok_or(JsonError)
+    }
+
+    /// The value that the document is. It borrows from the document.
+    pub fn root(&self) -> Value<'_> {
+        Value(&self.0)
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.root(), f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

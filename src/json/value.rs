@@ -1,0 +1,199 @@
+//! Views on flattened JSON. What is looked at has been checked, so nothing is checked again.
+
+use core::fmt;
+
+use crate::bytes::number;
+#[cfg(any(feature = "beam", lists_keys))]
+use crate::bytes::packed::PackedSlice;
+use crate::bytes::utf8;
+use crate::json::flatten::{END, FIRST_MARK};
+
+/// A JSON value that has been checked and decoded; it borrows from where that lies.
+///
+/// What it is, its first byte tells; asking for something else gives `None`, or an empty iterator.
+/// Looking for a member or an element takes time in proportion to the length of what is before it.
+#[derive(Clone, Copy, Default)]
+pub struct Value<'a>(
+    /// Flattened JSON: the value and nothing else.
+    pub(crate) &'a [u8],
+);
+
+impl<'a> Value<'a> {
+    /// The byte that tells what it is; 0 if there is nothing.
+    pub(crate) fn first(&self) -> u8 {
+        self.0.first().copied().unwrap_or_default()
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        self.first() == b'n'
+    }
+
+    /// `true` or `false`.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.first() {
+            b't' => Some(true),
+            b'f' => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A whole number in the range of `i64`, written without fraction and exponent.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.0 {
+            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(number::parse_u64(digits)?),
+            digits => number::parse_u64(digits)?.try_into().ok(),
+        }
+    }
+
+    /// A whole number in the range of `u64`, written without sign, fraction and exponent.
+    pub fn as_u64(&self) -> Option<u64> {
+        number::parse_u64(self.0)
+    }
+
+    /// A number, as it is written.
+    pub fn as_number(&self) -> Option<&'a str> {
+        match self.first() {
+            b'-' | b'0'..=b'9' => utf8::from_utf8(self.0),
+            _ => None,
+        }
+    }
+
+    /// A string, un-escaped. `None` too if it is not UTF-8.
+    pub fn as_str(&self) -> Option<&'a str> {
+        utf8::from_utf8(self.as_bytes()?)
+    }
+
+    /// A string, un-escaped, as bytes: links no UTF-8 check.
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            [FIRST_MARK..=END, text @ .., END] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The member of an object with this name; of several the first.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        self.members()
+            .find(|(found, _)| *found == name.as_bytes())
+            .map(|(_, value)| value)
+    }
+
+    /// The members of an object, name (as bytes) and value; nothing if it is no object.
+    pub fn members(&self) -> Members<'a> {
+        Members(self.inside(b'{'))
+    }
+
+    /// The elements of an array; nothing if it is no array.
+    pub fn elements(&self) -> Elements<'a> {
+        Elements(self.inside(b'['))
+    }
+
+    /// What is behind the opening bracket, if it is this one.
+    fn inside(&self, opening: u8) -> &'a [u8] {
+        match self.0 {
+            [first, inside @ ..] if *first == opening => inside,
+            _ => b"",
+        }
+    }
+}
+
+/// Takes the value at the beginning of the inside of an array or an object; what is left begins
+/// behind the comma that follows it.
+pub(crate) fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
+    let mut rest = *inside;
+    let mut open = 0;
+    let mut in_string = false;
+    while let Some((byte, behind)) = rest.split_first() {
+        match *byte {
+            END => in_string = false,
+            FIRST_MARK.. => in_string = true,
+            _ if in_string => {}
+            b'{' | b'[' => open += 1,
+            b'}' | b']' | b',' if open == 0 => break,
+            b'}' | b']' => open -= 1,
+            _ => {}
+        }
+        rest = behind;
+    }
+    let value = inside.get(..inside.len() - rest.len())?;
+    // Behind a closing bracket there is no more.
+    *inside = rest.strip_prefix(b",").unwrap_or_default();
+    if value.is_empty() {
+        None
+    } else {
+        Some(Value(value))
+    }
+}
+
+/// The string at the beginning of flattened JSON, if there is one.
+#[cfg(any(feature = "beam", lists_keys))]
+#[inline] // size: json-string
+pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
+    let [FIRST_MARK..=END, text @ ..] = json.get() else {
+        return None;
+    };
+    let len = text.iter().position(|byte| *byte == END)?;
+    Some(PackedSlice::new(text.get(..len)?))
+}
+
+/// A string with the same text.
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == Some(other.as_bytes())
+    }
+}
+
+/// A string with the same text.
+impl PartialEq<&str> for Value<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first() {
+            b'{' => {
+                let mut map = f.debug_map();
+                for (name, value) in self.members() {
+                    map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
+                }
+                map.finish()
+            }
+            b'[' => f.debug_list().entries(self.elements()).finish(),
+            FIRST_MARK.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
+            b't' => f.write_str("true"),
+            b'f' => f.write_str("false"),
+            b'n' => f.write_str("null"),
+            _ => f.write_str(self.as_number().unwrap_or_default()),
+        }
+    }
+}
+
+/// The elements of an array: see [`Value::elements`].
+#[derive(Clone)]
+pub struct Elements<'a>(&'a [u8]);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        take(&mut self.0)
+    }
+}
+
+/// The members of an object, name and value: see [`Value::members`].
+#[derive(Clone)]
+pub struct Members<'a>(&'a [u8]);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
+        // The mark, the name, its end, the colon.
+        let name = self.0.get(1..)?.split(|byte| *byte == END).next()?;
+        self.0 = self.0.get(name.len() + 3..)?;
+        Some((name, take(&mut self.0)?))
+    }
+}

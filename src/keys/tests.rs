@@ -1,0 +1,87 @@
+use super::*;
+use crate::arena::tests::leased;
+use crate::testing::arena_is_free;
+use std::format;
+use std::vec::Vec;
+
+fn keys(json: &str) -> Keys {
+    Keys::new(leased(json.as_bytes()))
+}
+
+#[test]
+fn keys_are_read_out_of_json() {
+    for (json, expected) in [
+        ("[]", &[][..]),
+        (" [ ] ", &[]),
+        (r#"["a"]"#, &["a"]),
+        ("\t[ \"a\" ,\r\n\"b\" ] ", &["a", "b"]),
+        (r#"["","\"\\\/\b\f\n\r\t"]"#, &["", "\"\\/\x08\x0c\n\r\t"]),
+        (
+            r#"["\u00e9\ud83d\ude00","é"]"#,
+            &["\u{e9}\u{1f600}", "\u{e9}"],
+        ),
+        // What is not JSON has no keys.
+        ("", &[]),
+        (r#"["a" "b"]"#, &[]),
+        (r#"["a",,"b"]"#, &[]),
+        (r#"["a",]"#, &[]),
+        (r#"["a","b"#, &[]),
+        (r#"["a"],"#, &[]),
+        (r#"["a","\x"]"#, &[]),
+        ("[\"a\",\"\n\"]", &[]),
+        ("[", &[]),
+        // At anything but a string they end.
+        ("null", &[]),
+        (r#""a""#, &[]),
+        (r#"{"a":"b"}"#, &[]),
+        (r#"[["a"],"b"]"#, &[]),
+        (r#"["a",1,"b"]"#, &["a"]),
+        (r#"["a",["b"]]"#, &["a"]),
+        (r#"["a",{"b":"c"},"d"]"#, &["a"]),
+    ] {
+        let mut keys = keys(json);
+        let found: Vec<Key> = keys.by_ref().collect();
+        assert_eq!(found, expected, "{json}");
+        assert!(keys.next().is_none(), "once it has ended it stays so");
+        drop((found, keys));
+        assert!(arena_is_free(), "{json}");
+    }
+}
+
+#[test]
+fn keys_that_are_not_utf8_end_the_list() {
+    let mut keys = Keys::new(leased(b"[\"a\",\"\xff\",\"b\"]"));
+    assert!(keys.next().is_none() && keys.next().is_none());
+    let mut keys = Keys::new(leased(b"[\"a\",\"\xc3\",\"b\"]"));
+    assert_eq!(keys.next().unwrap(), "a");
+    assert!(keys.next().is_none() && keys.next().is_none());
+}
+
+#[test]
+fn a_key_outlives_the_list_and_the_list_its_keys() {
+    let mut list = keys(r#"["one","two","three"]"#);
+    let one = list.next().unwrap();
+    drop(list.next());
+    let three = list.next().unwrap();
+    drop(list);
+    drop(leased(&[1; 1000]));
+    let other = leased(&[2; 64]);
+    assert_eq!((&*one, &*three), ("one", "three"));
+    drop(one);
+    assert_eq!(three, "three");
+    drop(three);
+    assert_eq!(other, [2; 64]);
+    drop(other);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn a_key_shows_its_text() {
+    let key = keys(r#"["a\n"]"#).next().unwrap();
+    assert_eq!(format!("{key} {key:?}"), "a\n \"a\\n\"");
+    assert_eq!(
+        (AsRef::<str>::as_ref(&key), AsRef::<[u8]>::as_ref(&key)),
+        ("a\n", &b"a\n"[..])
+    );
+    assert!(key == "a\n" && key != "a");
+}

@@ -1,0 +1,73 @@
+//! Building text without `core::fmt` and without a heap, and the UTF-8 check.
+//!
+//! Text is given as *pieces*: strings, bytes, numbers, leases on what the host sent, and tuples of
+//! pieces. They are copied once, straight to where they are needed:
+//!
+//! ```
+//! use flaron_sdk::text::{self, Hex};
+//!
+//! let text = text::build(("order ", 42_u32, " is 0x", Hex(0x2a), "\n"))?;
+//! assert_eq!(&text[..], b"order 42 is 0x2a\n");
+//! # Ok::<(), flaron_sdk::ArenaFull>(())
+//! ```
+//!
+//! [`build`] puts the text into the arena's scratch; [`TextBuf`] into a buffer of the caller's, and
+//! piece by piece. Functions that end in `_pieces` ([`response::set_body_pieces`] and others) build
+//! what they send and give the space back at once. A lease by itself is not copied: it goes to the host
+//! from where it lies, and is given back.
+//!
+//! Text that does not fit is an error, never a cut-off string.
+//!
+//! # Pieces that ask the host
+//!
+//! Functions that end in `_piece`, such as [`request::url_piece`], make a piece of what their
+//! namesakes return. The host is asked when the text is built, each piece in its turn, and writes
+//! its answer where the text has got to:
+//!
+//! ```
+//! # #[cfg(all(feature = "request", feature = "response"))] {
+//! use flaron_sdk::{request, response};
+//!
+//! # #[cfg(feature = "testing")] {
+//! # let _host = flaron_sdk::testing::Host::new();
+//! response::set_body_pieces((request::method_piece(), " ", request::url_piece()))?;
+//! # }
+//! # }
+//! # Ok::<(), flaron_sdk::ArenaFull>(())
+//! ```
+//!
+//! So there is no lease to keep account of, and no room to find for a copy: that is smaller than with
+//! `request::method()` and `request::url()` (`size-report/PRICES.md` has both).
+//!
+//! A piece that the host does not answer is an error like one that does not fit: the text is not
+//! built. [`arena_refused`] tells the two apart.
+//!
+//! [`response::set_body_pieces`]: crate::response::set_body_pieces
+//! [`request::url_piece`]: crate::request::url_piece
+//! [`arena_refused`]: crate::arena_refused
+
+#[cfg(any(asks, test))]
+pub(crate) mod ask;
+mod buffer;
+mod number;
+pub(crate) mod piece;
+pub(crate) mod send;
+#[cfg(test)]
+mod tests;
+
+use crate::arena::ArenaFull;
+
+pub use crate::arena::Text;
+pub use crate::bytes::utf8::from_utf8;
+pub use buffer::{TextBuf, TextFull};
+pub use number::Hex;
+pub use piece::Pieces;
+
+/// Builds text in the arena's scratch.
+///
+/// # Errors
+///
+/// [`ArenaFull`] when the free part of the arena is smaller than the text.
+pub fn build(pieces: impl Pieces) -> Result<Text, ArenaFull> {
+    send::keep(pieces)
+}

@@ -1,0 +1,55 @@
+//! Texts on their way: kept by the flare, or sent in a host call.
+
+#[cfg(any(feature = "crypto", feature = "time", test))]
+use crate::arena::ArenaBytes;
+#[cfg(any(sends, calls, test))]
+use crate::arena::Payload;
+#[cfg(any(calls, test))]
+use crate::arena::alloc::refuse_argument;
+#[cfg(any(feature = "crypto", feature = "time", test))]
+use crate::arena::claim::claim;
+use crate::arena::{ArenaFull, Text};
+#[cfg(any(sends, calls, test))]
+use crate::text::piece::Pieces;
+use crate::text::piece::{Piece, SEALED};
+
+/// Builds `pieces` and keeps them.
+pub(super) fn keep<P: Piece>(pieces: P) -> Result<Text, ArenaFull> {
+    match P::backward(SEALED) {
+        Some(proof) => Text::write_backward(|text| pieces.prepend_to(text, proof)),
+        None => Text::write_forward(|text| pieces.append_to(text)),
+    }
+}
+
+#[cfg(any(sends, test))]
+/// Builds `pieces` and hands them to `send`, which makes a host call that returns no data.
+/// What was built is gone afterwards.
+#[inline(always)] // size: inline-step
+pub(crate) fn send<R>(
+    pieces: impl Pieces,
+    send: impl FnOnce(Payload) -> R,
+) -> Result<R, ArenaFull> {
+    pieces.payload(SEALED).map(send).ok_or(ArenaFull)
+}
+
+/// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
+/// What was built is gone afterwards.
+///
+/// For the length of the call it is a text that is kept, so that the host can allocate only up
+/// to it; even a host that calls the flare meanwhile cannot get it freed.
+#[cfg(any(feature = "crypto", feature = "time", test))]
+pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Option<ArenaBytes> {
+    claim(returned(pieces, call))
+}
+
+/// The same, but gives what the call returned.
+#[cfg(any(calls, test))]
+pub(crate) fn returned(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> i64 {
+    match keep(pieces) {
+        Ok(text) => call(text.payload()),
+        Err(ArenaFull) => {
+            refuse_argument();
+            0
+        }
+    }
+}
