@@ -15,17 +15,22 @@ const GROUPS: &[(&str, &[&str])] = &[
     // Has pieces of text that ask the host.
     (
         "asks",
-        &["request", "crypto", "encoding", "id", "time", "ws"],
+        &[
+            "request", "beam", "spark", "plasma", "crypto", "encoding", "id", "time", "ws",
+        ],
     ),
     // Sends text of pieces in a host call that returns no data.
     ("sends", &["response", "logging", "spark", "plasma", "ws"]),
     // Sends text of pieces in a host call that returns data.
-    ("calls", &["beam", "crypto", "time"]),
+    ("calls", &["beam", "spark", "plasma", "crypto", "time"]),
     // Reads numbers in decimal.
     ("decimal", &["spark", "time", "json"]),
     // Writes JSON; reads JSON (as the in-memory host does).
     ("writes_json", &["beam", "spark", "crypto", "time", "json"]),
-    ("reads_json", &["beam", "spark", "plasma", "json", "testing"]),
+    (
+        "reads_json",
+        &["beam", "spark", "plasma", "json", "testing"],
+    ),
     // Lists the keys of a store.
     ("lists_keys", &["spark", "plasma"]),
 ];

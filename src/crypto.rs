@@ -8,15 +8,17 @@
 //! [`json!`](crate::json!) (feature `json`) they are written by the compiler, and the flare links
 //! no JSON writer.
 
-use core::fmt;
-
 use crate::arena::claim::claim;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr};
+use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::number::decode_hex;
 use crate::error::no_result;
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
 use crate::{abi, json};
+
+mod verify;
+
+pub use verify::{Claims, VerifyError, equal, verify_hmac, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -200,17 +202,12 @@ impl CryptoError {
     }
 }
 
-impl fmt::Display for CryptoError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CryptoError::NoResult => f.write_str("crypto: the host gave no result"),
-            CryptoError::BadBase64 => f.write_str("crypto: the ciphertext is not Base64"),
-            CryptoError::ArenaFull => fmt::Display::fmt(&ArenaFull, f),
-        }
+crate::error::messages! {
+    CryptoError {
+        NoResult: "crypto: the host gave no result",
+        BadBase64: "crypto: the ciphertext is not Base64",
     }
 }
-
-impl core::error::Error for CryptoError {}
 
 /// Why there are no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,17 +221,12 @@ pub enum RandomBytesError {
     ArenaFull,
 }
 
-impl fmt::Display for RandomBytesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RandomBytesError::NoData => f.write_str("random bytes: the host gave none"),
-            RandomBytesError::BadHex => f.write_str("random bytes: the host gave no hexadecimal"),
-            RandomBytesError::ArenaFull => fmt::Display::fmt(&ArenaFull, f),
-        }
+crate::error::messages! {
+    RandomBytesError {
+        NoData: "random bytes: the host gave none",
+        BadHex: "random bytes: the host gave no hexadecimal",
     }
 }
-
-impl core::error::Error for RandomBytesError {}
 
 #[cfg(test)]
 mod tests;

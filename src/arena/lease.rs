@@ -35,7 +35,7 @@ impl ArenaBytes {
     }
 
     /// The block, which nobody gives back any more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(super) fn into_packed(self) -> Packed {
         core::mem::ManuallyDrop::new(self).packed
@@ -48,7 +48,14 @@ impl ArenaBytes {
     }
 
     /// The bytes, to be changed in place.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", feature = "secrets", test))]
+    #[cfg(any(
+        reads_json,
+        writes_json,
+        feature = "request",
+        feature = "crypto",
+        feature = "secrets",
+        test
+    ))]
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: `claim` checked that the block lies in the arena, apart from all other leases.
         // `&mut self` means that nothing it dereferenced to is still borrowed. See `deref`.
@@ -56,7 +63,7 @@ impl ArenaBytes {
     }
 
     /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "spark", test))]
+    #[cfg(any(feature = "spark", feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
@@ -67,7 +74,7 @@ impl ArenaBytes {
     }
 
     /// Keeps the first `n` bytes, if there are more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
         let (offset, len) = (offset_of(packed), len_of(packed));

@@ -63,6 +63,7 @@
 use core::fmt;
 
 use crate::arena::ArenaBytes;
+use crate::error::Error;
 
 mod flatten;
 mod grammar;
@@ -78,7 +79,7 @@ pub use flatten::MAX_DEPTH;
 #[cfg(feature = "json")]
 pub use literal::{Part, literal, literal_len};
 pub use value::{Elements, Members, Value};
-pub use writer::{Array, Object, Str};
+pub use writer::{Array, Bytes, Object, Str};
 
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
@@ -97,6 +98,12 @@ impl fmt::Display for JsonError {
 }
 
 impl core::error::Error for JsonError {}
+
+impl From<JsonError> for Error {
+    fn from(_: JsonError) -> Error {
+        Error::new("not JSON, or nested deeper than 31 levels")
+    }
+}
 
 /// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
 /// lies and gives a view on it. Takes time in proportion to the length of the text.

@@ -7,6 +7,8 @@ use crate::bytes::number;
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::utf8;
 use crate::json::flatten::{END, FIRST_MARK};
+use crate::json::writer::escaped;
+use crate::text::piece::{Backward, Sink};
 
 /// A JSON value that has been checked and decoded; it borrows from where that lies.
 ///
@@ -40,10 +42,7 @@ impl<'a> Value<'a> {
 
     /// A whole number in the range of `i64`, written without fraction and exponent.
     pub fn as_i64(&self) -> Option<i64> {
-        match self.0 {
-            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(number::parse_u64(digits)?),
-            digits => number::parse_u64(digits)?.try_into().ok(),
-        }
+        number::parse_i64(self.0)
     }
 
     /// A whole number in the range of `u64`, written without sign, fraction and exponent.
@@ -135,6 +134,19 @@ pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
     };
     let len = text.iter().position(|byte| *byte == END)?;
     Some(PackedSlice::new(text.get(..len)?))
+}
+
+/// As a piece of text: the value as JSON.
+impl Backward for Value<'_> {
+    fn prepend_to<S: Sink>(self, mut sink: S) -> S {
+        for &byte in self.0.iter().rev() {
+            sink = match byte {
+                FIRST_MARK..=END => sink.byte(b'"'),
+                byte => escaped(byte, sink),
+            };
+        }
+        sink
+    }
 }
 
 /// A string with the same text.

@@ -13,6 +13,20 @@ impl Backward for Str<'_> {
     }
 }
 
+/// A piece: bytes as a JSON string, quoted and escaped.
+///
+/// They are text that has not been checked: what is not UTF-8 stays as it is, and then the whole is not
+/// JSON, which readers refuse. It links no UTF-8 check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Backward for Bytes<'_> {
+    #[inline(always)] // size: json-str
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        quoted(self.0, sink)
+    }
+}
+
 /// A piece: pairs of strings as a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a>(pub &'a [(&'a str, &'a str)]);
@@ -53,18 +67,25 @@ impl Backward for Array<'_> {
 fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
     let mut sink = sink.byte(b'"');
     for &byte in text.iter().rev() {
-        if byte < b' ' {
-            sink = sink.byte(hex_digit(byte & 15));
-            sink = sink.byte(b'0' + (byte >> 4));
-            sink = sink.bytes(b"\\u00");
-        } else {
-            sink = sink.byte(byte);
-            if byte == b'"' || byte == b'\\' {
-                sink = sink.byte(b'\\');
-            }
-        }
+        sink = escaped(byte, sink);
     }
     sink.byte(b'"')
+}
+
+/// Writes a byte of a string.
+#[inline(always)] // size: json-steps
+pub(crate) fn escaped<S: Sink>(byte: u8, sink: S) -> S {
+    if byte < b' ' {
+        let sink = sink.byte(hex_digit(byte & 15));
+        let sink = sink.byte(b'0' + (byte >> 4));
+        return sink.bytes(b"\\u00");
+    }
+    let sink = sink.byte(byte);
+    if byte == b'"' || byte == b'\\' {
+        sink.byte(b'\\')
+    } else {
+        sink
+    }
 }
 
 /// A digit of 4 bits, in lowercase.

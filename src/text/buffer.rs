@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::arena::ArenaFull;
 use crate::bytes::utf8;
+use crate::error::Error;
 use crate::text::piece::{self, Pieces, Sink};
 use crate::text::send;
 
@@ -18,6 +19,18 @@ impl fmt::Display for TextFull {
 }
 
 impl core::error::Error for TextFull {}
+
+impl From<TextFull> for Error {
+    fn from(_: TextFull) -> Error {
+        Error::new("the text does not fit into its buffer")
+    }
+}
+
+impl From<ArenaFull> for TextFull {
+    fn from(_: ArenaFull) -> TextFull {
+        TextFull
+    }
+}
 
 /// Text in a buffer of the caller's, from front to back.
 ///

@@ -46,7 +46,7 @@ pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Op
 #[cfg(any(calls, test))]
 pub(crate) fn returned(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> i64 {
     match keep(pieces) {
-        Ok(text) => call(text.payload()),
+        Ok(text) => call(text.as_payload()),
         Err(ArenaFull) => {
             refuse_argument();
             0

@@ -1,0 +1,55 @@
+//! A page with an ETag.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use flaron_sdk::{FlareAction, request, response};
+
+flaron_sdk::handle_request!(serve);
+flaron_sdk::panic_handler!();
+
+const PAGE: &str = include_str!("page.html");
+
+/// The FNV-1a hash of the page in hexadecimal, in quotes.
+const ETAG_BYTES: [u8; 18] = {
+    let page = PAGE.as_bytes();
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut i = 0;
+    while i < page.len() {
+        hash = (hash ^ page[i] as u64).wrapping_mul(0x0100_0000_01b3);
+        i += 1;
+    }
+    let mut etag = [b'"'; 18];
+    let mut i = 0;
+    while i < 16 {
+        etag[1 + i] = b"0123456789abcdef"[(hash >> (60 - 4 * i)) as usize & 15];
+        i += 1;
+    }
+    etag
+};
+const ETAG: &str = match core::str::from_utf8(&ETAG_BYTES) {
+    Ok(etag) => etag,
+    Err(_) => unreachable!(),
+};
+
+fn serve() -> FlareAction {
+    let method = request::method();
+    if method != "GET" && method != "HEAD" {
+        response::set_status(405);
+        response::set_header("allow", "GET, HEAD");
+        return FlareAction::Respond;
+    }
+    response::set_header("etag", ETAG);
+    response::set_header("cache-control", "public, max-age=300");
+    response::set_header("content-security-policy", "default-src 'self'; style-src 'unsafe-inline'");
+    response::set_header("strict-transport-security", "max-age=63072000; includeSubDomains");
+    response::set_header("x-content-type-options", "nosniff");
+    response::set_header("x-frame-options", "DENY");
+    response::set_header("referrer-policy", "no-referrer");
+    if request::matches_etag(ETAG) {
+        response::set_status(304);
+        return FlareAction::Respond;
+    }
+    response::set_header("content-type", "text/html; charset=utf-8");
+    response::set_body_str(PAGE);
+    FlareAction::Respond
+}

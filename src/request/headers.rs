@@ -1,0 +1,113 @@
+//! Headers that have an inner structure.
+
+use crate::abi;
+use crate::arena::claim::{claim, claim_part, claim_with};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::split::{eq_ignore_case, find, split, split_once, trim};
+
+/// The value of a cookie; of several with this name the first one's.
+///
+/// `None` if the request has no such cookie, or if its cookies do not fit into the arena. The value is
+/// what was sent, with quotes if it has them. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.requires_raw_auth(true).header("cookie", "theme=dark; lang=de");
+///
+/// let theme = request::cookie("theme");
+/// assert!(theme.is_some_and(|theme| theme == "dark"));
+/// # }
+/// ```
+pub fn cookie(name: &str) -> Option<ArenaStr> {
+    let cookie = claim_part(abi::req_header_get(&b"cookie"[..]), |cookies| {
+        split(cookies, b';').find_map(|pair| {
+            let (found, value) = split_once(trim(pair), b'=')?;
+            (found == name.as_bytes()).then_some(value)
+        })
+    });
+    cookie.map(ArenaBytes::into_text)
+}
+
+/// What `Authorization` has behind a scheme: `Authorization: Bearer TOKEN` has the token.
+///
+/// `scheme` is in any case. `None` if there is no such header, if it has another scheme, and if it does
+/// not fit into the arena. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.requires_raw_auth(true).header("authorization", "bearer abc.def");
+///
+/// let token = request::credentials("Bearer");
+/// assert!(token.is_some_and(|token| token == "abc.def"));
+/// # }
+/// ```
+pub fn credentials(scheme: &str) -> Option<ArenaStr> {
+    let credentials = claim_part(abi::req_header_get(&b"authorization"[..]), |header| {
+        let (found, credentials) = split_once(header, b' ')?;
+        eq_ignore_case(found, scheme.as_bytes()).then(|| trim(credentials))
+    });
+    credentials.map(ArenaBytes::into_text)
+}
+
+/// Name and password of `Authorization: Basic …`, decoded by the host: `name:password`.
+///
+/// `None` if the header is missing, of another scheme or malformed, and if it does not fit into the
+/// arena. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// Compare it with [`crypto::equal`](crate::crypto::equal), which takes as long for a wrong password as
+/// for one that is nearly right. The name ends at the first colon:
+/// [`text::split_once`](crate::text::split_once) finds it.
+pub fn basic_credentials() -> Option<ArenaBytes> {
+    let credentials = credentials("Basic")?;
+    claim(abi::encoding_base64_decode(credentials.raw()))
+}
+
+/// The first element of a header that is a list, such as the client's address in `X-Forwarded-For`.
+///
+/// `None` if the request has no such header, if the first element is empty, and if the header does not
+/// fit into the arena. Anybody can send such a header: trust it as far as the proxy that sets it.
+pub fn first_of(name: &str) -> Option<ArenaStr> {
+    let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
+        let first = trim(header.get(..find(header, b','))?);
+        (!first.is_empty()).then_some(first)
+    });
+    first.map(ArenaBytes::into_text)
+}
+
+/// Whether `If-None-Match` names this entity tag, so that the answer is a 304 without a body.
+///
+/// `tag` is as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison is
+/// the weak one that RFC 9110 has for this header: `W/` does not count, on either side. `*` names every
+/// tag. `false` if there is no such header, or if it does not fit into the arena.
+pub fn matches_etag(tag: &str) -> bool {
+    let tag = strong(tag.as_bytes());
+    let header = abi::req_header_get(&b"if-none-match"[..]);
+    claim_with(header, |header| names_tag(header, tag).then_some(())).is_some()
+}
+
+/// Whether a list of entity tags names this one, or is `*`. A comma may be inside of a tag.
+fn names_tag(mut list: &[u8], tag: &[u8]) -> bool {
+    if trim(list) == b"*" {
+        return true;
+    }
+    // Each tag begins with a quote and ends with the next; what is between two tags says nothing.
+    while let Some(quote) = list.get(find(list, b'"')..).filter(|rest| !rest.is_empty()) {
+        let Some((inside, behind)) = quote.get(1..).and_then(|rest| split_once(rest, b'"')) else {
+            return false;
+        };
+        if quote.get(..inside.len() + 2) == Some(tag) {
+            return true;
+        }
+        list = behind;
+    }
+    false
+}
+
+/// A tag without the `W/` of a weak one.
+fn strong(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}
