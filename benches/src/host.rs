@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flaron_edge::abi::{self, Import, Val};
+use flaron_edge::contract::{self, Import, Val};
 use wasmtime::error::Context as _;
 use wasmtime::{
     Caller, Config, Engine, Extern, InstanceAllocationStrategy, InstancePre, Linker, Memory,
@@ -105,7 +105,7 @@ impl Machine {
     fn new(config: &Config, counting: bool, upstream: Upstream) -> Result<Machine> {
         let engine = Engine::new(config)?;
         let mut linker = Linker::new(&engine);
-        for import in abi::IMPORTS {
+        for import in contract::IMPORTS {
             define(&mut linker, import, answer(import.name, upstream))?;
         }
         Ok(Machine {
@@ -262,7 +262,7 @@ fn envelope(body: &str) -> String {
 fn define(linker: &mut Linker<Host>, import: &Import, answer: Option<Arc<[u8]>>) -> Result<()> {
     use Val::{I32, I64};
     type Guest<'a> = Caller<'a, Host>;
-    let (module, name) = (abi::MODULE, import.name);
+    let (module, name) = (contract::MODULE, import.name);
     match (import.params, import.result) {
         ([], Some(I64)) => linker.func_wrap(module, name, move |mut guest: Guest<'_>| {
             give(&mut guest, &answer)

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flaron_build::Build;
 use serde::Deserialize;
 use wasmtime::error::Context as _;
 use wasmtime::{Result, bail, ensure, format_err};
@@ -299,76 +300,26 @@ fn program(variable: &str, name: &str, version: &str, install: &str) -> Result<P
 
 /// Builds the edge as its README says for load.
 fn build_edge() -> Result<PathBuf> {
-    let output = cargo(flares::root())
-        .args(["build", "--profile", "server", "--locked"])
-        .args(["--package", "flaron-edge"])
-        .arg("--message-format=json-render-diagnostics")
-        .output()
-        .context("cannot run cargo")?;
-    ensure!(
-        output.status.success(),
-        "the edge could not be built; cargo says why above"
-    );
-    executable(&output.stdout).context("cargo does not say where it put flaron-edge")
-}
-
-/// The line of cargo's JSON that tells of the edge's binary.
-fn executable(messages: &[u8]) -> Option<PathBuf> {
-    #[derive(Deserialize)]
-    struct Message {
-        executable: Option<PathBuf>,
-        target: Option<Target>,
-    }
-    #[derive(Deserialize)]
-    struct Target {
-        name: String,
-    }
-    messages
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
-        .filter(|message| {
-            message
-                .target
-                .as_ref()
-                .is_some_and(|t| t.name == "flaron-edge")
-        })
-        .find_map(|message| message.executable)
+    let artifacts = Build::isolated(flares::root())
+        .args(["--profile", "server", "--locked"])
+        .package("flaron-edge")
+        .run()?;
+    let edge = artifacts.executable("flaron-edge");
+    edge.context("cargo does not say where it put flaron-edge")
 }
 
 /// Builds the peer's flare, and installs its target if it is missing.
 fn build_component() -> Result<PathBuf> {
     let folder = flares::root().join("benches/peers/hello");
-    flaron_edge::build_flare::ensure_target(&folder, PEER_TARGET)?;
-    let target_dir = flares::target_dir()?.join("peers");
-    let status = cargo(&folder)
-        .args(["build", "--quiet", "--release", "--locked"])
-        .args(["--target", PEER_TARGET, "--target-dir"])
-        .arg(&target_dir)
-        .stdout(Stdio::null())
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(
-        status.success(),
-        "the peer's flare could not be built; cargo says why above"
-    );
-    Ok(target_dir.join(PEER_TARGET).join("release/peer_hello.wasm"))
-}
-
-/// Cargo, without what it told this program of its own package: there are build scripts that run
-/// again when that changes, and the edge would be built anew each time.
-fn cargo(folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit());
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    flaron_build::ensure_target(&folder, PEER_TARGET)?;
+    let artifacts = Build::isolated(&folder)
+        .release_for(PEER_TARGET)
+        .args(["--quiet", "--locked"])
+        .target_dir(&flares::target_dir()?.join("peers"))
+        .run()?;
+    let mut files = artifacts.wasm_files();
+    let wasm = files.find(|file| file.target == "peer_hello");
+    Ok(wasm.context("the peer's flare made no .wasm")?.path)
 }
 
 /// A server that runs; dropped, it is killed.

@@ -1,6 +1,6 @@
 //! What a flare may do and how much of it: `flare.toml`.
 //!
-//! The file lies beside the flare (in the crate's folder, or beside the `.wasm`). Without one,
+//! The file lies next to the flare (in the crate's folder, or next to the `.wasm`). Without one,
 //! every capability is off, as on the CDN, and every limit has its default.
 
 use std::collections::BTreeMap;
@@ -9,34 +9,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::capability::spark::MAX_SITE_BYTES;
+use crate::contract::Kind;
 use crate::error::{Error, Result};
+use crate::http::origin::Origin;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
-
-/// What a flare serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// HTTP requests: the flare exports `handle_request`.
-    Http,
-    /// WebSocket connections: the flare exports `ws_open`, `ws_message` and `ws_close`.
-    WebSocket,
-    /// Both of them.
-    Both,
-}
-
-impl Kind {
-    /// Whether plain HTTP requests go to the flare.
-    pub fn http(self) -> bool {
-        self != Kind::WebSocket
-    }
-
-    /// Whether WebSocket connections go to the flare.
-    pub fn websocket(self) -> bool {
-        self != Kind::Http
-    }
-}
 
 /// The settings of one flare, as `flare.toml` has them.
 ///
@@ -68,7 +47,7 @@ pub struct FlareConfig {
     /// The names of the secrets that the flare can read or use as keys. Default: none.
     pub allowed_secrets: Vec<String>,
     /// Where Transform and PassThrough send requests: `http://` or `https://`, a host, and
-    /// perhaps a path that goes before the request's. Default: none, and both actions fail.
+    /// optionally a path that is put before the request's. Default: none, and both actions fail.
     pub origin: Option<String>,
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
@@ -203,7 +182,7 @@ impl FlareConfig {
         FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
     }
 
-    /// Reads the `flare.toml` beside a flare (in the folder, or beside the file), or gives the
+    /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the
     /// defaults where there is none.
     ///
     /// # Errors
@@ -237,18 +216,18 @@ impl FlareConfig {
             return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
         }
         if let Some(site) = &self.site
-            && (site.is_empty() || site.len() > crate::spark::MAX_SITE_BYTES)
+            && (site.is_empty() || site.len() > MAX_SITE_BYTES)
         {
             return Err(Error::new(format!(
                 "site must have 1 to {} bytes",
-                crate::spark::MAX_SITE_BYTES
+                MAX_SITE_BYTES
             )));
         }
         for route in &self.routes {
             check_route(route)?;
         }
         if let Some(origin) = &self.origin {
-            crate::origin::Origin::parse(origin)?;
+            Origin::parse(origin)?;
         }
         Ok(())
     }
@@ -278,108 +257,4 @@ fn nearest_key(message: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_are_the_abis() {
-        let config = FlareConfig::parse("").unwrap();
-        assert_eq!(config, FlareConfig::default());
-        assert!(!config.requires_body && !config.requires_raw_auth);
-        assert!(!config.writes_spark_kv && !config.writes_plasma_kv);
-        assert!(config.allowed_secrets.is_empty());
-        let limits = config.limits;
-        assert_eq!(limits.max_fetch_requests, 16);
-        assert_eq!(limits.max_kv_value_bytes, 65536);
-        assert_eq!(limits.max_snowflakes, 100);
-        assert_eq!(limits.max_log_lines, 100);
-        assert_eq!(limits.max_log_line_bytes, 4096);
-        assert_eq!(limits.max_body_bytes, 10 * 1024 * 1024);
-    }
-
-    #[test]
-    fn everything_can_be_set() {
-        let config = FlareConfig::parse(
-            r#"
-            name = "n"
-            kind = "both"
-            requires_body = true
-            requires_raw_auth = true
-            writes_spark_kv = true
-            writes_plasma_kv = true
-            allowed_secrets = ["A", "B"]
-            origin = "http://localhost:3000"
-            routes = ["/a", "/b"]
-            site = "s"
-            [limits]
-            max_time_ms = 5
-            [beam]
-            allow_private = true
-            [beam.hosts]
-            "api.example.com" = "127.0.0.1:9000"
-            "#,
-        )
-        .unwrap();
-        assert_eq!(config.kind, Some(Kind::Both));
-        assert_eq!(config.allowed_secrets, ["A", "B"]);
-        assert_eq!(config.limits.max_time(), Duration::from_millis(5));
-        assert_eq!(config.beam.hosts["api.example.com"], "127.0.0.1:9000");
-    }
-
-    #[test]
-    fn unknown_keys_are_named_with_the_nearest_known_one() {
-        let message = FlareConfig::parse("require_body = true")
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains("unknown key `require_body`"), "{message}");
-        assert!(
-            message.contains("did you mean `requires_body`"),
-            "{message}"
-        );
-
-        let message = FlareConfig::parse("[limits]\nmax_fetches = 1")
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains("`max_fetches`"), "{message}");
-        assert!(
-            message.contains("did you mean `max_fetch_bytes`")
-                || message.contains("did you mean `max_fetch_requests`"),
-            "{message}"
-        );
-
-        let message = FlareConfig::parse("[beam]\nallow_privte = true")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("did you mean `allow_private`"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn far_off_keys_get_no_guess() {
-        let message = FlareConfig::parse("qqq = 1").unwrap_err().to_string();
-        assert!(message.contains("`qqq`"), "{message}");
-        assert!(!message.contains("did you mean"), "{message}");
-    }
-
-    #[test]
-    fn wrong_values_are_refused() {
-        for text in [
-            "requires_body = 1",
-            "kind = \"ftp\"",
-            "routes = [\"api\"]",
-            "routes = [\"/a?b\"]",
-            "origin = \"localhost\"",
-            "origin = \"ftp://localhost\"",
-            "site = \"\"",
-            "[limits]\nmax_time_ms = 0",
-            "[limits]\nmax_memory_mib = 0",
-            "[limits]\nmax_memory_mib = 5000",
-            "[limits]\nmax_time_ms = -1",
-            "not toml",
-        ] {
-            assert!(FlareConfig::parse(text).is_err(), "{text}");
-        }
-    }
-}
+mod tests;

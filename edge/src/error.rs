@@ -20,7 +20,7 @@ impl Error {
         }
     }
 
-    /// The same error, told from further out: `context: message`.
+    /// The same error, with the place it happened in: `context: message`.
     pub(crate) fn within(self, context: impl fmt::Display) -> Self {
         Error::new(format!("{context}: {}", self.message))
     }

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::Inner;
+use crate::config::FILE_NAME;
 use crate::error::{Error, Result};
-use crate::flare::{FlareSource, Slot};
+use crate::flare::slot::Slot;
+use crate::flare::source::{FlareSource, SECRETS_FILE_NAME};
+use crate::state::State;
+use crate::sync::lock;
 
 /// Editors and compilers write in several steps; a flare is loaded when nothing has changed for
 /// this long.
@@ -20,7 +23,7 @@ const QUIET: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Watch {
     /// Ends the thread by ending its channel.
-    _watcher: Arc<std::sync::Mutex<RecommendedWatcher>>,
+    _watcher: Arc<Mutex<RecommendedWatcher>>,
 }
 
 /// What came of a change.
@@ -34,8 +37,8 @@ pub struct Reload {
     pub outcome: Result<usize>,
 }
 
-/// Begins to watch; `told` hears of every reload.
-pub(crate) fn watch(inner: &Arc<Inner>, told: impl Fn(Reload) + Send + 'static) -> Result<Watch> {
+/// Begins to watch; `report` hears of every reload.
+pub(crate) fn watch(state: &Arc<State>, report: impl Fn(Reload) + Send + 'static) -> Result<Watch> {
     let failed = |error: notify::Error| Error::new(format!("cannot watch files: {error}"));
     let (send, changes) = channel();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -49,22 +52,22 @@ pub(crate) fn watch(inner: &Arc<Inner>, told: impl Fn(Reload) + Send + 'static) 
         }
     })
     .map_err(failed)?;
-    let watcher = Arc::new(std::sync::Mutex::new(watcher));
-    let slots = inner
+    let watcher = Arc::new(Mutex::new(watcher));
+    let slots = state
         .slots
         .iter()
         .map(|slot| Watched::new(slot, &watcher))
         .collect::<Result<Vec<_>>>()?;
-    let weak = Arc::downgrade(inner);
+    let weak = Arc::downgrade(state);
     let weak_watcher = Arc::downgrade(&watcher);
     std::thread::Builder::new()
         .name("flaron-watch".into())
-        .spawn(move || run(&weak, slots, &changes, &weak_watcher, &told))
+        .spawn(move || run(&weak, slots, &changes, &weak_watcher, &report))
         .map_err(|error| Error::new(format!("cannot start a thread: {error}")))?;
     Ok(Watch { _watcher: watcher })
 }
 
-type SharedWatcher = std::sync::Mutex<RecommendedWatcher>;
+type SharedWatcher = Mutex<RecommendedWatcher>;
 
 /// The files of one flare.
 struct Watched {
@@ -108,18 +111,16 @@ impl Watched {
                 self.files.insert(path.clone());
                 path.parent().unwrap_or(Path::new("."))
             };
-            self.files.insert(folder.join(crate::FILE_NAME));
-            self.files.insert(folder.join(crate::SECRETS_FILE_NAME));
-            // What cargo says the flare was built from: the crates beside it too.
+            self.files.insert(folder.join(FILE_NAME));
+            self.files.insert(folder.join(SECRETS_FILE_NAME));
+            // What cargo says the flare was built from, other crates of the workspace included.
             if let Some(wasm) = &self.slot.current().file {
                 let listed = std::fs::read_to_string(wasm.with_extension("d"));
                 self.files.extend(dependencies(&listed.unwrap_or_default()));
             }
         }
         self.files = self.files.iter().map(|file| real(file)).collect();
-        let mut watcher = watcher
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut watcher = lock(watcher);
         let folders: BTreeSet<PathBuf> = self
             .files
             .iter()
@@ -149,7 +150,7 @@ impl Watched {
     }
 }
 
-/// A path as the system's events tell it.
+/// A path as the system's events name it.
 fn real(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
@@ -194,11 +195,11 @@ fn dependencies(text: &str) -> Vec<PathBuf> {
 
 /// The watching thread.
 fn run(
-    inner: &Weak<Inner>,
+    state: &Weak<State>,
     mut slots: Vec<Watched>,
     changes: &Receiver<PathBuf>,
     watcher: &Weak<SharedWatcher>,
-    told: &dyn Fn(Reload),
+    report: &dyn Fn(Reload),
 ) {
     while let Ok(first) = changes.recv() {
         let mut changed = BTreeSet::from([first]);
@@ -215,13 +216,13 @@ fn run(
             if !changed.iter().any(|path| watched.is_made_of(path)) {
                 continue;
             }
-            let (Some(inner), Some(watcher)) = (inner.upgrade(), watcher.upgrade()) else {
+            let (Some(state), Some(watcher)) = (state.upgrade(), watcher.upgrade()) else {
                 return;
             };
             let started = Instant::now();
-            let outcome = watched.slot.reload(&inner.engine, &inner.node);
+            let outcome = watched.slot.reload(&state.engine, &state.node);
             let flare = watched.slot.current();
-            told(Reload {
+            report(Reload {
                 flare: flare.name.to_string(),
                 duration: started.elapsed(),
                 outcome: outcome.map(|flare| flare.program.info.size),

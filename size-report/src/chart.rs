@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use crate::report::{Row, thousands};
+use crate::format::thousands;
+use crate::report::Row;
 
 const WIDTH: f64 = 760.0;
 const MARGIN: f64 = 20.0;

@@ -1,18 +1,19 @@
 //! Finds, builds and measures the example flares.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use cargo_metadata::TargetKind;
+use flaron_build::{Build, WASM_TARGET};
 use serde::Serialize;
 
-use crate::binaryen::WasmOpt;
-use crate::measure::Measure;
-use crate::project::{self, Build, Project};
+use crate::project::{self, Project};
+use crate::wasm::measure::Measure;
+use crate::wasm::wasm_opt::WasmOpt;
 
 /// Keeps the symbols in, and nothing of the debug information: the linker refuses to shorten
 /// relocations while there is some.
-pub const WITH_NAMES: &str = "profile.release.strip=\"debuginfo\"";
+const WITH_NAMES: &str = "profile.release.strip=\"debuginfo\"";
 
 /// A flare and its numbers, as built and after `wasm-opt`.
 #[derive(Debug, Clone, Serialize)]
@@ -34,6 +35,11 @@ impl Measured {
             opt,
         })
     }
+}
+
+/// Whether an argument of the command line means a `.wasm` file and not an example flare.
+pub fn is_file(argument: &str) -> bool {
+    argument.ends_with(".wasm")
 }
 
 /// The names of the flares in `examples/` of the workspace in `root`: one package per directory,
@@ -78,30 +84,25 @@ pub fn select(root: &Path, wanted: &[String]) -> Result<Vec<String>> {
     })
 }
 
-/// Builds one flare exactly as `cargo build --release` does.
-///
-/// One cargo run for each: built together, the flares would share the union of the features they
-/// ask the SDK for.
-pub fn build(root: &Path, name: &str) -> Result<Vec<u8>> {
-    build_with(&Build::new(root, &[name]), name)
+/// Builds one flare exactly as `cargo build --release` does, in the workspace's target folder or in
+/// one of its own.
+pub fn build(root: &Path, name: &str, target_dir: Option<&Path>) -> Result<Vec<u8>> {
+    Ok(flaron_build::flares::example(root, name, target_dir)?.read()?)
 }
 
 /// Builds one flare with its function names.
 pub fn build_with_names(root: &Path, name: &str, target_dir: &Path) -> Result<Vec<u8>> {
-    let packages = [name];
-    let build = Build {
-        config: &[WITH_NAMES],
-        target_dir: Some(target_dir),
-        ..Build::new(root, &packages)
-    };
-    build_with(&build, name)
+    let build = Build::isolated(root)
+        .flare()
+        .args(["--quiet", "--config", WITH_NAMES])
+        .package(name)
+        .target_dir(target_dir);
+    Ok(build.run()?.wasm_of_package(name)?.read()?)
 }
 
-fn build_with(build: &Build, name: &str) -> Result<Vec<u8>> {
-    let mut built = build.run()?;
-    Ok(built
-        .remove(name)
-        .expect("Build::run returns every package it was asked for"))
+/// Where flares with symbols are built, apart from the real ones.
+pub fn names_dir(project: &Project) -> Result<PathBuf> {
+    Ok(project.scratch()?.join("with-names"))
 }
 
 /// Builds and measures flares, telling on stderr how far it is.
@@ -110,12 +111,12 @@ pub fn measure(
     wanted: &[String],
     wasm_opt: Option<&WasmOpt>,
 ) -> Result<Vec<Measured>> {
-    project::ensure_wasm_target(&project.root)?;
+    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     let names = select(&project.root, wanted)?;
     let mut measured = Vec::new();
     for (done, name) in names.iter().enumerate() {
         eprintln!("[{}/{}] {name}", done + 1, names.len());
-        let wasm = build(&project.root, name)?;
+        let wasm = build(&project.root, name, None)?;
         measured.push(Measured::of(name, &wasm, wasm_opt)?);
     }
     Ok(measured)

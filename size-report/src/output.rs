@@ -1,7 +1,11 @@
-//! Printing to standard output.
+//! Printing to standard output, and writing files.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 /// Prints `text`. That the reader goes away before the end (`cargo size | head -3`) is no error:
 /// whether a check failed is told by the exit code all the same.
@@ -24,4 +28,15 @@ pub fn print(text: impl Display) -> io::Result<()> {
 /// As [`print()`].
 pub fn print_line(text: impl Display) -> io::Result<()> {
     print(format_args!("{text}\n"))
+}
+
+/// Writes a file, and says so.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn write_file(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("could not write {}", path.display()))?;
+    eprintln!("written: {}", path.display());
+    Ok(())
 }

@@ -2,132 +2,11 @@
 
 use serde::Serialize;
 
-use crate::budget::{Baseline, Budgets, Sizes, Verdict};
 use crate::flares::Measured;
+use crate::format::{change, or_dash, thousands};
+use crate::gate::{Baseline, Budgets, Sizes, Verdict};
 use crate::project::Settings;
-
-/// How a table is to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Text,
-    Markdown,
-}
-
-/// A table whose first column is text and whose other columns are numbers, but for those named
-/// in `left`.
-#[derive(Debug, Clone, Default)]
-pub struct Table {
-    headers: Vec<String>,
-    left: Vec<usize>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    pub fn new(headers: &[&str]) -> Self {
-        Self {
-            headers: headers.iter().map(ToString::to_string).collect(),
-            left: vec![0],
-            rows: Vec::new(),
-        }
-    }
-
-    /// Writes column `column` flush left.
-    pub fn left(mut self, column: usize) -> Self {
-        self.left.push(column);
-        self
-    }
-
-    pub fn row(&mut self, cells: Vec<String>) {
-        debug_assert_eq!(cells.len(), self.headers.len());
-        self.rows.push(cells);
-    }
-
-    pub fn render(&self, format: Format) -> String {
-        match format {
-            Format::Text => self.text(),
-            Format::Markdown => self.markdown(),
-        }
-    }
-
-    fn text(&self) -> String {
-        let lines = || std::iter::once(&self.headers).chain(&self.rows);
-        let widths: Vec<usize> = (0..self.headers.len())
-            .map(|column| {
-                lines()
-                    .map(|line| line[column].chars().count())
-                    .max()
-                    .unwrap_or(0)
-            })
-            .collect();
-        let mut out = String::new();
-        for line in lines() {
-            let mut text = String::new();
-            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-                let pad = " ".repeat(width - cell.chars().count());
-                let gap = if column == 0 { "" } else { "  " };
-                let cell = if self.left.contains(&column) {
-                    format!("{gap}{cell}{pad}")
-                } else {
-                    format!("{gap}{pad}{cell}")
-                };
-                text.push_str(&cell);
-            }
-            out.push_str(text.trim_end());
-            out.push('\n');
-        }
-        out
-    }
-
-    fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        let escape = |cells: &[String]| -> Vec<String> {
-            cells.iter().map(|c| c.replace('|', "\\|")).collect()
-        };
-        let rule: Vec<String> = (0..self.headers.len())
-            .map(|column| {
-                if self.left.contains(&column) {
-                    "---"
-                } else {
-                    "--:"
-                }
-                .to_string()
-            })
-            .collect();
-        let mut out = line(&escape(&self.headers));
-        out.push_str(&line(&rule));
-        for row in &self.rows {
-            out.push_str(&line(&escape(row)));
-        }
-        out
-    }
-}
-
-/// `12345` as `12,345`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// The way from `before` to `after`: `+12`, `-3`, `0`.
-pub fn change(before: u64, after: u64) -> String {
-    match after.cmp(&before) {
-        std::cmp::Ordering::Equal => "0".to_string(),
-        std::cmp::Ordering::Greater => format!("+{}", thousands(after - before)),
-        std::cmp::Ordering::Less => format!("-{}", thousands(before - after)),
-    }
-}
-
-/// A number that may not be there.
-pub fn or_dash(number: Option<u64>) -> String {
-    number.map_or_else(|| "-".to_string(), thousands)
-}
+use crate::table::{Format, Table};
 
 /// Everything `cargo size` says, as JSON says it.
 #[derive(Debug, Serialize)]
@@ -310,43 +189,6 @@ pub fn verdict(verdict: &Verdict, help: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_read_well() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1234567, "1,234,567"),
-        ] {
-            assert_eq!(thousands(number), text);
-        }
-        assert_eq!(change(10, 10), "0");
-        assert_eq!(change(10, 1210), "+1,200");
-        assert_eq!(change(10, 7), "-3");
-        assert_eq!(or_dash(None), "-");
-    }
-
-    #[test]
-    fn text_columns_line_up() {
-        let mut table = Table::new(&["flare", "raw"]);
-        table.row(vec!["hello".into(), "350".into()]);
-        table.row(vec!["spark-counter".into(), "1,000".into()]);
-        assert_eq!(
-            table.render(Format::Text),
-            "flare            raw\nhello            350\nspark-counter  1,000\n"
-        );
-    }
-
-    #[test]
-    fn markdown_is_a_table_with_numbers_on_the_right() {
-        let mut table = Table::new(&["name", "raw", "why"]).left(2);
-        table.row(vec!["a|b".into(), "1".into(), "x".into()]);
-        assert_eq!(
-            table.render(Format::Markdown),
-            "| name | raw | why |\n| --- | --: | --- |\n| a\\|b | 1 | x |\n"
-        );
-    }
 
     fn measured() -> Measured {
         let wasm = wat::parse_str(

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Mutex, Once, PoisonError};
 
-use serde_json::Value;
+use flaron_build::{Build, isolated_cargo};
 
-pub use flaron_edge::build_flare::TARGET as WASM;
+pub use flaron_build::WASM_TARGET as WASM;
 
 /// The root of the repository.
 pub fn workspace() -> &'static Path {
@@ -30,74 +30,21 @@ pub fn flares_dir() -> PathBuf {
     target_dir().join("flares")
 }
 
-/// Cargo, in a folder: it decides which `.cargo/config.toml` counts.
+/// Cargo, in a folder, and nothing of what the environment says to flares or the edge.
 pub fn cargo(folder: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(folder);
+    let mut command = isolated_cargo(folder);
     for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        // What a CI sets for native code (`-D warnings`, coverage) would replace the flags that
-        // flares are linked with, and their build everything anew. So would what cargo told this
-        // test of its own package: there are build scripts that run again when it changes.
-        if text.ends_with("RUSTFLAGS")
-            || text.starts_with("CARGO_PKG_")
-            || text.starts_with("CARGO_MANIFEST_")
-            || text.ends_with("RUSTC_WRAPPER")
-            || text.ends_with("RUSTC_WORKSPACE_WRAPPER")
-            || text.starts_with("CARGO_PROFILE_")
-            || text.starts_with("FLARON_")
-        {
+        if name.to_string_lossy().starts_with("FLARON_") {
             command.env_remove(name);
         }
     }
     command
 }
 
-/// Runs cargo and gives what it printed to standard output.
-///
-/// # Panics
-///
-/// If it fails; the message has its standard error.
-pub fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?} failed:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The messages of a build with `--message-format=json`.
-pub fn messages(stdout: &str) -> impl Iterator<Item = Value> {
-    let lines = stdout.lines().filter(|line| line.starts_with('{'));
-    lines.map(|line| serde_json::from_str(line).unwrap())
-}
-
-/// The files with an extension that a build made, by the names of their targets.
-pub fn artifacts(stdout: &str, extension: &str) -> HashMap<String, PathBuf> {
-    let mut found = HashMap::new();
-    for message in messages(stdout) {
-        if message["reason"] != "compiler-artifact" {
-            continue;
-        }
-        let mut files = message["filenames"].as_array().into_iter().flatten();
-        let file = files.find_map(|file| {
-            let file = PathBuf::from(file.as_str()?);
-            (file.extension()? == extension).then_some(file)
-        });
-        if let Some(file) = file {
-            let name = message["target"]["name"].as_str().unwrap();
-            found.insert(name.to_owned(), file);
-        }
-    }
-    found
-}
-
 /// Installs the Wasm target through rustup if it is missing.
 pub fn ensure_wasm_target() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| flaron_edge::build_flare::ensure_target(workspace(), WASM).unwrap());
+    ONCE.call_once(|| flaron_build::ensure_target(workspace(), WASM).unwrap());
 }
 
 /// Builds something once per test process, whichever test comes first.
@@ -118,16 +65,8 @@ fn once(key: String, build: impl FnOnce() -> PathBuf) -> PathBuf {
 pub fn example(name: &str) -> PathBuf {
     once(format!("examples/{name}"), || {
         ensure_wasm_target();
-        let out = run(cargo(workspace())
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--message-format=json-render-diagnostics",
-            ])
-            .args(["--target", WASM, "--package", name, "--target-dir"])
-            .arg(flares_dir()));
-        artifacts(&out, "wasm").remove(&crate_name(name)).unwrap()
+        let wasm = flaron_build::flares::example(workspace(), name, Some(&flares_dir()));
+        wasm.unwrap().path
     })
 }
 
@@ -135,44 +74,22 @@ pub fn example(name: &str) -> PathBuf {
 pub fn published(name: &str) -> PathBuf {
     once(format!("size-report/peers/{name}"), || {
         ensure_wasm_target();
-        // From a folder outside of the workspace: its linker flags are for flares without a heap
-        // and with a small stack, and the users of that crate do not have them.
-        let nowhere = tempfile::tempdir().unwrap();
-        let manifest = workspace().join("size-report/peers/Cargo.toml");
-        let out = run(cargo(nowhere.path())
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--message-format=json-render-diagnostics",
-            ])
-            .args(["--locked", "--target", WASM, "--package", name])
-            .arg("--manifest-path")
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(flares_dir().join("published")));
-        artifacts(&out, "wasm").remove(&crate_name(name)).unwrap()
+        let target_dir = flares_dir().join("published");
+        let wasm = flaron_build::flares::published(workspace(), name, &target_dir);
+        wasm.unwrap().path
     })
 }
 
 /// The edge's binary.
 pub fn edge_binary() -> PathBuf {
     once("edge".to_owned(), || {
-        let out = run(cargo(workspace())
-            .args(["build", "--quiet", "--package", "flaron-edge"])
-            .args(["--message-format=json-render-diagnostics", "--target-dir"])
-            .arg(target_dir()));
-        let edge = messages(&out).find_map(|message| {
-            let name = &message["target"]["name"];
-            let file = message["executable"].as_str()?;
-            (name == "flaron-edge").then(|| PathBuf::from(file))
-        });
-        edge.unwrap()
+        let artifacts = Build::isolated(workspace())
+            .args(["--quiet"])
+            .package("flaron-edge")
+            .target_dir(&target_dir())
+            .run();
+        artifacts.unwrap().executable("flaron-edge").unwrap()
     })
-}
-
-fn crate_name(package: &str) -> String {
-    package.replace('-', "_")
 }
 
 /// A crate that a test writes, outside of every workspace, with this repository's SDK.
@@ -243,8 +160,8 @@ impl Crate {
         self.link_args = Some(args.iter().map(|arg| format!("-Clink-arg={arg}")).collect());
     }
 
-    /// Cargo, to do something with the crate.
-    pub fn cargo(&self) -> Command {
+    /// Writes the crate, and gives its folder.
+    pub fn write(&self) -> &Path {
         write(&self.folder.join("Cargo.toml"), &self.manifest);
         write(&self.folder.join(".cargo/config.toml"), &self.config);
         let lock = self.folder.join("Cargo.lock");
@@ -252,22 +169,24 @@ impl Crate {
             // The versions that the workspace has; what the crate does not need is ignored.
             fs::copy(workspace().join("Cargo.lock"), lock).unwrap();
         }
-        let mut command = cargo(&self.folder);
-        command.env("CARGO_TARGET_DIR", flares_dir());
-        if let Some(args) = &self.link_args {
-            command.env("RUSTFLAGS", args.join(" "));
-        }
-        command
+        &self.folder
     }
 
     /// Builds every target to Wasm, by name.
     pub fn build(&self) -> HashMap<String, PathBuf> {
         ensure_wasm_target();
-        let out = run(self
-            .cargo()
-            .args(["build", "--quiet", "--release", "--examples"])
-            .args(["--message-format=json-render-diagnostics", "--target", WASM]));
-        let built = artifacts(&out, "wasm");
+        let mut build = Build::isolated(self.write())
+            .flare()
+            .args(["--quiet", "--examples"])
+            .target_dir(&flares_dir());
+        if let Some(args) = &self.link_args {
+            build = build.rustflags(args);
+        }
+        let artifacts = build.run().unwrap();
+        let built: HashMap<_, _> = artifacts
+            .wasm_files()
+            .map(|file| (file.target, file.path))
+            .collect();
         assert_eq!(built.len(), self.targets.len());
         built
     }

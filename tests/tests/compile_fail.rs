@@ -10,8 +10,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use flaron_tests::cargo::{Crate, messages};
-use serde_json::Value;
+use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel, DiagnosticSpan};
+use cargo_metadata::{CompilerMessage, Message};
+use flaron_tests::cargo::{Crate, cargo, flares_dir};
 
 #[test]
 fn what_must_not_compile_does_not() {
@@ -31,23 +32,24 @@ fn what_must_not_compile_does_not() {
     assert!(files.len() >= 5, "{files:?}");
 
     // Natively: no Wasm target is needed to check types.
-    let output = krate
-        .cargo()
+    let output = cargo(krate.write())
+        .env("CARGO_TARGET_DIR", flares_dir())
         .args(["check", "--quiet", "--examples", "--keep-going"])
         .arg("--message-format=json")
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert!(!output.status.success());
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    let mut errors: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for message in messages(&stdout) {
-        if message["message"]["level"] == "error" && !message["message"]["code"].is_null() {
-            let target = message["target"]["name"].as_str().unwrap().to_owned();
-            errors
-                .entry(target)
-                .or_default()
-                .push(message["message"].clone());
+    let mut errors: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+    for message in Message::parse_stream(&output.stdout[..]) {
+        let Message::CompilerMessage(CompilerMessage {
+            target, message, ..
+        }) = message.unwrap()
+        else {
+            continue;
+        };
+        if message.level == DiagnosticLevel::Error && message.code.is_some() {
+            errors.entry(target.name).or_default().push(message);
         }
     }
 
@@ -59,50 +61,52 @@ fn what_must_not_compile_does_not() {
                 continue;
             };
             let (code, text) = expectation.split_once(' ').unwrap();
-            wanted.insert((index as u64 + 1, code));
+            wanted.insert((index + 1, code));
             let told = errors.iter().any(|error| {
-                error["code"]["code"] == code
-                    && lines(error).contains(&(index as u64 + 1))
-                    && error["rendered"].as_str().unwrap().contains(text)
+                code_of(error) == code
+                    && lines(error).contains(&(index + 1))
+                    && rendered(error).contains(text)
             });
-            let all: Vec<_> = errors
-                .iter()
-                .map(|e| e["rendered"].as_str().unwrap())
-                .collect();
+            let all: Vec<_> = errors.iter().map(rendered).collect();
             assert!(told, "{name}.rs:{}: {line}\n{}", index + 1, all.join("\n"));
         }
         assert!(!wanted.is_empty(), "{name}.rs expects nothing");
         for error in &errors {
-            let code = error["code"]["code"].as_str().unwrap();
             let expected = lines(error)
                 .iter()
-                .any(|line| wanted.contains(&(*line, code)));
-            assert!(expected, "{name}.rs: not expected:\n{}", error["rendered"]);
+                .any(|line| wanted.contains(&(*line, code_of(error))));
+            assert!(expected, "{name}.rs: not expected:\n{}", rendered(error));
         }
     }
     assert!(errors.is_empty(), "errors in the SDK itself: {errors:?}");
 }
 
+fn code_of(error: &Diagnostic) -> &str {
+    error.code.as_ref().map_or("", |code| &code.code)
+}
+
+fn rendered(error: &Diagnostic) -> &str {
+    error.rendered.as_deref().unwrap_or_default()
+}
+
 /// The lines that an error points at, as the author of the flare sees them: of a macro, where it is
 /// used. Not those of a use of a macro that takes several lines: it says nothing about which of the
 /// macro's arguments is wrong.
-fn lines(error: &Value) -> BTreeSet<u64> {
+fn lines(error: &Diagnostic) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    for span in error["spans"].as_array().unwrap() {
-        if span["is_primary"] == false {
-            continue;
+    for mut span in error.spans.iter().filter(|span| span.is_primary) {
+        while let Some(expansion) = &span.expansion
+            && !in_example(span)
+        {
+            span = &expansion.span;
         }
-        let mut span = span;
-        while !span["expansion"].is_null() && !in_example(span) {
-            span = &span["expansion"]["span"];
-        }
-        if in_example(span) && span["line_start"] == span["line_end"] {
-            found.extend(span["line_start"].as_u64());
+        if in_example(span) && span.line_start == span.line_end {
+            found.insert(span.line_start);
         }
     }
     found
 }
 
-fn in_example(span: &Value) -> bool {
-    span["file_name"].as_str().unwrap().starts_with("examples")
+fn in_example(span: &DiagnosticSpan) -> bool {
+    span.file_name.starts_with("examples")
 }

@@ -3,8 +3,9 @@
 
 use std::fs;
 
+use flaron_build::Build;
 use flaron_edge::FlareConfig;
-use flaron_tests::cargo::{WASM, artifacts, cargo, ensure_wasm_target, flares_dir, run, workspace};
+use flaron_tests::cargo::{ensure_wasm_target, flares_dir, workspace};
 use flaron_tests::http::send;
 use flaron_tests::node::Node;
 
@@ -44,20 +45,17 @@ async fn the_published_quick_start_runs_unchanged() {
     let build = || {
         ensure_wasm_target();
         let patch = format!("patch.crates-io.flaron-sdk.path={:?}", workspace());
-        run(cargo(folder.path())
-            .args(["build", "--release", "--target", WASM])
-            .args([
-                "--message-format=json-render-diagnostics",
-                "--config",
-                &patch,
-            ])
-            .arg("--target-dir")
-            .arg(flares_dir().join("quick-start")))
+        Build::isolated(folder.path())
+            .flare()
+            .args(["--config", &patch])
+            .target_dir(&flares_dir().join("quick-start"))
+            .run()
+            .unwrap()
     };
-    let out = tokio::task::block_in_place(build);
-    let wasm = &artifacts(&out, "wasm")["my_flare"];
+    let artifacts = tokio::task::block_in_place(build);
+    let wasm = artifacts.wasm_of_package("my-flare").unwrap().path;
 
-    let node = Node::start(wasm, FlareConfig::default(), &[]).await;
+    let node = Node::start(&wasm, FlareConfig::default(), &[]).await;
     for (method, path) in [("GET", "/"), ("PUT", "/a?b=1")] {
         let answer = send(node.addr, method, path, "").await;
         let body = format!("hello from {method} http://{}{path}", node.addr);

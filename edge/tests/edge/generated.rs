@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use flaron_edge::abi::{IMPORTS, Val};
+use flaron_edge::contract::{IMPORTS, Val};
 use flaron_edge::{Edge, FlareConfig};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use flaron_edge::abi::{IMPORTS, Val};
+use flaron_edge::contract::{IMPORTS, Val};
 use flaron_edge::{Edge, FlareConfig};
 
 /// `return` codes of `handle_request`.

@@ -1,6 +1,6 @@
 //! Guests that lie to the host, through every import.
 
-use flaron_edge::abi::{IMPORTS, Import, Val};
+use flaron_edge::contract::{IMPORTS, Import, Val};
 
 use crate::guest::{Guest, RESPOND, get, http_guest, said};
 

@@ -1,0 +1,267 @@
+//! Saying what a node runs, and making it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::capability::crypto::JwtPolicy;
+use crate::capability::id::IdGenerator;
+use crate::capability::plasma::{GossipConfig, Plasma, PlasmaConfig};
+use crate::capability::spark::{ExportPolicy, Spark, SparkConfig, SparkPeers, SparkPeersConfig};
+use crate::config::{FlareConfig, check_route};
+use crate::edge::Edge;
+use crate::error::{Error, Result};
+use crate::flare::Flare;
+use crate::flare::slot::Slot;
+use crate::flare::source::{FlareSource, Spec};
+use crate::http::proxy::OriginClient;
+use crate::journal::Journal;
+use crate::node::Node;
+use crate::runtime::Network;
+use crate::state::State;
+use crate::wasm::engine::Engine;
+
+impl Edge {
+    /// Begins to describe a node.
+    pub fn builder() -> EdgeBuilder {
+        EdgeBuilder::default()
+    }
+}
+
+/// Says what a node runs, and makes it.
+#[derive(Default)]
+pub struct EdgeBuilder {
+    specs: Vec<Spec>,
+    origin: Option<String>,
+    node_id: Option<String>,
+    data: Option<PathBuf>,
+    peers: BTreeMap<String, String>,
+    peer_token: Option<String>,
+    gossip: Option<GossipConfig>,
+    no_status_page: bool,
+}
+
+impl EdgeBuilder {
+    /// Adds a flare: a crate's folder (which is built in release mode when the node is), a `.wasm`
+    /// file, or a module's bytes. Settings come from the `flare.toml` next to it, if there is one.
+    #[must_use]
+    pub fn flare(mut self, source: impl Into<FlareSource>) -> Self {
+        self.specs.push(Spec::new(source.into()));
+        self
+    }
+
+    /// Settings for the flare that was added last, instead of those of its `flare.toml`.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn config(mut self, config: FlareConfig) -> Self {
+        self.last().config = Some(config);
+        self
+    }
+
+    /// A file with the settings for the flare that was added last, instead of the `flare.toml`
+    /// next to it.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn config_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.last().config_file = Some(file.into());
+        self
+    }
+
+    /// A path prefix for the flare that was added last, instead of the routes of its settings. It
+    /// may be called several times.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn route(mut self, route: impl Into<String>) -> Self {
+        self.last().routes.push(route.into());
+        self
+    }
+
+    /// A file with the secrets of the flare that was added last, instead of the
+    /// `flare.secrets.toml` next to it: a TOML table of `NAME = "value"`. The environment's
+    /// `FLARON_SECRET_<NAME>` take precedence.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn secrets_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.last().secrets_file = Some(file.into());
+        self
+    }
+
+    /// A secret for the flare that was added last, before those of its file and the environment.
+    /// It still has to be in the flare's `allowed_secrets`.
+    ///
+    /// # Panics
+    ///
+    /// If no flare was added yet.
+    #[must_use]
+    pub fn secret(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.last().secrets.push((name.into(), value.into()));
+        self
+    }
+
+    fn last(&mut self) -> &mut Spec {
+        self.specs.last_mut().expect("call .flare(…) first")
+    }
+
+    /// Where Transform and PassThrough of every flare go, before the `origin` of its settings.
+    #[must_use]
+    pub fn origin(mut self, url: impl Into<String>) -> Self {
+        self.origin = Some(url.into());
+        self
+    }
+
+    /// The node's name, from which its part of snowflakes comes and by which other nodes know it.
+    /// Nodes that gossip need one each. Default: `local`.
+    #[must_use]
+    pub fn node_id(mut self, id: impl Into<String>) -> Self {
+        self.node_id = Some(id.into());
+        self
+    }
+
+    /// The folder in which Spark and Plasma keep what they have, and compiled flares are kept.
+    /// Default: none, and it is all in memory. Anyone who can write to it can make this process
+    /// run code.
+    #[must_use]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.data = Some(folder.into());
+        self
+    }
+
+    /// A node that `spark_pull` can copy keys from: the name that flares use, and its
+    /// `http://host:port`.
+    #[must_use]
+    pub fn peer(mut self, name: impl Into<String>, url: impl Into<String>) -> Self {
+        self.peers.insert(name.into(), url.into());
+        self
+    }
+
+    /// What all nodes that pull from each other know. Default: none, and only nodes of the same
+    /// machine can pull.
+    #[must_use]
+    pub fn peer_token(mut self, token: impl Into<String>) -> Self {
+        self.peer_token = Some(token.into());
+        self
+    }
+
+    /// Whether this machine's users get the status page at `/_edge`. Default: true.
+    #[must_use]
+    pub fn status_page(mut self, served: bool) -> Self {
+        self.no_status_page = !served;
+        self
+    }
+
+    /// Lets Plasma spread to other nodes.
+    #[must_use]
+    pub fn gossip(mut self, gossip: GossipConfig) -> Self {
+        self.gossip = Some(gossip);
+        self
+    }
+
+    /// Makes the node: builds, compiles and checks every flare. This blocks, for as long as cargo
+    /// takes if a flare is a crate.
+    ///
+    /// # Errors
+    ///
+    /// When a flare cannot be loaded, two have the same route, or there is none.
+    pub fn build(self) -> Result<Edge> {
+        if self.specs.is_empty() {
+            return Err(Error::new("there is no flare to run"));
+        }
+        let cache = self.data.as_ref().map(|data| data.join("compiled"));
+        let engine = Engine::new(cache.as_deref())?;
+        let node = Arc::new(self.node()?);
+        let mut slots: Vec<Arc<Slot>> = Vec::new();
+        for mut spec in self.specs {
+            if let Some(origin) = &self.origin {
+                spec.origin = Some(origin.clone());
+            }
+            for route in &spec.routes {
+                check_route(route)?;
+            }
+            let flare = Flare::load(&engine, &node, &spec)?;
+            for slot in &slots {
+                let other = slot.current();
+                if let Some(route) = flare.routes.iter().find(|r| other.routes.contains(r)) {
+                    return Err(Error::new(format!(
+                        "the flares `{}` and `{}` have the same route {route:?}; give each its own \
+                         (`routes` in flare.toml, or `--route /path=FLARE`)",
+                        other.name, flare.name
+                    )));
+                }
+            }
+            slots.push(Arc::new(Slot::new(spec, flare)));
+        }
+        Ok(Edge::new(State {
+            engine,
+            slots,
+            node,
+            journal: Journal::new(),
+            origin: OriginClient::new(),
+            no_flare: "".into(),
+            status_page: !self.no_status_page,
+            started: Instant::now(),
+        }))
+    }
+
+    /// Opens what the flares share.
+    fn node(&self) -> Result<Node> {
+        let failed = |error: &dyn std::fmt::Display| Error::new(error.to_string());
+        let mut quota = 0;
+        for spec in &self.specs {
+            quota = quota.max(spec.config()?.limits.max_spark_bytes);
+        }
+        let spark = Spark::open(SparkConfig {
+            path: self.data.as_ref().map(|data| data.join("spark.redb")),
+            quota_bytes: quota,
+            ..SparkConfig::default()
+        })
+        .map_err(|error| failed(&error))?;
+        let network = Network::start()?;
+        let peers = SparkPeers::new(
+            SparkPeersConfig {
+                peers: self.peers.clone(),
+                token: self.peer_token.clone(),
+                ..SparkPeersConfig::default()
+            },
+            network.handle(),
+        )
+        .map_err(|error| failed(&error))?;
+        let export = ExportPolicy {
+            token: self.peer_token.clone(),
+        };
+        let node_id = self.node_id.as_deref().unwrap_or("local");
+        let plasma = Plasma::open(PlasmaConfig {
+            path: self.data.as_ref().map(|data| data.join("plasma.redb")),
+            ..PlasmaConfig::new(node_id)
+        })
+        .map_err(|error| failed(&error))?;
+        if let Some(gossip) = self.gossip.clone() {
+            let plasma = plasma.clone();
+            network
+                .run(async move { plasma.join(gossip).await })?
+                .map_err(|error| failed(&error))?;
+        }
+        Ok(Node {
+            ids: IdGenerator::for_node_name(node_id),
+            jwt: JwtPolicy::default(),
+            spark,
+            plasma,
+            peers,
+            export,
+            network,
+            own: Mutex::default(),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Why a fetch is refused or fails, and what is wrong with a configuration.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What is wrong with a [`BeamConfig`], in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeamConfigError(pub(super) String);
+
+impl fmt::Display for BeamConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "beam: {}", self.0)
+    }
+}
+
+impl std::error::Error for BeamConfigError {}
+
+/// Why there is no response. For the log; the guest sees `0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BeamRefusal {
+    /// The invocation has made its fetches.
+    Limit(u32),
+    /// Not an `http` or `https` URL.
+    Url(String),
+    /// The options are not the JSON object that the ABI names, or hold what HTTP forbids.
+    Options(String),
+    /// The address is not one that flares may reach.
+    Forbidden {
+        /// The host as the URL has it.
+        host: String,
+        /// Where it leads.
+        address: SocketAddr,
+        /// What kind of address that is.
+        kind: &'static str,
+    },
+    /// The name has no address.
+    Unresolved {
+        /// The host as the URL has it.
+        host: String,
+        /// What the resolver said.
+        what: String,
+    },
+    /// It took too long.
+    Timeout(Duration),
+    /// The body is longer than the cap, in bytes.
+    TooLarge(usize),
+    /// More redirects than are followed.
+    Redirects(u32),
+    /// Connection, TLS or protocol.
+    Transport {
+        /// The host as the URL has it.
+        host: String,
+        /// What happened.
+        what: String,
+    },
+}
+
+impl fmt::Display for BeamRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "beam: ")?;
+        match self {
+            Self::Limit(limit) => write!(
+                f,
+                "this invocation has made its {limit} fetches; raise `max_fetch_requests` in \
+                 flare.toml or fetch less"
+            ),
+            Self::Url(what) => write!(f, "cannot fetch this URL: {what}"),
+            Self::Options(what) => write!(f, "bad options: {what}"),
+            Self::Forbidden {
+                host,
+                address,
+                kind,
+            } => write!(
+                f,
+                "`{host}` leads to {address}, which is {kind}; flares may not reach that. To try it \
+                 out, map the host under [beam.hosts], or set `allow_private` for private networks"
+            ),
+            Self::Unresolved { host, what } => write!(
+                f,
+                "`{host}` has no address ({what}); offline, map it under [beam.hosts]"
+            ),
+            Self::Timeout(limit) => write!(f, "no full answer within {} ms", limit.as_millis()),
+            Self::TooLarge(limit) => write!(f, "the response's body is longer than {limit} bytes"),
+            Self::Redirects(limit) => write!(f, "more than {limit} redirects"),
+            Self::Transport { host, what } => write!(f, "`{host}`: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for BeamRefusal {}

@@ -1,0 +1,445 @@
+//! Beam: fetches that flares make.
+//!
+//! # What a flare may reach
+//!
+//! Any `http` or `https` address on the public internet. Not: this machine, private networks,
+//! link-local addresses (cloud metadata among them), and whatever else is not the public internet,
+//! in any spelling (IPv4 in IPv6, NAT64, decimal hosts). The name is resolved first, the addresses
+//! are checked, and the connection goes to a checked address: a name server that changes its answer
+//! in between gains nothing. Redirects are followed by this module and each hop is checked alike.
+//!
+//! Two settings widen this. [`BeamConfig::allow_private`] opens loopback and private networks,
+//! though never the edge's own listeners (a flare that fetches itself would go on for ever).
+//! [`BeamConfig::hosts`] sends single hosts wherever the operator says, the edge included.
+//!
+//! # Trying flares offline
+//!
+//! `[beam.hosts]` maps the host of a URL to a local server, so that a flare with a fixed
+//! `https://api.example.com/…` needs no change:
+//!
+//! | mapping | `https://api.example.com/v1` becomes |
+//! |---|---|
+//! | `"api.example.com" = "127.0.0.1:9000"` | plain HTTP to 127.0.0.1:9000 |
+//! | `"api.example.com" = "http://localhost:9000"` | the same |
+//! | `"api.example.com" = "https://127.0.0.1:9443"` | TLS to 127.0.0.1:9443, which must show a certificate for `api.example.com` that this machine trusts ([`BeamConfig::extra_ca`]) |
+//!
+//! The path stays, and `Host` stays `api.example.com`. A key with a port (`"api.example.com:8443"`)
+//! is for that port only and goes before one without.
+
+mod address;
+mod error;
+mod hosts;
+mod request;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{HOST, HeaderValue};
+use reqwest::{Client, Url};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde::Serialize;
+use url::Host;
+
+use crate::capability::beam::address::{AddressClass, classify, is_of_this_machine, resolve};
+use crate::capability::beam::hosts::{Target, map_key, map_target};
+use crate::capability::beam::request::{Request, first_request, redirect};
+use crate::http::client::{causes, client_builder, tls_config};
+use crate::sync::{lock, read, write};
+
+pub use crate::capability::beam::error::{BeamConfigError, BeamRefusal};
+pub use crate::capability::beam::session::BeamSession;
+
+/// How many fetches one invocation may make, if its configuration says nothing
+/// (`max_fetch_requests`).
+pub const DEFAULT_FETCHES: u32 = 16;
+
+/// How long a resolved and checked host is used before it is resolved again.
+const CLIENT_LIFETIME: Duration = Duration::from_secs(30);
+
+/// How many hosts' connections are kept.
+const MAX_CLIENTS: usize = 128;
+
+/// What all fetches of this node have in common.
+#[derive(Debug, Clone)]
+pub struct BeamConfig {
+    /// How long one fetch may take, with its redirects and its body.
+    pub timeout: Duration,
+    /// How long making one connection may take.
+    pub connect_timeout: Duration,
+    /// The longest body of a response, in bytes. A longer one is no response.
+    pub max_response_bytes: usize,
+    /// How many redirects are followed. One more is no response.
+    pub max_redirects: u32,
+    /// Whether loopback and private addresses may be reached. The edge's own cannot, nor can
+    /// link-local ones.
+    pub allow_private: bool,
+    /// `host` or `host:port` of a URL, to where it is in truth: `IP:PORT`, `http://HOST:PORT` or
+    /// `https://HOST:PORT`.
+    pub hosts: BTreeMap<String, String>,
+    /// A PEM file with certificates to trust besides the system's.
+    pub extra_ca: Option<PathBuf>,
+}
+
+impl Default for BeamConfig {
+    /// 30 s in all, 10 s to connect, 10 MiB, 10 redirects, the public internet only.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_response_bytes: 10 * 1024 * 1024,
+            max_redirects: 10,
+            allow_private: false,
+            hosts: BTreeMap::new(),
+            extra_ca: None,
+        }
+    }
+}
+
+/// What a flare gets.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: std::borrow::Cow<'a, str>,
+}
+
+/// A client that knows one host only, at addresses that were checked.
+struct Pinned {
+    client: Client,
+    made: Instant,
+}
+
+/// What makes fetches, for all flares.
+pub struct Beam {
+    config: BeamConfig,
+    hosts: HashMap<String, Target>,
+    extra_ca: Vec<CertificateDer<'static>>,
+    tls: OnceLock<rustls::ClientConfig>,
+    own: RwLock<Vec<SocketAddr>>,
+    clients: Mutex<HashMap<(String, String, u16), Pinned>>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl fmt::Debug for Beam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beam")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Beam {
+    /// A client with this configuration. Its connections live on `runtime`.
+    ///
+    /// # Errors
+    ///
+    /// [`BeamConfigError`]: a mapping that makes no sense, or certificates that cannot be read.
+    pub fn new(
+        config: BeamConfig,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Arc<Self>, BeamConfigError> {
+        let mut hosts = HashMap::new();
+        for (from, to) in &config.hosts {
+            hosts.insert(map_key(from)?, map_target(from, to)?);
+        }
+        let mut extra_ca = Vec::new();
+        if let Some(path) = &config.extra_ca {
+            let unreadable = |what: String| {
+                BeamConfigError(format!(
+                    "cannot read certificates from {}: {what}",
+                    path.display()
+                ))
+            };
+            for cert in
+                CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
+            {
+                extra_ca.push(cert.map_err(|e| unreadable(e.to_string()))?);
+            }
+            if extra_ca.is_empty() {
+                return Err(unreadable("there is none in it".to_owned()));
+            }
+        }
+        Ok(Arc::new(Self {
+            config,
+            hosts,
+            extra_ca,
+            tls: OnceLock::new(),
+            own: RwLock::default(),
+            clients: Mutex::default(),
+            runtime,
+        }))
+    }
+
+    /// Tells where this edge listens, so that flares cannot fetch from it. An address of all
+    /// interfaces (`0.0.0.0`, `::`) stands for each address of this machine.
+    pub fn add_own_address(&self, address: SocketAddr) {
+        write(&self.own).push(address);
+        // A client may hold a connection to it from before.
+        lock(&self.clients).clear();
+    }
+
+    /// Fetches, without the count of an invocation. What comes back is the ABI's JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`BeamRefusal`], for the log.
+    pub async fn fetch(&self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
+        let request = first_request(url, options)?;
+        tokio::time::timeout(self.config.timeout, self.follow(request))
+            .await
+            .map_err(|_| BeamRefusal::Timeout(self.config.timeout))?
+    }
+
+    async fn follow(&self, mut request: Request) -> Result<Vec<u8>, BeamRefusal> {
+        for _ in 0..=self.config.max_redirects {
+            let response = self.send(&request).await?;
+            match redirect(&request, response.status(), response.headers())? {
+                Some(next) => request = next,
+                None => return self.read(&request, response).await,
+            }
+        }
+        Err(BeamRefusal::Redirects(self.config.max_redirects))
+    }
+
+    async fn send(&self, request: &Request) -> Result<reqwest::Response, BeamRefusal> {
+        let (client, url) = self.route(&request.url).await?;
+        let mut headers = request.headers.clone();
+        // The name that the flare used, wherever the connection goes.
+        let authority = match request.url.port() {
+            Some(port) => format!("{}:{port}", request.url.host_str().unwrap_or_default()),
+            None => request.url.host_str().unwrap_or_default().to_owned(),
+        };
+        let authority = HeaderValue::try_from(authority)
+            .map_err(|_| BeamRefusal::Url("its host cannot be sent".to_owned()))?;
+        headers.insert(HOST, authority);
+        let mut sending = client.request(request.method.clone(), url).headers(headers);
+        if let Some(body) = &request.body {
+            sending = sending.body(body.clone());
+        }
+        sending
+            .send()
+            .await
+            .map_err(|error| self.transport(&request.url, &error))
+    }
+
+    fn transport(&self, url: &Url, error: &reqwest::Error) -> BeamRefusal {
+        if error.is_timeout() {
+            return BeamRefusal::Timeout(self.config.connect_timeout);
+        }
+        BeamRefusal::Transport {
+            host: url.host_str().unwrap_or_default().to_owned(),
+            what: causes(error),
+        }
+    }
+
+    async fn read(
+        &self,
+        request: &Request,
+        mut response: reqwest::Response,
+    ) -> Result<Vec<u8>, BeamRefusal> {
+        let limit = self.config.max_response_bytes;
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.transport(&request.url, &error))?
+        {
+            if body.len() + chunk.len() > limit {
+                return Err(BeamRefusal::TooLarge(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in response.headers() {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            headers
+                .entry(name.as_str().to_owned())
+                // The ABI's map has one value a name; HTTP lets lists be joined by commas.
+                .and_modify(|all| {
+                    all.push_str(", ");
+                    all.push_str(&value);
+                })
+                .or_insert_with(|| value.into_owned());
+        }
+        let envelope = Envelope {
+            status: response.status().as_u16(),
+            headers,
+            body: String::from_utf8_lossy(&body),
+        };
+        serde_json::to_vec(&envelope).map_err(|e| BeamRefusal::Options(e.to_string()))
+    }
+
+    /// The client that reaches the URL's host at checked addresses, and the URL to give it.
+    async fn route(&self, url: &Url) -> Result<(Client, Url), BeamRefusal> {
+        let no_host = || BeamRefusal::Url("it has no host".to_owned());
+        let host = url.host().ok_or_else(no_host)?.to_owned();
+        let name = url.host_str().ok_or_else(no_host)?.to_owned();
+        let port = url.port_or_known_default().ok_or_else(no_host)?;
+        let mapped = self
+            .hosts
+            .get(&format!("{name}:{port}"))
+            .or_else(|| self.hosts.get(&name));
+
+        let key = (url.scheme().to_owned(), name.clone(), port);
+        let (scheme, port) = match mapped {
+            Some(target) => (target.scheme, target.port),
+            None => (
+                if url.scheme() == "https" {
+                    "https"
+                } else {
+                    "http"
+                },
+                port,
+            ),
+        };
+        let mut routed = url.clone();
+        // Neither can fail: both schemes are special ones, and there is a host.
+        let _ = routed.set_scheme(scheme);
+        let _ = routed.set_port(Some(port));
+
+        if let Some(client) = self.cached(&key) {
+            return Ok((client, routed));
+        }
+        let addresses = match mapped {
+            // The operator's word is enough: no check.
+            Some(target) => resolve(&target.host, target.port).await.map_err(|what| {
+                BeamRefusal::Unresolved {
+                    host: format!("{name} (mapped to {})", target.host),
+                    what,
+                }
+            })?,
+            None => {
+                let found = resolve(&host, port)
+                    .await
+                    .map_err(|what| BeamRefusal::Unresolved {
+                        host: name.clone(),
+                        what,
+                    })?;
+                self.permitted(&name, found)?
+            }
+        };
+        // A host that is an address is never resolved, so nothing can be pinned to it: go there by
+        // the mapped address itself.
+        if mapped.is_some()
+            && !matches!(host, Host::Domain(_))
+            && let Some(address) = addresses.first()
+        {
+            let _ = routed.set_ip_host(address.ip());
+        }
+        let mut builder = client_builder()
+            .connect_timeout(self.config.connect_timeout)
+            .resolve_to_addrs(&name, &addresses);
+        if scheme == "https" {
+            builder = builder.tls_backend_preconfigured(self.tls().clone());
+        }
+        let client = builder.build().map_err(|error| BeamRefusal::Transport {
+            host: name.clone(),
+            what: causes(&error),
+        })?;
+        // An address mapped to an address is in the URL, not in the client; do not mix them up.
+        if matches!(host, Host::Domain(_)) || mapped.is_none() {
+            self.keep(key, client.clone());
+        }
+        Ok((client, routed))
+    }
+
+    fn cached(&self, key: &(String, String, u16)) -> Option<Client> {
+        let clients = lock(&self.clients);
+        clients
+            .get(key)
+            .filter(|p| p.made.elapsed() < CLIENT_LIFETIME)
+            .map(|p| p.client.clone())
+    }
+
+    fn keep(&self, key: (String, String, u16), client: Client) {
+        let mut clients = lock(&self.clients);
+        clients.retain(|_, pinned| pinned.made.elapsed() < CLIENT_LIFETIME);
+        if clients.len() >= MAX_CLIENTS {
+            clients.clear();
+        }
+        clients.insert(
+            key,
+            Pinned {
+                client,
+                made: Instant::now(),
+            },
+        );
+    }
+
+    /// TLS with the system's certificates, read when first needed: it takes some milliseconds.
+    fn tls(&self) -> &rustls::ClientConfig {
+        self.tls.get_or_init(|| {
+            let mut roots = RootCertStore::empty();
+            let system = rustls_native_certs::load_native_certs();
+            for error in &system.errors {
+                tracing::warn!(%error, "beam: some of the system's certificates cannot be read");
+            }
+            roots.add_parsable_certificates(system.certs);
+            roots.add_parsable_certificates(self.extra_ca.iter().cloned());
+            if roots.is_empty() {
+                tracing::warn!(
+                    "beam: this machine has no certificates, so no https host is trusted"
+                );
+            }
+            tls_config(roots)
+        })
+    }
+
+    /// Those of the addresses that a flare may reach, or why there is none.
+    fn permitted(
+        &self,
+        host: &str,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, BeamRefusal> {
+        let mut refusal = BeamRefusal::Unresolved {
+            host: host.to_owned(),
+            what: "the resolver knows none".to_owned(),
+        };
+        let mut permitted = Vec::new();
+        for address in addresses {
+            match self.forbidden(address) {
+                None => permitted.push(address),
+                Some(kind) => {
+                    refusal = BeamRefusal::Forbidden {
+                        host: host.to_owned(),
+                        address,
+                        kind,
+                    };
+                }
+            }
+        }
+        if permitted.is_empty() {
+            Err(refusal)
+        } else {
+            Ok(permitted)
+        }
+    }
+
+    fn forbidden(&self, address: SocketAddr) -> Option<&'static str> {
+        match classify(address.ip()) {
+            AddressClass::Public => {}
+            AddressClass::Private(_) if self.config.allow_private => {}
+            AddressClass::Private(kind) | AddressClass::Never(kind) => return Some(kind),
+        }
+        let own = read(&self.own);
+        let is_own = own.iter().any(|own| {
+            own.port() == address.port()
+                && if own.ip().is_unspecified() {
+                    is_of_this_machine(address.ip())
+                } else {
+                    own.ip().to_canonical() == address.ip().to_canonical()
+                }
+        });
+        is_own.then_some("this edge itself")
+    }
+}

@@ -1,0 +1,60 @@
+//! Beam as one invocation of a flare sees it.
+
+use std::sync::Arc;
+
+use crate::capability::beam::Beam;
+use crate::capability::beam::error::BeamRefusal;
+
+/// Beam as one invocation sees it.
+#[derive(Debug)]
+pub struct BeamSession {
+    beam: Arc<Beam>,
+    limit: u32,
+    left: u32,
+}
+
+impl BeamSession {
+    /// A session for one invocation with `max_fetch_requests`; see [`DEFAULT_FETCHES`](crate::capability::beam::DEFAULT_FETCHES).
+    pub fn new(beam: Arc<Beam>, max_fetch_requests: u32) -> Self {
+        Self {
+            beam,
+            limit: max_fetch_requests,
+            left: max_fetch_requests,
+        }
+    }
+
+    /// `beam_fetch`: the ABI's JSON out. Every call counts, whatever becomes of it.
+    ///
+    /// Waits for the network through the runtime that [`Beam`] holds: call it from a thread that
+    /// may block, never from async code ([`BeamSession::fetch_async`] is for that).
+    ///
+    /// # Errors
+    ///
+    /// [`BeamRefusal`], for the log; the guest gets `0`.
+    pub fn fetch(&mut self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
+        self.count()?;
+        self.beam.runtime.block_on(self.beam.fetch(url, options))
+    }
+
+    /// As [`BeamSession::fetch`], for async callers.
+    ///
+    /// # Errors
+    ///
+    /// As [`BeamSession::fetch`].
+    pub async fn fetch_async(
+        &mut self,
+        url: &[u8],
+        options: &[u8],
+    ) -> Result<Vec<u8>, BeamRefusal> {
+        self.count()?;
+        self.beam.fetch(url, options).await
+    }
+
+    fn count(&mut self) -> Result<(), BeamRefusal> {
+        self.left = self
+            .left
+            .checked_sub(1)
+            .ok_or(BeamRefusal::Limit(self.limit))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,372 @@
+//! Several nodes.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
+
+use super::*;
+use crate::capability::plasma::crdt::{Fact, Stamp};
+
+#[test]
+fn concurrent_increments_on_three_nodes_converge() {
+    let mut cluster = Cluster::new();
+    let nodes = cluster.three();
+    std::thread::scope(|scope| {
+        for node in &nodes {
+            for _ in 0..2 {
+                scope.spawn(move || {
+                    for _ in 0..50 {
+                        add(node, "hits", 3);
+                        add(node, "hits", -1);
+                    }
+                });
+            }
+        }
+    });
+    eventually("600", || {
+        nodes.iter().all(|n| counter(n, "hits") == Some(600))
+    });
+    // And it stays so.
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(nodes.iter().all(|n| counter(n, "hits") == Some(600)));
+}
+
+#[test]
+fn registers_deletes_and_lists_spread() {
+    let mut cluster = Cluster::new();
+    let [a, b, c] = cluster.three();
+    set(&a, "k", b"from a");
+    add(&b, "n", 2);
+    eventually("a's value at c", || {
+        get(&c, "k").as_deref() == Some(b"from a")
+    });
+    set(&c, "k", b"from c");
+    eventually("c's value at a and b", || {
+        [&a, &b]
+            .iter()
+            .all(|n| get(n, "k").as_deref() == Some(b"from c"))
+    });
+    eventually("b's counter at a", || counter(&a, "n") == Some(2));
+    session(&b).delete(b"k").unwrap();
+    session(&a).delete(b"n").unwrap();
+    eventually("the deletes everywhere", || {
+        [&a, &b, &c]
+            .iter()
+            .all(|n| session(n).list().unwrap() == b"[]")
+    });
+    // What is counted after the delete begins at 0, on every node.
+    add(&c, "n", 10);
+    add(&b, "n", 1);
+    eventually("11", || {
+        [&a, &b, &c].iter().all(|n| counter(n, "n") == Some(11))
+    });
+}
+
+#[test]
+fn large_values_spread() {
+    let mut cluster = Cluster::new();
+    let [a, b, c] = cluster.three();
+    // Random bytes, so that compression cannot make them fit.
+    let mut value = vec![0; 64 * 1024];
+    getrandom::fill(&mut value).unwrap();
+    set(&a, "large", &value);
+    set(&b, "also-large", &value[1..]);
+    eventually("64 KiB everywhere", || {
+        [&a, &b, &c].iter().all(|n| {
+            get(n, "large").as_deref() == Some(&value)
+                && get(n, "also-large").as_deref() == Some(&value[1..])
+        })
+    });
+    set(&a, "large", b"small now");
+    eventually("a small value in its place", || {
+        get(&c, "large").unwrap() == b"small now"
+    });
+    // What no longer stands is no longer published: all that a still tells is who it is.
+    set(&b, "large", b"b's now");
+    eventually("b's value at a", || {
+        get(&a, "large").as_deref() == Some(b"b's now")
+    });
+    let live_entries = |node: &Arc<Plasma>| {
+        let link = lock(&node.gossip).as_ref().unwrap().link.clone();
+        let mut chitchat = link.chitchat.blocking_lock();
+        chitchat.self_node_state().num_key_values()
+    };
+    eventually("a to take its entries back", || live_entries(&a) == 1);
+    set(&b, "large", b"small now");
+    // A node that comes later gets it all.
+    let late = cluster.node("late");
+    eventually("all at the late node", || {
+        get(&late, "also-large").as_deref() == Some(&value[1..])
+            && get(&late, "large").as_deref() == Some(b"small now")
+    });
+}
+
+#[test]
+fn more_keys_than_a_datagram_holds() {
+    let mut cluster = Cluster::new();
+    let (a, b) = (cluster.node("a"), cluster.node("b"));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let a = &a;
+            scope.spawn(move || {
+                for i in 0..75 {
+                    let mut value = [0; 200];
+                    getrandom::fill(&mut value).unwrap();
+                    set(a, &format!("k{thread}-{i}"), &value);
+                }
+            });
+        }
+    });
+    eventually("600 keys", || b.status().keys.len() == 600);
+    assert_eq!(a.status().keys, b.status().keys);
+}
+
+#[test]
+fn a_partition_heals() {
+    let mut cluster = Cluster::new();
+    let [a, b, c] = cluster.three();
+    add(&a, "n", 1);
+    set(&a, "r", b"before");
+    eventually("c to have it", || {
+        counter(&c, "n") == Some(1) && get(&c, "r").as_deref() == Some(b"before")
+    });
+
+    c.set_isolated(true);
+    add(&a, "n", 10);
+    add(&b, "n", 100);
+    add(&c, "n", 1000);
+    add(&c, "only-c", 7);
+    set(&b, "r", b"from b");
+    set(&c, "r", b"from c, later");
+    set(&a, "deleted-at-c", b"x");
+    eventually("the two to agree", || {
+        counter(&a, "n") == Some(111)
+            && counter(&b, "n") == Some(111)
+            && get(&a, "r").as_deref() == Some(b"from b")
+    });
+    eventually("c to be missed", || {
+        a.status()
+            .nodes
+            .iter()
+            .any(|n| n.node_id == "c" && !n.alive)
+    });
+    assert_eq!(counter(&c, "n"), Some(1001));
+    session(&c).delete(b"deleted-at-c").unwrap();
+
+    c.set_isolated(false);
+    eventually("all to agree", || {
+        [&a, &b, &c].iter().all(|n| {
+            counter(n, "n") == Some(1111)
+                && counter(n, "only-c") == Some(7)
+                && get(n, "r").as_deref() == Some(b"from c, later")
+                && get(n, "deleted-at-c").is_none()
+        })
+    });
+    eventually("c to be alive again", || {
+        a.status().nodes.iter().all(|n| n.alive) && a.status().nodes.len() == 3
+    });
+}
+
+#[test]
+fn the_last_writer_wins_however_wrong_the_clocks() {
+    let hour = 3_600_000;
+    let mut cluster = Cluster::new();
+    let now = wall_clock()();
+    let fixed = |ms: u64| -> WallClock { Arc::new(move || ms) };
+    // a's clock is an hour ahead and stands still; b's is an hour behind.
+    let a = Plasma::open_with_clock(PlasmaConfig::new("a"), fixed(now + hour)).unwrap();
+    let b = Plasma::open_with_clock(PlasmaConfig::new("b"), fixed(now - hour)).unwrap();
+    cluster.join(&a);
+    cluster.join(&b);
+    set(&a, "k", b"first");
+    eventually("b to see it", || get(&b, "k").is_some());
+    set(&b, "k", b"second");
+    eventually("a to see it", || get(&a, "k").as_deref() == Some(b"second"));
+    session(&a).delete(b"k").unwrap();
+    eventually("b to see the delete", || get(&b, "k").is_none());
+    set(&b, "k", b"third");
+    eventually("a to see that", || {
+        get(&a, "k").as_deref() == Some(b"third")
+    });
+
+    // Neither has seen the other's: who has counted on further wins, on both alike.
+    b.set_isolated(true);
+    set(&b, "concurrent", b"from b");
+    set(&a, "elsewhere", b"");
+    set(&a, "concurrent", b"from a");
+    b.set_isolated(false);
+    eventually("both to agree", || {
+        [&a, &b]
+            .iter()
+            .all(|n| get(n, "concurrent").as_deref() == Some(b"from a"))
+    });
+    b.set_isolated(true);
+    set(&a, "concurrent", b"again from a");
+    for _ in 0..3 {
+        set(&b, "concurrent", b"again from b");
+    }
+    b.set_isolated(false);
+    eventually("both to agree again", || {
+        [&a, &b]
+            .iter()
+            .all(|n| get(n, "concurrent").as_deref() == Some(b"again from b"))
+    });
+}
+
+#[test]
+fn a_clock_that_is_set_back_loses_nothing() {
+    let now = Arc::new(AtomicU64::new(10_000_000));
+    let clock = now.clone();
+    let node = Plasma::open_with_clock(
+        PlasmaConfig::new("a"),
+        Arc::new(move || clock.load(Ordering::SeqCst)),
+    )
+    .unwrap();
+    set(&node, "k", b"1");
+    now.store(5_000, Ordering::SeqCst);
+    set(&node, "k", b"2");
+    assert_eq!(get(&node, "k").unwrap(), b"2");
+    session(&node).delete(b"k").unwrap();
+    assert_eq!(get(&node, "k"), None);
+}
+
+#[test]
+fn what_a_gone_node_wrote_is_told_by_the_others() {
+    let mut cluster = Cluster::new();
+    let a = Plasma::open(PlasmaConfig::new("a")).unwrap();
+    cluster.join(&a);
+    let gossip = GossipConfig {
+        adopt_after: Duration::from_millis(300),
+        ..cluster.gossip()
+    };
+    let b = Plasma::open(PlasmaConfig::new("b")).unwrap();
+    cluster.seed = Some(cluster.runtime.block_on(b.join(gossip)).unwrap());
+    add(&a, "n", 5);
+    set(&a, "r", b"from a");
+    eventually("b to have it", || {
+        counter(&b, "n") == Some(5) && get(&b, "r").is_some()
+    });
+    let published = || {
+        let link = lock(&b.gossip).as_ref().unwrap().link.clone();
+        lock(&link.publisher)
+            .published
+            .values()
+            .map(BTreeSet::len)
+            .sum::<usize>()
+    };
+    assert_eq!(published(), 0, "as long as a is there, a tells it");
+    cluster.runtime.block_on(a.leave());
+    drop(a);
+    eventually("b to adopt it", || published() == 2);
+    let late = cluster.node("late");
+    eventually("the late node to have it", || {
+        counter(&late, "n") == Some(5) && get(&late, "r").as_deref() == Some(b"from a")
+    });
+}
+
+#[test]
+fn old_tombstones_are_dropped_everywhere_and_do_not_come_back() {
+    let mut cluster = Cluster::new();
+    let short = |name| PlasmaConfig {
+        tombstone_grace: Duration::from_millis(400),
+        ..PlasmaConfig::new(name)
+    };
+    let (a, b) = (cluster.node_with(short("a")), cluster.node_with(short("b")));
+    set(&a, "gone", b"x");
+    add(&a, "again", 1);
+    eventually("b to have it", || {
+        get(&b, "gone").is_some() && get(&b, "again").is_some()
+    });
+    session(&b).delete(b"gone").unwrap();
+    session(&b).delete(b"again").unwrap();
+    eventually("a to drop it", || {
+        get(&a, "gone").is_none() && get(&a, "again").is_none()
+    });
+    add(&a, "again", 2);
+    let known = |n: &Arc<Plasma>| -> Vec<String> {
+        n.shared
+            .state()
+            .keys
+            .keys()
+            .map(|(_, key)| key.clone())
+            .collect()
+    };
+    eventually("the tombstone to be dropped", || {
+        [&a, &b].iter().all(|n| known(n) == ["again"])
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(
+        [&a, &b]
+            .iter()
+            .all(|n| known(n) == ["again"] && counter(n, "again") == Some(2))
+    );
+    // Told again by a node that still has it, it is not even taken in.
+    let stamp = Stamp {
+        time: 1 << 16,
+        actor: "c~1".into(),
+    };
+    let id = (SITE.to_owned(), "gone".to_owned());
+    let tombstone = Fact::Base {
+        id,
+        stamp,
+        value: None,
+    };
+    a.jobs.send(Job::Merge(vec![tombstone])).unwrap();
+    add(&a, "again", 0);
+    assert_eq!(known(&a), ["again"]);
+    // A new counter where the tombstone was.
+    add(&b, "gone", 4);
+    eventually("4", || counter(&a, "gone") == Some(4));
+}
+
+#[test]
+fn joining_can_fail_with_a_reason() {
+    let cluster = Cluster::new();
+    let node = alone();
+    let join = |gossip| {
+        cluster
+            .runtime
+            .block_on(node.join(gossip))
+            .unwrap_err()
+            .to_string()
+    };
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let gossip = GossipConfig {
+        listen: taken.local_addr().unwrap(),
+        ..cluster.gossip()
+    };
+    assert!(join(gossip).contains("cannot join"));
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let error = join(GossipConfig {
+        listen: everywhere,
+        ..cluster.gossip()
+    });
+    assert!(error.contains("advertise"), "{error}");
+    cluster
+        .runtime
+        .block_on(node.join(cluster.gossip()))
+        .unwrap();
+    assert!(join(cluster.gossip()).contains("already"));
+    cluster.runtime.block_on(node.leave());
+    cluster
+        .runtime
+        .block_on(node.join(cluster.gossip()))
+        .unwrap();
+    let bad = Plasma::open(PlasmaConfig::new("a b")).unwrap_err();
+    assert!(bad.to_string().contains("name a node"), "{bad}");
+}
+
+#[test]
+fn other_clusters_are_not_listened_to() {
+    let mut cluster = Cluster::new();
+    let a = cluster.node("a");
+    let b = Plasma::open(PlasmaConfig::new("b")).unwrap();
+    let other = GossipConfig {
+        cluster: "other".to_owned(),
+        ..cluster.gossip()
+    };
+    cluster.runtime.block_on(b.join(other)).unwrap();
+    add(&a, "n", 1);
+    add(&b, "n", 2);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!((counter(&a, "n"), counter(&b, "n")), (Some(1), Some(2)));
+}

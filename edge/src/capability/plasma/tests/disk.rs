@@ -1,0 +1,163 @@
+//! What is on disk after a restart, and who a node is then.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use super::*;
+
+#[test]
+fn a_restarted_node_keeps_its_contribution() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::new();
+    let a = cluster.node("a");
+    for life in 1..=3 {
+        let b = cluster.node_with(on_disk("b", &dir));
+        add(&b, "n", 5);
+        add(&b, "n", -1);
+        add(&a, "n", 10);
+        eventually("both to agree", || {
+            counter(&a, "n") == Some(14 * life) && counter(&b, "n") == Some(14 * life)
+        });
+        set(&b, "r", format!("life {life}").as_bytes());
+        cluster.runtime.block_on(b.leave());
+    }
+    // By itself and without gossip it knows what it knew.
+    let b = Plasma::open(on_disk("b", &dir)).unwrap();
+    assert_eq!(counter(&b, "n"), Some(42));
+    assert_eq!(get(&b, "r").unwrap(), b"life 3");
+    let busy = Plasma::open(on_disk("b", &dir)).unwrap_err();
+    assert!(busy.to_string().contains("another process"), "{busy}");
+}
+
+#[test]
+fn a_lost_or_copied_folder_is_another_actor() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::new();
+    let a = cluster.node("a");
+    let b = cluster.node_with(on_disk("b", &dir));
+    let actor = b.shared.actor.clone();
+    add(&b, "n", 5);
+    eventually("a to see it", || counter(&a, "n") == Some(5));
+    cluster.runtime.block_on(b.leave());
+    drop(b);
+
+    // Another name on the same file: what the file knows stays, but not who it was.
+    let renamed = PlasmaConfig {
+        node_id: "c".to_owned(),
+        ..on_disk("b", &dir)
+    };
+    let c = cluster.node_with(renamed);
+    assert_ne!(c.shared.actor, actor);
+    add(&c, "n", 100);
+    eventually("105", || {
+        counter(&a, "n") == Some(105) && counter(&c, "n") == Some(105)
+    });
+
+    // The file is gone: the new life must not take the old one's place.
+    let b = cluster.node("b");
+    assert_ne!(b.shared.actor, actor);
+    add(&b, "n", 1);
+    eventually("106", || {
+        [&a, &b, &c].iter().all(|n| counter(n, "n") == Some(106))
+    });
+}
+
+/// The child of [`killed_nodes_lose_nothing_and_count_nothing_twice`]: joins, increments for
+/// ever, and says the answers. Does nothing unless it is started as that child.
+#[test]
+fn kill_9_child() {
+    let Some(path) = std::env::var_os("PLASMA_KILL_TEST") else {
+        return;
+    };
+    let seed: SocketAddr = std::env::var("PLASMA_KILL_SEED").unwrap().parse().unwrap();
+    let cluster = Cluster {
+        seed: Some(seed),
+        ..Cluster::new()
+    };
+    let config = PlasmaConfig {
+        path: Some(path.into()),
+        ..PlasmaConfig::new("b")
+    };
+    let node = Plasma::open(config).unwrap();
+    cluster
+        .runtime
+        .block_on(node.join(cluster.gossip()))
+        .unwrap();
+    // stdout, past the test harness's capture.
+    let mut out = std::fs::File::options()
+        .write(true)
+        .open("/dev/stdout")
+        .unwrap();
+    loop {
+        // Another counter than a's, so that the answer is this node's alone.
+        let own = add(&node, "own", 1);
+        add(&node, "shared", 1);
+        writeln!(out, "answered {own}").unwrap();
+    }
+}
+
+#[test]
+fn killed_nodes_lose_nothing_and_count_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::new();
+    let a = cluster.node("a");
+    let path = on_disk("b", &dir).path.unwrap();
+    let mut before = 0;
+    for _ in 0..2 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "capability::plasma::tests::disk::kill_9_child",
+                "--nocapture",
+            ])
+            .env("PLASMA_KILL_TEST", &path)
+            .env("PLASMA_KILL_SEED", cluster.seed.unwrap().to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut answers = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .filter_map(|line| line.split_once("answered ")?.1.parse::<i64>().ok());
+        let first = answers.next().unwrap();
+        assert!(
+            first == before || first == before + 1,
+            "{first} after {before}"
+        );
+        add(&a, "shared", 1000);
+        let last = answers.by_ref().find(|n| *n >= before + 60).unwrap();
+        // While it lives, what it counts comes here.
+        eventually("a to hear of it", || {
+            counter(&a, "own").unwrap_or(0) >= last
+        });
+        child.kill().unwrap();
+        let last = answers.last().unwrap_or(last);
+        child.wait().unwrap();
+
+        let b = Plasma::open(on_disk("b", &dir)).unwrap();
+        let own = counter(&b, "own").unwrap();
+        // One increment more may have reached the disk before its answer was heard.
+        assert!(
+            own == last || own == last + 1,
+            "{own} on disk, {last} answered"
+        );
+        before = own + 1;
+    }
+    // A last life, in this process: its contribution is what all lives together counted.
+    let b = cluster.node_with(on_disk("b", &dir));
+    let own = add(&b, "own", 1);
+    add(&b, "shared", 1);
+    let sums = |n: &Arc<Plasma>| {
+        let state = n.shared.state();
+        let key = &state.keys[&(SITE.to_owned(), "shared".to_owned())];
+        (key.sums.get(&b.shared.actor).copied(), key.counter())
+    };
+    eventually("both to agree", || {
+        counter(&a, "own") == Some(own) && counter(&b, "own") == Some(own) && sums(&a) == sums(&b)
+    });
+    let (from_b, total) = sums(&a);
+    let from_b = from_b.unwrap().up as i64;
+    assert_eq!(total, Some(2000 + from_b));
+    // Each turn adds one to both; the kill may have come between the two.
+    assert!((own - 2..=own).contains(&from_b), "{from_b} of {own}");
+}

@@ -1,0 +1,133 @@
+//! The answer to another node's pull.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::capability::kv::{MAX_SITE_BYTES, check_key};
+use crate::capability::spark::peers::{
+    EXPORT_MAX_REPLY, EXPORT_MAX_REQUEST, ExportAnswer, ExportEntry, ExportQuery, MAX_PULL_KEYS,
+};
+use crate::capability::spark::{Entry, Spark};
+
+/// Who may read this node's keys over HTTP.
+#[derive(Clone, Default)]
+pub struct ExportPolicy {
+    /// With a token, whoever presents it and nobody else; without one, this machine and nobody
+    /// else. Behind a reverse proxy everyone looks like this machine: set a token there.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for ExportPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportPolicy")
+            .field("has_token", &self.token.is_some())
+            .finish()
+    }
+}
+
+/// A request to [`EXPORT_PATH`](crate::capability::spark::EXPORT_PATH), taken apart by the HTTP server.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportRequest<'a> {
+    /// Where the connection comes from.
+    pub remote: IpAddr,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The `Origin` header. Browsers send it; nodes do not.
+    pub origin: Option<&'a str>,
+    /// The body, at most [`EXPORT_MAX_REQUEST`] bytes.
+    pub body: &'a [u8],
+}
+
+/// The answer of [`export`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportReply {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// Answers another node's pull. It reads from disk: call it from a thread that may block.
+///
+/// 200 with the entries that exist; 400 for a body that is not `{"site", "keys"}` with valid keys;
+/// 403 for strangers, and for browsers, whatever page they were told to send it by; 413 when the
+/// request or the answer is too large; 500 when the store cannot be read.
+pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) -> ExportReply {
+    let refuse = |status, reason: &str| ExportReply {
+        status,
+        body: serde_json::json!({ "error": reason })
+            .to_string()
+            .into_bytes(),
+    };
+    if request.origin.is_some() {
+        return refuse(403, "this is not for browsers");
+    }
+    let known = match &policy.token {
+        Some(token) => request
+            .authorization
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .is_some_and(|given| same_secret(given, token)),
+        None => request.remote.to_canonical().is_loopback(),
+    };
+    if !known {
+        return refuse(
+            403,
+            "only nodes of the same cluster may pull: give them the same token",
+        );
+    }
+    if request.body.len() > EXPORT_MAX_REQUEST {
+        return refuse(413, "the request is too large");
+    }
+    let query: ExportQuery = match serde_json::from_slice(request.body) {
+        Ok(query) => query,
+        Err(error) => return refuse(400, &format!("not a pull: {error}")),
+    };
+    if query.keys.len() > MAX_PULL_KEYS || query.site.len() > MAX_SITE_BYTES {
+        return refuse(413, "too many keys, or too long a site");
+    }
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    for key in query.keys {
+        if let Err(reason) = check_key(key.as_bytes()) {
+            return refuse(400, &reason);
+        }
+        match store.peek(&query.site, &key) {
+            // What runs out this very millisecond is no longer worth sending.
+            Ok(
+                None
+                | Some(Entry {
+                    ttl_left_ms: Some(0),
+                    ..
+                }),
+            ) => {}
+            Ok(Some(Entry {
+                value,
+                ttl_left_ms: ttl_ms,
+            })) => {
+                let value = STANDARD.encode(value);
+                bytes += key.len() + value.len() + 64;
+                if bytes > EXPORT_MAX_REPLY {
+                    return refuse(413, "the answer is too large; pull fewer keys at once");
+                }
+                entries.push(ExportEntry { key, value, ttl_ms });
+            }
+            Err(error) => {
+                tracing::error!(%error, "spark: cannot answer a pull");
+                return refuse(500, "the store cannot be read");
+            }
+        }
+    }
+    match serde_json::to_vec(&ExportAnswer { entries }) {
+        Ok(body) => ExportReply { status: 200, body },
+        Err(_) => refuse(500, "the answer cannot be written"),
+    }
+}
+
+/// Compares digests, so that the time it takes says nothing about where two tokens differ.
+fn same_secret(a: &str, b: &str) -> bool {
+    // blake3's comparison of hashes is constant-time.
+    blake3::hash(a.as_bytes()) == blake3::hash(b.as_bytes())
+}

@@ -1,0 +1,200 @@
+//! The tables on disk, and what one write does to them.
+
+use redb::{ReadableTable as _, TableDefinition};
+
+use crate::capability::spark::error::{SparkCode, SparkError};
+
+/// What an entry costs of the quota besides its key and value: an estimate of the store's own bytes.
+const ENTRY_OVERHEAD: u64 = 32;
+
+/// How many expired entries one sweep removes at most, so that it holds no writer up for long.
+pub(super) const SWEEP_BATCH: usize = 1000;
+
+/// (site, key) to deadline (8 bytes, little-endian, milliseconds since 1970, 0 = none) and value.
+pub(super) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
+
+/// (deadline, site, key): what expires when, so that sweeping reads nothing else.
+pub(super) const DEADLINES: TableDefinition<(u64, &str, &str), ()> =
+    TableDefinition::new("deadlines");
+
+/// Site to number of entries and bytes of quota they use, expired ones included until swept.
+pub(super) const USAGE: TableDefinition<&str, (u64, u64)> = TableDefinition::new("usage");
+
+/// One write, as the writing thread gets it.
+pub(super) enum Op {
+    /// `deadline` 0 = none.
+    Set {
+        key: String,
+        value: Vec<u8>,
+        deadline: u64,
+    },
+    Delete {
+        key: String,
+    },
+    /// All or none.
+    SetMany(Vec<(String, Vec<u8>, u64)>),
+}
+
+pub(super) fn split(stored: &[u8]) -> (u64, &[u8]) {
+    match stored.split_first_chunk::<8>() {
+        Some((deadline, value)) => (u64::from_le_bytes(*deadline), value),
+        // Not written by us; a deadline in the past hides it.
+        None => (1, &[]),
+    }
+}
+
+pub(super) fn alive(deadline: u64, now: u64) -> bool {
+    deadline == 0 || now < deadline
+}
+
+pub(super) fn secs_left(deadline: u64, now: u64) -> u32 {
+    u32::try_from(deadline.saturating_sub(now).div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+pub(super) fn cost(key: &str, value_bytes: usize) -> u64 {
+    (key.len() + value_bytes) as u64 + ENTRY_OVERHEAD
+}
+
+/// The tables of one write transaction.
+pub(super) struct Tables<'t> {
+    pub(super) entries: redb::Table<'t, (&'static str, &'static str), &'static [u8]>,
+    pub(super) deadlines: redb::Table<'t, (u64, &'static str, &'static str), ()>,
+    pub(super) usage: redb::Table<'t, &'static str, (u64, u64)>,
+    pub(super) quota_bytes: u64,
+    pub(super) now: u64,
+}
+
+impl<'t> Tables<'t> {
+    pub(super) fn open(
+        txn: &'t redb::WriteTransaction,
+        quota_bytes: u64,
+        now: u64,
+    ) -> Result<Self, redb::Error> {
+        Ok(Self {
+            entries: txn.open_table(ENTRIES)?,
+            deadlines: txn.open_table(DEADLINES)?,
+            usage: txn.open_table(USAGE)?,
+            quota_bytes,
+            now,
+        })
+    }
+
+    /// The outer result is the disk's, the inner one the flare's.
+    pub(super) fn apply(
+        &mut self,
+        site: &str,
+        op: &Op,
+    ) -> Result<Result<(), SparkError>, redb::Error> {
+        match op {
+            Op::Delete { key } => {
+                self.remove(site, key)?;
+                Ok(Ok(()))
+            }
+            Op::Set {
+                key,
+                value,
+                deadline,
+            } => self.set_all(site, &[(key, value, *deadline)]),
+            Op::SetMany(items) => {
+                let items: Vec<_> = items.iter().map(|(k, v, d)| (k, v, *d)).collect();
+                self.set_all(site, &items)
+            }
+        }
+    }
+
+    fn set_all(
+        &mut self,
+        site: &str,
+        items: &[(&String, &Vec<u8>, u64)],
+    ) -> Result<Result<(), SparkError>, redb::Error> {
+        let mut needed = self.needed(site, items)?;
+        if needed > self.quota_bytes {
+            // What has expired must not stand in the way of what is alive.
+            while self.sweep(Some(site))? == SWEEP_BATCH {}
+            needed = self.needed(site, items)?;
+        }
+        if needed > self.quota_bytes {
+            return Ok(Err(SparkError::new(
+                SparkCode::QuotaExceeded,
+                format!(
+                    "the site `{site}` would use {needed} bytes of its quota of {}; delete keys, \
+                     give them a TTL, or raise the quota",
+                    self.quota_bytes
+                ),
+            )));
+        }
+        for (key, value, deadline) in items {
+            self.remove(site, key)?;
+            let mut stored = deadline.to_le_bytes().to_vec();
+            stored.extend_from_slice(value);
+            self.entries
+                .insert((site, key.as_str()), stored.as_slice())?;
+            if *deadline != 0 {
+                self.deadlines.insert((*deadline, site, key.as_str()), ())?;
+            }
+            let (keys, bytes) = self.usage(site)?;
+            self.usage
+                .insert(site, (keys + 1, bytes + cost(key, value.len())))?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn usage(&self, site: &str) -> Result<(u64, u64), redb::Error> {
+        Ok(self
+            .usage
+            .get(site)?
+            .map_or((0, 0), |counts| counts.value()))
+    }
+
+    /// What the site would use with these entries in it. A key given twice counts twice.
+    fn needed(&self, site: &str, items: &[(&String, &Vec<u8>, u64)]) -> Result<u64, redb::Error> {
+        let mut needed = self.usage(site)?.1;
+        for (key, value, _) in items {
+            if let Some(old) = self.entries.get((site, key.as_str()))? {
+                needed = needed.saturating_sub(cost(key, split(old.value()).1.len()));
+            }
+            needed = needed.saturating_add(cost(key, value.len()));
+        }
+        Ok(needed)
+    }
+
+    fn remove(&mut self, site: &str, key: &str) -> Result<(), redb::Error> {
+        let (deadline, freed) = {
+            let Some(old) = self.entries.remove((site, key))? else {
+                return Ok(());
+            };
+            let (deadline, value) = split(old.value());
+            (deadline, cost(key, value.len()))
+        };
+        if deadline != 0 {
+            self.deadlines.remove((deadline, site, key))?;
+        }
+        let (keys, bytes) = self.usage(site)?;
+        if keys <= 1 {
+            self.usage.remove(site)?;
+        } else {
+            self.usage
+                .insert(site, (keys - 1, bytes.saturating_sub(freed)))?;
+        }
+        Ok(())
+    }
+
+    /// Removes expired entries, of one site or of all, at most [`SWEEP_BATCH`]; says how many.
+    pub(super) fn sweep(&mut self, site: Option<&str>) -> Result<usize, redb::Error> {
+        let mut due = Vec::new();
+        for item in self.deadlines.iter()? {
+            let (id, _) = item?;
+            let (deadline, at, key) = id.value();
+            if deadline > self.now || due.len() == SWEEP_BATCH {
+                break;
+            }
+            if site.is_none_or(|site| site == at) {
+                due.push((at.to_owned(), key.to_owned()));
+            }
+        }
+        for (site, key) in &due {
+            self.remove(site, key)?;
+        }
+        Ok(due.len())
+    }
+}

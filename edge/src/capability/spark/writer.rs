@@ -1,0 +1,106 @@
+//! The thread that owns all writing.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+
+use crate::capability::kv::WallClock;
+use crate::capability::spark::error::SparkError;
+use crate::capability::spark::tables::{DEADLINES, Op, SWEEP_BATCH, Tables};
+
+/// How many waiting writes share one commit at most.
+const MAX_BATCH: usize = 256;
+
+pub(super) struct Job {
+    pub(super) site: String,
+    pub(super) op: Op,
+    pub(super) done: mpsc::SyncSender<Result<(), SparkError>>,
+}
+
+/// The thread that owns all writing.
+pub(super) struct Writer {
+    pub(super) db: Arc<Database>,
+    pub(super) clock: WallClock,
+    pub(super) quota_bytes: u64,
+    pub(super) sweep_interval: Duration,
+    pub(super) queue: mpsc::Receiver<Job>,
+}
+
+impl Writer {
+    pub(super) fn run(self) {
+        let mut next_sweep = Instant::now() + self.sweep_interval;
+        loop {
+            let wait = next_sweep.saturating_duration_since(Instant::now());
+            match self.queue.recv_timeout(wait) {
+                Ok(first) => {
+                    let mut batch = vec![first];
+                    batch.extend(self.queue.try_iter().take(MAX_BATCH - 1));
+                    self.commit(batch);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+            if Instant::now() >= next_sweep {
+                match self.sweep() {
+                    // More may have expired than one sweep takes: come back at once.
+                    Ok(SWEEP_BATCH) => {}
+                    Ok(_) => next_sweep = Instant::now() + self.sweep_interval,
+                    Err(error) => {
+                        tracing::error!(%error, "spark: cannot sweep expired entries");
+                        next_sweep = Instant::now() + self.sweep_interval;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Applies a batch in one transaction and answers each once it is on disk. What one job is
+    /// refused for (the quota) does not touch the others; a failing disk fails all.
+    fn commit(&self, batch: Vec<Job>) {
+        let apply = || -> Result<Vec<Result<(), SparkError>>, redb::Error> {
+            let txn = self.db.begin_write()?;
+            let mut results = Vec::with_capacity(batch.len());
+            {
+                let mut tables = Tables::open(&txn, self.quota_bytes, (self.clock)())?;
+                for job in &batch {
+                    results.push(tables.apply(&job.site, &job.op)?);
+                }
+            }
+            txn.commit()?;
+            Ok(results)
+        };
+        match apply() {
+            Ok(results) => {
+                for (job, result) in batch.into_iter().zip(results) {
+                    // Nobody waits any more if the request was cancelled.
+                    let _ = job.done.send(result);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "spark: cannot write");
+                let failed = SparkError::internal("cannot write to the store", error);
+                for job in batch {
+                    let _ = job.done.send(Err(failed.clone()));
+                }
+            }
+        }
+    }
+
+    fn sweep(&self) -> Result<usize, redb::Error> {
+        let now = (self.clock)();
+        {
+            // Most of the time nothing is due: find out without writing.
+            let deadlines = self.db.begin_read()?.open_table(DEADLINES)?;
+            let first = deadlines.iter()?.next().transpose()?;
+            if first.is_none_or(|(id, _)| id.value().0 > now) {
+                return Ok(0);
+            }
+        }
+        let txn = self.db.begin_write()?;
+        let swept = Tables::open(&txn, self.quota_bytes, now)?.sweep(None)?;
+        txn.commit()?;
+        Ok(swept)
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be written on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use flaron_edge::{Error, Result};
+
+/// A local edge node: runs Flaron flares for real.
+#[derive(Parser)]
+#[command(name = "flaron-edge", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build and serve flares.
+    Run(Box<Run>),
+    /// Show what a .wasm imports, exports and needs.
+    Inspect {
+        /// The module.
+        file: PathBuf,
+    },
+    /// Make a flare crate that builds, has a test, and runs.
+    New {
+        /// The new folder; its last part is the crate's name.
+        name: PathBuf,
+        /// The SDK: a folder, or a version of flaron-sdk [default: this repository's].
+        #[arg(long, value_name = "PATH|VERSION")]
+        sdk: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Run {
+    /// Flares: crates' folders (built in release mode) or .wasm files.
+    #[arg(value_name = "PATH")]
+    pub(crate) flares: Vec<PathBuf>,
+    /// Serve a flare below a path prefix; may be given several times.
+    #[arg(long, value_name = "/PREFIX=PATH")]
+    pub(crate) route: Vec<String>,
+    /// The address to serve on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: String,
+    /// Where Transform and PassThrough go.
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// Settings to use instead of the flare.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// Where Spark and Plasma keep their data [default: .flaron next to the first flare].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// This node's name; nodes that gossip or pull need one each.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node_id: Option<String>,
+    /// Spread Plasma to other nodes, through this UDP address.
+    #[arg(long, value_name = "ADDR", requires = "node_id")]
+    pub(crate) gossip: Option<SocketAddr>,
+    /// The gossip address of another node to contact first; may be given several times.
+    #[arg(long, value_name = "ADDR", requires = "gossip")]
+    pub(crate) seed: Vec<String>,
+    /// A node that flares can pull Spark keys from; may be given several times. The nodes' shared
+    /// token is in the environment, FLARON_PEER_TOKEN.
+    #[arg(long, value_name = "NAME=URL")]
+    pub(crate) peer: Vec<String>,
+    /// Build and load a flare again when its files change.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Do not serve the status page at /_edge.
+    #[arg(long)]
+    pub(crate) no_status: bool,
+    /// Do not print a line for each request.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// The two sides of `A=B`.
+pub(crate) fn pair<'a>(text: &'a str, option: &str, form: &str) -> Result<(&'a str, &'a str)> {
+    text.split_once('=')
+        .ok_or_else(|| Error::new(format!("{option} {text:?} must be like {form}")))
+}

@@ -1,0 +1,80 @@
+//! What is printed about a flare.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use flaron_edge::{Error, FlareInfo, FlareStatus, Result};
+
+/// What is said of a flare on start.
+pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
+    let mut text = format!("\n{}  {}\n", flare.name, bytes(flare.info.size as u64));
+    if let Some(file) = &flare.file {
+        let _ = writeln!(text, "  file     {}", file.display());
+    }
+    text.push_str(&describe_info(&flare.info));
+    let route = flare.routes.first().map_or("/", String::as_str);
+    let _ = writeln!(text, "  routes   {}", flare.routes.join(" "));
+    let _ = match flare.kind.http() {
+        true => writeln!(text, "  try      curl -i '{url}{route}'"),
+        false => writeln!(
+            text,
+            "  try      websocat 'ws{}{route}'",
+            url.trim_start_matches("http")
+        ),
+    };
+    text
+}
+
+fn describe_info(info: &FlareInfo) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for import in &info.imports {
+        let name = import.capability.name();
+        match groups.iter_mut().find(|(group, _)| *group == name) {
+            Some((_, names)) => names.push(import.name),
+            None => groups.push((name, vec![import.name])),
+        }
+    }
+    let groups: Vec<String> = groups
+        .iter()
+        .map(|(group, names)| format!("{group} ({})", names.join(", ")))
+        .collect();
+    let max = match info.max_memory {
+        Some(max) => bytes(max),
+        None => "no maximum of its own".to_owned(),
+    };
+    let imports = match groups.is_empty() {
+        true => "none".to_owned(),
+        false => groups.join("\n           "),
+    };
+    format!(
+        "  imports  {imports}\n  exports  {}\n  memory   {} at the start, {max}\n",
+        info.exports.join(", "),
+        bytes(info.memory),
+    )
+}
+
+/// A number of bytes as people read it.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..10_240 => format!("{count} bytes"),
+        10_240..1_048_576 => format!("{:.1} KiB", count as f64 / 1024.0),
+        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+    }
+}
+
+/// `flaron-edge inspect`
+pub(crate) fn inspect(file: &Path) -> Result<()> {
+    let wasm = std::fs::read(file)
+        .map_err(|error| Error::new(format!("cannot read {}: {error}", file.display())))?;
+    let info = flaron_edge::inspect(&wasm)
+        .map_err(|error| Error::new(format!("{}: {error}", file.display())))?;
+    println!("{}  {}", file.display(), bytes(info.size as u64));
+    print!("{}", describe_info(&info));
+    if info.problems.is_empty() {
+        return Ok(());
+    }
+    for problem in &info.problems {
+        println!("  problem  {problem}");
+    }
+    Err(Error::new("this module is not a flare"))
+}

@@ -1,0 +1,167 @@
+//! `flaron-edge run`.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
+
+use flaron_edge::plasma::GossipConfig;
+use flaron_edge::{Edge, EdgeBuilder, Error, Reload, Result};
+use tokio::net::TcpListener;
+
+use crate::cli::args::{Run, pair};
+use crate::cli::describe::{bytes, describe};
+
+/// Builds and serves flares until Ctrl-C.
+pub(crate) fn run(run: Run) -> Result<()> {
+    log_to_terminal(run.quiet);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(format!("cannot start the runtime: {error}")))?;
+    runtime.block_on(serve(run))
+}
+
+async fn serve(run: Run) -> Result<()> {
+    let builder = builder(&run)?;
+    // The port first: if it is taken, the user learns of it before anything is built.
+    let listener = TcpListener::bind(&run.listen).await.map_err(|error| {
+        Error::new(format!(
+            "cannot listen on {}: {error}; another address can be given with --listen",
+            run.listen
+        ))
+    })?;
+    let edge = tokio::task::block_in_place(|| builder.build())?;
+    let server = edge.serve(listener)?;
+    let url = format!("http://{}", server.addr());
+    for flare in edge.flares() {
+        print!("{}", describe(&flare, &url));
+    }
+    if let Some(gossip) = edge.plasma().status().gossip {
+        println!("\nGossip on {gossip}");
+    }
+    let _watch = match run.watch {
+        true => Some(edge.watch(|reload| print_reload(&reload))?),
+        false => None,
+    };
+    println!("\nServing on {url} (Ctrl-C stops)");
+    if !run.no_status {
+        println!("Status page: {url}/_edge");
+    }
+    println!();
+
+    stop_signal().await;
+    println!("Stopping: waiting for what is running (Ctrl-C again ends at once)");
+    tokio::select! {
+        done = server.shutdown(Duration::from_secs(10)) => {
+            if !done {
+                println!("Some connections did not end in 10 s and were cut");
+            }
+            edge.leave().await;
+        }
+        () = stop_signal() => {}
+    }
+    Ok(())
+}
+
+/// The node that the command line describes.
+fn builder(run: &Run) -> Result<EdgeBuilder> {
+    let mut builder = Edge::builder().status_page(!run.no_status);
+    let settings = |mut builder: EdgeBuilder| {
+        if let Some(file) = &run.config {
+            builder = builder.config_file(file);
+        }
+        if let Some(file) = &run.secrets {
+            builder = builder.secrets_file(file);
+        }
+        builder
+    };
+    let mut first = None;
+    for path in &run.flares {
+        first.get_or_insert_with(|| path.clone());
+        builder = settings(builder.flare(path.clone()));
+    }
+    for route in &run.route {
+        let (prefix, path) = pair(route, "--route", "/prefix=PATH")?;
+        first.get_or_insert_with(|| path.into());
+        builder = settings(builder.flare(path)).route(prefix);
+    }
+    let Some(first) = first else {
+        return Err(Error::new(
+            "no flare was given: flaron-edge run PATH, where PATH is a flare crate's folder or a \
+             .wasm file (`flaron-edge new NAME` makes a flare)",
+        ));
+    };
+    let beside = if first.is_dir() {
+        first.as_path()
+    } else {
+        first.parent().unwrap_or(Path::new(""))
+    };
+    builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    if let Some(origin) = &run.origin {
+        builder = builder.origin(origin);
+    }
+    if let Some(id) = &run.node_id {
+        builder = builder.node_id(id);
+    }
+    if let Some(listen) = run.gossip {
+        let mut gossip = GossipConfig::new(listen);
+        gossip.seeds.clone_from(&run.seed);
+        builder = builder.gossip(gossip);
+    }
+    for peer in &run.peer {
+        let (name, url) = pair(peer, "--peer", "NAME=http://HOST:PORT")?;
+        builder = builder.peer(name, url);
+    }
+    if let Ok(token) = std::env::var("FLARON_PEER_TOKEN") {
+        builder = builder.peer_token(token);
+    }
+    Ok(builder)
+}
+
+/// Prints what came of a reload.
+fn print_reload(reload: &Reload) {
+    let took = reload.duration.as_secs_f64();
+    match &reload.outcome {
+        Ok(size) => println!(
+            "\nReloaded {}: {}, in {took:.1} s\n",
+            reload.flare,
+            bytes(*size as u64)
+        ),
+        Err(error) => println!(
+            "\nNot reloaded, {} goes on as it was: {error}\n",
+            reload.flare
+        ),
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Prints what the node says: the journal's entries as they are, anything else with its level.
+fn log_to_terminal(quiet: bool) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = if quiet {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::INFO
+    };
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stdout().is_terminal())
+        .without_time()
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,103 @@
+use super::*;
+
+#[test]
+fn defaults_are_the_abis() {
+    let config = FlareConfig::parse("").unwrap();
+    assert_eq!(config, FlareConfig::default());
+    assert!(!config.requires_body && !config.requires_raw_auth);
+    assert!(!config.writes_spark_kv && !config.writes_plasma_kv);
+    assert!(config.allowed_secrets.is_empty());
+    let limits = config.limits;
+    assert_eq!(limits.max_fetch_requests, 16);
+    assert_eq!(limits.max_kv_value_bytes, 65536);
+    assert_eq!(limits.max_snowflakes, 100);
+    assert_eq!(limits.max_log_lines, 100);
+    assert_eq!(limits.max_log_line_bytes, 4096);
+    assert_eq!(limits.max_body_bytes, 10 * 1024 * 1024);
+}
+
+#[test]
+fn everything_can_be_set() {
+    let config = FlareConfig::parse(
+        r#"
+        name = "n"
+        kind = "both"
+        requires_body = true
+        requires_raw_auth = true
+        writes_spark_kv = true
+        writes_plasma_kv = true
+        allowed_secrets = ["A", "B"]
+        origin = "http://localhost:3000"
+        routes = ["/a", "/b"]
+        site = "s"
+        [limits]
+        max_time_ms = 5
+        [beam]
+        allow_private = true
+        [beam.hosts]
+        "api.example.com" = "127.0.0.1:9000"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.kind, Some(Kind::Both));
+    assert_eq!(config.allowed_secrets, ["A", "B"]);
+    assert_eq!(config.limits.max_time(), Duration::from_millis(5));
+    assert_eq!(config.beam.hosts["api.example.com"], "127.0.0.1:9000");
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest_known_one() {
+    let message = FlareConfig::parse("require_body = true")
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("unknown key `require_body`"), "{message}");
+    assert!(
+        message.contains("did you mean `requires_body`"),
+        "{message}"
+    );
+
+    let message = FlareConfig::parse("[limits]\nmax_fetches = 1")
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("`max_fetches`"), "{message}");
+    assert!(
+        message.contains("did you mean `max_fetch_bytes`")
+            || message.contains("did you mean `max_fetch_requests`"),
+        "{message}"
+    );
+
+    let message = FlareConfig::parse("[beam]\nallow_privte = true")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("did you mean `allow_private`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn far_off_keys_get_no_guess() {
+    let message = FlareConfig::parse("qqq = 1").unwrap_err().to_string();
+    assert!(message.contains("`qqq`"), "{message}");
+    assert!(!message.contains("did you mean"), "{message}");
+}
+
+#[test]
+fn wrong_values_are_refused() {
+    for text in [
+        "requires_body = 1",
+        "kind = \"ftp\"",
+        "routes = [\"api\"]",
+        "routes = [\"/a?b\"]",
+        "origin = \"localhost\"",
+        "origin = \"ftp://localhost\"",
+        "site = \"\"",
+        "[limits]\nmax_time_ms = 0",
+        "[limits]\nmax_memory_mib = 0",
+        "[limits]\nmax_memory_mib = 5000",
+        "[limits]\nmax_time_ms = -1",
+        "not toml",
+    ] {
+        assert!(FlareConfig::parse(text).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Building a flare's crate with cargo.
+
+use std::path::{Path, PathBuf};
+
+use flaron_build::{Build, WASM_TARGET};
+
+use crate::error::{Error, Result};
+
+/// A flare that cargo built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The crate's library name, with underscores.
+    pub name: String,
+    /// The `.wasm`.
+    pub wasm: PathBuf,
+}
+
+/// Builds the flare crate in `folder` in release mode for `wasm32-unknown-unknown`, and installs
+/// that target through rustup if it is missing. Cargo's progress and messages go to standard error.
+///
+/// # Errors
+///
+/// When the folder has no `Cargo.toml`, the target cannot be installed, the build fails, or the
+/// crate is no `cdylib`.
+pub fn build(folder: &Path) -> Result<Built> {
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.is_file() {
+        return Err(Error::new(format!(
+            "{} is no flare: a flare is a .wasm file, or a crate's folder with a Cargo.toml \
+             (make one with `flaron-edge new NAME`)",
+            folder.display()
+        )));
+    }
+    let building = |error: flaron_build::Error| {
+        Error::new(format!(
+            "building the flare in {}: {error}",
+            folder.display()
+        ))
+    };
+    flaron_build::ensure_target(folder, WASM_TARGET).map_err(building)?;
+    // With the environment as it is: it is the user's own flare.
+    let artifacts = Build::new(folder).flare().run().map_err(building)?;
+    let manifest = manifest
+        .canonicalize()
+        .map_err(|error| Error::new(format!("{}: {error}", manifest.display())))?;
+    let wasm = artifacts.wasm_of_manifest(&manifest).ok_or_else(|| {
+        Error::new(format!(
+            "the crate in {} makes no .wasm; its Cargo.toml needs\n\n    [lib]\n    crate-type = \
+             [\"cdylib\"]\n",
+            folder.display()
+        ))
+    })?;
+    Ok(Built {
+        name: wasm.target,
+        wasm: wasm.path,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_crate_is_refused_kindly() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = build(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("flaron-edge new"), "{message}");
+    }
+}

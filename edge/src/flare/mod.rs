@@ -1,0 +1,130 @@
+//! A flare as the node runs it: its program, its settings, and how it is loaded.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capability::beam::{Beam, BeamConfig};
+use crate::capability::secrets::SecretView;
+use crate::contract::Kind;
+use crate::error::{Error, Result};
+use crate::flare::source::{FlareSource, Spec, locate};
+use crate::host::env::FlareEnv;
+use crate::http::origin::Origin;
+use crate::node::Node;
+use crate::wasm::engine::Engine;
+use crate::wasm::info::FlareInfo;
+use crate::wasm::program::Program;
+
+pub mod build;
+pub(crate) mod slot;
+pub(crate) mod source;
+pub(crate) mod stats;
+
+/// A loaded flare. It does not change: a reload makes another.
+pub(crate) struct Flare {
+    /// The name in messages.
+    pub(crate) name: Arc<str>,
+    /// What its instances may use.
+    pub(crate) env: Arc<FlareEnv>,
+    /// What it serves.
+    pub(crate) kind: Kind,
+    pub(crate) origin: Option<Origin>,
+    pub(crate) routes: Vec<String>,
+    pub(crate) program: Arc<Program>,
+    /// The `.wasm` it was read from.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Flare {
+    /// Loads a flare: builds its crate if it is one, reads its settings, compiles and checks it.
+    ///
+    /// # Errors
+    ///
+    /// When any of that fails; the message starts with the flare's path.
+    pub(crate) fn load(engine: &Engine, node: &Arc<Node>, spec: &Spec) -> Result<Flare> {
+        let (name, file, wasm) = match &spec.source {
+            FlareSource::Bytes(bytes) => ("flare".to_owned(), None, bytes.clone()),
+            FlareSource::Path(path) => {
+                let (name, file) = locate(path)?;
+                let wasm = std::fs::read(&file).map_err(|error| {
+                    Error::new(format!("cannot read {}: {error}", file.display()))
+                })?;
+                (name, Some(file), wasm)
+            }
+        };
+        let config = spec.config()?;
+        let name = config.name.clone().unwrap_or(name);
+        let within = |error: Error| match &file {
+            Some(file) => error.within(file.display()),
+            None => error,
+        };
+        let program = engine.compile(&wasm).map_err(within)?;
+        let kind = kind(&program.info, config.kind).map_err(within)?;
+        let limit = config.limits.max_memory_bytes();
+        if program.info.memory > limit {
+            return Err(within(Error::new(format!(
+                "the flare starts with {} bytes of memory, more than the {limit} it may have \
+                 (limits.max_memory_mib in flare.toml)",
+                program.info.memory
+            ))));
+        }
+        let origin = spec.origin.as_ref().or(config.origin.as_ref());
+        let origin = origin.map(|origin| Origin::parse(origin)).transpose()?;
+        let mut routes = spec.routes.clone();
+        if routes.is_empty() {
+            routes.clone_from(&config.routes);
+        }
+        if routes.is_empty() {
+            routes.push("/".to_owned());
+        }
+        let allowed = config.allowed_secrets.iter().cloned();
+        let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
+        let beam = Beam::new(
+            BeamConfig {
+                timeout: Duration::from_millis(config.limits.fetch_timeout_ms),
+                connect_timeout: Duration::from_millis(config.limits.fetch_timeout_ms),
+                max_response_bytes: config.limits.max_fetch_bytes,
+                allow_private: config.beam.allow_private,
+                hosts: config.beam.hosts.clone(),
+                ..BeamConfig::default()
+            },
+            node.network.handle(),
+        )
+        .map_err(|error| Error::new(error.to_string()))?;
+        for address in node.own_addresses() {
+            beam.add_own_address(address);
+        }
+        Ok(Flare {
+            env: Arc::new(FlareEnv {
+                site: config.site.as_deref().unwrap_or(&name).into(),
+                secrets,
+                beam,
+                node: node.clone(),
+                config,
+            }),
+            name: name.into(),
+            kind,
+            origin,
+            routes,
+            program: Arc::new(program),
+            file,
+        })
+    }
+}
+
+/// What a flare serves: what its settings say, if its exports agree.
+fn kind(info: &FlareInfo, stated: Option<Kind>) -> Result<Kind> {
+    let exported = info.kind.unwrap_or(Kind::Http);
+    let Some(stated) = stated else {
+        return Ok(exported);
+    };
+    let missing = match (stated, exported) {
+        (Kind::Http | Kind::Both, Kind::WebSocket) => "`handle_request`",
+        (Kind::WebSocket | Kind::Both, Kind::Http) => "`ws_open`, `ws_message` and `ws_close`",
+        _ => return Ok(stated),
+    };
+    Err(Error::new(format!(
+        "flare.toml says it serves more than its exports do: {missing} is missing"
+    )))
+}

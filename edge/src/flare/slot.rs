@@ -1,0 +1,45 @@
+//! A flare's place in the node, in which it can be replaced.
+
+use std::sync::{Arc, RwLock};
+
+use crate::error::Result;
+use crate::flare::Flare;
+use crate::flare::source::Spec;
+use crate::flare::stats::Stats;
+use crate::node::Node;
+use crate::sync::{read, write};
+use crate::wasm::engine::Engine;
+
+/// A flare's place in the node: what is running now, and what there is to know about all that ran
+/// there.
+pub(crate) struct Slot {
+    pub(crate) spec: Spec,
+    current: RwLock<Arc<Flare>>,
+    pub(crate) stats: Stats,
+}
+
+impl Slot {
+    pub(crate) fn new(spec: Spec, flare: Flare) -> Slot {
+        Slot {
+            spec,
+            current: RwLock::new(Arc::new(flare)),
+            stats: Stats::default(),
+        }
+    }
+
+    /// The flare that serves new requests.
+    pub(crate) fn current(&self) -> Arc<Flare> {
+        read(&self.current).clone()
+    }
+
+    /// Loads the flare again and lets it serve new requests. Those that run end with the old one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be loaded; the old one goes on.
+    pub(crate) fn reload(&self, engine: &Engine, node: &Arc<Node>) -> Result<Arc<Flare>> {
+        let flare = Arc::new(Flare::load(engine, node, &self.spec)?);
+        *write(&self.current) = flare.clone();
+        Ok(flare)
+    }
+}

@@ -1,0 +1,21 @@
+//! What a flare may use: its settings, its secrets, and its part of the node.
+
+use std::sync::Arc;
+
+use crate::capability::beam::Beam;
+use crate::capability::secrets::SecretView;
+use crate::config::FlareConfig;
+use crate::node::Node;
+
+/// What all instances of one flare share. It does not change: a reload makes another.
+pub(crate) struct FlareEnv {
+    pub(crate) config: FlareConfig,
+    /// The site whose keys it sees.
+    pub(crate) site: Arc<str>,
+    /// Its fetches.
+    pub(crate) beam: Arc<Beam>,
+    /// The secrets that it may have.
+    pub(crate) secrets: SecretView,
+    /// What all flares of the node share.
+    pub(crate) node: Arc<Node>,
+}

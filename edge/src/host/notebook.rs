@@ -1,0 +1,88 @@
+//! What is said about one invocation while it runs: the flare's log lines, and the node's notes.
+
+use crate::journal::{Level, LogLine};
+
+/// How many different notes one invocation can have; a hostile flare cannot fill the screen.
+const MAX_NOTES: usize = 20;
+
+/// What is said about one invocation while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Notebook {
+    lines: Vec<LogLine>,
+    dropped_lines: u64,
+    cut_lines: u64,
+    notes: Vec<(&'static str, String)>,
+}
+
+impl Notebook {
+    /// Takes down a line that the flare logs: at most `max_lines`, each cut to `max_bytes`.
+    pub(crate) fn log(&mut self, level: Level, text: &[u8], max_lines: u32, max_bytes: usize) {
+        if self.lines.len() >= max_lines as usize {
+            self.dropped_lines += 1;
+            return;
+        }
+        if text.len() > max_bytes {
+            self.cut_lines += 1;
+        }
+        let text = cut(text, max_bytes);
+        self.lines.push(LogLine { level, text });
+    }
+
+    /// Takes down a note, the first of its kind only.
+    pub(crate) fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
+        if self.notes.len() < MAX_NOTES && self.notes.iter().all(|(seen, _)| *seen != kind) {
+            self.notes.push((kind, message()));
+        }
+    }
+
+    /// All that was said: log lines and notes.
+    pub(crate) fn finish(self) -> (Vec<LogLine>, Vec<String>) {
+        let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
+        if self.dropped_lines > 0 {
+            notes.push(format!(
+                "{} more log lines were left out (limits.max_log_lines)",
+                self.dropped_lines
+            ));
+        }
+        if self.cut_lines > 0 {
+            notes.push(format!(
+                "{} log lines were cut (limits.max_log_line_bytes)",
+                self.cut_lines
+            ));
+        }
+        (self.lines, notes)
+    }
+}
+
+/// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
+fn cut(text: &[u8], max: usize) -> String {
+    let mut text = String::from_utf8_lossy(&text[..text.len().min(max)]).into_owned();
+    // The replacement of a character that was cut can be longer than what was left of it.
+    while text.len() > max {
+        text.pop();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_between_characters() {
+        assert_eq!(cut(b"hello", 3), "hel");
+        assert_eq!(cut("hé".as_bytes(), 3), "hé");
+        assert!(cut("hé".as_bytes(), 2).len() <= 2);
+        assert!(cut("ééé".as_bytes(), 5).starts_with("éé"));
+        assert_eq!(cut(b"\xff\xff", 10), "\u{fffd}\u{fffd}");
+        assert!(cut(b"\xff\xff\xff", 3).len() <= 3);
+    }
+
+    #[test]
+    fn notes_are_taken_once_and_bounded() {
+        let mut book = Notebook::default();
+        book.note("a", || "first".into());
+        book.note("a", || "second".into());
+        assert_eq!(book.finish().1, ["first"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! What a flare sees of its WebSocket connection, and what it wants done with it.
+
+use bytes::Bytes;
+use tokio_tungstenite::tungstenite::Message;
+
+/// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT_REACHED`].
+pub(crate) const MAX_QUEUED: usize = 16 << 20;
+
+/// `ws_send`: this event may send no more.
+pub(crate) const SEND_LIMIT_REACHED: i32 = 1;
+/// `ws_send`: the message is too large.
+pub(crate) const MESSAGE_TOO_LARGE: i32 = 2;
+/// `ws_send`: there is no open connection to send on.
+pub(crate) const SEND_ERROR: i32 = 3;
+
+/// The close codes of RFC 6455, section 7.4.1, that the edge itself names.
+pub(crate) mod close_code {
+    /// The purpose of the connection is fulfilled.
+    pub(crate) const NORMAL: u16 = 1000;
+    /// The node goes away, or the client has been silent for too long.
+    pub(crate) const GOING_AWAY: u16 = 1001;
+    /// A frame that the protocol does not allow.
+    pub(crate) const PROTOCOL_ERROR: u16 = 1002;
+    /// The other side named no code. Never sent.
+    pub(crate) const NO_STATUS: u16 = 1005;
+    /// The connection broke without a close. Never sent.
+    pub(crate) const ABNORMAL: u16 = 1006;
+    /// Text that is not UTF-8.
+    pub(crate) const INVALID_DATA: u16 = 1007;
+    /// A message that is too large.
+    pub(crate) const TOO_BIG: u16 = 1009;
+    /// The flare failed.
+    pub(crate) const INTERNAL_ERROR: u16 = 1011;
+}
+
+/// A WebSocket event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WsEvent {
+    Open,
+    Message,
+    Close,
+}
+
+/// The connection, as one event sees it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) id: String,
+    pub(crate) event: WsEvent,
+    pub(crate) data: Bytes,
+    /// The code that the connection was closed with; 0 while it is open.
+    pub(crate) close_code: u16,
+    /// Whether messages can still be sent.
+    pub(crate) open: bool,
+    pub(crate) sends: u32,
+    /// What was sent so far.
+    pub(crate) queue: Vec<Message>,
+    /// How many bytes that is.
+    pub(crate) queued: usize,
+    /// The code that the flare wants to close with.
+    pub(crate) closing: Option<u16>,
+}
+
+impl Socket {
+    /// A connection with this identifier.
+    pub(crate) fn new(id: String) -> Self {
+        Socket {
+            id,
+            event: WsEvent::Open,
+            data: Bytes::new(),
+            close_code: 0,
+            open: true,
+            sends: 0,
+            queue: Vec::new(),
+            queued: 0,
+            closing: None,
+        }
+    }
+
+    /// Begins an event.
+    pub(crate) fn begin(&mut self, event: WsEvent, data: Bytes, close_code: u16) {
+        self.event = event;
+        self.data = data;
+        self.close_code = close_code;
+        self.open &= event != WsEvent::Close;
+        self.sends = 0;
+        self.queued = 0;
+    }
+
+    /// Ends an event: what it wants sent, and the code that it wants to close with.
+    pub(crate) fn take_actions(&mut self) -> (Vec<Message>, Option<u16>) {
+        self.data = Bytes::new();
+        (std::mem::take(&mut self.queue), self.closing.take())
+    }
+}

@@ -1,0 +1,91 @@
+//! Header fields that belong to one connection only, and those that describe the client to the
+//! origin.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Whether a field belongs to the connection, which the server itself keeps true.
+pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
+    [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+    ]
+    .contains(name)
+        || name == "keep-alive"
+        || name == "proxy-connection"
+}
+
+/// Takes out what belongs to one connection: the fields that HTTP names, and those that
+/// `Connection` names. The body's length is kept by the body itself.
+pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    let own: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_connection_header(name) && **name != header::CONTENT_LENGTH)
+        .cloned()
+        .collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`.
+pub(crate) fn add_forwarded(
+    headers: &mut HeaderMap,
+    host: Option<HeaderValue>,
+    client: Option<IpAddr>,
+) {
+    if let Some(host) = host {
+        headers.insert("x-forwarded-host", host);
+    }
+    headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
+    let Some(client) = client else { return };
+    let mut chain = String::new();
+    for before in headers.get_all("x-forwarded-for") {
+        if let Ok(before) = before.to_str() {
+            chain.push_str(before);
+            chain.push_str(", ");
+        }
+    }
+    chain.push_str(&client.to_string());
+    if let Ok(chain) = HeaderValue::try_from(chain) {
+        headers.insert("x-forwarded-for", chain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_headers_are_stripped() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Mine"),
+            ("x-mine", "1"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("keep-alive", "1"),
+            ("accept", "a"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        strip_connection_headers(&mut headers);
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["accept"]);
+    }
+}

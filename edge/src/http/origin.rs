@@ -1,0 +1,114 @@
+//! An origin's address: where Transform and PassThrough send requests.
+
+use std::fmt;
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+use crate::error::{Error, Result};
+
+/// An origin's address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+    /// The path that goes before the request's, without a slash at its end.
+    base: String,
+}
+
+impl Origin {
+    /// Reads `http://host:port/base`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a full HTTP URL.
+    pub(crate) fn parse(text: &str) -> Result<Origin> {
+        let wrong = |why: &str| {
+            Error::new(format!(
+                "origin {text:?} {why}; it must be like \"http://localhost:3000\""
+            ))
+        };
+        let uri: Uri = text.parse().map_err(|_| wrong("is not a URL"))?;
+        let parts = uri.into_parts();
+        let scheme = parts
+            .scheme
+            .filter(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS)
+            .ok_or_else(|| wrong("has no scheme http or https"))?;
+        let authority = parts.authority.ok_or_else(|| wrong("has no host"))?;
+        let base = match &parts.path_and_query {
+            Some(path) if path.query().is_some() => return Err(wrong("has a query")),
+            Some(path) => path.path().trim_end_matches('/').to_owned(),
+            None => String::new(),
+        };
+        Ok(Origin {
+            scheme,
+            authority,
+            base,
+        })
+    }
+
+    /// Whether connections to it are encrypted.
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+
+    /// Where a request for `uri` goes.
+    pub(crate) fn target(&self, uri: &Uri) -> Option<Uri> {
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let path = if path.starts_with('/') { path } else { "/" };
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{path}", self.base))
+            .build()
+            .ok()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_full_urls() {
+        for (text, shown) in [
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("http://localhost:3000/", "http://localhost:3000"),
+            ("https://example.com/base/", "https://example.com/base"),
+        ] {
+            assert_eq!(Origin::parse(text).unwrap().to_string(), shown);
+        }
+        for text in [
+            "",
+            "localhost",
+            "localhost:3000",
+            "/a",
+            "ftp://a",
+            "http://",
+            "http://a?b",
+        ] {
+            let message = Origin::parse(text).unwrap_err().to_string();
+            assert!(message.contains("http://localhost:3000"), "{message}");
+        }
+    }
+
+    #[test]
+    fn targets_keep_path_and_query() {
+        let origin = Origin::parse("http://o:1/base").unwrap();
+        for (uri, target) in [
+            ("/a/../b?c=d", "http://o:1/base/a/../b?c=d"),
+            ("/", "http://o:1/base/"),
+            ("http://elsewhere/x", "http://o:1/base/x"),
+            ("*", "http://o:1/base/"),
+        ] {
+            let uri: Uri = uri.parse().unwrap();
+            assert_eq!(origin.target(&uri).unwrap().to_string(), target);
+        }
+    }
+}

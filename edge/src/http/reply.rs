@@ -1,0 +1,23 @@
+//! The edge's own short answers.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::http::body::Body;
+
+/// An answer of the edge itself, marked as such: `word` is the value of `x-flaron-error`.
+pub(crate) fn reply(
+    status: StatusCode,
+    word: &'static str,
+    message: &'static str,
+) -> Response<Body> {
+    let mut response = Response::new(Body::Full(Bytes::from(format!("{message}\n"))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert("x-flaron-error", HeaderValue::from_static(word));
+    response
+}

@@ -1,0 +1,272 @@
+//! The node's memory of what its flares did: one entry for each invocation, and the live stream of
+//! them.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::broadcast;
+
+use crate::sync::lock;
+
+/// How many invocations the journal remembers.
+const REMEMBERED: usize = 1000;
+/// How much of what they said, in bytes; older ones are forgotten to make room.
+const REMEMBERED_BYTES: usize = 8 << 20;
+
+/// How serious a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // The names say it.
+pub enum Level {
+    Info,
+    Warn,
+    Error,
+}
+
+impl Level {
+    /// `info`, `warn` or `error`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        }
+    }
+}
+
+/// A line that a flare logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How serious the flare says it is.
+    pub level: Level,
+    /// The text, valid UTF-8 whatever the flare wrote, at most `max_log_line_bytes` long.
+    pub text: String,
+}
+
+/// One invocation of a flare: a request, or a WebSocket event.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Counts up from 1 in each node.
+    pub seq: u64,
+    /// When it ended.
+    pub time: SystemTime,
+    /// The flare's name; empty when no flare served the path.
+    pub flare: Arc<str>,
+    /// The request's method, or `WS`.
+    pub method: String,
+    /// The request's path and query, or the event and connection.
+    pub path: String,
+    /// The response's status; none for WebSocket events.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration: Duration,
+    /// What the flare logged.
+    pub lines: Vec<LogLine>,
+    /// What the node has to say: limits that were hit, calls that were refused, and why.
+    pub notes: Vec<String>,
+    /// Why the invocation failed, if it did.
+    pub error: Option<String>,
+}
+
+impl Entry {
+    /// An entry of now, with nothing said yet.
+    pub(crate) fn new(flare: Arc<str>, method: String, path: String) -> Entry {
+        Entry {
+            seq: 0,
+            time: SystemTime::now(),
+            flare,
+            method,
+            path,
+            status: None,
+            duration: Duration::ZERO,
+            lines: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// About how much memory its texts take.
+    fn bytes(&self) -> usize {
+        let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
+        let notes: usize = self.notes.iter().map(String::len).sum();
+        let error = self.error.as_ref().map_or(0, String::len);
+        self.path.len() + lines + notes + error
+    }
+}
+
+impl fmt::Display for Entry {
+    /// One line for the invocation, and one for each thing said about it, indented. Control
+    /// characters in what came from outside are shown escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Plain(&self.method), Plain(&self.path))?;
+        if let Some(status) = self.status {
+            write!(f, " {status}")?;
+        }
+        write!(f, " {}", Millis(self.duration))?;
+        for line in &self.lines {
+            write!(f, "\n    {:<5} {}", line.level.name(), Plain(&line.text))?;
+        }
+        for note in &self.notes {
+            write!(f, "\n    note  {}", Plain(note))?;
+        }
+        if let Some(error) = &self.error {
+            write!(f, "\n    FAILED {}", Plain(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// Text from outside, on one line and without terminal commands.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(char::is_control) {
+            f.write_str(&rest[..at])?;
+            let mut chars = rest[at..].chars();
+            if let Some(control) = chars.next() {
+                write!(f, "{}", control.escape_default())?;
+            }
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
+    }
+}
+
+/// A time in milliseconds, as precise as a reader wants it.
+struct Millis(Duration);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_secs_f64() * 1000.0;
+        if millis < 10.0 {
+            write!(f, "{millis:.2} ms")
+        } else {
+            write!(f, "{millis:.0} ms")
+        }
+    }
+}
+
+/// The node's memory of its invocations, and the live stream of them.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    recent: Mutex<Recent>,
+    live: broadcast::Sender<Arc<Entry>>,
+    seq: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    entries: VecDeque<Arc<Entry>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn push(&mut self, entry: Arc<Entry>) {
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.entries.len() > REMEMBERED || self.bytes > REMEMBERED_BYTES {
+            let Some(oldest) = self.entries.pop_front() else {
+                return;
+            };
+            self.bytes -= oldest.bytes();
+        }
+    }
+}
+
+impl Journal {
+    pub(crate) fn new() -> Self {
+        Journal {
+            recent: Mutex::default(),
+            live: broadcast::channel(256).0,
+            seq: AtomicU64::new(0),
+        }
+    }
+
+    /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
+    pub(crate) fn record(&self, mut entry: Entry) {
+        entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        if entry.error.is_some() {
+            tracing::error!(target: "flaron_edge::journal", "{entry}");
+        } else {
+            tracing::info!(target: "flaron_edge::journal", "{entry}");
+        }
+        let entry = Arc::new(entry);
+        if self.live.receiver_count() > 0 {
+            // An error means that the last listener has just gone.
+            let _ = self.live.send(entry.clone());
+        }
+        let mut recent = lock(&self.recent);
+        recent.push(entry);
+    }
+
+    /// The latest entries, oldest first.
+    pub(crate) fn recent(&self) -> Vec<Arc<Entry>> {
+        let recent = lock(&self.recent);
+        recent.entries.iter().cloned().collect()
+    }
+
+    /// Every entry from now on.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
+        self.live.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            status: Some(200),
+            duration: Duration::from_micros(1500),
+            lines: vec![LogLine {
+                level: Level::Warn,
+                text: "a\nb\u{1b}[31m".into(),
+            }],
+            notes: vec!["n".into()],
+            ..Entry::new("f".into(), "GET".into(), path.into())
+        }
+    }
+
+    #[test]
+    fn entries_print_on_one_line_each_without_terminal_commands() {
+        assert_eq!(
+            entry("/x").to_string(),
+            "GET /x 200 1.50 ms\n    warn  a\\nb\\u{1b}[31m\n    note  n"
+        );
+    }
+
+    #[test]
+    fn the_journal_forgets_the_oldest() {
+        let journal = Journal::new();
+        let mut live = journal.subscribe();
+        for n in 0..REMEMBERED + 5 {
+            journal.record(entry(&n.to_string()));
+        }
+        let recent = journal.recent();
+        assert_eq!(recent.len(), REMEMBERED);
+        assert_eq!(recent[0].path, "5");
+        assert_eq!(recent[0].seq, 6);
+        // The listener was too slow for all of them, but hears of the latest.
+        assert!(live.try_recv().is_err());
+        assert!(live.try_recv().is_ok());
+    }
+
+    #[test]
+    fn the_journal_is_bounded_in_bytes() {
+        let journal = Journal::new();
+        for _ in 0..20 {
+            journal.record(entry(&"x".repeat(1 << 20)));
+        }
+        let kept = journal.recent().len();
+        assert!((1..=8).contains(&kept), "{kept}");
+        // What is larger than all of it is not kept, and does no harm.
+        journal.record(entry(&"x".repeat(REMEMBERED_BYTES + 1)));
+        journal.record(entry("small"));
+        assert_eq!(journal.recent().len(), 1);
+    }
+}

@@ -1,0 +1,254 @@
+//! One request on its way: to the flare that serves it, and what becomes of it then.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use tokio::sync::watch;
+
+use crate::flare::Flare;
+use crate::flare::slot::Slot;
+use crate::host::Host;
+use crate::host::request::RequestView;
+use crate::http::body::{Body, ReadError};
+use crate::http::reply::reply;
+use crate::journal::Entry;
+use crate::runtime::run_blocking;
+use crate::server::respond::{respond, transform};
+use crate::server::route::route;
+use crate::server::{status, websocket};
+use crate::state::State;
+use crate::wasm::failure::Failure;
+use crate::wasm::program::Action;
+
+/// How much of a body that no_flare reads is taken off the socket after the answer, in bytes.
+const DRAIN: usize = 64 << 20;
+
+/// Handles a request, whether it came through a socket or not.
+pub(crate) async fn handle(
+    state: &Arc<State>,
+    request: Request<Body>,
+    peer: Option<SocketAddr>,
+    stop: Option<watch::Receiver<bool>>,
+) -> Response<Body> {
+    if status::owns(request.uri().path()) {
+        let peer = peer.map(|peer| peer.ip());
+        return status::handle(state, request, peer, stop).await;
+    }
+    let started = Instant::now();
+    let method = request.method().to_string();
+    let path = request
+        .uri()
+        .path_and_query()
+        .map_or("/", |path| path.as_str())
+        .to_owned();
+    let mut exchange = Exchange {
+        state,
+        peer: peer.map(|peer| peer.ip()),
+        stop,
+        slot: None,
+        entry: Entry::new(state.no_flare.clone(), method, path),
+    };
+    let response = exchange.serve(request).await;
+    let mut entry = exchange.entry;
+    entry.duration = started.elapsed();
+    entry.status = Some(response.status().as_u16());
+    if let Some(slot) = exchange.slot {
+        slot.stats.record(entry.duration, entry.error.is_some());
+    }
+    state.journal.record(entry);
+    response
+}
+
+/// One request on its way.
+struct Exchange<'a> {
+    state: &'a Arc<State>,
+    peer: Option<IpAddr>,
+    /// Says when the listener shuts down; a request without a socket has none.
+    stop: Option<watch::Receiver<bool>>,
+    slot: Option<&'a Arc<Slot>>,
+    entry: Entry,
+}
+
+impl Exchange<'_> {
+    async fn serve(&mut self, request: Request<Body>) -> Response<Body> {
+        let Some((slot, flare)) = route(&self.state.slots, request.uri().path()) else {
+            self.entry.notes.push("no flare has this route".to_owned());
+            request.into_body().drain(DRAIN);
+            return reply(StatusCode::NOT_FOUND, "no-route", "no flare has this route");
+        };
+        self.slot = Some(slot);
+        self.entry.flare = flare.name.clone();
+        if flare.kind.websocket() && websocket::is_upgrade(&request) {
+            return self.websocket(slot, flare, request);
+        }
+        if !flare.kind.http() {
+            request.into_body().drain(DRAIN);
+            let mut response = reply(
+                StatusCode::UPGRADE_REQUIRED,
+                "websocket-only",
+                "this flare serves WebSocket connections",
+            );
+            let headers = response.headers_mut();
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            return response;
+        }
+        self.http(flare, request).await
+    }
+
+    /// Runs an HTTP flare and does what it decides.
+    async fn http(&mut self, flare: Arc<Flare>, request: Request<Body>) -> Response<Body> {
+        let (parts, mut body) = request.into_parts();
+        let mut view = RequestView {
+            method: parts.method,
+            uri: parts.uri,
+            headers: parts.headers,
+            body: None,
+        };
+        if flare.env.config.requires_body {
+            let limit = flare.env.config.limits.max_body_bytes;
+            match body.read_prefix(limit).await {
+                Ok((bytes, more)) => {
+                    if more {
+                        self.entry.notes.push(format!(
+                            "the body was cut to {limit} bytes for the flare (limits.max_body_bytes)"
+                        ));
+                    }
+                    view.body = Some(bytes);
+                }
+                Err(error) => return self.no_body(error),
+            }
+        }
+        let origin = flare.origin.clone();
+        let outcome = run(flare, view).await;
+        let (lines, notes) = outcome.host.notebook.finish();
+        self.entry.lines = lines;
+        self.entry.notes.extend(notes);
+        let action = match outcome.action {
+            Ok(action) => action,
+            Err(failure) => {
+                body.drain(DRAIN);
+                return self.failed(&failure);
+            }
+        };
+        let draft = outcome.host.response;
+        let view = outcome.host.request;
+        if action == Action::Respond {
+            body.drain(DRAIN);
+            return respond(draft);
+        }
+        let Some(origin) = origin else {
+            body.drain(DRAIN);
+            self.entry.error = Some(format!(
+                "the flare wants the request sent to the origin ({action:?}), but there is none: \
+                 start with `--origin URL`, or put `origin = \"URL\"` into flare.toml"
+            ));
+            return reply(
+                StatusCode::BAD_GATEWAY,
+                "no-origin",
+                "no origin is configured",
+            );
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = view.method;
+        *request.uri_mut() = view.uri;
+        *request.headers_mut() = view.headers;
+        match self.state.origin.forward(&origin, request, self.peer).await {
+            Ok(response) if action == Action::Transform => transform(response, draft),
+            Ok(response) => response,
+            Err(error) => {
+                self.entry.error = Some(format!("{error} ({origin})"));
+                reply(error.status(), "origin", "the origin gave no response")
+            }
+        }
+    }
+
+    /// Turns the connection into a WebSocket.
+    fn websocket(
+        &mut self,
+        slot: &Arc<Slot>,
+        flare: Arc<Flare>,
+        request: Request<Body>,
+    ) -> Response<Body> {
+        let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
+        match websocket::upgrade(self.state, slot, flare, request, stop) {
+            Ok(response) => response,
+            Err(failed) => {
+                let (host, failure) = *failed;
+                let (lines, notes) = host.notebook.finish();
+                self.entry.lines = lines;
+                self.entry.notes.extend(notes);
+                self.failed(&failure)
+            }
+        }
+    }
+
+    /// The answer when the flare failed.
+    fn failed(&mut self, failure: &Failure) -> Response<Body> {
+        self.entry.error = Some(failure.to_string());
+        reply(
+            failure.status(),
+            failure.word(),
+            "the flare failed; the edge's log says why",
+        )
+    }
+
+    /// The answer to a client that did not send its body.
+    fn no_body(&mut self, error: ReadError) -> Response<Body> {
+        match error {
+            ReadError::Slow => {
+                self.entry
+                    .notes
+                    .push("the client stopped sending its body".to_owned());
+                reply(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "body-timeout",
+                    "the body did not arrive",
+                )
+            }
+            ReadError::Broken(error) => {
+                self.entry
+                    .notes
+                    .push(format!("the client hung up within its body: {error}"));
+                reply(
+                    StatusCode::BAD_REQUEST,
+                    "body-broken",
+                    "the body did not arrive",
+                )
+            }
+        }
+    }
+}
+
+/// What came of an invocation.
+struct Outcome {
+    action: Result<Action, Failure>,
+    host: Host,
+}
+
+/// Runs a flare for a request, on this thread if it can hand its other tasks over when the flare
+/// takes long, and on one for blocking work if not.
+async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
+    let invoke = move || {
+        let program = flare.program.clone();
+        match program.instantiate(Host::new(flare.env.clone(), view)) {
+            Ok(mut instance) => {
+                let action = instance.handle_request();
+                Outcome {
+                    action,
+                    host: instance.into_host(),
+                }
+            }
+            Err(failed) => {
+                let (host, failure) = *failed;
+                Outcome {
+                    action: Err(failure),
+                    host,
+                }
+            }
+        }
+    };
+    run_blocking(invoke).await
+}

@@ -1,0 +1,9 @@
+//! The server: from a connection to the flare that serves it, and back.
+
+pub(crate) mod exchange;
+mod export;
+pub(crate) mod listen;
+mod respond;
+mod route;
+mod status;
+mod websocket;

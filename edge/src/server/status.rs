@@ -1,0 +1,270 @@
+//! The status page at `/_edge`: what the node runs and has, and what happens, live.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/_edge` | the page |
+//! | `/_edge/status.json` | what it shows, as JSON |
+//! | `/_edge/events` | each invocation as it ends, as server-sent events |
+//! | `/_edge/spark/export` | where other nodes pull keys from |
+//!
+//! It is for the developer at this machine: other addresses, requests that came through a proxy,
+//! and host names that are not this machine's (a web page that has its name lead here) are refused.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
+
+use crate::capability::spark::EXPORT_PATH;
+use crate::contract::Capability;
+use crate::http::body::Body;
+use crate::http::reply::reply;
+use crate::journal::Entry;
+use crate::runtime::run_blocking;
+use crate::server::export::{export, is_local};
+use crate::shutdown::stopped;
+use crate::state::State;
+
+const PAGE: &str = include_str!("status.html");
+
+/// How many keys of each site the page lists, and how many invocations it shows at first.
+const LISTED: usize = 200;
+/// How often a quiet event stream says that it is alive.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Whether a path is the node's own, and no flare's.
+pub(super) fn owns(path: &str) -> bool {
+    path == "/_edge" || path.starts_with("/_edge/")
+}
+
+/// Answers a request for one of these paths. A request without a socket has no `peer`, and comes
+/// from this process.
+pub(super) async fn handle(
+    state: &Arc<State>,
+    request: Request<Body>,
+    peer: Option<IpAddr>,
+    stop: Option<watch::Receiver<bool>>,
+) -> Response<Body> {
+    let path = request.uri().path();
+    if path == EXPORT_PATH {
+        return export(state, request, peer).await;
+    }
+    if !state.status_page || !is_local(&request, peer) {
+        return reply(
+            StatusCode::FORBIDDEN,
+            "not-local",
+            "the status page is for the machine that the edge runs on",
+        );
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return reply(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
+    }
+    let (kind, body) = match path {
+        "/_edge" | "/_edge/" => (
+            "text/html; charset=utf-8",
+            Body::from(Bytes::from_static(PAGE.as_bytes())),
+        ),
+        "/_edge/status.json" => {
+            let state = state.clone();
+            // It reads from disk.
+            let status = run_blocking(move || tokio::task::block_in_place(|| status(&state))).await;
+            ("application/json", Body::from(status.to_string()))
+        }
+        "/_edge/events" => ("text/event-stream", events(state, stop)),
+        _ => return reply(StatusCode::NOT_FOUND, "no-page", "there is no such page"),
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+             connect-src 'self'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// All that the page shows.
+fn status(state: &State) -> Value {
+    let flares: Vec<Value> = state
+        .slots
+        .iter()
+        .map(|slot| {
+            let flare = slot.current();
+            let info = &flare.program.info;
+            let stats = slot.stats.snapshot();
+            let mut capabilities: Vec<Capability> = info
+                .imports
+                .iter()
+                .map(|import| import.capability)
+                .collect();
+            capabilities.dedup();
+            let names: Vec<&str> = capabilities.iter().map(|c| c.name()).collect();
+            let imports: Vec<&str> = info.imports.iter().map(|import| import.name).collect();
+            json!({
+                "name": &*flare.name,
+                "site": &*flare.env.site,
+                "kind": format!("{:?}", flare.kind).to_lowercase(),
+                "file": flare.file,
+                "routes": flare.routes,
+                "origin": flare.origin.as_ref().map(ToString::to_string),
+                "size": info.size,
+                "memory": info.memory,
+                "capabilities": names,
+                "imports": imports,
+                "exports": info.exports,
+                "requests": stats.requests,
+                "errors": stats.errors,
+                "sockets": stats.sockets,
+                "p50_us": stats.p50.as_secs_f64() * 1e6,
+                "p90_us": stats.p90.as_secs_f64() * 1e6,
+                "p99_us": stats.p99.as_secs_f64() * 1e6,
+            })
+        })
+        .collect();
+    let recent = state.journal.recent();
+    let recent: Vec<Value> = recent
+        .iter()
+        .rev()
+        .take(LISTED)
+        .rev()
+        .map(|entry| entry_json(entry))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_secs": state.started.elapsed().as_secs(),
+        "flares": flares,
+        "spark": spark_json(state),
+        "plasma": plasma_json(state),
+        "recent": recent,
+    })
+}
+
+fn spark_json(state: &State) -> Value {
+    let sites = match state.node.spark.usage() {
+        Ok(sites) => sites,
+        Err(error) => return json!({ "error": error.to_string() }),
+    };
+    let sites: Vec<Value> = sites
+        .iter()
+        .map(|usage| {
+            let keys: Vec<Value> = state
+                .node
+                .spark
+                .entries(&usage.site)
+                .unwrap_or_default()
+                .iter()
+                .take(LISTED)
+                .map(|key| {
+                    json!({
+                        "key": key.key,
+                        "bytes": key.value_bytes,
+                        "ttl_left_secs": key.ttl_left_secs,
+                    })
+                })
+                .collect();
+            json!({
+                "site": usage.site,
+                "count": usage.keys,
+                "bytes": usage.bytes,
+                "quota": usage.quota_bytes,
+                "keys": keys,
+            })
+        })
+        .collect();
+    json!({ "sites": sites })
+}
+
+fn plasma_json(state: &State) -> Value {
+    let mut status = state.node.plasma.status();
+    let count = status.keys.len();
+    status.keys.truncate(LISTED);
+    let mut value = serde_json::to_value(&status).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("count".to_owned(), count.into());
+    }
+    value
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let lines: Vec<Value> = entry
+        .lines
+        .iter()
+        .map(|line| json!({ "level": line.level.name(), "text": line.text }))
+        .collect();
+    let time = entry.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "seq": entry.seq,
+        "time_ms": time.as_millis() as u64,
+        "flare": &*entry.flare,
+        "method": entry.method,
+        "path": entry.path,
+        "status": entry.status,
+        "duration_us": entry.duration.as_secs_f64() * 1e6,
+        "lines": lines,
+        "notes": entry.notes,
+        "error": entry.error,
+    })
+}
+
+/// The stream of invocations.
+fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
+    let (send, body) = mpsc::channel(64);
+    let mut entries = state.journal.subscribe();
+    tokio::spawn(async move {
+        let ending = async {
+            match stop {
+                Some(mut stop) => stopped(&mut stop).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut ending = std::pin::pin!(ending);
+        // The head goes out with the first bytes.
+        let mut text = ": here\n\n".to_owned();
+        loop {
+            if send.send(Bytes::from(text)).await.is_err() {
+                return; // The reader is gone.
+            }
+            let next = tokio::select! {
+                next = tokio::time::timeout(ALIVE, entries.recv()) => next,
+                () = &mut ending => return,
+            };
+            text = match next {
+                Ok(Ok(entry)) => format!("data: {}\n\n", entry_json(&entry)),
+                Ok(Err(RecvError::Lagged(missed))) => {
+                    format!("event: missed\ndata: {missed}\n\n")
+                }
+                Ok(Err(RecvError::Closed)) => return,
+                Err(_) => ": alive\n\n".to_owned(),
+            };
+        }
+    });
+    Body::Channel(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_own_paths_are_owned() {
+        for path in ["/_edge", "/_edge/", "/_edge/status.json"] {
+            assert!(owns(path), "{path}");
+        }
+        for path in ["/", "/_edges", "/x/_edge", "/_edg"] {
+            assert!(!owns(path), "{path}");
+        }
+    }
+}

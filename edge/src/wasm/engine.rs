@@ -1,0 +1,148 @@
+//! The Wasm engine: its configuration, and the compiling of flares.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::{
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig,
+};
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::imports;
+use crate::wasm::info::FlareInfo;
+use crate::wasm::program::{Exports, Program};
+use crate::wasm::ticker::Ticker;
+
+/// How many instances can live at once: requests that run, and WebSocket connections.
+pub(crate) const MAX_INSTANCES: u32 = 2000;
+/// The stack of a guest, in bytes. The thread's own must have room for it and the host's calls.
+const GUEST_STACK: usize = 512 << 10;
+/// How much of an instance's memory is cleared by hand when it is used again, in bytes; what lies
+/// beyond goes back to the system, which costs a system call and page faults.
+const KEEP_RESIDENT: usize = 64 << 10;
+
+/// The engine of a node, with the imports linked.
+pub(crate) struct Engine {
+    wasm: wasmtime::Engine,
+    linker: Linker<Host>,
+    ticker: Arc<Ticker>,
+}
+
+impl Engine {
+    /// Starts an engine and the thread that keeps its time. What it compiles is kept in the folder,
+    /// if one is given, and not compiled again.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no room for it.
+    pub(crate) fn new(cache: Option<&Path>) -> Result<Engine> {
+        let failed = |error: wasmtime::Error| {
+            Error::new(format!("the Wasm engine could not be started: {error:#}"))
+        };
+        // The pool reserves much address space (not memory). Where that is not to be had, each
+        // instance gets its own, which is slower.
+        let cache = cache.and_then(open_cache);
+        let wasm = wasmtime::Engine::new(&config(true, cache.clone()))
+            .or_else(|_| wasmtime::Engine::new(&config(false, cache)))
+            .map_err(failed)?;
+        let mut linker = Linker::new(&wasm);
+        imports::link(&mut linker).map_err(failed)?;
+        let ticker = Ticker::start(&wasm)?;
+        Ok(Engine {
+            wasm,
+            linker,
+            ticker,
+        })
+    }
+
+    /// Compiles a module and checks it against the contract.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a flare; the message lists everything that is wrong with it.
+    pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Program> {
+        let module = self.module(wasm)?;
+        let info = FlareInfo::from_module(&module, wasm.len());
+        if let [first, more @ ..] = info.problems.as_slice() {
+            let mut message = format!("not a flare: {first}");
+            for problem in more {
+                message.push_str("; ");
+                message.push_str(problem);
+            }
+            return Err(Error::new(message));
+        }
+        let pre = self
+            .linker
+            .instantiate_pre(&module)
+            .map_err(|error| Error::new(format!("not a flare: {error:#}")))?;
+        Ok(Program::new(
+            pre,
+            Exports::find(&module),
+            self.ticker.clone(),
+            info,
+        ))
+    }
+
+    /// What a module is, without the demand that it be a flare.
+    ///
+    /// # Errors
+    ///
+    /// When it is not valid Wasm.
+    pub(crate) fn inspect(&self, wasm: &[u8]) -> Result<FlareInfo> {
+        Ok(FlareInfo::from_module(&self.module(wasm)?, wasm.len()))
+    }
+
+    fn module(&self, wasm: &[u8]) -> Result<Module> {
+        if !wasm.starts_with(b"\0asm") {
+            return Err(Error::new(
+                "not a Wasm module: it does not begin with the bytes \"\\0asm\"",
+            ));
+        }
+        Module::from_binary(&self.wasm, wasm)
+            .map_err(|error| Error::new(format!("not a valid Wasm module: {error:#}")))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.ticker.end();
+    }
+}
+
+/// The cache of compiled modules in a folder; none, and a word about it, if it cannot be had.
+fn open_cache(folder: &Path) -> Option<Cache> {
+    let open = || {
+        std::fs::create_dir_all(folder)?;
+        let mut config = CacheConfig::new();
+        config.with_directory(folder.canonicalize()?);
+        Cache::new(config)
+    };
+    open()
+        .inspect_err(|error| {
+            tracing::warn!(
+                "compiled flares are not kept in {}: {error:#}",
+                folder.display()
+            );
+        })
+        .ok()
+}
+
+fn config(pooling: bool, cache: Option<Cache>) -> Config {
+    let mut config = Config::new();
+    config.cache(cache);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(GUEST_STACK);
+    if pooling {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(MAX_INSTANCES);
+        pool.total_memories(MAX_INSTANCES);
+        pool.total_tables(MAX_INSTANCES);
+        pool.max_memory_size(4 << 30);
+        pool.linear_memory_keep_resident(KEEP_RESIDENT);
+        pool.table_keep_resident(KEEP_RESIDENT);
+        pool.max_unused_warm_slots(256);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}

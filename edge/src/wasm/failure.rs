@@ -1,0 +1,145 @@
+//! Why an invocation failed: for the client a status and a word, for the developer the reason.
+
+use std::fmt;
+
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+
+use crate::host::Host;
+use crate::host::clock::TimeUp;
+use crate::wasm::engine::MAX_INSTANCES;
+
+/// Why an invocation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The guest trapped: the engine's words for it, and where.
+    Trap(String),
+    /// It computed for longer than it may.
+    Timeout { limit_ms: u64 },
+    /// It wanted more memory than it may have, and did not survive the refusal.
+    Memory {
+        wanted: usize,
+        limit_mib: u64,
+        trap: String,
+    },
+    /// It called itself too deeply.
+    Stack,
+    /// It returned no action.
+    BadAction(i64),
+    /// It has no such handler.
+    Missing(&'static str),
+    /// All instances are in use.
+    Busy,
+}
+
+impl Failure {
+    pub(crate) fn from_error(error: &wasmtime::Error, host: &Host) -> Failure {
+        let limits = &host.env.config.limits;
+        if error.is::<TimeUp>() {
+            return Failure::Timeout {
+                limit_ms: limits.max_time_ms,
+            };
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Failure::Busy;
+        }
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::StackOverflow) {
+            return Failure::Stack;
+        }
+        let mut message = match trap {
+            Some(trap) => trap.to_string(),
+            None => error.root_cause().to_string(),
+        };
+        if let Some(place) = place(error) {
+            message = format!("{message}, {place}");
+        }
+        match host.memory.denied {
+            Some(wanted) => Failure::Memory {
+                wanted,
+                limit_mib: limits.max_memory_mib,
+                trap: message,
+            },
+            None => Failure::Trap(message),
+        }
+    }
+
+    /// The status that the client gets.
+    pub(crate) fn status(&self) -> http::StatusCode {
+        use http::StatusCode;
+        match self {
+            Failure::Trap(_) | Failure::Stack | Failure::BadAction(_) => StatusCode::BAD_GATEWAY,
+            Failure::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Memory { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            Failure::Missing(_) => StatusCode::NOT_FOUND,
+            Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// One word for the client: the value of `x-flaron-error`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Failure::Trap(_) => "trap",
+            Failure::Timeout { .. } => "timeout",
+            Failure::Memory { .. } => "memory",
+            Failure::Stack => "stack",
+            Failure::BadAction(_) => "bad-action",
+            Failure::Missing(_) => "no-handler",
+            Failure::Busy => "busy",
+        }
+    }
+}
+
+/// Where in the guest an error happened: the innermost functions that have names, or an offset.
+fn place(error: &wasmtime::Error) -> Option<String> {
+    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
+    let names: Vec<&str> = backtrace
+        .frames()
+        .iter()
+        .filter_map(|frame| frame.func_name())
+        .take(5)
+        .collect();
+    if names.is_empty() {
+        let frame = backtrace.frames().first()?;
+        return Some(match frame.module_offset() {
+            Some(offset) => format!("in function {} at {offset:#x}", frame.func_index()),
+            None => format!("in function {}", frame.func_index()),
+        });
+    }
+    Some(format!("in {}", names.join(" < ")))
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Trap(trap) => write!(f, "the flare trapped: {trap}"),
+            Failure::Timeout { limit_ms } => write!(
+                f,
+                "the flare computed for longer than {limit_ms} ms and was stopped \
+                 (limits.max_time_ms)"
+            ),
+            Failure::Memory {
+                wanted,
+                limit_mib,
+                trap,
+            } => write!(
+                f,
+                "the flare ran out of memory: it asked for {wanted} bytes, and may have \
+                 {limit_mib} MiB (limits.max_memory_mib); then: {trap}"
+            ),
+            Failure::Stack => write!(
+                f,
+                "the flare's stack overflowed: it calls itself too deeply, or without end"
+            ),
+            Failure::BadAction(packed) => write!(
+                f,
+                "handle_request returned {packed:#x}, which is no action: the high 32 bits must \
+                 be 1 (Respond), 2 (Transform) or 3 (PassThrough)"
+            ),
+            Failure::Missing(name) => write!(f, "the flare has no export `{name}`"),
+            Failure::Busy => write!(
+                f,
+                "all {MAX_INSTANCES} instances are in use; this request was turned away"
+            ),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Wasm: compiling flares once, and running an instance for each invocation.
+
+pub(crate) mod engine;
+pub(crate) mod failure;
+pub(crate) mod info;
+pub(crate) mod program;
+mod ticker;

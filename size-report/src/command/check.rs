@@ -1,0 +1,115 @@
+//! `cargo size check`: the gate for anybody's `.wasm`.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::flares::Measured;
+use crate::gate::{self, Budgets, Sizes, Verdict, baseline};
+use crate::output::{print, print_line};
+use crate::project::Settings;
+use crate::report::{self, Report};
+use crate::table::Format;
+use crate::wasm::wasm_opt::{FLAGS, WasmOpt};
+
+/// What to hold the files to, and how to say it.
+#[derive(Debug)]
+pub struct Options {
+    pub files: Vec<PathBuf>,
+    pub limits: Sizes,
+    /// Measure after `wasm-opt` too, also without a budget for it.
+    pub opt: bool,
+    pub baseline: Option<PathBuf>,
+    pub bless: bool,
+    pub json: bool,
+    pub format: Format,
+}
+
+/// Measures, prints, checks or blesses. `false` if the gate stays shut.
+pub fn run(options: &Options) -> Result<bool> {
+    let nothing_to_hold = options.limits == Sizes::default() && options.baseline.is_none();
+    if nothing_to_hold {
+        bail!("nothing to check against; give --budget 2KiB, --baseline FILE, or both");
+    }
+    // Only on request: the file may be optimised already, or use features that our flags for
+    // wasm-opt do not name.
+    let wasm_opt = if options.opt || options.limits.opt.is_some() {
+        let found = WasmOpt::find(None)?;
+        Some(found.context("--opt and --opt-budget need Binaryen's wasm-opt, in PATH or as $WASM_OPT (the npm package binaryen@132 has it)")?)
+    } else {
+        None
+    };
+    let mut measured = Vec::new();
+    for path in &options.files {
+        let wasm = fs::read(path)
+            .with_context(|| format!("could not read {}; was it built?", path.display()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let flare = Measured::of(&name, &wasm, wasm_opt.as_ref());
+        measured.push(flare.with_context(|| format!("{}", path.display()))?);
+    }
+    let now = Settings {
+        // A flare need not come from Rust, and rustc need not be here. What made it is not
+        // written in it, so the compiler at hand is taken for the one that made it.
+        rustc: flaron_build::rustc_version(&env::current_dir()?)
+            .unwrap_or_else(|_| "no rustc".into()),
+        wasm_opt: wasm_opt.as_ref().map(|wasm_opt| wasm_opt.version.clone()),
+        wasm_opt_flags: wasm_opt
+            .iter()
+            .flat_map(|_| FLAGS)
+            .map(ToString::to_string)
+            .collect(),
+        rustflags: Vec::new(),
+        profile: toml::Table::new(),
+    };
+
+    let old = match &options.baseline {
+        Some(path) => baseline::read_baseline(path)?,
+        None => None,
+    };
+    if options.bless {
+        let path = options
+            .baseline
+            .as_ref()
+            .context("--bless writes a baseline; say which: --baseline FILE")?;
+        let new = baseline::bless(old.as_ref(), &measured, now, old.is_none())?;
+        baseline::write_baseline(path, &new, "flaron-size check --bless")?;
+        print_line(format_args!("accepted: {}", path.display()))?;
+        return Ok(true);
+    }
+
+    let limits = measured.iter().map(|m| (m.name.clone(), options.limits));
+    let budgets: Budgets = limits.collect();
+    let verdict = match &options.baseline {
+        Some(path) if old.is_none() => bail!(
+            "there is no baseline {}; make it with the same command and --bless, and commit it",
+            path.display()
+        ),
+        Some(_) => gate::gate(&measured, &budgets, old.as_ref(), &now, false),
+        None => Verdict {
+            // No baseline was asked for, so its absence is nothing to remark on.
+            notes: Vec::new(),
+            ..gate::gate(&measured, &budgets, None, &now, false)
+        },
+    };
+
+    let report = Report::new(&measured, &budgets, old.as_ref(), &now, Some(&verdict));
+    if options.json {
+        print_line(report.json()?)?;
+    } else {
+        print(report.render(options.format))?;
+    }
+    eprint!("{}", report::verdict(&verdict, HELP));
+    if verdict.passed() {
+        eprintln!("ok: every file is within its limits");
+    }
+    Ok(verdict.passed())
+}
+
+const HELP: &str = "
+What to do:
+  flaron-size why FILE.wasm           what the bytes are
+  flaron-size diff OLD.wasm NEW.wasm  what grew, function by function
+If the new size is right, raise --budget, or accept it with --bless and commit the baseline.
+";

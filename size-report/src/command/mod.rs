@@ -1,0 +1,8 @@
+//! The commands: `cargo size` and what stands behind it.
+
+pub mod check;
+pub mod diff;
+pub mod peers;
+pub mod prices;
+pub mod report;
+pub mod why;
