@@ -20,7 +20,12 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     // Sends text of pieces in a host call that returns no data.
-    ("sends", &["response", "logging", "spark", "plasma", "ws"]),
+    (
+        "sends",
+        &[
+            "response", "logging", "spark", "plasma", "ws", "crypto", "beam",
+        ],
+    ),
     // Sends text of pieces in a host call that returns data.
     ("calls", &["beam", "spark", "plasma", "crypto", "time"]),
     // Reads numbers in decimal.

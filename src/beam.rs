@@ -216,12 +216,8 @@ pub fn fetch_pieces(
     url: impl text::Pieces,
     options: impl text::Pieces,
 ) -> Result<FetchResponse, BeamError> {
-    let url = text::build(url)?;
-    let answer = send::returned(options, |options| {
-        abi::beam_fetch(url.as_payload(), options)
-    });
-    drop(url);
-    FetchResponse::decode(answer)
+    let (url, options) = send::pair(url, options)?;
+    FetchResponse::decode(abi::beam_fetch(url, options))
 }
 
 /// [`fetch_raw`] with ready-made options, as [`fetch_json`] takes them.
@@ -359,9 +355,9 @@ impl BeamError {
 
 crate::error::messages! {
     BeamError {
-        NoResponse: "beam: no response from the host",
-        SerializeFailed: "beam: more than 8 headers in the options",
-        DeserializeFailed: "beam: the host's answer is malformed",
+        NoResponse: BeamNoResponse,
+        SerializeFailed: BeamSerializeFailed,
+        DeserializeFailed: BeamDeserializeFailed,
     }
 }
 

@@ -8,17 +8,19 @@
 //! [`json!`](crate::json!) (feature `json`) they are written by the compiler, and the flare links
 //! no JSON writer.
 
-use crate::arena::claim::claim;
+use crate::arena::claim::{claim, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::number::decode_hex;
+use crate::bytes::number::{decode_hex, hex_value};
 use crate::error::no_result;
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
 use crate::{abi, json};
 
+mod claims;
 mod verify;
 
-pub use verify::{Claims, VerifyError, equal, verify_hmac, verify_jwt};
+pub use claims::Claims;
+pub use verify::{VerifyError, equal, verify_hmac, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -155,6 +157,24 @@ pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
     }
 }
 
+/// A random number of 32 bits from the host's cryptographic source: to draw lots. It makes no lease, so it
+/// is smaller than [`random_bytes`].
+///
+/// # Errors
+///
+/// As [`random_bytes`].
+#[inline] // size: inline-reason
+pub fn random_u32() -> Result<u32, RandomBytesError> {
+    let random = claim_with(abi::crypto_random_bytes(4), |hex| {
+        let mut number = 0;
+        for digit in hex.first_chunk::<8>()? {
+            number = number << 4 | hex_value(u32::from(*digit))?;
+        }
+        Some(number)
+    });
+    random.ok_or_else(|| no_result(RandomBytesError::ArenaFull, RandomBytesError::NoData))
+}
+
 /// The arguments of everything that has a key and an input.
 fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
     (
@@ -204,8 +224,8 @@ impl CryptoError {
 
 crate::error::messages! {
     CryptoError {
-        NoResult: "crypto: the host gave no result",
-        BadBase64: "crypto: the ciphertext is not Base64",
+        NoResult: CryptoNoResult,
+        BadBase64: CryptoBadBase64,
     }
 }
 
@@ -223,8 +243,8 @@ pub enum RandomBytesError {
 
 crate::error::messages! {
     RandomBytesError {
-        NoData: "random bytes: the host gave none",
-        BadHex: "random bytes: the host gave no hexadecimal",
+        NoData: RandomBytesNoData,
+        BadHex: RandomBytesBadHex,
     }
 }
 

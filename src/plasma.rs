@@ -60,10 +60,8 @@ pub fn get_pieces(key: impl text::Pieces) -> Option<ArenaBytes> {
 /// What the host answers, and [`PlasmaError::ArenaFull`] when the key or the value does not fit into the
 /// free part of the arena, or when a piece asks the host for what it does not have.
 pub fn set_keyed(key: impl text::Pieces, value: impl text::Pieces) -> Result<(), PlasmaError> {
-    let key = text::build(key)?;
-    PlasmaError::sent(send::send(value, |value| {
-        abi::plasma_set(key.as_payload(), value)
-    }))
+    let (key, value) = send::pair(key, value)?;
+    PlasmaError::check(abi::plasma_set(key, value))
 }
 
 /// [`delete`] with a key built of [pieces](crate::text).
@@ -153,17 +151,17 @@ crate::error::codes! {
     /// Why a write was refused.
     pub enum PlasmaError {
         /// This node has no Plasma.
-        1 => NotAvailable: "plasma: not available on this node",
+        1 => NotAvailable: PlasmaNotAvailable,
         /// This invocation may write no more.
-        2 => WriteLimit: "plasma: this invocation may write no more",
+        2 => WriteLimit: PlasmaWriteLimit,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
-        3 => TooLarge: "plasma: the value is larger than max_kv_value_bytes",
+        3 => TooLarge: PlasmaTooLarge,
         /// The key is not valid.
-        4 => BadKey: "plasma: the key is not valid",
+        4 => BadKey: PlasmaBadKey,
         /// The flare's configuration does not have `writes_plasma_kv`.
-        5 => NoCapability: "plasma: the flare's configuration does not have writes_plasma_kv",
+        5 => NoCapability: PlasmaNoCapability,
         /// The host failed; its logs say why.
-        6 => Internal: "plasma: internal error of the host",
+        6 => Internal: PlasmaInternal,
     }
 }
 

@@ -4,8 +4,9 @@
 //! on it. Keep it in a variable rather than ask twice.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_or_trap, claim_unless_refused};
+use crate::arena::claim::{claim, claim_or_trap, claim_unless_refused, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::split::same;
 use crate::error::{Error, claim_or_error};
 use crate::text::Pieces;
 use crate::text::ask::Ask;
@@ -16,7 +17,7 @@ mod target;
 
 pub use headers::{basic_credentials, cookie, credentials, first_of, matches_etag};
 pub use query::{Pairs, Query};
-pub use target::{Target, path, query, target};
+pub use target::{Target, path, query, target, try_target};
 
 /// The method: `GET`, `POST`, ….
 ///
@@ -34,6 +35,22 @@ pub fn method() -> ArenaStr {
 /// [`Error`]: the host has none, or it does not fit into the arena.
 pub fn try_method() -> Result<ArenaStr, Error> {
     claim_or_error(abi::req_method()).map(ArenaBytes::into_text)
+}
+
+/// Whether the method is this one. It makes no lease, so a flare that asks nothing else of the method is
+/// smaller with it.
+///
+/// # Traps
+///
+/// As [`method`]. [`try_method`] tells instead.
+pub fn method_is(method: &str) -> bool {
+    let is = claim_with(abi::req_method(), |found| {
+        Some(same(found, method.as_bytes()))
+    });
+    match is {
+        Some(is) => is,
+        None => abi::trap("the host gave no method, or one that does not fit"),
+    }
 }
 
 /// [`method`], as a [piece](crate::text#pieces-that-ask-the-host) of text.

@@ -98,10 +98,8 @@ pub fn set_keyed(
     value: impl text::Pieces,
     ttl_secs: u32,
 ) -> Result<(), SparkError> {
-    let key = text::build(key)?;
-    SparkError::sent(send::send(value, |value| {
-        abi::spark_set(key.as_payload(), value, ttl_secs as i32)
-    }))
+    let (key, value) = send::pair(key, value)?;
+    SparkError::check(abi::spark_set(key, value, ttl_secs as i32))
 }
 
 /// [`delete`] with a key built of [pieces](crate::text).
@@ -165,23 +163,23 @@ crate::error::codes! {
     /// Why a write was refused.
     pub enum SparkError {
         /// The time to live is out of range.
-        1 => InvalidTtl: "spark: the time to live is out of range",
+        1 => InvalidTtl: SparkInvalidTtl,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
-        2 => TooLarge: "spark: the value is larger than max_kv_value_bytes",
+        2 => TooLarge: SparkTooLarge,
         /// This invocation may write no more.
-        3 => WriteLimit: "spark: this invocation may write no more",
+        3 => WriteLimit: SparkWriteLimit,
         /// The site's disk quota is used up.
-        4 => QuotaExceeded: "spark: the site's disk quota is used up",
+        4 => QuotaExceeded: SparkQuotaExceeded,
         /// This node has no Spark.
-        5 => NotAvailable: "spark: not available on this node",
+        5 => NotAvailable: SparkNotAvailable,
         /// The host failed; its logs say why.
-        6 => Internal: "spark: internal error of the host",
+        6 => Internal: SparkInternal,
         /// This invocation may read no more.
-        7 => ReadLimit: "spark: this invocation may read no more",
+        7 => ReadLimit: SparkReadLimit,
         /// The key is not 1 to 256 of `a-z A-Z 0-9 : . _ -`, or has a reserved prefix.
-        8 => BadKey: "spark: the key is not valid",
+        8 => BadKey: SparkBadKey,
         /// The flare's configuration does not have `writes_spark_kv`.
-        9 => NoCapability: "spark: the flare's configuration does not have writes_spark_kv",
+        9 => NoCapability: SparkNoCapability,
     }
 }
 
@@ -189,15 +187,15 @@ crate::error::codes! {
     /// Why a [`pull`] was refused.
     pub enum SparkPullError {
         /// This invocation has pulled already.
-        3 => WriteLimit: "spark pull: this invocation has pulled already",
+        3 => WriteLimit: SparkPullWriteLimit,
         /// This node has no Spark, or does not know the others.
-        5 => NotAvailable: "spark pull: not available on this node",
+        5 => NotAvailable: SparkPullNotAvailable,
         /// The host failed; its logs say why.
-        6 => Internal: "spark pull: internal error of the host",
+        6 => Internal: SparkPullInternal,
         /// A key, or the ID of the node, is not valid.
-        8 => BadKey: "spark pull: a key or the node is not valid",
+        8 => BadKey: SparkPullBadKey,
         /// The flare's configuration does not have `writes_spark_kv`.
-        9 => NoCapability: "spark pull: the flare's configuration does not have writes_spark_kv",
+        9 => NoCapability: SparkPullNoCapability,
     }
 }
 

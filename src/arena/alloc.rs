@@ -83,15 +83,9 @@ pub(crate) fn refuse_argument() {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArenaFull;
 
-impl ArenaFull {
-    /// What it says.
-    pub(crate) const MESSAGE: &str =
-        "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES";
-}
-
 impl fmt::Display for ArenaFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ArenaFull::MESSAGE)
+        f.write_str("the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES")
     }
 }
 

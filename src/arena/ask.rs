@@ -69,12 +69,6 @@ impl ForwardWriter {
         ForwardWriter { end, fresh: false }
     }
 
-    /// Where the text ends, to go back to.
-    #[cfg(all(feature = "beam", feature = "request"))]
-    pub(crate) fn mark(&self) -> u32 {
-        self.end
-    }
-
     /// Goes back to where the text once ended.
     #[cfg(all(feature = "beam", feature = "request"))]
     fn back_to(self, mark: u32) -> ForwardWriter {

@@ -21,6 +21,13 @@ pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
 
 /// Takes what a host call returned as a lease, and traps if it is none: for functions that have no way
 /// to say so.
+#[cfg(any(
+    lists_keys,
+    feature = "request",
+    feature = "encoding",
+    feature = "time",
+    feature = "ws"
+))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
     match claim(returned) {
@@ -31,13 +38,14 @@ pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
 
 /// Takes what a host call returned as a lease; an empty one if it is none, and a trap if what there was
 /// did not fit: for what may be missing, and must not be taken for missing.
+#[cfg(any(feature = "request", feature = "ws"))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
-    let lease = claim_or_empty(returned);
-    if arena_refused() {
-        abi::trap("what the host has does not fit into the arena");
+    match claim(returned) {
+        Some(lease) => lease,
+        None if arena_refused() => abi::trap("what the host has does not fit into the arena"),
+        None => ArenaBytes::default(),
     }
-    lease
 }
 
 /// Takes what a host call returned as a lease, if it is one and not empty.
@@ -49,24 +57,6 @@ pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
     } else {
         claim(returned)
     }
-}
-
-/// Takes what a host call returned as a lease; an empty one if it is none.
-#[cfg(any(
-    lists_keys,
-    feature = "request",
-    feature = "encoding",
-    feature = "time",
-    feature = "ws",
-    test
-))]
-#[inline(always)] // size: inline-step
-pub(crate) fn claim_or_empty(returned: i64) -> ArenaBytes {
-    let packed = check(returned, block::EMPTY.get() as i64) as u64;
-    // SAFETY: what `check` lets through has an address in the arena, and no static has address 0;
-    // `EMPTY` is not 0 either.
-    let packed = unsafe { Packed::new_unchecked(packed) };
-    ArenaBytes::new(packed)
 }
 
 /// Reads what a host call returned and gives it back at once, if it is anything: without a lease,
@@ -117,33 +107,29 @@ pub(crate) fn claim_decoded<T, E>(
 }
 
 /// Takes a part of what a host call returned as a lease, if it is anything, and if `find` finds a part
-/// in it, which it may have changed. What is behind the part is free; what is before it is kept with it.
+/// in it, which it may have changed: where it begins, and its length. What is behind the part is free;
+/// what is before it is kept with it.
 ///
 /// `find` must call neither the host nor the flare.
 #[cfg(any(feature = "request", test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_part(
     returned: i64,
-    find: impl FnOnce(&mut [u8]) -> Option<&[u8]>,
+    find: impl FnOnce(&mut [u8]) -> Option<(usize, usize)>,
 ) -> Option<ArenaBytes> {
     if !take_allocated(returned) {
         return None;
     }
     let packed = Packed::new(returned as u64)?;
     // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
-    // and nothing else looks at it before the borrow ends.
-    let block = unsafe { block::bytes_of_mut(packed) };
-    let first = block.as_ptr();
-    let part = find(block)?;
-    let start = part.as_ptr().addr().wrapping_sub(first.addr()) as u32;
-    let len = part.len() as u32;
-    // `find` got nothing else that lives as long, but a slice of nothing, or of a static.
-    if u64::from(start) + u64::from(len) > u64::from(block::len_of(packed)) {
-        return None;
-    }
-    let address = block::address_of(packed) + start;
+    // and nothing else looks at it before the borrow ends with `find`.
+    let (start, len) = find(unsafe { block::bytes_of_mut(packed) })?;
+    // No part reaches out of the block, whatever `find` says.
+    let start = (start as u32).min(block::len_of(packed));
+    let len = (len as u32).min(block::len_of(packed) - start);
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
+    let address = block::address_of(packed) + start;
     let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
     Some(ArenaBytes::new(part))
 }

@@ -1,6 +1,7 @@
 //! Base64url without padding (RFC 4648, section 5): the coding of tokens.
 
 use core::cell::Cell;
+use core::num::NonZeroUsize;
 
 /// The six bits of a digit.
 fn value(digit: u8) -> Option<u32> {
@@ -18,26 +19,25 @@ fn value(digit: u8) -> Option<u32> {
 }
 
 /// Decodes Base64url where it lies: the bytes move to the front. Tells how many they are, or `None` if
-/// it is no such text. There is exactly one for any bytes: no padding, and no bits that are left over.
-pub(crate) fn decode(text: &mut [u8]) -> Option<usize> {
+/// it is no such text, or an empty one. There is exactly one for any bytes: no padding, and no bits that are
+/// left over.
+// size: in-a-register
+pub(crate) fn decode(text: &mut [u8]) -> Option<NonZeroUsize> {
     let cells = Cell::from_mut(text).as_slice_of_cells();
     let mut output = cells.iter();
-    // The bits that are not written yet, below a leading 1.
-    let mut bits = 1;
+    // The digits' bits; of them the lowest `left` are not written yet.
+    let (mut bits, mut left) = (0_u32, 0);
     for digit in cells {
         bits = bits << 6 | value(digit.get())?;
-        // Fewer than 8 are never written; there are up to 6 of the digit before.
-        let count = 31 - u32::leading_zeros(bits);
-        if count >= 8 {
-            let rest = count - 8;
-            output.next()?.set((bits >> rest) as u8);
-            bits = 1 << rest | bits & ((1 << rest) - 1);
+        left += 6;
+        if left >= 8 {
+            left -= 8;
+            output.next()?.set((bits >> left) as u8);
         }
     }
-    // 1: nothing is left; 0b100 and 0b1_0000: two or four bits, all of them 0.
-    if matches!(bits, 1 | 0b100 | 0b1_0000) {
-        Some(cells.len() - output.len())
-    } else {
-        None
+    // Six bits are a digit too many, and others are 0.
+    if left == 6 || bits & ((1 << left) - 1) != 0 {
+        return None;
     }
+    NonZeroUsize::new(cells.len() - output.len())
 }

@@ -6,7 +6,7 @@
 #[cfg(feature = "crypto")]
 pub(crate) mod base64url;
 pub(crate) mod number;
-#[cfg(any(feature = "beam", lists_keys))]
+#[cfg(any(feature = "beam", feature = "crypto", lists_keys))]
 pub(crate) mod packed;
 #[cfg(all(feature = "beam", feature = "request"))]
 pub(crate) mod quote;

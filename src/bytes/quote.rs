@@ -17,18 +17,21 @@ pub(crate) fn quote_in_place(space: &mut [u8], len: usize) -> Option<usize> {
     };
     writer.put(b'"')?;
     while let Some(cell) = writer.input.next() {
-        let byte = cell.get();
-        if byte < b' ' {
-            for byte in [b'\\', b'u', b'0', b'0', b'0' + (byte >> 4)] {
-                writer.put(byte)?;
-            }
+        // Up to six characters, the first one in the lowest bits.
+        // size: json-escaped
+        let byte = u64::from(cell.get());
+        let mut escape = byte;
+        if byte < u64::from(b' ') {
             let digit = byte & 15;
-            writer.put(digit + if digit < 10 { b'0' } else { b'a' - 10 })?;
-        } else {
-            if byte == b'"' || byte == b'\\' {
-                writer.put(b'\\')?;
-            }
-            writer.put(byte)?;
+            let digit = digit + u64::from(if digit < 10 { b'0' } else { b'a' - 10 });
+            escape = u64::from(u32::from_le_bytes(*b"\\u00"));
+            escape |= digit << 40 | (u64::from(b'0') + (byte >> 4)) << 32;
+        } else if byte == u64::from(b'"') || byte == u64::from(b'\\') {
+            escape = byte << 8 | u64::from(b'\\');
+        }
+        while escape != 0 {
+            writer.put(escape as u8)?;
+            escape >>= 8;
         }
     }
     writer.put(b'"')?;
@@ -42,6 +45,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes a byte, unless that would overwrite one that has not been read.
+    #[inline(never)] // size: one-copy
     fn put(&mut self, byte: u8) -> Option<()> {
         let place = self.output.next()?;
         if self.output.len() < self.input.len() {

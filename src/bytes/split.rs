@@ -1,10 +1,25 @@
 //! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
 
 /// The index of the first such byte; the length if there is none.
-#[inline] // size: inline-shared
+#[inline(never)] // size: one-copy
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
     let found = text.iter().position(|other| *other == byte);
     found.unwrap_or(text.len())
+}
+
+/// Whether two texts are the same.
+#[inline(never)] // size: same
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut b = b.iter();
+    for byte in a {
+        if b.next() != Some(byte) {
+            return false;
+        }
+    }
+    true
 }
 
 /// What is before the first `at`, and what is behind it; `None` if there is none.
@@ -63,11 +78,23 @@ impl<'a> Iterator for Split<'a> {
 /// ```
 /// assert_eq!(flaron_sdk::text::trim(b" \ta b "), b"a b");
 /// ```
-#[inline] // size: inline-shared
-pub fn trim(mut text: &[u8]) -> &[u8] {
+#[inline] // size: inline-small
+pub fn trim(text: &[u8]) -> &[u8] {
+    trim_end(trim_start(text))
+}
+
+/// Without the spaces and tabs at the beginning.
+#[inline] // size: inline-small
+pub fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
+    text
+}
+
+/// Without the spaces and tabs at the end.
+#[inline] // size: inline-small
+pub fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }

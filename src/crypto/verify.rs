@@ -1,14 +1,15 @@
 //! Verifying what others have signed with a secret: MACs and JSON Web Tokens.
 
+use crate::abi;
+use crate::arena::ArenaStr;
 use crate::arena::claim::claim_with;
-use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::base64url;
-use crate::bytes::number::{decode_hex, parse_u64};
-use crate::bytes::split::split_once;
+use crate::bytes::number::parse_u64;
+use crate::bytes::split::{find, same};
+use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;
-use crate::json::{self, Bytes, Str, Value};
+use crate::json::{Bytes, Str, hex_digit};
 use crate::text::send;
-use crate::{abi, text};
 
 /// Whether two texts are the same. It takes the same time wherever they differ, so an attacker who
 /// measures it learns no secret byte by byte; only their length shows.
@@ -50,15 +51,20 @@ pub fn equal(a: &[u8], b: &[u8]) -> bool {
 /// gives none, because the flare may not use the secret or `input` is not UTF-8;
 /// [`VerifyError::ArenaFull`].
 pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), VerifyError> {
-    if equal(&mac_of(secret_key, input)?, mac) {
+    if has_mac(secret_key, input, |expected| equal(expected, mac))? {
         Ok(())
     } else {
         Err(VerifyError::BadSignature)
     }
 }
 
-/// The HMAC of a text, in lowercase hexadecimal.
-fn mac_of(secret_key: &str, input: &[u8]) -> Result<ArenaBytes, VerifyError> {
+/// Whether a text has the MAC that `is_mac` says yes to. It gets the right one, in lowercase hexadecimal.
+#[inline(always)] // size: inline-small
+fn has_mac(
+    secret_key: &str,
+    input: &[u8],
+    is_mac: impl FnOnce(&[u8]) -> bool,
+) -> Result<bool, VerifyError> {
     let arguments = (
         "{\"secret_key\":",
         Str(secret_key),
@@ -66,13 +72,15 @@ fn mac_of(secret_key: &str, input: &[u8]) -> Result<ArenaBytes, VerifyError> {
         Bytes(input),
         "}",
     );
-    send::call(arguments, abi::crypto_hmac)
-        .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
+    claim_with(send::send(arguments, abi::crypto_hmac)?, |mac| {
+        Some(is_mac(mac))
+    })
+    .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
 }
 
 /// Checks a JSON Web Token (RFC 7519) that was signed with a secret by HS256, and gives its claims.
 ///
-/// The token must name HS256 as its algorithm, which is looked at before anything else; have no critical
+/// The token's header has at most 256 characters; it must name HS256 as its algorithm, which is looked at before anything else; have no critical
 /// extensions; have the right signature, which is compared in constant time; and have the claim `exp`,
 /// and perhaps `nbf`, by which it is valid now. Both are whole seconds. Without a clock of the host's no
 /// token is valid.
@@ -84,7 +92,7 @@ fn mac_of(secret_key: &str, input: &[u8]) -> Result<ArenaBytes, VerifyError> {
 /// fn gate() -> Result<FlareAction, Status> {
 ///     let token = request::credentials("Bearer").ok_or(Status(401))?;
 ///     let claims = crypto::verify_jwt("jwt-key", token).map_err(|_| Status(401))?;
-///     if let Some(user) = claims.get("sub").and_then(|sub| sub.as_bytes()) {
+///     if let Some(user) = claims.text_bytes("sub") {
 ///         response::set_header_bytes("x-user", user);
 ///     }
 ///     Ok(FlareAction::Transform)
@@ -97,77 +105,80 @@ fn mac_of(secret_key: &str, input: &[u8]) -> Result<ArenaBytes, VerifyError> {
 /// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid.
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
     let mut token = token.into_bytes();
-    let (head, rest) = split_once(&token, b'.').ok_or(VerifyError::Malformed)?;
-    let (claims, _) = split_once(rest, b'.').ok_or(VerifyError::Malformed)?;
-    let (head_len, claims_len) = (head.len(), claims.len());
+    // Where there is no point, there is nothing behind it, and that is no signature.
+    let head_len = find(&token, b'.');
+    let claims_len = find(token.get(head_len + 1..).unwrap_or_default(), b'.');
     let signed_len = head_len + 1 + claims_len;
 
-    check_head(head)?;
+    check_head(token.get(..head_len).unwrap_or_default())?;
 
-    // The host reads the token as it was sent, before it is decoded where it lies.
-    let signed = token.get(..signed_len).unwrap_or_default();
-    let mut mac = mac_of(secret_key, signed)?;
-    let mac_len = decode_hex(mac.as_mut()).ok_or(VerifyError::NoKey)?;
+    // What is signed is decoded where it lies as well, but after the host has read it.
     let signature = token.as_mut().get_mut(signed_len + 1..).unwrap_or_default();
-    let signature_len = base64url::decode(signature).ok_or(VerifyError::BadSignature)?;
-    let signature = signature.get(..signature_len).unwrap_or_default();
-    if !equal(signature, mac.get(..mac_len).unwrap_or_default()) {
+    let len = base64url::decode(signature).ok_or(VerifyError::BadSignature)?;
+    let (signed, signature) = token.split_at_checked(signed_len).unwrap_or_default();
+    let signature = signature.get(1..len.get() + 1).unwrap_or_default();
+    if !has_mac(secret_key, signed, |mac| equal_hex(signature, mac))? {
         return Err(VerifyError::BadSignature);
     }
-    drop(mac);
 
-    let mut claims = token.skip(head_len as u32 + 1).truncate(claims_len as u32);
-    let len = base64url::decode(claims.as_mut()).ok_or(VerifyError::Malformed)?;
-    let claims = json::flatten_lease(claims.truncate(len as u32));
-    let claims = Claims(claims.ok_or(VerifyError::Malformed)?);
-    claims.check_time()?;
-    Ok(claims)
+    let claims = token
+        .as_mut()
+        .get_mut(head_len + 1..signed_len)
+        .unwrap_or_default();
+    let len = base64url::decode(claims).ok_or(VerifyError::Malformed)?;
+    let claims = token.skip(head_len as u32 + 1).truncate(len.get() as u32);
+    check_time(&claims)?;
+    Ok(Claims::new(claims))
 }
 
-/// Checks what the token says of itself, in a copy.
+/// Whether hexadecimal in lower case says the same as bytes: in the same time wherever they differ.
+fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
+    let mut difference = 0;
+    for (byte, digits) in bytes.iter().zip(hex.chunks_exact(2)) {
+        for (digit, value) in digits.iter().zip([byte >> 4, byte & 15]) {
+            difference |= digit ^ hex_digit(value);
+        }
+    }
+    hex.len() == 2 * bytes.len() && difference == 0
+}
+
+/// The longest header that a token may have, in Base64url: one that names algorithm, type and key is a
+/// fifth of that.
+const MAX_HEAD: usize = 256;
+
+/// Checks what the token says of itself, in a copy: the host has to read it as it was sent.
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
-    let mut head = text::build(head)?;
-    let len = base64url::decode(&mut head).ok_or(VerifyError::Malformed)?;
-    let head = head.get_mut(..len).unwrap_or_default();
-    let head = json::parse(head).map_err(|_| VerifyError::Malformed)?;
-    let is_hs256 = head.get("alg").is_some_and(|alg| alg == "HS256");
-    if is_hs256 && head.get("crit").is_none() {
+    let mut copy = [0; MAX_HEAD];
+    let copy = copy.get_mut(..head.len()).ok_or(VerifyError::Malformed)?;
+    copy.copy_from_slice(head);
+    let len = base64url::decode(copy).ok_or(VerifyError::Malformed)?;
+    let head = copy.get(..len.get()).unwrap_or_default();
+    let algorithm = claims::member(head, "alg").and_then(|value| claims::text(value.get()));
+    let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm, b"HS256"));
+    if is_hs256 && claims::member(head, "crit").is_none() {
         Ok(())
     } else {
         Err(VerifyError::BadAlgorithm)
     }
 }
 
-/// The claims of a token that [`verify_jwt`] found valid: a lease on them, where they lay in the request.
-#[derive(Debug)]
-pub struct Claims(ArenaBytes);
-
-impl Claims {
-    /// A claim.
-    pub fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.all().get(name)
+/// Checks `exp`, which must be there, and `nbf`.
+fn check_time(json: &[u8]) -> Result<(), VerifyError> {
+    let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), parse_u64);
+    let now = now.ok_or(VerifyError::NoClock)?;
+    let time = |name| match claims::member(json, name) {
+        Some(time) => claims::number(time.get())
+            .ok_or(VerifyError::Malformed)
+            .map(Some),
+        None => Ok(None),
+    };
+    if time("exp")?.ok_or(VerifyError::Malformed)? <= now {
+        return Err(VerifyError::Expired);
     }
-
-    /// All claims: a JSON object.
-    pub fn all(&self) -> Value<'_> {
-        Value(&self.0)
+    if time("nbf")?.is_some_and(|nbf| nbf > now) {
+        return Err(VerifyError::NotYetValid);
     }
-
-    /// Checks `exp`, which must be there, and `nbf`.
-    fn check_time(&self) -> Result<(), VerifyError> {
-        let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), parse_u64);
-        let now = now.ok_or(VerifyError::NoClock)?;
-        let exp = self.get("exp").and_then(|exp| exp.as_u64());
-        if exp.ok_or(VerifyError::Malformed)? <= now {
-            return Err(VerifyError::Expired);
-        }
-        match self.get("nbf") {
-            Some(nbf) if nbf.as_u64().ok_or(VerifyError::Malformed)? > now => {
-                Err(VerifyError::NotYetValid)
-            }
-            _ => Ok(()),
-        }
-    }
+    Ok(())
 }
 
 /// Why a MAC or a token is not valid.
@@ -194,12 +205,12 @@ pub enum VerifyError {
 
 crate::error::messages! {
     VerifyError {
-        Malformed: "verify: not a token, or one without exp",
-        BadAlgorithm: "verify: the token's algorithm is not HS256",
-        BadSignature: "verify: the signature is wrong",
-        Expired: "verify: the token has expired",
-        NotYetValid: "verify: the token is not valid yet",
-        NoKey: "verify: the host gave no MAC; is the secret in allowed_secrets?",
-        NoClock: "verify: the host gave no time",
+        Malformed: VerifyMalformed,
+        BadAlgorithm: VerifyBadAlgorithm,
+        BadSignature: VerifyBadSignature,
+        Expired: VerifyExpired,
+        NotYetValid: VerifyNotYetValid,
+        NoKey: VerifyNoKey,
+        NoClock: VerifyNoClock,
     }
 }

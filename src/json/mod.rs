@@ -63,7 +63,7 @@
 use core::fmt;
 
 use crate::arena::ArenaBytes;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 mod flatten;
 mod grammar;
@@ -86,6 +86,8 @@ pub(crate) use flatten::{flatten, flatten_lease};
 pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
+#[cfg(feature = "crypto")]
+pub(crate) use writer::hex_digit;
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,7 @@ pub struct JsonError;
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not JSON, or nested deeper than 31 levels")
+        f.write_str(Error::from(*self).message())
     }
 }
 
@@ -101,7 +103,7 @@ impl core::error::Error for JsonError {}
 
 impl From<JsonError> for Error {
     fn from(_: JsonError) -> Error {
-        Error::new("not JSON, or nested deeper than 31 levels")
+        Error::new(Kind::NotJson)
     }
 }
 

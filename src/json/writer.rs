@@ -65,27 +65,31 @@ impl Backward for Array<'_> {
 /// Writes a string from its closing quote to its opening one.
 #[inline] // size: json-quoted
 fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
-    let mut sink = sink.byte(b'"');
+    let mut sink = sink.bytes(b"\"");
     for &byte in text.iter().rev() {
         sink = escaped(byte, sink);
     }
-    sink.byte(b'"')
+    sink.bytes(b"\"")
 }
 
 /// Writes a byte of a string.
 #[inline(always)] // size: json-steps
-pub(crate) fn escaped<S: Sink>(byte: u8, sink: S) -> S {
+pub(crate) fn escaped<S: Sink>(byte: u8, mut sink: S) -> S {
+    // Up to six characters, the last one in the lowest bits.
+    // size: json-escaped
+    let mut escape = u64::from(byte);
     if byte < b' ' {
-        let sink = sink.byte(hex_digit(byte & 15));
-        let sink = sink.byte(b'0' + (byte >> 4));
-        return sink.bytes(b"\\u00");
+        let digits = [hex_digit(byte & 15), b'0' + (byte >> 4)];
+        escape = u64::from(u16::from_le_bytes(digits));
+        escape |= u64::from(u32::from_le_bytes(*b"00u\\")) << 16;
+    } else if byte == b'"' || byte == b'\\' {
+        escape |= u64::from(b'\\') << 8;
     }
-    let sink = sink.byte(byte);
-    if byte == b'"' || byte == b'\\' {
-        sink.byte(b'\\')
-    } else {
-        sink
+    while escape != 0 {
+        sink = sink.byte(escape as u8);
+        escape >>= 8;
     }
+    sink
 }
 
 /// A digit of 4 bits, in lowercase.

@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::arena::claim::{claim, claim_part, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::split::{eq_ignore_case, find, split, split_once, trim};
+use crate::bytes::split::{eq_ignore_case, find, same, split, trim_end, trim_start};
 
 /// The value of a cookie; of several with this name the first one's.
 ///
@@ -22,9 +22,17 @@ use crate::bytes::split::{eq_ignore_case, find, split, split_once, trim};
 /// ```
 pub fn cookie(name: &str) -> Option<ArenaStr> {
     let cookie = claim_part(abi::req_header_get(&b"cookie"[..]), |cookies| {
+        let mut start = 0;
         split(cookies, b';').find_map(|pair| {
-            let (found, value) = split_once(trim(pair), b'=')?;
-            (found == name.as_bytes()).then_some(value)
+            let len = pair.len();
+            let trimmed = trim_start(pair);
+            start += len + 1;
+            let (found, value) = trimmed.split_at_checked(name.len())?;
+            let value = trim_end(value.strip_prefix(b"=")?);
+            same(found, name.as_bytes()).then(|| {
+                let before = len - trimmed.len() + found.len() + 1;
+                (start - (len + 1) + before, value.len())
+            })
         })
     });
     cookie.map(ArenaBytes::into_text)
@@ -47,8 +55,11 @@ pub fn cookie(name: &str) -> Option<ArenaStr> {
 /// ```
 pub fn credentials(scheme: &str) -> Option<ArenaStr> {
     let credentials = claim_part(abi::req_header_get(&b"authorization"[..]), |header| {
-        let (found, credentials) = split_once(header, b' ')?;
-        eq_ignore_case(found, scheme.as_bytes()).then(|| trim(credentials))
+        let (found, behind) = header.split_at_checked(scheme.len())?;
+        let credentials = trim_start(behind);
+        let is_scheme =
+            credentials.len() < behind.len() && eq_ignore_case(found, scheme.as_bytes());
+        is_scheme.then_some((header.len() - credentials.len(), credentials.len()))
     });
     credentials.map(ArenaBytes::into_text)
 }
@@ -72,8 +83,8 @@ pub fn basic_credentials() -> Option<ArenaBytes> {
 /// fit into the arena. Anybody can send such a header: trust it as far as the proxy that sets it.
 pub fn first_of(name: &str) -> Option<ArenaStr> {
     let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
-        let first = trim(header.get(..find(header, b','))?);
-        (!first.is_empty()).then_some(first)
+        let first = trim_end(header.get(..find(header, b','))?);
+        (!first.is_empty()).then_some((0, first.len()))
     });
     first.map(ArenaBytes::into_text)
 }
@@ -82,29 +93,21 @@ pub fn first_of(name: &str) -> Option<ArenaStr> {
 ///
 /// `tag` is as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison is
 /// the weak one that RFC 9110 has for this header: `W/` does not count, on either side. `*` names every
-/// tag. `false` if there is no such header, or if it does not fit into the arena.
+/// tag. (A tag that is nothing but a comma would be found between any two.) `false` if there is no such header, or if it does not fit into the arena.
 pub fn matches_etag(tag: &str) -> bool {
     let tag = strong(tag.as_bytes());
     let header = abi::req_header_get(&b"if-none-match"[..]);
     claim_with(header, |header| names_tag(header, tag).then_some(())).is_some()
 }
 
-/// Whether a list of entity tags names this one, or is `*`. A comma may be inside of a tag.
-fn names_tag(mut list: &[u8], tag: &[u8]) -> bool {
-    if trim(list) == b"*" {
-        return true;
-    }
-    // Each tag begins with a quote and ends with the next; what is between two tags says nothing.
-    while let Some(quote) = list.get(find(list, b'"')..).filter(|rest| !rest.is_empty()) {
-        let Some((inside, behind)) = quote.get(1..).and_then(|rest| split_once(rest, b'"')) else {
-            return false;
-        };
-        if quote.get(..inside.len() + 2) == Some(tag) {
-            return true;
-        }
-        list = behind;
-    }
-    false
+/// Whether a list of entity tags names this one, or is `*`. A tag begins and ends with a quote and has
+/// none inside, so it can be looked for anywhere in the list.
+fn names_tag(list: &[u8], tag: &[u8]) -> bool {
+    list == b"*"
+        || (0..list.len()).any(|at| {
+            list.get(at..at + tag.len())
+                .is_some_and(|part| same(part, tag))
+        })
 }
 
 /// A tag without the `W/` of a weak one.

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use crate::arena::ArenaBytes;
 use crate::bytes::number::hex_value;
-use crate::bytes::split::{Split, split, split_once};
+use crate::bytes::split::{Split, same, split, split_once};
 use crate::bytes::utf8;
 
 /// Ends a name.
@@ -23,10 +23,9 @@ const FIRST_MARK: u8 = 0xf8;
 pub struct Query(ArenaBytes);
 
 impl Query {
-    /// Decodes a query.
-    pub(crate) fn new(mut query: ArenaBytes) -> Query {
-        let len = decode(query.as_mut());
-        Query(query.truncate(len as u32))
+    /// The query in a lease, which has been decoded.
+    pub(crate) fn new(decoded: ArenaBytes) -> Query {
+        Query(decoded)
     }
 
     /// The value of the first pair with this name, as text.
@@ -39,9 +38,17 @@ impl Query {
     /// The value of the first pair with this name: links no UTF-8 check. Empty if there is only the
     /// name.
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.pairs()
-            .find(|(found, _)| *found == name.as_bytes())
-            .map(|(_, value)| value)
+        split(&self.0, PAIR_END).find_map(|pair| {
+            let (found, value) = pair.split_at_checked(name.len())?;
+            if !same(found, name.as_bytes()) {
+                return None;
+            }
+            match value {
+                [] if !name.is_empty() => Some(value),
+                [NAME_END, value @ ..] => Some(value),
+                _ => None,
+            }
+        })
     }
 
     /// The pairs, name and value, in their order; of those that have a name more than once, all.
@@ -75,7 +82,7 @@ impl core::fmt::Debug for Query {
 }
 
 /// Decodes a query where it lies: the bytes move to the front. Tells how many they are.
-fn decode(query: &mut [u8]) -> usize {
+pub(crate) fn decode(query: &mut [u8]) -> usize {
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
     let mut in_name = true;
@@ -114,7 +121,9 @@ fn decode(query: &mut [u8]) -> usize {
 
 /// The byte that two hexadecimal digits stand for, if they are such.
 fn escaped(digits: &[Cell<u8>]) -> Option<u8> {
-    let [high, low] = digits.first_chunk()?;
-    let value = hex_value(high.get().into())? << 4 | hex_value(low.get().into())?;
-    Some(value as u8)
+    let mut byte = 0;
+    for digit in digits.first_chunk::<2>()? {
+        byte = byte << 4 | hex_value(digit.get().into())?;
+    }
+    Some(byte as u8)
 }

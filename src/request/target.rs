@@ -1,10 +1,11 @@
 //! The request's URL in parts: path and query.
 
 use crate::abi;
-use crate::arena::claim::claim_or_trap;
+use crate::arena::claim::claim_part;
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::split::find;
-use crate::request::query::Query;
+use crate::error::{Error, Kind, no_result};
+use crate::request::query::{self, Query};
+use crate::text::piece::{Backward, Sink};
 
 /// The path of the URL, as it was sent: percent-encoded, without the query. It begins with `/`.
 ///
@@ -26,25 +27,51 @@ use crate::request::query::Query;
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url).
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn path() -> ArenaStr {
-    let target = target();
-    let len = target.path as u32;
-    target.bytes.truncate(len).into_text()
+    let path = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        Some((bounds.start, bounds.path - bounds.start))
+    });
+    match path {
+        Some(path) => path.into_text(),
+        None => abi::trap("the host gave no URL, or one that does not fit"),
+    }
 }
 
 /// Path and query of the URL, without scheme, host and fragment.
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url).
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn target() -> Target {
-    let mut url = claim_or_trap(abi::req_url());
-    let Bounds { start, path, end } = bounds(url.as_mut());
-    Target {
-        bytes: url.skip(start as u32).truncate((end - start) as u32),
-        path: path - start,
+    match claim_target() {
+        Some(target) => target,
+        None => abi::trap("the host gave no URL, or one that does not fit"),
     }
+}
+
+/// [`target`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host has no URL, or it does not fit into the arena.
+pub fn try_target() -> Result<Target, Error> {
+    claim_target().ok_or_else(|| no_result(Error::new(Kind::ArenaFull), Error::new(Kind::NoAnswer)))
+}
+
+#[inline(always)] // size: inline-step
+fn claim_target() -> Option<Target> {
+    let mut path = 0;
+    let bytes = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        path = bounds.path - bounds.start;
+        Some((bounds.start, bounds.end - bounds.start))
+    });
+    Some(Target {
+        bytes: bytes?,
+        path,
+    })
 }
 
 /// The query of the URL, decoded by the rules of forms. Empty if there is none.
@@ -63,16 +90,22 @@ pub fn target() -> Target {
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url).
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn query() -> Query {
-    let target = target();
-    let behind = target.path as u32 + 1;
-    Query::new(target.bytes.skip(behind))
+    let query = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        let query = url.get_mut(bounds.path + 1..bounds.end);
+        Some((bounds.path + 1, query.map_or(0, query::decode)))
+    });
+    match query {
+        Some(query) => Query::new(query),
+        None => abi::trap("the host gave no URL, or one that does not fit"),
+    }
 }
 
 /// Path and query of the request's URL: see [`target`]. A lease on the URL that the host wrote.
 ///
-/// As a piece of text it is path and query, as they were sent.
+/// `&Target` is a [piece](crate::text) of text: path and query, as they were sent.
 #[derive(Debug)]
 pub struct Target {
     /// Path and query.
@@ -103,9 +136,23 @@ impl Target {
         &self.bytes
     }
 
+    /// The query, decoded by the rules of forms: see [`query`](crate::request::query).
+    pub fn into_query(self) -> Query {
+        let mut query = self.bytes.skip(self.path as u32 + 1);
+        let len = query::decode(query.as_mut());
+        Query::new(query.truncate(len as u32))
+    }
+
     /// Path and query, as a bare lease.
     pub fn into_bytes(self) -> ArenaBytes {
         self.bytes
+    }
+}
+
+impl Backward for &Target {
+    #[inline(always)] // size: inline-step
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink.bytes(&self.bytes)
     }
 }
 
@@ -120,22 +167,39 @@ struct Bounds {
 /// last. So nothing of the authority is ever in the path.
 #[inline] // size: inline-shared
 fn bounds(url: &mut [u8]) -> Bounds {
-    let mut start = 0;
-    // A URL of a path alone has no authority, even if it begins with two slashes.
-    if url.first() != Some(&b'/') {
-        // What the authority has of these is percent-encoded.
-        let ends_authority = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
-        let authority = url.len().min(find(url, b'/') + 2);
-        let rest = url.get(authority..).unwrap_or_default();
-        start = authority + rest.iter().position(ends_authority).unwrap_or(rest.len());
-        if url.get(start) != Some(&b'/') {
-            start = start.saturating_sub(1);
-            if let Some(byte) = url.get_mut(start) {
-                *byte = b'/';
+    const NOWHERE: usize = usize::MAX;
+    // Two slashes are before the authority, which has none, and the third one begins the path. A URL of a
+    // path alone has no authority, even if it begins with two slashes.
+    let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
+    let (mut start, mut path, mut end) = (NOWHERE, NOWHERE, 0);
+    for &byte in &*url {
+        if byte == b'#' {
+            break;
+        }
+        if path == NOWHERE {
+            if byte == b'?' {
+                path = end;
+            } else if byte == b'/' {
+                slashes += 1;
+                if slashes == 3 {
+                    start = end;
+                }
             }
         }
+        end += 1;
     }
-    let end = start + find(url.get(start..).unwrap_or_default(), b'#');
-    let path = start + find(url.get(start..end).unwrap_or_default(), b'?');
+    if path == NOWHERE {
+        path = end;
+    }
+    if start == NOWHERE {
+        start = path;
+        if let Some((before, byte)) = path
+            .checked_sub(1)
+            .and_then(|at| Some((at, url.get_mut(at)?)))
+        {
+            *byte = b'/';
+            start = before;
+        }
+    }
     Bounds { start, path, end }
 }

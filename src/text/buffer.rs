@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::arena::ArenaFull;
 use crate::bytes::utf8;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::text::piece::{self, Pieces, Sink};
 use crate::text::send;
 
@@ -14,7 +14,7 @@ pub struct TextFull;
 
 impl fmt::Display for TextFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text does not fit into its buffer")
+        f.write_str(Error::from(*self).message())
     }
 }
 
@@ -22,7 +22,7 @@ impl core::error::Error for TextFull {}
 
 impl From<TextFull> for Error {
     fn from(_: TextFull) -> Error {
-        Error::new("the text does not fit into its buffer")
+        Error::new(Kind::TextFull)
     }
 }
 

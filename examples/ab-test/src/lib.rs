@@ -22,10 +22,17 @@ fn assign() -> Result<FlareAction, Error> {
 
 /// Draws a variant and has the visitor keep it for 30 days.
 fn draw() -> Result<&'static str, Error> {
-    let random = crypto::random_bytes(1)?;
-    let is_a = random.first().is_some_and(|byte| byte % 2 == 0);
-    let variant = if is_a { "a" } else { "b" };
-    let cookie = (COOKIE, "=", variant, "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax");
+    let variant = if crypto::random_u32()? % 2 == 0 {
+        "a"
+    } else {
+        "b"
+    };
+    let cookie = (
+        COOKIE,
+        "=",
+        variant,
+        "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax",
+    );
     response::set_header_pieces("set-cookie", cookie)?;
     Ok(variant)
 }

@@ -17,7 +17,10 @@ fn auth() -> FlareAction {
         return FlareAction::PassThrough;
     }
     response::set_status(401);
-    response::set_header("www-authenticate", "Basic realm=\"staging\", charset=\"UTF-8\"");
+    response::set_header(
+        "www-authenticate",
+        "Basic realm=\"staging\", charset=\"UTF-8\"",
+    );
     response::set_header("content-type", "text/plain");
     response::set_body_str("authentication required\n");
     FlareAction::Respond

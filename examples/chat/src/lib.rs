@@ -47,7 +47,7 @@ flaron_sdk::state! {
 }
 
 fn on_open() {
-    let _ = ws::send_pieces(("{\"event\":\"welcome\",\"id\":\"", ws::conn_id_piece(), "\"}"));
+    let _ = ws::send_pieces(("{\"event\":\"welcome\",\"id\":\"", ws::conn_id(), "\"}"));
 }
 
 fn on_message() {

@@ -15,10 +15,16 @@ fn proxy() -> Result<FlareAction, Error> {
         None => response::set_header("access-control-allow-origin", "*"),
     }
     response::set_header("vary", "origin");
-    if request::method() == "OPTIONS" {
+    if request::method_is("OPTIONS") {
         response::set_status(204);
-        response::set_header("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE");
-        response::set_header("access-control-allow-headers", "authorization, content-type");
+        response::set_header(
+            "access-control-allow-methods",
+            "GET, POST, PUT, PATCH, DELETE",
+        );
+        response::set_header(
+            "access-control-allow-headers",
+            "authorization, content-type",
+        );
         response::set_header("access-control-max-age", "86400");
         return Ok(FlareAction::Respond);
     }

@@ -32,16 +32,18 @@ const ETAG: &str = match core::str::from_utf8(&ETAG_BYTES) {
 };
 
 fn serve() -> FlareAction {
-    let method = request::method();
-    if method != "GET" && method != "HEAD" {
+    if !request::method_is("GET") && !request::method_is("HEAD") {
         response::set_status(405);
         response::set_header("allow", "GET, HEAD");
         return FlareAction::Respond;
     }
     response::set_header("etag", ETAG);
     response::set_header("cache-control", "public, max-age=300");
-    response::set_header("content-security-policy", "default-src 'self'; style-src 'unsafe-inline'");
-    response::set_header("strict-transport-security", "max-age=63072000; includeSubDomains");
+    response::set_header("content-security-policy", "default-src 'self'");
+    response::set_header(
+        "strict-transport-security",
+        "max-age=63072000; includeSubDomains",
+    );
     response::set_header("x-content-type-options", "nosniff");
     response::set_header("x-frame-options", "DENY");
     response::set_header("referrer-policy", "no-referrer");

@@ -17,7 +17,7 @@ fn gate() -> FlareAction {
     let Ok(claims) = crypto::verify_jwt(KEY, token) else {
         return refuse("Bearer realm=\"api\", error=\"invalid_token\"");
     };
-    if let Some(user) = claims.get("sub").and_then(|sub| sub.as_bytes()) {
+    if let Some(user) = claims.text_bytes("sub") {
         response::set_header_bytes("x-user", user);
     }
     FlareAction::Transform

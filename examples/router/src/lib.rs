@@ -15,7 +15,7 @@ fn route() -> Result<FlareAction, Error> {
         b"/search" if is_get() => search()?,
         b"/" | b"/search" => method_not_allowed(),
         path => match path.strip_prefix(b"/users/") {
-            Some(id) if !id.is_empty() && !id.contains(&b'/') => {
+            Some(id) if !id.is_empty() && text::split_once(id, b'/').is_none() => {
                 if is_get() {
                     user(id)?;
                 } else {
@@ -29,7 +29,7 @@ fn route() -> Result<FlareAction, Error> {
 }
 
 fn is_get() -> bool {
-    request::method() == "GET"
+    request::method_is("GET")
 }
 
 fn user(id: &[u8]) -> Result<(), Error> {
@@ -48,7 +48,13 @@ fn search() -> Result<(), Error> {
     };
     match (query.get("q"), page) {
         (Some(q), Some(page)) => {
-            response::set_body_pieces(("{\"q\":", json::Str(q), ",\"page\":", page, ",\"results\":[]}"))?;
+            response::set_body_pieces((
+                "{\"q\":",
+                json::Str(q),
+                ",\"page\":",
+                page,
+                ",\"results\":[]}",
+            ))?;
         }
         (None, _) => error(400, "q is missing, or no text"),
         (_, None) => error(400, "page is a number"),
