@@ -116,3 +116,82 @@ fn say(text: &[u8]) -> Result<(), WsSendError> {
 fn error(message: &str) -> Result<(), WsSendError> {
     ws::send_pieces(("{\"event\":\"error\",\"message\":\"", message, "\"}"))
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn host() -> Host {
+        let host = Host::new();
+        host.writes_plasma_kv(true);
+        host.open(on_open);
+        host
+    }
+
+    fn say(host: &Host, message: &str) -> String {
+        host.message(message, on_message);
+        String::from_utf8(host.sent().pop().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_connection_is_in_one_room_at_a_time() {
+        let host = host();
+        assert_eq!(
+            host.sent()[0],
+            br#"{"event":"welcome","id":"connection-1"}"#
+        );
+        assert!(say(&host, r#"{"cmd":"say","text":"hi"}"#).contains("error"));
+        host.put_counter("room:x", 1);
+        assert_eq!(
+            say(&host, r#"{"cmd":"join","room":"x"}"#),
+            r#"{"event":"joined","room":"x","present":2}"#
+        );
+        assert_eq!(
+            say(&host, r#"{"cmd":"say","text":"h\"i\n\u00e9"}"#),
+            "{\"event\":\"said\",\"room\":\"x\",\"text\":\"h\\\"i\\u000a\u{e9}\"}"
+        );
+        assert_eq!(
+            say(&host, r#"{"cmd":"join","room":"y"}"#),
+            r#"{"event":"joined","room":"y","present":1}"#
+        );
+        assert_eq!(host.counter("room:x"), Some(1));
+        assert_eq!(say(&host, r#"{"cmd":"leave"}"#), r#"{"event":"left"}"#);
+        assert_eq!(host.counter("room:y"), Some(0));
+    }
+
+    #[test]
+    fn who_closes_has_left() {
+        let host = host();
+        say(&host, r#"{"cmd":"join","room":"x"}"#);
+        host.close(1000, on_close);
+        assert_eq!(host.counter("room:x"), Some(0));
+        host.close(1000, on_close);
+        assert_eq!(host.counter("room:x"), Some(0), "once");
+    }
+
+    #[test]
+    fn what_is_no_command_is_an_error() {
+        let host = host();
+        let long = String::from(r#"{"cmd":"join","room":""#) + &"x".repeat(33) + r#""}"#;
+        for bad in [
+            "nonsense",
+            "{}",
+            "[]",
+            r#"{"cmd":"fly"}"#,
+            r#"{"cmd":"join","room":""}"#,
+            r#"{"cmd":"join","room":"a b"}"#,
+            r#"{"cmd":"join"}"#,
+            &long,
+        ] {
+            assert!(
+                say(&host, bad).starts_with(r#"{"event":"error","message":""#),
+                "{bad}"
+            );
+        }
+    }
+}

@@ -45,3 +45,82 @@ fn proxy() -> Result<FlareAction, Error> {
     }
     Ok(FlareAction::Respond)
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn host(method: &str) -> Host {
+        let host = Host::new();
+        host.method(method)
+            .url("https://flare.example/v1/x?y=1")
+            .header("origin", "https://a.example")
+            .requires_body(true)
+            .requires_raw_auth(true);
+        host
+    }
+
+    #[test]
+    fn a_preflight_is_answered_here() {
+        let host = host("OPTIONS");
+        let response = host.run(proxy);
+        assert_eq!(response.status, 204);
+        assert_eq!(
+            response.header("access-control-allow-origin"),
+            Some("https://a.example")
+        );
+        assert!(
+            response
+                .header("access-control-allow-methods")
+                .unwrap()
+                .contains("POST")
+        );
+        assert!(host.fetches().is_empty());
+    }
+
+    #[test]
+    fn a_request_goes_upstream_as_it_is() {
+        let host = host("POST");
+        host.header("authorization", "Bearer t")
+            .header("content-type", "application/json")
+            .header("x-other", "stays")
+            .body("{\"a\":\"\u{e9}\\n\"}")
+            .on_fetch(
+                "http://api.example.com/v1/x?y=1",
+                201,
+                &[("content-type", "text/x")],
+                "made",
+            );
+        let response = host.run(proxy);
+        assert_eq!((response.status, response.text().as_str()), (201, "made"));
+        assert_eq!(response.header("content-type"), Some("text/x"));
+        let fetch = &host.fetches()[0];
+        assert_eq!(fetch.method, "POST");
+        assert_eq!(fetch.headers.len(), 2);
+        assert_eq!(fetch.header("authorization"), Some("Bearer t"));
+        assert_eq!(fetch.body.as_deref(), Some("{\"a\":\"\u{e9}\\n\"}"));
+    }
+
+    #[test]
+    fn without_an_answer_it_is_502() {
+        let host = Host::new();
+        let response = host.run(proxy);
+        assert_eq!(response.status, 502);
+        assert_eq!(response.header("access-control-allow-origin"), Some("*"));
+    }
+
+    #[test]
+    fn a_body_of_125_kilobytes_goes_there_and_back() {
+        let host = host("POST");
+        let body = "z".repeat(125_000);
+        host.body(&body)
+            .on_fetch("http://api.example.com/v1/x?y=1", 200, &[], &body);
+        let response = host.run(proxy);
+        assert_eq!(response.status, 200);
+        assert_eq!(response.text(), body);
+        assert_eq!(host.fetches()[0].body.as_ref(), Some(&body));
+    }
+}

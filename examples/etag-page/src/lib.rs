@@ -55,3 +55,47 @@ fn serve() -> FlareAction {
     response::set_body_str(PAGE);
     FlareAction::Respond
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn answer(method: &str, tags: &str) -> (u16, usize) {
+        let host = Host::new();
+        host.method(method);
+        if !tags.is_empty() {
+            host.header("if-none-match", tags);
+        }
+        let response = host.run(serve);
+        if response.status != 405 {
+            assert_eq!(response.header("etag"), Some(ETAG));
+            assert_eq!(response.header("x-frame-options"), Some("DENY"));
+        }
+        (response.status, response.body.len())
+    }
+
+    #[test]
+    fn who_has_the_page_gets_304() {
+        assert_eq!(answer("GET", ""), (200, PAGE.len()));
+        assert_eq!(answer("GET", ETAG), (304, 0));
+        assert_eq!(answer("GET", &(String::from("\"x\", W/") + ETAG)), (304, 0));
+        assert_eq!(answer("GET", "*"), (304, 0));
+        assert_eq!(answer("GET", "\"x\""), (200, PAGE.len()));
+        assert_eq!(answer("POST", "").0, 405);
+    }
+
+    #[test]
+    fn the_tag_is_a_hash_in_quotes() {
+        assert_eq!(ETAG.len(), 18);
+        assert!(
+            ETAG.trim_matches('"')
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit())
+        );
+    }
+}

@@ -67,3 +67,65 @@ fn error(status: u16, message: &str) -> Result<(), Error> {
     response::set_body_pieces(("{\"error\":\"", message, "\"}"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+    use std::vec;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn host() -> Host {
+        let host = Host::new();
+        host.writes_spark_kv(true).requires_body(true);
+        host
+    }
+
+    fn ask(host: &Host, method: &str, path: &str) -> (u16, String) {
+        host.method(method)
+            .url(&(String::from("https://flare.example") + path));
+        let response = host.run(serve);
+        (response.status, response.text())
+    }
+
+    #[test]
+    fn a_value_is_written_read_listed_and_deleted() {
+        let host = host();
+        assert_eq!(ask(&host, "GET", "/kv"), (200, "[]".into()));
+        host.body("hello");
+        assert_eq!(ask(&host, "PUT", "/kv/a").0, 204);
+        assert_eq!(ask(&host, "GET", "/kv/a"), (200, "hello".into()));
+        host.body("");
+        assert_eq!(ask(&host, "PUT", "/kv/b.c").0, 204);
+        assert_eq!(ask(&host, "GET", "/kv/b.c"), (200, "".into()));
+        assert_eq!(ask(&host, "GET", "/kv/"), (200, r#"["a","b.c"]"#.into()));
+        assert_eq!(ask(&host, "DELETE", "/kv/a").0, 204);
+        assert_eq!(
+            ask(&host, "GET", "/kv/a"),
+            (404, r#"{"error":"no such key"}"#.into())
+        );
+    }
+
+    #[test]
+    fn what_is_refused_has_its_status_and_is_not_stored() {
+        let host = host();
+        assert_eq!(ask(&host, "PUT", "/kv/a%20b").0, 400);
+        host.body(vec![b'z'; 70_000]);
+        assert_eq!(ask(&host, "PUT", "/kv/big").0, 413);
+        host.body(vec![b'z'; 300_000]);
+        assert_eq!(
+            ask(&host, "PUT", "/kv/big").0,
+            500,
+            "it does not fit into the arena"
+        );
+        assert_eq!(ask(&host, "GET", "/kv"), (200, "[]".into()));
+        assert_eq!(ask(&host, "POST", "/kv/a").0, 405);
+        assert_eq!(ask(&host, "PUT", "/kv").0, 405);
+        assert_eq!(ask(&host, "GET", "/kvx").0, 404);
+        host.writes_spark_kv(false).body("x");
+        assert_eq!(ask(&host, "PUT", "/kv/a").0, 403);
+    }
+}

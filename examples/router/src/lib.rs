@@ -71,3 +71,68 @@ fn error(status: u16, message: &str) {
     response::set_status(status);
     let _ = response::set_body_pieces(("{\"error\":\"", message, "\"}"));
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn answer(method: &str, url: &str) -> (u16, String) {
+        let host = Host::new();
+        host.method(method).url(url);
+        let response = host.run(route);
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(
+            response.header("allow"),
+            (response.status == 405).then_some("GET")
+        );
+        (response.status, response.text())
+    }
+
+    fn get(path: &str) -> (u16, String) {
+        answer("GET", &(String::from("https://flare.example") + path))
+    }
+
+    #[test]
+    fn what_there_is_is_answered_in_json() {
+        assert_eq!(get("/"), (200, r#"{"name":"demo-api","version":1}"#.into()));
+        assert_eq!(get("?x"), get("/"));
+        assert_eq!(
+            get("/users/42"),
+            (200, r#"{"id":42,"name":"User 42"}"#.into())
+        );
+        assert_eq!(
+            get("/search?q=caf%C3%A9+%22x%22&page=3"),
+            (
+                200,
+                "{\"q\":\"caf\u{e9} \\\"x\\\"\",\"page\":3,\"results\":[]}".into()
+            )
+        );
+        assert_eq!(get("/search?q=").1, r#"{"q":"","page":1,"results":[]}"#);
+    }
+
+    #[test]
+    fn what_there_is_not_has_its_status() {
+        for (path, status) in [
+            ("/nope", 404),
+            ("/users", 404),
+            ("/users/", 404),
+            ("/users/4/x", 404),
+            ("/users/abc", 400),
+            ("/users/4294967296", 400),
+            ("/search", 400),
+            ("/search?q=a&page=x", 400),
+            ("/search?q=%C3%28", 400),
+        ] {
+            assert_eq!(get(path).0, status, "{path}");
+        }
+        assert_eq!(answer("POST", "https://a/users/4").0, 405);
+        assert_eq!(answer("POST", "https://a/search?q=a").0, 405);
+        assert_eq!(answer("POST", "https://a/").0, 405);
+        assert_eq!(answer("POST", "https://a/nope").0, 404);
+    }
+}
