@@ -74,12 +74,19 @@ const GROUPS: &[(&str, &[&str])] = &[
     // Has pieces of text that ask the host.
     (
         "asks",
-        &["request", "crypto", "encoding", "id", "time", "ws"],
+        &[
+            "request", "beam", "spark", "plasma", "crypto", "encoding", "id", "time", "ws",
+        ],
     ),
     // Sends text of pieces in a host call that returns no data.
-    ("sends", &["response", "logging", "spark", "plasma", "ws"]),
+    (
+        "sends",
+        &[
+            "response", "logging", "spark", "plasma", "ws", "crypto", "beam",
+        ],
+    ),
     // Sends text of pieces in a host call that returns data.
-    ("calls", &["beam", "crypto", "time"]),
+    ("calls", &["beam", "spark", "plasma", "crypto", "time"]),
     // Reads numbers in decimal.
     ("decimal", &["spark", "time", "json"]),
     // Writes JSON; reads JSON (as the in-memory host does).

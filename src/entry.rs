@@ -61,10 +61,7 @@ impl<E> Outcome for Result<FlareAction, E> {
     fn into_i64(self) -> i64 {
         match self {
             Ok(action) => action.to_i64(),
-            #[cfg(target_family = "wasm")]
-            Err(_) => core::arch::wasm32::unreachable(),
-            #[cfg(not(target_family = "wasm"))]
-            Err(_) => panic!("the handler returned an error"),
+            Err(_) => crate::abi::trap("the handler returned an error"),
         }
     }
 }
@@ -105,10 +102,16 @@ macro_rules! export_alloc {
 /// # fn main() {}
 /// ```
 ///
+/// An error of the handler is a trap. With `handle_request!(teapot => Status)` it is a response: see
+/// [`Status`](crate::Status).
+///
 /// It makes the exports `alloc` and `handle_request`; the latter frees the arena, calls the handler
 /// and returns its action. For a flare that serves WebSockets too, use [`flare!`](crate::flare).
 #[macro_export]
 macro_rules! handle_request {
+    ($handler:path => Status) => {
+        $crate::handle_request!(|| $crate::Status::or_respond($handler()));
+    };
     ($handler:expr $(,)?) => {
         $crate::__only_one_entry_macro!();
         $crate::export_alloc!();

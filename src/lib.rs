@@ -91,7 +91,6 @@ mod arena;
 mod bytes;
 #[doc(hidden)]
 pub mod entry;
-#[cfg(any(claims, sends))]
 mod error;
 #[cfg(any(feature = "dlmalloc", feature = "arena-alloc"))]
 pub mod heap;
@@ -101,6 +100,7 @@ pub mod json;
 mod json;
 #[cfg(lists_keys)]
 mod keys;
+mod state;
 pub mod text;
 
 #[cfg(feature = "beam")]
@@ -144,9 +144,16 @@ pub use beam::{BeamError, FetchOptions, FetchResponse};
 #[cfg(feature = "crypto")]
 pub use crypto::{CryptoError, RandomBytesError};
 pub use entry::{FlareAction, Outcome};
+pub use error::Error;
 #[cfg(feature = "plasma")]
 pub use plasma::PlasmaError;
+#[cfg(feature = "response")]
+pub use response::Status;
 #[cfg(feature = "spark")]
 pub use spark::{SparkEntry, SparkError, SparkPullError};
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub use state::__thread_local;
+pub use state::State;
 #[cfg(feature = "ws")]
 pub use ws::WsSendError;

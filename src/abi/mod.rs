@@ -77,3 +77,15 @@ macro_rules! declare {
     };
 }
 table::imports!(declare);
+
+/// Ends the invocation: what there is no other way to say. (On native targets: a panic with the reason.)
+#[inline(always)] // size: inline-export
+pub(crate) fn trap(reason: &str) -> ! {
+    #[cfg(target_family = "wasm")]
+    {
+        let _ = reason;
+        core::arch::wasm32::unreachable()
+    }
+    #[cfg(not(target_family = "wasm"))]
+    panic!("{reason}")
+}

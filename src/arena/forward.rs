@@ -47,6 +47,13 @@ impl ForwardWriter {
         }
     }
 
+    /// Where the text ends: an offset in the arena.
+    #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+    #[inline(always)] // size: inline-step
+    pub(crate) fn mark(&self) -> u32 {
+        self.end
+    }
+
     /// Appends bytes.
     #[inline(always)] // size: inline-step
     pub(crate) fn bytes(self, bytes: &[u8]) -> ForwardWriter {

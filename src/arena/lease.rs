@@ -36,7 +36,7 @@ impl ArenaBytes {
     }
 
     /// The block, which nobody gives back any more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(super) fn into_packed(self) -> Packed {
         core::mem::ManuallyDrop::new(self).packed
@@ -49,14 +49,21 @@ impl ArenaBytes {
     }
 
     /// The bytes, to be changed in place.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", feature = "secrets", test))]
+    #[cfg(any(
+        reads_json,
+        writes_json,
+        feature = "request",
+        feature = "crypto",
+        feature = "secrets",
+        test
+    ))]
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `deref`; and `&mut self` means that nothing it dereferenced to is still borrowed.
         unsafe { block::bytes_of_mut(self.packed) }
     }
 
     /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "spark", test))]
+    #[cfg(any(feature = "spark", feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
@@ -67,7 +74,7 @@ impl ArenaBytes {
     }
 
     /// Keeps the first `n` bytes, if there are more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
         let (offset, len) = (offset_of(packed), len_of(packed));

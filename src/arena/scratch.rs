@@ -82,7 +82,7 @@ impl Text {
     /// The text, to be handed to the host while it is kept.
     #[cfg(any(calls, test))]
     #[inline(always)] // size: inline-step
-    pub(crate) fn payload(&self) -> Payload {
+    pub(crate) fn as_payload(&self) -> Payload {
         Payload::of_block(self.packed)
     }
 

@@ -11,7 +11,7 @@ macro_rules! like_bytes {
 
         impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for $type {
             fn eq(&self, other: &T) -> bool {
-                **self == *other.as_ref()
+                $crate::bytes::split::same(self, other.as_ref())
             }
         }
 
@@ -52,7 +52,7 @@ macro_rules! like_str {
             fn eq(&self, other: &T) -> bool {
                 // First the other: it may be this very lease, and its deref may repair the bytes.
                 let other = other.as_ref().as_bytes();
-                *self.$raw() == *other
+                $crate::bytes::split::same(self.$raw(), other)
             }
         }
 

@@ -63,6 +63,7 @@
 use core::fmt;
 
 use crate::arena::ArenaBytes;
+use crate::error::{Error, Kind};
 
 mod flatten;
 mod grammar;
@@ -78,13 +79,15 @@ pub use flatten::MAX_DEPTH;
 #[cfg(feature = "json")]
 pub use literal::{Part, literal, literal_len};
 pub use value::{Elements, Members, Value};
-pub use writer::{Array, Object, Str};
+pub use writer::{Array, Bytes, Object, Str};
 
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
 pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
+#[cfg(feature = "crypto")]
+pub(crate) use writer::hex_digit;
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +95,17 @@ pub struct JsonError;
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not JSON, or nested deeper than 31 levels")
+        f.write_str(Error::from(*self).message())
     }
 }
 
 impl core::error::Error for JsonError {}
+
+impl From<JsonError> for Error {
+    fn from(_: JsonError) -> Error {
+        Error::new(Kind::NotJson)
+    }
+}
 
 /// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
 /// lies and gives a view on it. Takes time in proportion to the length of the text.
