@@ -3,9 +3,7 @@
 
 use core::fmt;
 
-#[cfg(claims)]
-use crate::arena::claim::claim;
-use crate::arena::{ArenaBytes, ArenaFull, arena_refused};
+use crate::arena::ArenaFull;
 
 /// Any error of the SDK. Each of its errors becomes one by `?`, so that a handler that returns
 /// `Result<FlareAction, Error>` needs no `map_err`:
@@ -163,18 +161,29 @@ macro_rules! messages {
 pub(crate) use messages;
 
 /// Takes what a host call returned as a lease, or tells why there is none.
-#[cfg(claims)]
+#[cfg(any(
+    lists_keys,
+    feature = "request",
+    feature = "encoding",
+    feature = "time",
+    feature = "ws"
+))]
 #[inline] // size: inline-reason
-pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
-    claim(returned).ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
+pub(crate) fn claim_or_error(returned: i64) -> Result<crate::arena::ArenaBytes, Error> {
+    let lease = crate::arena::claim::claim(returned);
+    lease.ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
 }
 
 /// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
 /// another reason.
-#[cfg(claims)]
+#[cfg(says_why)]
 #[inline(always)] // size: inline-reason
 pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
-    if arena_refused() { full } else { otherwise }
+    if crate::arena::arena_refused() {
+        full
+    } else {
+        otherwise
+    }
 }
 
 #[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]

@@ -6,8 +6,7 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
-use crate::abi;
-use crate::arena::alloc::{arena_refused, note_refusal};
+use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
 use crate::arena::invariants;
 use crate::arena::lease::{ArenaBytes, count_lease};
@@ -33,7 +32,7 @@ pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
 pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
     match claim(returned) {
         Some(lease) => lease,
-        None => abi::trap("the host gave no answer, or one that does not fit"),
+        None => crate::abi::trap("the host gave no answer, or one that does not fit"),
     }
 }
 
@@ -44,7 +43,9 @@ pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
 pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
     match claim(returned) {
         Some(lease) => lease,
-        None if arena_refused() => abi::trap("what the host has does not fit into the arena"),
+        None if crate::arena::alloc::arena_refused() => {
+            crate::abi::trap("what the host has does not fit into the arena")
+        }
         None => ArenaBytes::default(),
     }
 }
@@ -132,6 +133,7 @@ pub(crate) fn claim_part(
     let len = (len as u32).min(block::len_of(packed) - start);
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
+    invariants::check();
     let address = block::address_of(packed) + start;
     let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
     Some(ArenaBytes::new(part))
