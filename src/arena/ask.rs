@@ -120,7 +120,7 @@ unsafe fn append_answer(end: u32) -> u32 {
     }
     // SAFETY: by `is_pending` the text does not end below `leased`, and the answer lies behind it and in
     // what is pending. So all of it is free space, in which no lease and no text lies and into which no
-    // reference leads. The answer is moved down in it.
+    // reference leads (I2, I3, I4, I7). The answer is moved down in it.
     unsafe { core::ptr::copy(at_address(address), at_offset(end), len as usize) }
     end + len
 }

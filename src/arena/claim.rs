@@ -12,6 +12,7 @@ use crate::abi;
 use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
+use crate::arena::invariants;
 use crate::arena::lease::{ArenaBytes, count_lease};
 use crate::arena::storage::{self, LEASED, PENDING};
 
@@ -73,8 +74,8 @@ pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>
         return None;
     }
     let packed = Packed::new(returned as u64)?;
-    // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
-    // and nothing that could write there runs before the borrow ends with `read`.
+    // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
+    // by now (I7), and nothing that could write there runs before the borrow ends with `read`.
     read(unsafe { block::bytes_of(packed) })
 }
 
@@ -92,13 +93,15 @@ pub(crate) fn claim_decoded<T, E>(
     if !take_allocated(returned) {
         return None;
     }
-    // SAFETY: its address lies in the arena, and no static lies at address 0.
+    // SAFETY: its address lies in the arena or just behind it (`is_pending`, I2), and there is no address 0:
+    // not at the beginning, where statics lie, nor at the end, where a word follows.
     let packed = unsafe { Packed::new_unchecked(returned as u64) };
     // SAFETY: as in `claim_with`, and nothing else looks at it either.
     let decoded = decode(unsafe { block::bytes_of_mut(packed) });
     Some(decoded.map(|decoded| {
         LEASED.set(block_end(block::offset(returned), block::length(returned)));
         count_lease();
+        invariants::check();
         (ArenaBytes::new(packed), decoded)
     }))
 }
@@ -143,13 +146,14 @@ fn check(returned: i64, otherwise: i64) -> i64 {
         // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
         // lease that is given back at once is then known to be the topmost.)
         unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
-        // SAFETY: its address lies in the arena, and no static lies at address 0.
+        // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
         unsafe { core::hint::assert_unchecked(returned != 0) };
         packed = returned;
     }
     if packed != 0 {
         count_lease();
     }
+    invariants::check();
     packed
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod exchange;
 mod export;
+mod frames;
+mod io;
 pub(crate) mod listen;
 mod respond;
 mod route;

@@ -48,6 +48,10 @@ fn text_compares_its_bytes_as_they_are() {
     // Compared with itself it is read as text first.
     let other = leased(b"b\xff").into_text();
     assert!(other == other.as_str() && text != other);
+    // The deref of the one must not change what the other has been read as meanwhile.
+    let itself = leased(b"c\xff").into_text();
+    assert!(itself == itself);
+    assert_eq!(itself.raw(), b"c?");
 }
 
 #[test]
