@@ -3,9 +3,11 @@
 
 use core::fmt;
 
-#[cfg(claims)]
-use crate::arena::claim::claim;
-use crate::arena::{ArenaBytes, ArenaFull, arena_refused};
+use crate::arena::ArenaFull;
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
+use crate::arena::arena_refused;
+#[cfg(bare)]
+use crate::arena::{ArenaBytes, claim::claim};
 
 /// Any error of the SDK. Each of its errors becomes one by `?`, so that a handler that returns
 /// `Result<FlareAction, Error>` needs no `map_err`:
@@ -163,7 +165,7 @@ macro_rules! messages {
 pub(crate) use messages;
 
 /// Takes what a host call returned as a lease, or tells why there is none.
-#[cfg(claims)]
+#[cfg(bare)]
 #[inline] // size: inline-reason
 pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
     claim(returned).ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
@@ -171,7 +173,7 @@ pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
 
 /// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
 /// another reason.
-#[cfg(claims)]
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
 #[inline(always)] // size: inline-reason
 pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
     if arena_refused() { full } else { otherwise }

@@ -6,8 +6,11 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
+#[cfg(bare)]
 use crate::abi;
-use crate::arena::alloc::{arena_refused, note_refusal};
+#[cfg(any(feature = "request", feature = "ws"))]
+use crate::arena::alloc::arena_refused;
+use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
 use crate::arena::invariants;
 use crate::arena::lease::{ArenaBytes, count_lease};
@@ -22,13 +25,7 @@ pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
 
 /// Takes what a host call returned as a lease, and traps if it is none: for functions that have no way
 /// to say so.
-#[cfg(any(
-    lists_keys,
-    feature = "request",
-    feature = "encoding",
-    feature = "time",
-    feature = "ws"
-))]
+#[cfg(bare)]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
     match claim(returned) {

@@ -1,6 +1,6 @@
 //! Texts on their way: kept by the flare, or sent in a host call.
 
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 use crate::arena::ArenaBytes;
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
 use crate::arena::ForwardWriter;
@@ -8,7 +8,7 @@ use crate::arena::ForwardWriter;
 use crate::arena::Payload;
 #[cfg(any(calls, test))]
 use crate::arena::alloc::refuse_argument;
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 use crate::arena::claim::claim;
 use crate::arena::{ArenaFull, Text};
 #[cfg(any(sends, calls, test))]
@@ -60,7 +60,7 @@ pub(crate) fn pair(
 ///
 /// For the length of the call it is a text that is kept, so that the host can allocate only up
 /// to it; even a host that calls the flare meanwhile cannot get it freed.
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Option<ArenaBytes> {
     claim(returned(pieces, call))
 }
