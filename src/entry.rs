@@ -305,10 +305,7 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
-    #[allow(
-        unreachable_pub,
-        reason = "the macro makes exports, which are public"
-    )]
+    #[allow(unreachable_pub, reason = "the macro makes exports, which are public")]
     mod flare {
         crate::flare! {
             request: on_request,

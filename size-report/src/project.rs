@@ -36,8 +36,9 @@ pub struct Settings {
 }
 
 impl Project {
-    /// The checkout `explicit` names, or the one around the current directory.
-    pub fn find(explicit: Option<&Path>) -> Result<Self> {
+    /// The checkout `explicit` names, or the one around the current directory. `elsewhere` says what to
+    /// run where there is none.
+    pub fn find(explicit: Option<&Path>, elsewhere: &str) -> Result<Self> {
         let start = match explicit {
             Some(path) => path.to_path_buf(),
             None => env::current_dir()?,
@@ -57,7 +58,7 @@ impl Project {
             }),
             None => bail!(
                 "{} is not in a checkout of the flaron-sdk repository (no size-report/budgets.toml). \
-                 Go there, or use --root DIR; for a .wasm of your own: flaron-size check FILE.wasm --budget 2KiB",
+                 Go there, or use --root DIR{elsewhere}",
                 start.display()
             ),
         }
@@ -158,11 +159,9 @@ mod tests {
     #[test]
     fn outside_the_repository_the_error_says_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Project::find(Some(dir.path())).unwrap_err().to_string();
-        assert!(
-            error.contains("--root DIR") && error.contains("check FILE.wasm"),
-            "{error}"
-        );
+        let error = Project::find(Some(dir.path()), "; or stay").unwrap_err();
+        let error = error.to_string();
+        assert!(error.ends_with("--root DIR; or stay"), "{error}");
     }
 
     #[test]
@@ -180,7 +179,7 @@ mod tests {
             "[profile.release]\nopt-level = \"z\"\n\
              [target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=4096\"]",
         );
-        let project = Project::find(Some(dir.path())).unwrap();
+        let project = Project::find(Some(dir.path()), "").unwrap();
         assert_eq!(
             project.rustflags().unwrap(),
             ["-Clink-arg=-zstack-size=4096"]

@@ -530,6 +530,24 @@ fn a_document_decodes_a_lease_where_it_lies() {
 // ------------------------------------------------------------------------------------- writing
 
 #[test]
+fn literals_become_what_json_has() {
+    const TEXTS: &str = crate::json!(['c', '"', '\\', '\n', 'ü', r"r\", r#"""#]);
+    assert_eq!(TEXTS, r#"["c","\"","\\","\u000a","ü","r\\","\""]"#);
+    const NUMBERS: &str = crate::json!([
+        1., 1.5, 1_000, 1_0.2_5, 0xff, 1e5, 1.5e-3, 0., 00.5, 7u8, 2.5f32
+    ]);
+    assert_eq!(NUMBERS, "[1.0,1.5,1000,10.25,255,1e5,1.5e-3,0.0,0.5,7,2.5]");
+    const NEGATIVE: &str = crate::json!([-1, null, { "a": -2.5, "b": [-3, "x"], "c": true }, -4.,]);
+    assert_eq!(
+        NEGATIVE,
+        r#"[-1,null,{"a":-2.5,"b":[-3,"x"],"c":true},-4.0]"#
+    );
+    for text in [TEXTS, NUMBERS, NEGATIVE] {
+        serde_json::from_str::<serde_json::Value>(text).unwrap();
+    }
+}
+
+#[test]
 #[cfg(feature = "json")]
 fn literals_are_written_at_compile_time() {
     const NOTHING: &str = crate::json!({});

@@ -27,8 +27,9 @@ pub(crate) enum Command {
     New {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
-        /// The SDK: a folder, or a version of flaron-sdk [default: this repository's].
-        #[arg(long, value_name = "PATH|VERSION")]
+        /// The SDK: a folder, a git URL (URL#TAG-OR-COMMIT), or a version with its registry
+        /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
+        #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
     },
 }

@@ -3,6 +3,7 @@
 use wasmtime::{ExternType, Module};
 
 use crate::contract::{self, Import, Kind, WS_HANDLERS};
+use crate::wasm::linking::has_default_stack;
 
 /// What a module is: its size, imports, exports and memory.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct FlareInfo {
     pub memory: u64,
     /// The most that the module itself declares its memory may grow to, in bytes.
     pub max_memory: Option<u64>,
+    /// Whether it has the stack of 1 MiB that a module gets which was linked without flags.
+    pub has_default_stack: bool,
     /// What it serves by its exports; `None` if nothing.
     pub kind: Option<Kind>,
     /// Whether it has a start function, which runs before each invocation.
@@ -27,7 +30,6 @@ pub struct FlareInfo {
 
 impl FlareInfo {
     pub(crate) fn from_module(module: &Module, wasm: &[u8]) -> FlareInfo {
-        let size = wasm.len();
         let mut problems = Vec::new();
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -144,8 +146,8 @@ impl FlareInfo {
             }
         };
         FlareInfo {
+            size: wasm.len(),
             start: has_start(wasm),
-            size,
             imports,
             exports: module
                 .exports()
@@ -153,32 +155,16 @@ impl FlareInfo {
                 .collect(),
             memory,
             max_memory,
+            has_default_stack: has_default_stack(wasm),
             kind,
             problems,
         }
     }
 }
 
-/// Whether a module has a start section. The module is valid, so its sections are what they say.
+/// Whether a module has a start function.
 fn has_start(wasm: &[u8]) -> bool {
-    const START: u8 = 8;
-    let mut rest = wasm.get(8..).unwrap_or_default();
-    while let [id, tail @ ..] = rest {
-        if *id == START {
-            return true;
-        }
-        // The length: seven bits a byte, the lowest first.
-        let mut length = 0_u64;
-        let Some(end) = tail.iter().position(|byte| byte & 0x80 == 0) else {
-            return false;
-        };
-        for (n, byte) in tail[..=end].iter().enumerate().take(5) {
-            length |= u64::from(byte & 0x7f) << (7 * n);
-        }
-        let next = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .saturating_add(end + 1);
-        rest = tail.get(next..).unwrap_or_default();
-    }
-    false
+    wasmparser::Parser::new(0)
+        .parse_all(wasm)
+        .any(|payload| matches!(payload, Ok(wasmparser::Payload::StartSection { .. })))
 }
