@@ -93,6 +93,8 @@ const GROUPS: &[(&str, &[&str])] = &[
 ];
 
 fn name_groups(is_on: impl Fn(&str) -> bool) {
+    // Set by cargo-fuzz.
+    println!("cargo::rustc-check-cfg=cfg(fuzzing)");
     for (name, features) in GROUPS {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if features.iter().any(|feature| is_on(feature)) {

@@ -63,6 +63,14 @@
 //! - A trap (a panic, or an error returned from a handler) runs no destructors. The host must not
 //!   enter an instance again that has trapped; the CDN and the local edge discard it.
 //!
+//! # Targets
+//!
+//! A flare is built for `wasm32-unknown-unknown`, `wasm32v1-none` or (with `std`) `wasm32-wasip1`: modules
+//! of one thread with 32-bit addresses. Everything else that is Wasm is refused when the SDK is compiled,
+//! `wasm32-wasip1-threads`, `wasm64-unknown-unknown` and `wasm32-unknown-emscripten` among it, and so are the
+//! target feature `atomics` and `--shared-memory`: the arena belongs to one thread. On native targets flares
+//! are checked and tested; each thread has an arena of its own there.
+//!
 //! # Coming from the published crate
 //!
 //! The names are the same; owned strings, vectors and maps have become borrowed ones. The module

@@ -234,6 +234,36 @@ impl EdgeBuilder {
         for spec in &self.specs {
             quota = quota.max(spec.config()?.limits.max_spark_bytes);
         }
+        if let Some(data) = self
+            .data
+            .as_ref()
+            .filter(|data| data.exists() && !data.is_dir())
+        {
+            return Err(Error::new(format!(
+                "the data folder {} is a file; name a folder (--data), which is made if it is not \
+                 there",
+                data.display()
+            )));
+        }
+        for (name, url) in &self.peers {
+            let valid = url::Url::parse(url)
+                .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+            if !valid {
+                return Err(Error::new(format!(
+                    "the peer {name:?} has the address {url:?}, which is none; it must be like \
+                     http://HOST:PORT (--peer NAME=http://HOST:PORT)"
+                )));
+            }
+        }
+        for seed in self.gossip.iter().flat_map(|gossip| &gossip.seeds) {
+            let port = seed.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+                return Err(Error::new(format!(
+                    "the seed {seed:?} is no address; it must be another node's gossip address, like \
+                     HOST:PORT (--seed)"
+                )));
+            }
+        }
         let spark = Spark::open(SparkConfig {
             path: self.data.as_ref().map(|data| data.join("spark.redb")),
             quota_bytes: quota,

@@ -57,7 +57,7 @@ mod block;
 #[cfg(any(claims, test))]
 pub(crate) mod claim;
 mod forward;
-#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 pub(crate) mod heap;
 mod invariants;
 mod lease;

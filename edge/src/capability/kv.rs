@@ -1,10 +1,8 @@
-//! What Spark and Plasma have in common: the rules of keys, the database file, the wall clock.
+//! What Spark and Plasma have in common: the rules of keys, the checksums of entries, the
+//! wall clock.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use redb::Database;
 
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;
@@ -14,9 +12,6 @@ pub const MAX_SITE_BYTES: usize = 256;
 
 /// What keys of the platform itself begin with; flares cannot use them.
 const RESERVED_PREFIXES: [&[u8]; 2] = [b"__flaron:", b"__sys:"];
-
-/// The store's page cache. redb would take a gigabyte.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Milliseconds since 1970. A test puts its own in.
 pub(crate) type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -30,26 +25,32 @@ pub(crate) fn wall_clock() -> WallClock {
     })
 }
 
-/// Opens a redb file, or one in memory, with this crate's settings.
-pub(crate) fn open_database(path: Option<&Path>) -> Result<Database, String> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    let Some(path) = path else {
-        return builder
-            .create_with_backend(redb::backends::InMemoryBackend::new())
-            .map_err(|e| e.to_string());
-    };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+/// The bytes of an entry's checksum.
+pub(crate) const CHECK_BYTES: usize = 8;
+
+/// A digest of an entry and its key, so that neither a changed byte nor an entry under another's
+/// key goes unnoticed.
+fn check(site: &str, key: &str, entry: &[u8]) -> [u8; CHECK_BYTES] {
+    let mut hasher = blake3::Hasher::new();
+    for part in [site.as_bytes(), key.as_bytes(), entry] {
+        // With its length, so that no two lists of parts are alike.
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
     }
-    builder.create(path).map_err(|e| match e {
-        redb::DatabaseError::DatabaseAlreadyOpen => {
-            "another process has it open; give each node a \
-                                                     --data folder of its own"
-                .to_owned()
-        }
-        other => other.to_string(),
-    })
+    let mut check = [0; CHECK_BYTES];
+    hasher.finalize_xof().fill(&mut check);
+    check
+}
+
+/// An entry as it is stored: with its checksum before it.
+pub(crate) fn with_check(site: &str, key: &str, entry: &[u8]) -> Vec<u8> {
+    [&check(site, key, entry)[..], entry].concat()
+}
+
+/// The entry in what [`with_check`] made; `None` if it was changed.
+pub(crate) fn checked<'a>(site: &str, key: &str, stored: &'a [u8]) -> Option<&'a [u8]> {
+    let (sum, entry) = stored.split_first_chunk::<CHECK_BYTES>()?;
+    (*sum == check(site, key, entry)).then_some(entry)
 }
 
 /// Checks a key by the ABI's rule: `[a-zA-Z0-9:._-]{1,256}`, without the platform's own prefixes.

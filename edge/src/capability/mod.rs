@@ -8,14 +8,19 @@
 //! | [`plasma`] | keys and counters that several nodes share |
 //! | [`crypto`], [`secrets`] | hashes, tokens, encryption, and the keys for them |
 //! | [`encoding`], [`id`], [`time`] | small things |
-//! | `kv` | what Spark and Plasma have in common |
+//! | [`cluster`] | the key that nodes of one cluster share, and what is sealed with it |
+//! | [`health`] | what is wrong with a node |
+//! | `kv`, `store` | what Spark and Plasma have in common |
 
 pub mod beam;
+pub mod cluster;
 pub mod crypto;
 pub mod encoding;
+pub mod health;
 pub mod id;
 pub(crate) mod kv;
 pub mod plasma;
 pub mod secrets;
 pub mod spark;
+pub(crate) mod store;
 pub mod time;

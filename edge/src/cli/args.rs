@@ -42,7 +42,7 @@ pub(crate) struct Run {
     /// Serve a flare below a path prefix; may be given several times.
     #[arg(long, value_name = "/PREFIX=PATH")]
     pub(crate) route: Vec<String>,
-    /// The address to serve on.
+    /// The address to serve on, or a port of 127.0.0.1.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(crate) listen: String,
     /// Where Transform and PassThrough go.

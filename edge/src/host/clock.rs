@@ -144,6 +144,9 @@ fn thread_time() -> Duration {
 /// is put with them, and the closure lasts until that one is run, or for so long that there must
 /// be another reason.
 fn give_thread_up() {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return; // This thread has no others.
+    }
     let (run, wait) = std::sync::mpsc::sync_channel(1);
     tokio::spawn(async move {
         // An error means that the wait was given up.

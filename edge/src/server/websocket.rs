@@ -81,8 +81,10 @@ fn subprotocol(request: &Request<Body>, flare: &Flare) -> (Option<HeaderValue>, 
     (chosen, note)
 }
 
-/// Answers such a request, and serves the connection in the background once it is upgraded. Gives
-/// also a note about the request, if there is something to say about it.
+/// The answer to an upgrade, and a note about it if there is something to say.
+pub(super) type Answer = (Response<Body>, Option<String>);
+
+/// Answers such a request, and serves the connection in the background once it is upgraded.
 ///
 /// # Errors
 ///
@@ -94,7 +96,7 @@ pub(super) fn upgrade(
     mut request: Request<Body>,
     scheme: Scheme,
     stop: watch::Receiver<bool>,
-) -> Result<(Response<Body>, Option<String>), Box<(Host, Failure)>> {
+) -> Result<Answer, Box<(Host, Failure)>> {
     let Some(accept) = accept(&request) else {
         let mut response = reply(
             StatusCode::BAD_REQUEST,

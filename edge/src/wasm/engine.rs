@@ -99,6 +99,14 @@ impl Engine {
                 "not a Wasm module: it does not begin with the bytes \"\\0asm\"",
             ));
         }
+        // The layer that the header names: 0 is a module, 1 a component.
+        if wasm.get(6..8) == Some(&[1, 0]) {
+            return Err(Error::new(
+                "this is a WebAssembly component, and flares are modules: build for \
+                 wasm32-unknown-unknown (not wasm32-wasip2), as a cdylib, and do not run it through \
+                 `wasm-tools component`",
+            ));
+        }
         Module::from_binary(&self.wasm, wasm)
             .map_err(|error| Error::new(format!("not a valid Wasm module: {error:#}")))
     }

@@ -22,6 +22,8 @@ pub struct FlareInfo {
     pub has_default_stack: bool,
     /// What it serves by its exports; `None` if nothing.
     pub kind: Option<Kind>,
+    /// Whether it has a start function, which runs before each invocation.
+    pub start: bool,
     /// What keeps it from being a flare, in words; empty for one that runs.
     pub problems: Vec<String>,
 }
@@ -145,6 +147,7 @@ impl FlareInfo {
         };
         FlareInfo {
             size: wasm.len(),
+            start: has_start(wasm),
             imports,
             exports: module
                 .exports()
@@ -157,4 +160,11 @@ impl FlareInfo {
             problems,
         }
     }
+}
+
+/// Whether a module has a start function.
+fn has_start(wasm: &[u8]) -> bool {
+    wasmparser::Parser::new(0)
+        .parse_all(wasm)
+        .any(|payload| matches!(payload, Ok(wasmparser::Payload::StartSection { .. })))
 }

@@ -15,6 +15,7 @@ mod origin;
 mod pressure;
 mod process;
 mod proxying;
+mod screen;
 mod socket;
 mod status;
 mod toolchain;

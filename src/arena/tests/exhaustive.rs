@@ -517,11 +517,7 @@ impl World {
             let _ = send::send(pieces, |argument| {
                 let mut world = world.borrow_mut();
                 world.check();
-                // SAFETY: as in `Call`.
-                assert_eq!(
-                    unsafe { &*Bytes::raw(argument) }.len(),
-                    len + answer as usize + 3
-                );
+                assert_eq!(Bytes::raw(argument).len(), len + answer as usize + 3);
                 world.inside(inside);
             });
         }

@@ -109,17 +109,17 @@ fn meanwhile() {
     }
 }
 
-type Bytes = *const u8;
-
 /// The imports, by their kinds: the bytes are read, then each does what its kind does.
 macro_rules! imports {
-    ($($does:ident: $(fn $name:ident($($bytes:ident $len:ident),*; $($number:ident: $type:ty),*) $(-> $result:ty)?;)*)*) => {$($(
+    ($($kind:ident {
+        $(fn $name:ident($($bytes:ident $len:ident),*; $($number:ident: $type:ty),*) $(-> $result:ty)?;)*
+    })*) => {$($(
         // SAFETY: the SDK calls it by this name; nothing else has it.
         #[unsafe(no_mangle)]
-        extern "C" fn $name($($bytes: Bytes, $len: usize,)* $($number: $type),*) $(-> $result)? {
+        extern "C" fn $name($($bytes: *const u8, $len: usize,)* $($number: $type),*) $(-> $result)? {
             $(read($bytes, $len);)*
             let _ = ($($number,)*);
-            does!($does)
+            does!($kind)
         }
     )*)*};
 }
@@ -138,56 +138,59 @@ macro_rules! does {
 }
 
 imports! {
-    data:
-    fn req_method(;) -> i64;
-    fn req_url(;) -> i64;
-    fn req_header_get(name len;) -> i64;
-    fn req_body(;) -> i64;
-    fn beam_fetch(url len, options options_len;) -> i64;
-    fn crypto_hash(arguments len;) -> i64;
-    fn crypto_hmac(arguments len;) -> i64;
-    fn crypto_sign_jwt(arguments len;) -> i64;
-    fn crypto_encrypt_aes(arguments len;) -> i64;
-    fn crypto_decrypt_aes(arguments len;) -> i64;
-    fn crypto_random_bytes(; length: i32) -> i64;
-    fn encoding_base64_encode(data len;) -> i64;
-    fn encoding_base64_decode(text len;) -> i64;
-    fn encoding_hex_encode(data len;) -> i64;
-    fn encoding_hex_decode(text len;) -> i64;
-    fn encoding_url_encode(text len;) -> i64;
-    fn encoding_url_decode(text len;) -> i64;
-    fn id_uuid(arguments len;) -> i64;
-    fn id_ulid(;) -> i64;
-    fn id_ksuid(;) -> i64;
-    fn id_nanoid(; length: i32) -> i64;
-    fn snowflake_id(;) -> i64;
-    fn timestamp(arguments len;) -> i64;
-    fn spark_get(key len;) -> i64;
-    fn spark_list(;) -> i64;
-    fn plasma_get(key len;) -> i64;
-    fn plasma_increment(key len; delta: i64) -> i64;
-    fn plasma_decrement(key len; delta: i64) -> i64;
-    fn plasma_list(;) -> i64;
-    fn secret_get(name len;) -> i64;
-    fn ws_conn_id(;) -> i64;
-    fn ws_event_type(;) -> i64;
-    fn ws_event_data(;) -> i64;
+    data {
+        fn req_method(;) -> i64;
+        fn req_url(;) -> i64;
+        fn req_header_get(name len;) -> i64;
+        fn req_body(;) -> i64;
+        fn beam_fetch(url len, options options_len;) -> i64;
+        fn crypto_hash(arguments len;) -> i64;
+        fn crypto_hmac(arguments len;) -> i64;
+        fn crypto_sign_jwt(arguments len;) -> i64;
+        fn crypto_encrypt_aes(arguments len;) -> i64;
+        fn crypto_decrypt_aes(arguments len;) -> i64;
+        fn crypto_random_bytes(; length: i32) -> i64;
+        fn encoding_base64_encode(data len;) -> i64;
+        fn encoding_base64_decode(text len;) -> i64;
+        fn encoding_hex_encode(data len;) -> i64;
+        fn encoding_hex_decode(text len;) -> i64;
+        fn encoding_url_encode(text len;) -> i64;
+        fn encoding_url_decode(text len;) -> i64;
+        fn id_uuid(arguments len;) -> i64;
+        fn id_ulid(;) -> i64;
+        fn id_ksuid(;) -> i64;
+        fn id_nanoid(; length: i32) -> i64;
+        fn snowflake_id(;) -> i64;
+        fn timestamp(arguments len;) -> i64;
+        fn spark_get(key len;) -> i64;
+        fn spark_list(;) -> i64;
+        fn plasma_get(key len;) -> i64;
+        fn plasma_increment(key len; delta: i64) -> i64;
+        fn plasma_decrement(key len; delta: i64) -> i64;
+        fn plasma_list(;) -> i64;
+        fn secret_get(name len;) -> i64;
+        fn ws_conn_id(;) -> i64;
+        fn ws_event_type(;) -> i64;
+        fn ws_event_data(;) -> i64;
+    }
 
-    status:
-    fn spark_set(key len, value value_len; ttl_secs: i32) -> i32;
-    fn spark_pull(origin len, keys keys_len;) -> i32;
-    fn plasma_set(key len, value value_len;) -> i32;
-    fn plasma_delete(key len;) -> i32;
-    fn ws_send(data len;) -> i32;
-    fn ws_close_code(;) -> i32;
+    status {
+        fn spark_set(key len, value value_len; ttl_secs: i32) -> i32;
+        fn spark_pull(origin len, keys keys_len;) -> i32;
+        fn plasma_set(key len, value value_len;) -> i32;
+        fn plasma_delete(key len;) -> i32;
+        fn ws_send(data len;) -> i32;
+        fn ws_close_code(;) -> i32;
+    }
 
-    nothing:
-    fn resp_set_status(; status: i32);
-    fn resp_header_set(name len, value value_len;);
-    fn resp_body_set(body len;);
-    fn log_info(message len;);
-    fn log_warn(message len;);
-    fn log_error(message len;);
-    fn spark_delete(key len;);
-    fn ws_close_conn(; code: i32);
+    nothing {
+        fn resp_set_status(; status: i32);
+        fn resp_header_set(name len, value value_len;);
+        fn resp_body_set(body len;);
+        fn log_info(message len;);
+        fn log_warn(message len;);
+        fn log_error(message len;);
+        fn spark_delete(key len;);
+        fn ws_close_conn(; code: i32);
+    }
 }

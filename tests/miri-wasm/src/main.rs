@@ -2,8 +2,8 @@
 //!
 //! The program is a flare and its host at once. The imports are functions of `host.rs`, which answers
 //! with anything, enters the flare again, and allocates what it never returns; `flare.rs` holds on to
-//! whatever it gets, and looks at each step whether all of it reads as before. A seed (`FLARON_MIRI_SEED`,
-//! when it is compiled) decides what happens.
+//! whatever it gets, and looks at each step whether all of it reads as before. `FLARON_MIRI_SEED` decides what
+//! happens and `FLARON_MIRI_STEPS` how much of it (six times so many steps), both when it is compiled.
 
 #![no_std]
 #![no_main]
@@ -61,21 +61,27 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
 
+fn number(digits: &str) -> u64 {
+    let value = |digit| u64::from(digit - b'0');
+    digits
+        .bytes()
+        .fold(0, |number, digit| number * 10 + value(digit))
+}
+
 // SAFETY: Miri calls it by this name.
 #[unsafe(no_mangle)]
 fn miri_start(_: isize, _: *const *const u8) -> isize {
-    let seed = option_env!("FLARON_MIRI_SEED").unwrap_or("1");
-    let seed = seed
-        .bytes()
-        .fold(0, |n, digit| n * 10 + u64::from(digit - b'0'));
+    let seed = number(option_env!("FLARON_MIRI_SEED").unwrap_or("1"));
+    let steps = number(option_env!("FLARON_MIRI_STEPS").unwrap_or("30"));
     RANDOM.0.set(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     for round in 0..6 {
-        flare::run(30);
+        flare::run(steps);
+        say(".");
         if round % 2 == 1 {
             flare::let_go();
         }
     }
     flare::let_go();
-    say("done\n");
+    say(" done\n");
     0
 }

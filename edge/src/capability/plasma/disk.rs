@@ -1,148 +1,262 @@
-//! What is on disk: each key, and who this node is.
+//! What is on disk: each key with a checksum, who this node is, and whom it knows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use redb::{Database, ReadableTable as _, TableDefinition};
-use serde::{Deserialize, Serialize};
+use redb::{Database, ReadableTable as _, TableDefinition, TableError, TableHandle as _};
+use serde::Deserialize;
 
-use crate::capability::plasma::crdt::{Id, KeyState, Stamp, Sums};
+use crate::capability::kv::{checked, with_check};
+use crate::capability::plasma::crdt::{Count, Id, KeyState, Stamp};
+use crate::capability::plasma::members::Members;
 
-/// (site, key) to [`StoredKey`] as JSON.
-const KEYS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys");
+/// (site, key) to a [`KeyState`] with a checksum of it and its key.
+pub(super) const KEYS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys.2");
 
-/// This node's identity: `node_id`, `actor`, `generation`.
+/// (site, key) to an [`OldKey`] as JSON: the format before there were checksums and lives of
+/// counters.
+const OLD_KEYS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys");
+
+/// This node: `node_id`, `actor`, `generation`, `lives`, `clock`; and `members`.
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
-/// A [`KeyState`] on disk.
-#[derive(Serialize, Deserialize)]
-struct StoredKey {
+/// How many lives of a folder are remembered.
+const MAX_LIVES: usize = 1000;
+
+/// A key as it was stored once.
+#[derive(Deserialize)]
+struct OldKey {
     base: Stamp,
     /// base64
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     value: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    sums: BTreeMap<Arc<str>, Sums>,
+    #[serde(default)]
+    sums: BTreeMap<Arc<str>, OldSums>,
 }
 
-impl StoredKey {
-    fn from_state(key: &KeyState) -> Self {
-        Self {
-            base: key.base.clone(),
-            value: key.value.as_ref().map(|value| STANDARD.encode(value)),
-            sums: key.sums.clone(),
-        }
-    }
+#[derive(Deserialize)]
+struct OldSums {
+    up: u64,
+    down: u64,
+}
 
+impl OldKey {
     fn restore(self) -> Option<KeyState> {
         let value = match self.value {
             Some(text) => Some(STANDARD.decode(text).ok()?.into()),
             None => None,
         };
+        // All nodes give an old sum the same epoch, so it stays one and the same everywhere.
+        let epoch = self.base.time + 1;
+        let counts = self.sums.into_iter().map(|(actor, sums)| {
+            let OldSums { up, down } = sums;
+            (actor, Count { epoch, up, down })
+        });
         Some(KeyState {
             base: self.base,
             value,
-            sums: self.sums,
+            counts: counts.collect(),
         })
     }
 }
 
-/// What the disk knows of a node.
-pub(super) struct Loaded {
+/// Who this node is, as the folder knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Under what this folder counts.
     pub(super) actor: Arc<str>,
+    /// One number for each time that the folder was opened, the last one last. A node whose
+    /// counting goes on from a copy of the folder does not have all of them.
+    pub(super) lives: Vec<u64>,
+    /// Raised with each life, even if the wall clock was set back.
     pub(super) generation: u64,
-    pub(super) keys: BTreeMap<Id, KeyState>,
 }
 
-pub(super) fn load(db: &Database, node_id: &str) -> Result<Loaded, redb::Error> {
-    let txn = db.begin_write()?;
+impl Identity {
+    /// The number of this life.
+    pub(super) fn life(&self) -> u64 {
+        self.lives.last().copied().unwrap_or_default()
+    }
+}
+
+/// What the disk knows.
+pub(super) struct Loaded {
+    pub(super) identity: Identity,
+    pub(super) keys: BTreeMap<Id, KeyState>,
+    pub(super) members: Members,
+    /// Where the clock was.
+    pub(super) clock: u64,
+}
+
+/// Random digits that no other node has.
+pub(super) fn random() -> Result<u64, redb::Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| redb::Error::Io(std::io::Error::other(format!("no randomness: {e}"))))?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+/// A name for an actor of this node that nobody has had.
+pub(super) fn new_actor(node_id: &str) -> Result<Arc<str>, redb::Error> {
+    Ok(format!("{node_id}~{:016x}", random()?).into())
+}
+
+/// Reads all, and begins a new life.
+pub(super) fn load(database: &Database, node_id: &str, now_ms: u64) -> Result<Loaded, redb::Error> {
+    let txn = database.begin_write()?;
     let loaded = {
         let mut meta = txn.open_table(META)?;
         let get = |name: &str| -> Result<Option<String>, redb::Error> {
             Ok(meta.get(name)?.map(|text| text.value().to_owned()))
         };
-        let generation = get("generation")?
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0);
+        let number = |text: String| text.parse().ok();
+        let generation: u64 = get("generation")?.and_then(number).unwrap_or(0);
+        let clock: u64 = get("clock")?.and_then(number).unwrap_or(0);
+        let members = get("members")?.and_then(|text| serde_json::from_str(&text).ok());
         let known = match get("node_id")? {
             Some(known) if known == node_id => get("actor")?,
             // Another node's folder, or a new one.
             _ => None,
         };
-        let actor = match known {
-            Some(actor) => actor,
-            None => {
-                let mut digits = [0; 8];
-                getrandom::fill(&mut digits).map_err(|e| {
-                    redb::Error::Io(std::io::Error::other(format!("no randomness: {e}")))
-                })?;
-                let actor = format!("{node_id}~{}", hex::encode(digits));
-                meta.insert("node_id", node_id)?;
-                meta.insert("actor", actor.as_str())?;
-                actor
-            }
+        let mut lives: Vec<u64> = match &known {
+            Some(_) => get("lives")?
+                .unwrap_or_default()
+                .split(',')
+                .filter_map(|life| u64::from_str_radix(life, 16).ok())
+                .collect(),
+            None => Vec::new(),
         };
+        lives.push(random()?);
+        if lives.len() > MAX_LIVES {
+            lives.remove(0);
+        }
+        let actor = match known {
+            Some(actor) => actor.into(),
+            None => new_actor(node_id)?,
+        };
+        let identity = Identity {
+            actor,
+            lives,
+            generation: now_ms.max(generation + 1),
+        };
+        for (name, text) in identity_texts(&identity) {
+            meta.insert(name, text.as_str())?;
+        }
+        meta.insert("node_id", node_id)?;
+        migrate(&txn)?;
         let mut keys = BTreeMap::new();
         for item in txn.open_table(KEYS)?.iter()? {
             let (id, stored) = item?;
             let (site, key) = id.value();
-            let state = serde_json::from_slice::<StoredKey>(stored.value()).ok();
-            let state = state.and_then(StoredKey::restore).ok_or_else(|| {
-                redb::Error::Corrupted(format!("the entry of `{key}` of `{site}` cannot be read"))
-            })?;
+            let state = decode(site, key, stored.value()).ok_or_else(|| damaged(site, key))?;
             keys.insert((site.to_owned(), key.to_owned()), state);
         }
         Loaded {
-            actor: actor.into(),
-            generation,
+            identity,
             keys,
+            members: members.unwrap_or_default(),
+            clock,
         }
     };
     txn.commit()?;
     Ok(loaded)
 }
 
-/// Writes these keys in one transaction; on disk when it returns.
-pub(super) fn persist(db: &Database, keys: &BTreeMap<Id, KeyState>) -> Result<(), redb::Error> {
-    if keys.is_empty() {
+fn damaged(site: &str, key: &str) -> redb::Error {
+    redb::Error::Corrupted(format!(
+        "the entry of `{key}` of `{site}` is damaged; `flaron-edge store export` saves the others, \
+         and `store reset` begins anew: what other nodes have comes back from them"
+    ))
+}
+
+/// An entry as it is stored, if nothing has changed it.
+pub(super) fn decode(site: &str, key: &str, stored: &[u8]) -> Option<KeyState> {
+    postcard::from_bytes(checked(site, key, stored)?).ok()
+}
+
+fn encode((site, key): &Id, state: &KeyState) -> Result<Vec<u8>, redb::Error> {
+    let bytes = postcard::to_allocvec(state)
+        .map_err(|e| redb::Error::Io(std::io::Error::other(e.to_string())))?;
+    Ok(with_check(site, key, &bytes))
+}
+
+fn identity_texts(identity: &Identity) -> [(&'static str, String); 3] {
+    let lives: Vec<String> = identity.lives.iter().map(|l| format!("{l:x}")).collect();
+    [
+        ("actor", identity.actor.to_string()),
+        ("lives", lives.join(",")),
+        ("generation", identity.generation.to_string()),
+    ]
+}
+
+/// Brings entries of the old format into the new one.
+fn migrate(txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
+    if !txn
+        .list_tables()?
+        .any(|table| table.name() == OLD_KEYS.name())
+    {
         return Ok(());
     }
-    let txn = db.begin_write()?;
     {
-        let mut table = txn.open_table(KEYS)?;
-        for ((site, key), state) in keys {
-            let stored = serde_json::to_vec(&StoredKey::from_state(state))
+        let old = match txn.open_table(OLD_KEYS) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            old => old?,
+        };
+        let mut keys = txn.open_table(KEYS)?;
+        for item in old.iter()? {
+            let (id, stored) = item?;
+            let (site, key) = id.value();
+            let state = serde_json::from_slice::<OldKey>(stored.value())
+                .ok()
+                .and_then(OldKey::restore)
+                .ok_or_else(|| damaged(site, key))?;
+            let id = (site.to_owned(), key.to_owned());
+            keys.insert((site, key), encode(&id, &state)?.as_slice())?;
+        }
+    }
+    txn.delete_table(OLD_KEYS)?;
+    Ok(())
+}
+
+/// What one transaction writes.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    pub(super) keys: Option<&'a BTreeMap<Id, KeyState>>,
+    pub(super) removed: &'a [Id],
+    pub(super) identity: Option<&'a Identity>,
+    pub(super) members: Option<&'a Members>,
+    pub(super) clock: u64,
+}
+
+/// Writes all of it or nothing; on disk when it returns.
+pub(super) fn persist(database: &Database, batch: &Batch<'_>) -> Result<(), redb::Error> {
+    let txn = database.begin_write()?;
+    {
+        let mut keys = txn.open_table(KEYS)?;
+        for (id, state) in batch.keys.into_iter().flatten() {
+            keys.insert(
+                (id.0.as_str(), id.1.as_str()),
+                encode(id, state)?.as_slice(),
+            )?;
+        }
+        for (site, key) in batch.removed {
+            keys.remove((site.as_str(), key.as_str()))?;
+        }
+        let mut meta = txn.open_table(META)?;
+        if let Some(identity) = batch.identity {
+            for (name, text) in identity_texts(identity) {
+                meta.insert(name, text.as_str())?;
+            }
+        }
+        if let Some(members) = batch.members {
+            let text = serde_json::to_string(members)
                 .map_err(|e| redb::Error::Io(std::io::Error::other(e)))?;
-            table.insert((site.as_str(), key.as_str()), stored.as_slice())?;
+            meta.insert("members", text.as_str())?;
         }
+        meta.insert("clock", batch.clock.to_string().as_str())?;
     }
-    txn.commit()?;
-    Ok(())
-}
-
-/// Forgets these keys in one transaction.
-pub(super) fn remove<'a>(
-    db: &Database,
-    keys: impl IntoIterator<Item = &'a Id>,
-) -> Result<(), redb::Error> {
-    let txn = db.begin_write()?;
-    {
-        let mut table = txn.open_table(KEYS)?;
-        for (site, key) in keys {
-            table.remove((site.as_str(), key.as_str()))?;
-        }
-    }
-    txn.commit()?;
-    Ok(())
-}
-
-/// Remembers the number of a life of the gossip.
-pub(super) fn store_generation(db: &Database, generation: u64) -> Result<(), redb::Error> {
-    let txn = db.begin_write()?;
-    txn.open_table(META)?
-        .insert("generation", generation.to_string().as_str())?;
     txn.commit()?;
     Ok(())
 }

@@ -1,34 +1,66 @@
-//! The gossip: what this node publishes for the others, and what it reads of theirs.
+//! The network between nodes: this node follows every other one, over one encrypted TCP stream
+//! each, and answers those who follow it.
+//!
+//! Membership travels with the news: a node says where it is when it says hello, and tells of those
+//! it knows with every answer. Whoever is known is followed, and whoever answers is alive. Nothing
+//! is ever sent to one who has not shown that he has the cluster's key.
+//!
+//! Every task is tied to [`Gossip`]: a task that fails is started again, and says so.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::SocketAddr;
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use chitchat::transport::{Socket as _, UdpSocket};
-use chitchat::{
-    Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, ProtocolVersion,
-    spawn_chitchat,
-};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
 
-use tokio::sync::Notify;
-
-use crate::capability::kv::wall_clock;
+use crate::capability::cluster::ClusterKeys;
+use crate::capability::cluster::channel::{Channel, ChannelError, within};
+use crate::capability::health::Severity;
 use crate::capability::plasma::Plasma;
-use crate::capability::plasma::crdt::{Fact, Id};
-use crate::capability::plasma::disk::store_generation;
 use crate::capability::plasma::error::PlasmaOpenError;
-use crate::capability::plasma::shared::{Outbox, Shared};
-use crate::capability::plasma::status::NodeInfo;
-use crate::capability::plasma::transport::{IsolatableSocket, PreboundSocket};
-use crate::capability::plasma::wire;
+use crate::capability::plasma::members::Met;
+use crate::capability::plasma::protocol::{
+    Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer,
+};
+use crate::capability::plasma::puller::Puller;
+use crate::capability::plasma::shared::{Link, Shared};
 use crate::capability::plasma::writer::Job;
-use crate::sync::{lock, write};
+use crate::sync::lock;
 
-/// How a node finds and tells the others.
+/// How long an answer without news waits for news.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// How long a stream may be silent before it counts as dead.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How long after it was last heard of a node counts as alive.
+const ALIVE: Duration = Duration::from_secs(2);
+
+/// How often seeds are asked who they are, in a cluster that is well.
+const ASK_SEEDS: Duration = Duration::from_secs(60);
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The longest pause before a node that cannot be reached is tried again.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// How many strangers may be in a handshake at once, and how many nodes connected.
+const HANDSHAKES: usize = 32;
+const CONNECTIONS: usize = 1024;
+
+/// How long an address is not listened to after it did not have the key.
+const STRANGER_PAUSE: Duration = Duration::from_secs(1);
+
+/// How a node finds the others.
 #[derive(Debug, Clone)]
 pub struct GossipConfig {
-    /// The UDP address to listen on; port 0 takes any that is free.
+    /// The TCP address to listen on; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// The address that the others reach it at, if it is not `listen`.
     pub advertise: Option<SocketAddr>,
@@ -37,14 +69,18 @@ pub struct GossipConfig {
     pub seeds: Vec<String>,
     /// The cluster's name. Nodes of other clusters are not listened to.
     pub cluster: String,
-    /// How often a node gossips. Changes are everywhere after a few of these.
+    /// How often a node looks for others to follow, and the shortest pause before one that could not
+    /// be reached is tried again.
     pub interval: Duration,
-    /// How long a node must be silent before the others publish what it wrote.
-    pub adopt_after: Duration,
+    /// The cluster's key. Without one a node listens on loopback only.
+    pub keys: Option<ClusterKeys>,
+    /// Whether a node without a key may listen elsewhere: everybody who can reach it can then read
+    /// and change all that the cluster's flares share.
+    pub insecure: bool,
 }
 
 impl GossipConfig {
-    /// Every 200 ms, adopting after 30 s, in the cluster `flaron`, with no seeds.
+    /// Looking every 200 ms, in the cluster `flaron`, with no seeds and no key.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -52,80 +88,37 @@ impl GossipConfig {
             seeds: Vec::new(),
             cluster: "flaron".to_owned(),
             interval: Duration::from_millis(200),
-            adopt_after: Duration::from_secs(30),
+            keys: None,
+            insecure: false,
         }
     }
 }
 
-/// The way to the gossip, while there is one.
-#[derive(Clone)]
-pub(super) struct Link {
-    pub(super) chitchat: Arc<tokio::sync::Mutex<Chitchat>>,
-    pub(super) publisher: Arc<Mutex<Publisher>>,
-    outbox: Arc<Outbox>,
-}
-
-/// What this node has published of which key, and for whom besides itself it publishes.
-#[derive(Default)]
-pub(super) struct Publisher {
-    pub(super) published: HashMap<Id, BTreeSet<String>>,
-    pub(super) orphans: HashSet<Arc<str>>,
-}
-
-impl Publisher {
-    /// Makes the node's own entries of these keys say what is known now. Called with Chitchat
-    /// locked, so that of two publications the later one reads the later state.
-    fn publish<'a>(
-        &mut self,
-        shared: &Shared,
-        chitchat: &mut Chitchat,
-        ids: impl IntoIterator<Item = &'a Id>,
-    ) {
-        let state = shared.state();
-        let own = chitchat.self_node_state();
-        for id in ids {
-            let mut names = BTreeSet::new();
-            if let Some(key) = state.keys.get(id) {
-                let ours =
-                    |actor: &Arc<str>| *actor == shared.actor || self.orphans.contains(actor);
-                for (name, text) in wire::encode(id, key, ours) {
-                    own.set(&name, text);
-                    names.insert(name);
-                }
-            }
-            let before = match names.is_empty() {
-                true => self.published.remove(id),
-                false => self.published.insert(id.clone(), names.clone()),
-            };
-            for name in before.unwrap_or_default().difference(&names) {
-                own.delete(name);
-            }
-        }
-    }
-}
-
-impl Link {
-    async fn publish_all(&self, shared: &Shared) {
-        let ids: Vec<Id> = shared.state().keys.keys().cloned().collect();
-        let mut chitchat = self.chitchat.lock().await;
-        lock(&self.publisher).publish(shared, &mut chitchat, &ids);
-    }
-
-    async fn publish_changed(&self, shared: &Shared) {
-        let mut chitchat = self.chitchat.lock().await;
-        let ids = std::mem::take(&mut *lock(&self.outbox.changed));
-        lock(&self.publisher).publish(shared, &mut chitchat, &ids);
-    }
-}
-
+/// A node's place in the network. Dropped, it leaves.
 pub(super) struct Gossip {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the tests look at what is published")
-    )]
-    pub(super) link: Link,
-    pub(super) handle: ChitchatHandle,
-    pub(super) listener: tokio::task::JoinHandle<()>,
+    supervisor: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Gossip {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+/// What all tasks of the gossip have.
+struct Node {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    keys: ClusterKeys,
+    cluster: String,
+    address: SocketAddr,
+    seeds: Vec<String>,
+    interval: Duration,
+    /// Whom this node follows now.
+    followed: Mutex<HashSet<String>>,
+    /// When a seed was asked last who it is. `None`: it is this node itself.
+    asked: Mutex<HashMap<String, Option<Instant>>>,
+    strangers: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 impl Plasma {
@@ -134,234 +127,452 @@ impl Plasma {
     ///
     /// # Errors
     ///
-    /// [`PlasmaOpenError`]: the address cannot be had or not be advertised, or it has joined before.
+    /// [`PlasmaOpenError`]: the address cannot be had or not be advertised, there is no key for a
+    /// network, or it has joined before.
     pub async fn join(&self, config: GossipConfig) -> Result<SocketAddr, PlasmaOpenError> {
         let fail = |what: String| PlasmaOpenError(format!("cannot join: {what}"));
         if lock(&self.gossip).is_some() {
             return Err(fail("this node has joined already".to_owned()));
         }
-        let socket = UdpSocket::open(config.listen)
+        let keys = match config.keys {
+            Some(keys) => keys,
+            None if config.insecure || config.listen.ip().to_canonical().is_loopback() => {
+                ClusterKeys::public(&config.cluster)
+            }
+            None => {
+                return Err(fail(format!(
+                    "without a key everybody who reaches {} could read and change what the flares \
+                     share. Make one with `flaron-edge new-key` and give it to all nodes \
+                     (FLARON_CLUSTER_KEY), or say --insecure-gossip if the network is yours alone",
+                    config.listen
+                )));
+            }
+        };
+        let listener = TcpListener::bind(config.listen)
             .await
-            .map_err(|e| fail(format!("{e:#}")))?;
-        let bound = socket.local_addr().map_err(|e| fail(e.to_string()))?;
+            .map_err(|e| fail(format!("cannot listen on {}: {e}", config.listen)))?;
+        let bound = listener.local_addr().map_err(|e| fail(e.to_string()))?;
         let address = config.advertise.unwrap_or(bound);
         if address.ip().is_unspecified() {
             return Err(fail(format!(
-                "others cannot reach {address}: give an address to advertise, or listen on one \
-                 address"
+                "others cannot reach {address}: name an address that they can (--advertise), or \
+                 listen on one address"
             )));
         }
-        let id = ChitchatId::new(
-            self.shared.node_id.as_str(),
-            self.next_generation().map_err(|e| fail(e.to_string()))?,
-            address,
-        );
-        let chitchat_config = ChitchatConfig {
-            chitchat_id: id,
-            cluster_id: config.cluster.clone(),
-            gossip_interval: config.interval,
-            listen_addr: bound,
-            seed_nodes: config.seeds.clone(),
-            failure_detector_config: FailureDetectorConfig {
-                max_interval: config.interval * 50,
-                initial_interval: config.interval * 5,
-                // What a dead node wrote is adopted long before it is forgotten.
-                dead_node_grace_period: Duration::from_secs(3600).max(config.adopt_after * 10),
-                ..FailureDetectorConfig::default()
-            },
-            marked_for_deletion_grace_period: Duration::from_secs(3600),
-            catchup_callback: None,
-            extra_liveness_predicate: None,
-            protocol_version: ProtocolVersion::V1,
-        };
-        let transport = PreboundSocket {
-            socket: Mutex::new(Some(IsolatableSocket {
-                socket,
-                isolated: self.shared.isolated.clone(),
-                warned: false,
-            })),
-        };
-        let actor = vec![(wire::ACTOR.to_owned(), self.shared.actor.to_string())];
-        let handle = spawn_chitchat(chitchat_config, actor, &transport)
-            .await
-            .map_err(|e| fail(format!("{e:#}")))?;
-
-        let outbox = Arc::new(Outbox {
-            address,
-            changed: Mutex::default(),
-            notify: Notify::new(),
-        });
-        let link = Link {
-            chitchat: handle.chitchat(),
-            publisher: Arc::default(),
-            outbox: outbox.clone(),
-        };
-        *lock(&self.shared.outbox) = Some(outbox);
-        // From here on the writer says what changes; this is what there was before.
-        link.publish_all(&self.shared).await;
-        let listener = Listener {
+        let node = Arc::new(Node {
             shared: self.shared.clone(),
-            link: link.clone(),
             jobs: self.jobs.clone(),
+            keys,
+            cluster: config.cluster,
+            address,
+            seeds: config.seeds,
             interval: config.interval,
-            adopt_after: config.adopt_after,
-            seen: HashMap::new(),
-            alive: HashMap::new(),
-            since: Instant::now(),
-            next_scan: Instant::now(),
-        };
-        let listener = tokio::spawn(listener.run(handle.termination_watcher()));
-        *lock(&self.gossip) = Some(Gossip {
-            handle,
-            listener,
-            link,
+            followed: Mutex::default(),
+            asked: Mutex::default(),
+            strangers: Mutex::default(),
         });
+        *lock(&self.shared.link) = Some(Link {
+            address,
+            alive_for: ALIVE,
+        });
+        let supervisor = tokio::spawn(supervise(node, listener));
+        *lock(&self.gossip) = Some(Gossip { supervisor });
         Ok(address)
     }
 
-    /// Stops the gossip. What it has learned stays; the others notice by its silence.
+    /// Leaves the others. What was learned stays; they notice that this node no longer answers.
     pub async fn leave(&self) {
+        *lock(&self.shared.link) = None;
         let gossip = lock(&self.gossip).take();
-        *lock(&self.shared.outbox) = None;
-        write(&self.shared.nodes).clear();
-        if let Some(gossip) = gossip {
-            gossip.listener.abort();
-            if let Err(error) = gossip.handle.shutdown().await {
-                tracing::warn!(
-                    error = format!("{error:#}"),
-                    "plasma: the gossip did not end well"
-                );
-            }
+        if let Some(mut gossip) = gossip {
+            gossip.supervisor.abort();
+            // It ends by having been stopped, and its tasks with it.
+            let _ = (&mut gossip.supervisor).await;
         }
     }
 
-    /// A number above that of every earlier life, even if the wall clock was set back.
-    fn next_generation(&self) -> Result<u64, redb::Error> {
-        let mut generation = lock(&self.generation);
-        *generation = (wall_clock()()).max(*generation + 1);
-        store_generation(&self.db, *generation)?;
-        Ok(*generation)
+    /// Cuts this node off, both ways, as if the network were gone, until called with `false`. For
+    /// tests of what flares do then.
+    pub fn set_isolated(&self, isolated: bool) {
+        self.shared.isolated.send_replace(isolated);
     }
 }
 
-/// The task that publishes what has changed here, reads what the gossip has brought, and watches who
-/// is alive.
-struct Listener {
-    shared: Arc<Shared>,
-    link: Link,
-    jobs: mpsc::Sender<Job>,
-    interval: Duration,
-    adopt_after: Duration,
-    /// How much of each node's entries has been read: the versions of its last forgotten and its
-    /// last entry.
-    seen: HashMap<ChitchatId, (u64, u64)>,
-    /// When each actor's node was last alive.
-    alive: HashMap<Arc<str>, Instant>,
-    since: Instant,
-    /// When to look again for what nobody publishes.
-    next_scan: Instant,
-}
-
-impl Listener {
-    async fn run(mut self, ended: impl Future<Output = anyhow::Result<()>>) {
-        let mut ended = std::pin::pin!(ended);
-        let mut tick = tokio::time::interval(self.interval);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.link.outbox.notify.notified() => {
-                    self.link.publish_changed(&self.shared).await;
-                    continue;
+/// Keeps the tasks going for as long as the node is a member.
+async fn supervise(node: Arc<Node>, listener: TcpListener) {
+    let listener = Arc::new(listener);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(listen(node.clone(), listener.clone()));
+    let mut tick = tokio::time::interval(node.interval);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                for (name, target) in targets(&node) {
+                    lock(&node.followed).insert(name.clone());
+                    tasks.spawn(follow(node.clone(), name, target));
                 }
-                result = &mut ended => {
-                    if let Err(error) = result {
-                        tracing::error!(
-                            error = format!("{error:#}"),
-                            "plasma: the gossip has stopped; this node is alone until it is restarted"
-                        );
+            }
+            Some(ended) = tasks.join_next() => {
+                match ended {
+                    Ok(Ended::Followed(name)) => {
+                        lock(&node.followed).remove(&name);
                     }
-                    return;
+                    Ok(Ended::Listened) => {
+                        tasks.spawn(listen(node.clone(), listener.clone()));
+                    }
+                    Err(error) if error.is_panic() => {
+                        node.shared.problems.set(Severity::Notice, "gossip", "a task of the gossip failed and was started again".to_owned());
+                        tracing::error!(%error, "plasma: a task of the gossip failed; all are started again");
+                        tasks.shutdown().await;
+                        lock(&node.followed).clear();
+                        tasks.spawn(listen(node.clone(), listener.clone()));
+                    }
+                    Err(_) => {}
                 }
             }
-            let (facts, adopt) = {
-                let chitchat = self.link.chitchat.clone().lock_owned().await;
-                (self.read(&chitchat), self.watch(&chitchat))
+        }
+    }
+}
+
+enum Ended {
+    /// Following this one (a node's name, or a seed's address) ended.
+    Followed(String),
+    Listened,
+}
+
+/// Who is to be followed and is not yet.
+fn targets(node: &Node) -> Vec<(String, Target)> {
+    let followed = lock(&node.followed);
+    let members = lock(&node.shared.members);
+    let mut found: Vec<(String, Target)> = members
+        .iter()
+        .filter(|(name, _)| !followed.contains(*name))
+        .map(|(name, member)| (name.clone(), Target::Node(member.address)))
+        .collect();
+    // Who a seed is can change, and a cluster that fell apart finds itself again by its seeds.
+    let is_alone = members.iter().all(|(_, member)| !member.is_alive(ALIVE));
+    let ask_again = if is_alone { SILENCE } else { ASK_SEEDS };
+    let asked = lock(&node.asked);
+    for seed in &node.seeds {
+        let is_due = match asked.get(seed) {
+            None => true,
+            Some(None) => false,
+            Some(Some(last)) => last.elapsed() >= ask_again,
+        };
+        if is_due && !followed.contains(seed) {
+            found.push((seed.clone(), Target::Seed));
+        }
+    }
+    found
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Node(SocketAddr),
+    /// An address that may be any node's; it is asked who it is.
+    Seed,
+}
+
+/// Follows a node until it cannot be reached, and then waits before it is tried again.
+async fn follow(node: Arc<Node>, name: String, target: Target) -> Ended {
+    let mut isolated = node.shared.isolated.subscribe();
+    let began = Instant::now();
+    let ended = tokio::select! {
+        ended = follow_once(&node, &name, target) => ended,
+        () = cut(&mut isolated) => Ok(()),
+    };
+    if let Err(error) = &ended {
+        tracing::debug!(node = name, %error, "plasma: cannot follow a node");
+        if let ChannelError::Stranger | ChannelError::Broken(_) = error {
+            let what = format!("cannot follow `{name}`: {error}");
+            if node
+                .shared
+                .problems
+                .set(Severity::Warning, &format!("peer {name}"), what.clone())
+            {
+                tracing::warn!("plasma: {what}");
+            }
+        }
+    }
+    // A node that was followed for long is looked for again at once.
+    let pause = match began.elapsed() {
+        long if long > MAX_PAUSE => node.interval,
+        _ => (node.interval * 5).min(MAX_PAUSE),
+    };
+    tokio::time::sleep(pause).await;
+    Ended::Followed(name)
+}
+
+async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), ChannelError> {
+    let connect = async {
+        let stream = match target {
+            Target::Node(address) => TcpStream::connect(address).await?,
+            Target::Seed => TcpStream::connect(name).await?,
+        };
+        Ok(stream)
+    };
+    let stream = within(CONNECT, connect).await?;
+    let mut channel = Channel::dial(stream, &node.keys).await?;
+    send(&mut channel, &node.hello()).await?;
+    let welcome: Welcome = within(SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
+    let (hello, seen) = match welcome {
+        Welcome::Welcome { hello, seen } if hello.is_sane() => (hello, seen),
+        Welcome::Welcome { .. } => return Err(ChannelError::Broken("a hello that cannot be")),
+        Welcome::Yourself => {
+            lock(&node.asked).insert(name.to_owned(), None);
+            return Ok(());
+        }
+        Welcome::SameName => {
+            node.say_twin();
+            return Err(ChannelError::Broken("this node's own name"));
+        }
+        Welcome::OtherCluster(other) => {
+            let what = format!(
+                "`{name}` is of the cluster `{other}`, not `{}`",
+                node.cluster
+            );
+            if node
+                .shared
+                .problems
+                .set(Severity::Warning, &format!("peer {name}"), what.clone())
+            {
+                tracing::warn!("plasma: {what}");
+            }
+            return Ok(());
+        }
+    };
+    if hello.node == node.shared.node_id {
+        node.say_twin();
+        return Err(ChannelError::Broken("this node's own name"));
+    }
+    node.meet(&hello);
+    if let Target::Seed = target {
+        // From now on it is followed under its name.
+        lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
+        return Ok(());
+    }
+    let mut puller = Puller::new();
+    let mut told = false;
+    loop {
+        let request = puller.request();
+        send(&mut channel, &request).await?;
+        let mut response: Response =
+            within(WAIT + SILENCE, receive(&mut channel, MAX_RESPONSE)).await?;
+        node.hear(&hello);
+        if let Response::Changes { members, .. } = &response {
+            let mut known = lock(&node.shared.members);
+            for other in members {
+                if other.node != node.shared.node_id {
+                    known.learn(other, (node.shared.wall)());
+                }
+            }
+        }
+        let entries = Puller::entries(&mut response);
+        let count = entries.len();
+        let time = Puller::time(&response);
+        let is_first = !told && puller.is_following();
+        if count > 0 || time > 0 || is_first {
+            let (done, stored) = oneshot::channel();
+            let job = Job::Merge {
+                entries,
+                time,
+                met: is_first.then_some(seen),
+                done,
             };
-            if !facts.is_empty() && self.jobs.send(Job::Merge(facts)).is_err() {
-                return;
-            }
-            if let Some(orphans) = adopt {
-                lock(&self.link.publisher).orphans = orphans;
-                self.link.publish_all(&self.shared).await;
+            // The writing thread ends with the node.
+            node.jobs.send(job).map_err(|_| ended())?;
+            match stored.await {
+                Ok(Ok(())) => told |= is_first,
+                // It is said where it happens; asked again later, the same is answered.
+                Ok(Err(_)) | Err(_) => return Err(ended()),
             }
         }
+        puller.advance(&response, count, &node.shared.state());
+        node.shared.problems.clear(&format!("peer {name}"));
     }
+}
 
-    /// The facts in entries that have changed since they were last read.
-    fn read(&mut self, chitchat: &Chitchat) -> Vec<Fact> {
-        let mut facts = Vec::new();
-        self.seen
-            .retain(|id, _| chitchat.node_states().contains_key(id));
-        for (id, node) in chitchat.node_states() {
-            if id == chitchat.self_chitchat_id() {
+fn ended() -> ChannelError {
+    std::io::Error::other("the entries could not be stored").into()
+}
+
+/// Accepts those who follow this node.
+async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Ended {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // No more files, for instance: it passes.
+                node.shared.problems.set(
+                    Severity::Failure,
+                    "listen",
+                    format!("cannot accept connections: {error}"),
+                );
+                tokio::time::sleep(node.interval).await;
                 continue;
             }
-            let now = (node.last_gc_version(), node.max_version());
-            let before = self.seen.insert(id.clone(), now).unwrap_or_default();
-            if before == now {
-                continue;
-            }
-            // After a reset versions begin anew: read it all.
-            let after = if before.0 == now.0 { before.1 } else { 0 };
-            let changed: BTreeSet<String> = node
-                .key_values_including_deleted()
-                .filter(|(_, entry)| entry.version > after)
-                .filter_map(|(name, _)| wire::head(name))
-                .collect();
-            for name in changed {
-                facts.extend(wire::decode(&name, |name| node.get(name)));
-            }
+        };
+        node.shared.problems.clear("listen");
+        while connections.try_join_next().is_some() {}
+        let is_full = connections.len() >= CONNECTIONS;
+        if is_full || *node.shared.isolated.borrow() || node.is_stranger(from.ip()) {
+            continue;
         }
-        facts
-    }
-
-    /// Notes who is alive; says for whom this node should publish, if that has changed.
-    fn watch(&mut self, chitchat: &Chitchat) -> Option<HashSet<Arc<str>>> {
-        let now = Instant::now();
-        let alive: HashSet<&ChitchatId> = chitchat.live_nodes().collect();
-        let mut nodes: BTreeMap<&str, (&ChitchatId, bool)> = BTreeMap::new();
-        for (id, node) in chitchat.node_states() {
-            let is_alive = alive.contains(id);
-            if is_alive && let Some(actor) = node.get(wire::ACTOR) {
-                self.alive.insert(actor.into(), now);
-            }
-            // Of a node's lives the last one counts; they come in order.
-            nodes.insert(&id.node_id, (id, is_alive));
-        }
-        let nodes = nodes.into_values().map(|(id, alive)| NodeInfo {
-            node_id: id.node_id.to_string(),
-            address: Some(id.gossip_advertise_addr),
-            alive,
-            this: id == chitchat.self_chitchat_id(),
-        });
-        *write(&self.shared.nodes) = nodes.collect();
-
-        // It reads all keys, and some seconds more or less do not matter.
-        if now < self.next_scan {
-            return None;
-        }
-        let scan_every = self.adopt_after / 4;
-        self.next_scan = now + scan_every.clamp(Duration::from_millis(50), Duration::from_secs(5));
-        let mut orphans = HashSet::new();
-        for key in self.shared.state().keys.values() {
-            for actor in key.sums.keys().chain([&key.base.actor]) {
-                let last = self.alive.get(actor).unwrap_or(&self.since);
-                if *actor != self.shared.actor && now.duration_since(*last) > self.adopt_after {
-                    orphans.insert(actor.clone());
+        let Ok(permit) = handshakes.clone().try_acquire_owned() else {
+            continue;
+        };
+        let node = node.clone();
+        connections.spawn(async move {
+            let mut isolated = node.shared.isolated.subscribe();
+            let served = async {
+                let channel = Channel::accept(stream, &node.keys).await;
+                drop(permit);
+                match channel {
+                    Ok(channel) => {
+                        // How a stream ends is for the one who follows to say.
+                        let _ = serve(&node, channel).await;
+                    }
+                    Err(_) => node.note_stranger(from.ip()),
                 }
+            };
+            tokio::select! {
+                () = served => {}
+                () = cut(&mut isolated) => {}
+            }
+        });
+    }
+}
+
+/// Answers one who follows.
+async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
+    let hello: Hello = within(SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
+    let own = node.hello();
+    let welcome = if !hello.is_sane() {
+        return Err(ChannelError::Broken("a hello that cannot be"));
+    } else if hello.cluster != node.cluster {
+        Welcome::OtherCluster(node.cluster.clone())
+    } else if hello.node == own.node && hello.life == own.life {
+        Welcome::Yourself
+    } else if hello.node == own.node {
+        node.say_twin();
+        Welcome::SameName
+    } else {
+        Welcome::Welcome {
+            seen: node.meet(&hello),
+            hello: own,
+        }
+    };
+    send(&mut channel, &welcome).await?;
+    let Welcome::Welcome { .. } = welcome else {
+        return Ok(());
+    };
+    let mut news = node.shared.news.subscribe();
+    loop {
+        let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
+        node.hear(&hello);
+        if let Request::Changes { since } = &request {
+            let has_news = || {
+                let cursor = node.shared.state().cursor();
+                cursor.incarnation != since.incarnation || cursor.seq > since.seq
+            };
+            news.borrow_and_update();
+            if !has_news() {
+                lock(&node.shared.members).acked(&hello.node, since.seq);
+                // Either there is news, or it is time to say that this node is alive.
+                let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
-        (orphans != lock(&self.link.publisher).orphans).then_some(orphans)
+        send(&mut channel, &answer(&node.shared, &hello.node, &request)).await?;
     }
+}
+
+impl Node {
+    fn hello(&self) -> Hello {
+        let identity = lock(&self.shared.identity);
+        Hello {
+            cluster: self.cluster.clone(),
+            node: self.shared.node_id.clone(),
+            actor: identity.actor.clone(),
+            life: identity.life(),
+            generation: identity.generation,
+            address: self.address,
+        }
+    }
+
+    /// Takes in what a node says of itself; says in which life it was last met.
+    fn meet(&self, hello: &Hello) -> Option<u64> {
+        let Met { seen, is_twin } = lock(&self.shared.members).meet(hello, (self.shared.wall)());
+        if is_twin {
+            self.say_twins(&hello.node);
+        }
+        seen
+    }
+
+    fn hear(&self, hello: &Hello) {
+        if lock(&self.shared.members).heard(&hello.node, hello.life, (self.shared.wall)()) {
+            self.say_twins(&hello.node);
+        }
+    }
+
+    fn say_twins(&self, name: &str) {
+        let what = format!(
+            "two nodes are called `{name}`, or run with copies of one data folder: give each a \
+             --node-id and a --data of its own"
+        );
+        if self
+            .shared
+            .problems
+            .set(Severity::Warning, "twins", what.clone())
+        {
+            tracing::error!("plasma: {what}");
+        }
+    }
+
+    fn say_twin(&self) {
+        self.say_twins(&self.shared.node_id);
+    }
+
+    /// Whether an address has just shown that it does not have the key.
+    fn is_stranger(&self, address: IpAddr) -> bool {
+        // Nodes and strangers on this machine have one address.
+        if address.is_loopback() {
+            return false;
+        }
+        lock(&self.strangers)
+            .get(&address)
+            .is_some_and(|since| since.elapsed() < STRANGER_PAUSE)
+    }
+
+    fn note_stranger(&self, address: IpAddr) {
+        let mut strangers = lock(&self.strangers);
+        if strangers.len() >= CONNECTIONS {
+            strangers.retain(|_, since| since.elapsed() < STRANGER_PAUSE);
+        }
+        if strangers.len() < CONNECTIONS {
+            strangers.insert(address, Instant::now());
+        }
+    }
+}
+
+/// Returns when the network is cut.
+async fn cut(isolated: &mut watch::Receiver<bool>) {
+    // The sender lives as long as the node.
+    let _ = isolated.wait_for(|isolated| *isolated).await;
+}
+
+async fn send(channel: &mut Channel, message: &impl Serialize) -> Result<(), ChannelError> {
+    let bytes = postcard::to_allocvec(message)
+        .map_err(|_| ChannelError::Broken("what cannot be written"))?;
+    within(SILENCE, channel.send(&bytes)).await
+}
+
+async fn receive<T: DeserializeOwned>(
+    channel: &mut Channel,
+    most: usize,
+) -> Result<T, ChannelError> {
+    let bytes = channel.receive(most).await?;
+    postcard::from_bytes(&bytes).map_err(|_| ChannelError::Broken("what is no message"))
 }

@@ -14,13 +14,18 @@
 //!   nothing is counted twice. A sum stops at 2^64 - 1, and a counter outside of `i64` reads as the
 //!   nearest `i64`.
 //! - `delete` leaves a stamped *tombstone*, and `set` replaces a counter by a register. Both end the
-//!   counter that was there: increments that another node made on it meanwhile go with it. What is
-//!   incremented after a delete starts from 0, on top of that tombstone.
+//!   counter's life: increments that another node made on it meanwhile go with it. What is
+//!   incremented after a delete is another life, and each node's sums say when they began: an old sum
+//!   that comes back late, after everybody has forgotten the delete, is known to be old.
+//! - `delete` of a key that is not there does nothing. If another node has just written it, that is
+//!   a write at the same time, and stays.
 //! - `increment` on a register is refused: nothing sensible could be added to bytes. Delete it first.
 //! - `get` on a counter gives its `i64` as 8 little-endian bytes, as `increment` does.
 //!
-//! Tombstones are dropped after [`PlasmaConfig::tombstone_grace`]. A node that was cut off for longer
-//! than that can bring back keys that were deleted meanwhile.
+//! A tombstone goes when every node that is known has seen it, and not before it is ten minutes old.
+//! A node that is away is waited for, for [`PlasmaConfig::tombstone_grace`]; one that comes back
+//! after that loses and hides nothing that was counted, but can bring back keys that were deleted
+//! meanwhile.
 //!
 //! # On disk
 //!
@@ -29,30 +34,32 @@
 //! with its contribution to every counter, so it adds to it instead of starting anew. Contributions
 //! are filed under an *actor*: the node's name and random digits, drawn when its folder is first
 //! used. If the folder is lost, the next life is another actor, and what the first one counted
-//! stays counted by the nodes that know it. Two nodes must never share a copy of one folder; a copy
-//! that is started under another node name draws digits of its own.
+//! stays counted by the nodes that know it.
+//!
+//! A folder that is restored from a backup must not count on where the backup stood. So each life
+//! of a folder has a number, the folder has the numbers of all its lives, and the others remember
+//! the last one they met. A node counts under a provisional name until the first of them has said
+//! a number that is in its folder; at one that is not, it goes on as another actor, and says so.
 //!
 //! # Between nodes
 //!
-//! [`chitchat`] does the gossip, over UDP: membership, failure detection and reconciliation of each
-//! node's own entries. A node publishes the registers it wrote and its own counter sums; what a node
-//! wrote that is gone for good (see [`GossipConfig::adopt_after`]) is published by those that know
-//! it, so it also reaches nodes that join later. Values above [`INLINE_BYTES`] travel in pieces,
-//! since a datagram has 64 KiB at most. Full datagrams need an operating system that sends them:
-//! macOS stops at 9 KiB unless told `sysctl -w net.inet.udp.maxdgram=65535`.
-//!
-//! Gossip is neither encrypted nor authenticated: listen on loopback or in a network whose members
-//! may all write. A node that does not join opens no socket.
+//! Each node follows every other over TCP, encrypted and authenticated with the cluster's key
+//! (`gossip.rs`, `protocol.rs`). News is on its way as soon as it is on disk; a node that was away,
+//! or is new, compares digests and fetches what differs. Whatever a node learned it tells on, so
+//! nobody depends on the node that wrote something. The edge's README argues the choice.
 
 mod crdt;
 mod disk;
 mod error;
 mod gossip;
+mod members;
+mod protocol;
+mod puller;
+mod replica;
 mod session;
 mod shared;
+mod state;
 mod status;
-mod transport;
-mod wire;
 mod writer;
 
 #[cfg(test)]
@@ -60,26 +67,24 @@ mod tests;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, RwLock, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::Database;
-
-use crate::capability::kv::{WallClock, check_key, open_database, wall_clock};
-use crate::capability::plasma::crdt::{HybridClock, Id};
-use crate::capability::plasma::disk::load;
+use crate::capability::health::Problem;
+use crate::capability::kv::{WallClock, check_key, wall_clock};
+use crate::capability::plasma::crdt::Id;
 use crate::capability::plasma::gossip::Gossip;
-use crate::capability::plasma::shared::{Shared, State};
-use crate::capability::plasma::writer::{Answer, Job, Op, Writer};
-use crate::sync::{lock, read};
+use crate::capability::plasma::replica::{Answer, Bounds, Op, Replica};
+use crate::capability::plasma::shared::Shared;
+use crate::capability::plasma::writer::Job;
+use crate::capability::store::Store;
+use crate::sync::lock;
 
 pub use crate::capability::plasma::error::{PlasmaCode, PlasmaError, PlasmaOpenError};
 pub use crate::capability::plasma::gossip::GossipConfig;
 pub use crate::capability::plasma::session::{PlasmaLimits, PlasmaSession};
 pub use crate::capability::plasma::status::{NodeInfo, PlasmaKey, PlasmaKind, PlasmaStatus};
-pub use crate::capability::plasma::wire::INLINE_BYTES;
 
 /// Where and as whom a node stores.
 #[derive(Debug, Clone)]
@@ -88,15 +93,16 @@ pub struct PlasmaConfig {
     pub node_id: String,
     /// The store's file; its folder is made if need be. `None` keeps everything in memory.
     pub path: Option<PathBuf>,
-    /// How much may be stored here, in bytes of keys and values and 128 an entry, before writes
-    /// that would add to it are refused. What other nodes wrote counts but is always taken.
+    /// How much may be stored here, in bytes of keys and values and 128 an entry and an actor that
+    /// counted, before writes that would add to it are refused. What other nodes wrote counts, and
+    /// is taken in up to twice as much.
     pub max_bytes: usize,
-    /// How long tombstones are kept.
+    /// How long a node that is away is waited for before deletes that it has not seen are forgotten.
     pub tombstone_grace: Duration,
 }
 
 impl PlasmaConfig {
-    /// In memory, 64 MiB, tombstones kept for a week.
+    /// In memory, 64 MiB, a week.
     pub fn new(node_id: impl Into<String>) -> Self {
         Self {
             node_id: node_id.into(),
@@ -112,9 +118,7 @@ pub struct Plasma {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
     writer: Option<JoinHandle<()>>,
-    /// Raised and stored with each life of the gossip.
-    generation: Mutex<u64>,
-    db: Arc<Database>,
+    max_bytes: usize,
     gossip: Mutex<Option<Gossip>>,
 }
 
@@ -131,7 +135,8 @@ impl Plasma {
     ///
     /// # Errors
     ///
-    /// [`PlasmaOpenError`]: a bad node name, no permission, not a store, or another process has it.
+    /// [`PlasmaOpenError`]: a bad node name, no permission, not a store, a damaged one, or another
+    /// process has it.
     pub fn open(config: PlasmaConfig) -> Result<Arc<Self>, PlasmaOpenError> {
         Self::open_with_clock(config, wall_clock())
     }
@@ -151,64 +156,33 @@ impl Plasma {
                 config.node_id.escape_debug()
             ))
         })?;
-        let place = match &config.path {
-            Some(path) => path.display().to_string(),
-            None => "memory".to_owned(),
-        };
-        let fail = |what: String| PlasmaOpenError(format!("cannot open the store {place}: {what}"));
-        let db = Arc::new(open_database(config.path.as_deref()).map_err(fail)?);
-        let loaded = load(&db, &config.node_id).map_err(|e| fail(e.to_string()))?;
-
-        let last = loaded
-            .keys
-            .values()
-            .map(|key| key.base.time)
-            .max()
-            .unwrap_or(0);
-        let bytes = loaded.keys.iter().map(|(id, key)| key.cost(id)).sum();
-        let shared = Arc::new(Shared {
-            node_id: config.node_id,
-            actor: loaded.actor,
-            state: RwLock::new(State { keys: loaded.keys }),
-            outbox: Mutex::default(),
-            nodes: RwLock::default(),
-            isolated: Arc::default(),
-        });
+        let fail =
+            |what: &dyn fmt::Display| PlasmaOpenError(format!("cannot open the store {what}"));
+        let store = Arc::new(Store::open(config.path.as_deref()).map_err(|e| fail(&e))?);
+        let grace_ms = u64::try_from(config.tombstone_grace.as_millis()).unwrap_or(u64::MAX);
+        let bounds = Bounds::new(config.max_bytes, grace_ms);
+        let replica = Replica::open(store, &config.node_id, clock, bounds).map_err(|e| fail(&e))?;
+        let shared = replica.shared.clone();
         let (jobs, queue) = mpsc::channel();
-        let writer = Writer {
-            shared: shared.clone(),
-            db: db.clone(),
-            clock: HybridClock { wall: clock, last },
-            bytes,
-            max_bytes: config.max_bytes,
-            grace_ms: u64::try_from(config.tombstone_grace.as_millis()).unwrap_or(u64::MAX),
-            queue,
-        };
+        let tidy_every = Duration::from_millis((bounds.min_tombstone_ms / 10).clamp(10, 1000));
         let writer = std::thread::Builder::new()
             .name("plasma-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|e| fail(e.to_string()))?;
+            .spawn(move || writer::run(replica, &queue, tidy_every))
+            .map_err(|e| fail(&e))?;
         Ok(Arc::new(Self {
             shared,
             jobs,
             writer: Some(writer),
-            generation: Mutex::new(loaded.generation),
-            db,
+            max_bytes: config.max_bytes,
             gossip: Mutex::default(),
         }))
-    }
-
-    /// Drops all gossip, both ways, as if the network were cut, until called with `false`. For tests
-    /// of what flares do then.
-    pub fn set_isolated(&self, isolated: bool) {
-        self.shared.isolated.store(isolated, Ordering::SeqCst);
     }
 
     fn write(&self, id: Id, op: Op) -> Answer {
         let stopped = || {
             PlasmaError::new(
                 PlasmaCode::Internal,
-                "the store's writing thread has stopped",
+                "the store's writing thread failed; try again",
             )
         };
         let (done, answer) = mpsc::sync_channel(1);
@@ -218,50 +192,15 @@ impl Plasma {
         answer.recv().map_err(|_| stopped())?
     }
 
-    /// What there is now, for a status page. Never waits for the network.
-    pub fn status(&self) -> PlasmaStatus {
-        let state = self.shared.state();
-        let keys = state.keys.iter().filter_map(|((site, key), state)| {
-            let kind = match (&state.value, state.counter()) {
-                (Some(value), _) => PlasmaKind::Value { bytes: value.len() },
-                (None, Some(total)) => PlasmaKind::Counter { total },
-                (None, None) => return None,
-            };
-            Some(PlasmaKey {
-                site: site.clone(),
-                key: key.clone(),
-                kind,
-            })
-        });
-        let keys = keys.collect();
-        drop(state);
-        let gossip = lock(&self.shared.outbox)
-            .as_ref()
-            .map(|outbox| outbox.address);
-        let mut nodes = read(&self.shared.nodes).clone();
-        if nodes.is_empty() {
-            nodes.push(NodeInfo {
-                node_id: self.shared.node_id.clone(),
-                address: gossip,
-                alive: true,
-                this: true,
-            });
-        }
-        PlasmaStatus {
-            node_id: self.shared.node_id.clone(),
-            gossip,
-            nodes,
-            keys,
-        }
+    /// What is wrong with this node's Plasma, the worst first.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.shared.problems.list()
     }
 }
 
 impl Drop for Plasma {
     fn drop(&mut self) {
-        if let Some(gossip) = lock(&self.gossip).take() {
-            gossip.listener.abort();
-            // The gossip itself ends when its handle is gone.
-        }
+        lock(&self.gossip).take();
         let _ = self.jobs.send(Job::Stop);
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();

@@ -6,7 +6,7 @@ use crate::capability::kv::check_key;
 use crate::capability::plasma::Plasma;
 use crate::capability::plasma::crdt::{Id, KeyState};
 use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
-use crate::capability::plasma::writer::Op;
+use crate::capability::plasma::replica::Op;
 
 /// What one invocation of a flare may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl PlasmaSession {
         let plasma = self.plasma()?;
         let id = self.id(key)?;
         self.count_read()?;
-        Ok(plasma.shared.state().keys.get(&id).and_then(KeyState::get))
+        Ok(plasma.shared.state().get(&id).and_then(KeyState::get))
     }
 
     /// `plasma_set`. Returns when it is on disk; the other nodes get it soon after.
@@ -190,13 +190,7 @@ impl PlasmaSession {
         let plasma = self.plasma()?;
         self.count_read()?;
         let state = plasma.shared.state();
-        let keys: Vec<&str> = state
-            .keys
-            .range((self.site.to_string(), String::new())..)
-            .take_while(|((site, _), _)| **site == *self.site)
-            .filter(|(_, state)| state.exists())
-            .map(|((_, key), _)| key.as_str())
-            .collect();
+        let keys: Vec<&str> = state.site(&self.site).collect();
         serde_json::to_vec(&keys).map_err(|e| PlasmaError::new(PlasmaCode::Internal, e.to_string()))
     }
 }

@@ -1,52 +1,75 @@
 //! What the node's threads and tasks share.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
-use crate::capability::plasma::crdt::{Id, KeyState};
-use crate::capability::plasma::status::NodeInfo;
-use crate::sync::{lock, read};
+use crate::capability::health::Problems;
+use crate::capability::kv::WallClock;
+use crate::capability::plasma::disk::Identity;
+use crate::capability::plasma::members::Members;
+use crate::capability::plasma::state::State;
+use crate::sync::read;
 
-/// The committed state. Only the writing thread changes it.
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) keys: BTreeMap<Id, KeyState>,
+/// What a node does on the network, for the status.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// Where the others reach this node.
+    pub(super) address: SocketAddr,
+    /// How long after it was last heard of a node counts as alive.
+    pub(super) alive_for: Duration,
 }
 
-/// What the node's threads and tasks share.
+/// The state, and who knows it.
 pub(super) struct Shared {
     pub(super) node_id: String,
-    pub(super) actor: Arc<str>,
     pub(super) state: RwLock<State>,
-    pub(super) outbox: Mutex<Option<Arc<Outbox>>>,
-    pub(super) nodes: RwLock<Vec<NodeInfo>>,
-    pub(super) isolated: Arc<AtomicBool>,
-}
-
-/// What waits to be told to the other nodes, while there is a gossip to tell it.
-pub(super) struct Outbox {
-    /// Where this node is reached.
-    pub(super) address: SocketAddr,
-    /// Keys that have changed since they were last told.
-    pub(super) changed: Mutex<BTreeSet<Id>>,
-    /// Rung when there are some.
-    pub(super) notify: Notify,
+    pub(super) members: Mutex<Members>,
+    pub(super) identity: Mutex<Identity>,
+    pub(super) link: Mutex<Option<Link>>,
+    /// The end of the feed; whoever waits for news waits for it to change.
+    pub(super) news: watch::Sender<u64>,
+    /// Whether the network is cut, for tests.
+    pub(super) isolated: watch::Sender<bool>,
+    pub(super) problems: Problems,
+    /// The latest time in the state.
+    pub(super) time: AtomicU64,
+    /// This node's wall clock.
+    pub(super) wall: WallClock,
 }
 
 impl Shared {
+    pub(super) fn new(
+        node_id: String,
+        identity: Identity,
+        members: Members,
+        state: State,
+        wall: WallClock,
+    ) -> Self {
+        Self {
+            node_id,
+            state: RwLock::new(state),
+            members: Mutex::new(members),
+            identity: Mutex::new(identity),
+            link: Mutex::default(),
+            news: watch::Sender::new(0),
+            isolated: watch::Sender::new(false),
+            problems: Problems::default(),
+            time: AtomicU64::new(0),
+            wall,
+        }
+    }
+
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
         read(&self.state)
     }
 
-    /// Leaves it to the gossip's task: Chitchat may be busy, and writes are not to wait for it.
-    pub(super) fn tell(&self, ids: BTreeSet<Id>) {
-        if let Some(outbox) = &*lock(&self.outbox) {
-            lock(&outbox.changed).extend(ids);
-            outbox.notify.notify_one();
-        }
+    /// Makes those who wait for news look.
+    pub(super) fn announce(&self) {
+        let seq = self.state().cursor().seq;
+        self.news.send_replace(seq);
     }
 }

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::capability::health::Problem;
+use crate::capability::plasma::Plasma;
+use crate::sync::lock;
+
 /// What [`Plasma::status`] tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlasmaStatus {
@@ -15,6 +19,14 @@ pub struct PlasmaStatus {
     pub nodes: Vec<NodeInfo>,
     /// All keys of all sites.
     pub keys: Vec<PlasmaKey>,
+    /// What the store takes of its room, in bytes.
+    pub bytes: usize,
+    /// The store's room.
+    pub max_bytes: usize,
+    /// How many deleted keys wait until all nodes have seen it.
+    pub tombstones: usize,
+    /// What is wrong, the worst first.
+    pub problems: Vec<Problem>,
 }
 
 /// One node of the cluster.
@@ -28,6 +40,11 @@ pub struct NodeInfo {
     pub alive: bool,
     /// Whether it is this one.
     pub this: bool,
+    /// How long ago it was heard of, in milliseconds; `None` for this one, and for those that were
+    /// not heard of since this node was started.
+    pub heard_ms_ago: Option<u64>,
+    /// How many of this node's changes it has not stored yet.
+    pub backlog: u64,
 }
 
 /// One key.
@@ -55,4 +72,61 @@ pub enum PlasmaKind {
         /// The value's length.
         bytes: usize,
     },
+}
+
+impl Plasma {
+    /// What there is now, for a status page. Never waits for the network.
+    pub fn status(&self) -> PlasmaStatus {
+        let state = self.shared.state();
+        let keys = state.iter().filter_map(|((site, key), state)| {
+            let kind = match (&state.value, state.counter()) {
+                (Some(value), _) => PlasmaKind::Value { bytes: value.len() },
+                (None, Some(total)) => PlasmaKind::Counter { total },
+                (None, None) => return None,
+            };
+            Some(PlasmaKey {
+                site: site.clone(),
+                key: key.clone(),
+                kind,
+            })
+        });
+        let keys = keys.collect();
+        let (bytes, tombstones, seq) = (state.bytes(), state.tombstones(), state.cursor().seq);
+        drop(state);
+        let link = lock(&self.shared.link).clone();
+        let mut nodes = vec![NodeInfo {
+            node_id: self.shared.node_id.clone(),
+            address: link.as_ref().map(|link| link.address),
+            alive: true,
+            this: true,
+            heard_ms_ago: None,
+            backlog: 0,
+        }];
+        if let Some(link) = &link {
+            let members = lock(&self.shared.members);
+            nodes.extend(members.iter().map(|(name, member)| {
+                NodeInfo {
+                    node_id: name.clone(),
+                    address: Some(member.address),
+                    alive: member.is_alive(link.alive_for),
+                    this: false,
+                    heard_ms_ago: member
+                        .silence()
+                        .map(|silence| u64::try_from(silence.as_millis()).unwrap_or(u64::MAX)),
+                    backlog: seq.saturating_sub(member.acked),
+                }
+            }));
+            nodes.sort_by(|a, b| a.node_id.cmp(&b.node_id));
+        }
+        PlasmaStatus {
+            node_id: self.shared.node_id.clone(),
+            gossip: link.map(|link| link.address),
+            nodes,
+            keys,
+            bytes,
+            max_bytes: self.max_bytes,
+            tombstones,
+            problems: self.problems(),
+        }
+    }
 }

@@ -1,242 +1,125 @@
-//! The thread that owns all changing: of flares on this node and from other nodes.
+//! The thread that owns all changing. It takes what waits, applies it in one transaction, and
+//! answers when that is on disk, so the price of a sync is shared by all who wait for it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, mpsc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use redb::Database;
+use tokio::sync::oneshot;
 
-use crate::capability::plasma::crdt::{Fact, HybridClock, Id, KeyState, Stamp};
-use crate::capability::plasma::disk::{persist, remove};
-use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
-use crate::capability::plasma::shared::Shared;
-use crate::sync::write;
+use crate::capability::health::Severity;
+use crate::capability::plasma::crdt::Id;
+use crate::capability::plasma::error::PlasmaError;
+use crate::capability::plasma::protocol::Entry;
+use crate::capability::plasma::replica::{Answer, Changes, Op, Replica};
 
 /// How many waiting operations share one commit at most.
 const MAX_BATCH: usize = 256;
 
-/// What an operation of a flare does to a key.
-pub(super) enum Op {
-    Set(Arc<[u8]>),
-    Delete,
-    Add { up: u64, down: u64 },
-}
-
-pub(super) type Answer = Result<i64, PlasmaError>;
-
+/// Something to change.
 pub(super) enum Job {
-    /// The answer is the counter's new value, 0 for other operations.
     Local {
         id: Id,
         op: Op,
         done: mpsc::SyncSender<Answer>,
     },
-    Merge(Vec<Fact>),
+    Merge {
+        entries: Vec<Entry>,
+        /// A time that the other's clock has seen.
+        time: u64,
+        /// In which life the other node last met this one, once all it had has been stored.
+        met: Option<Option<u64>>,
+        done: oneshot::Sender<Result<(), PlasmaError>>,
+    },
     Stop,
 }
 
-/// The thread that owns all changing: of flares on this node and from other nodes.
-pub(super) struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) db: Arc<Database>,
-    pub(super) clock: HybridClock,
-    pub(super) bytes: usize,
-    pub(super) max_bytes: usize,
-    pub(super) grace_ms: u64,
-    pub(super) queue: mpsc::Receiver<Job>,
+enum Waiting {
+    Local(mpsc::SyncSender<Answer>, Answer),
+    Merge(oneshot::Sender<Result<(), PlasmaError>>, Answer),
 }
 
-/// The keys that a batch touches, as they will be.
-#[derive(Default)]
-struct Changes {
-    keys: BTreeMap<Id, KeyState>,
-    dirty: BTreeSet<Id>,
+/// Works until it is told to stop, or nobody can tell it anything any more.
+pub(super) fn run(mut replica: Replica, queue: &mpsc::Receiver<Job>, tidy_every: Duration) {
+    loop {
+        // What a batch leaves behind when it panics is thrown away: the replica loads anew.
+        let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut replica, queue, tidy_every)));
+        if ended.is_ok() {
+            return;
+        }
+        tracing::error!("plasma: the writing thread failed; it goes on from what is on disk");
+        replica.shared.problems.set(
+            Severity::Notice,
+            "writer",
+            "the writing thread failed and was started again".to_owned(),
+        );
+        while let Err(error) = replica.reload() {
+            tracing::error!(%error, "plasma: cannot load the store; trying again");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
 }
 
-impl Writer {
-    pub(super) fn run(mut self) {
-        let purge_every = Duration::from_millis((self.grace_ms / 10).clamp(10, 60_000));
-        let mut next_purge = Instant::now() + purge_every;
-        loop {
-            let wait = next_purge.saturating_duration_since(Instant::now());
-            match self.queue.recv_timeout(wait) {
-                Ok(first) => {
-                    let mut batch = vec![first];
-                    batch.extend(self.queue.try_iter().take(MAX_BATCH - 1));
-                    if self.apply(batch) {
-                        return;
-                    }
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return,
-            }
-            if Instant::now() >= next_purge {
-                self.purge();
-                next_purge = Instant::now() + purge_every;
-            }
-        }
-    }
-
-    /// Applies a batch: to a copy, then to the disk, then to what readers see, then answers, then
-    /// tells the others. Whether it was the last one.
-    fn apply(&mut self, batch: Vec<Job>) -> bool {
-        let mut changes = Changes::default();
-        let mut answers = Vec::new();
-        let mut stop = false;
-        for job in batch {
-            match job {
-                Job::Local { id, op, done } => {
-                    let answer = self.local(&mut changes, id, op);
-                    answers.push((done, answer));
-                }
-                Job::Merge(facts) => {
-                    for fact in facts {
-                        self.merge(&mut changes, fact);
-                    }
-                }
-                Job::Stop => stop = true,
-            }
-        }
-        changes.keys.retain(|id, _| changes.dirty.contains(id));
-        let failed = persist(&self.db, &changes.keys).err().map(|error| {
-            tracing::error!(%error, "plasma: cannot write");
-            PlasmaError::new(
-                PlasmaCode::Internal,
-                format!("cannot write to the store: {error}"),
-            )
-        });
-        if failed.is_none() {
-            let mut state = write(&self.shared.state);
-            for (id, key) in changes.keys {
-                let before = state.keys.insert(id.clone(), key);
-                let before = before.map_or(0, |key| key.cost(&id));
-                let after = state.keys.get(&id).map_or(0, |key| key.cost(&id));
-                self.bytes = (self.bytes + after).saturating_sub(before);
-            }
-        }
-        let wrote = failed.is_none() && !changes.dirty.is_empty();
-        for (done, answer) in answers {
-            let _ = done.send(match &failed {
-                // What was refused anyway stays refused for its own reason.
-                Some(failed) => answer.and(Err(failed.clone())),
-                None => answer,
-            });
-        }
-        if wrote {
-            self.shared.tell(changes.dirty);
-        }
-        stop
-    }
-
-    fn key<'c>(&self, changes: &'c mut Changes, id: &Id) -> &'c mut KeyState {
-        changes.keys.entry(id.clone()).or_insert_with(|| {
-            self.shared
-                .state()
-                .keys
-                .get(id)
-                .cloned()
-                .unwrap_or_default()
-        })
-    }
-
-    fn local(&mut self, changes: &mut Changes, id: Id, op: Op) -> Answer {
-        let actor = self.shared.actor.clone();
-        let max_bytes = self.max_bytes;
-        let bytes = self.bytes;
-        // Drawn even if not needed, since the key borrows.
-        let stamp = Stamp {
-            time: self.clock.next(),
-            actor: actor.clone(),
-        };
-        let key = self.key(changes, &id);
-        let before = key.cost(&id);
-        let room = |grown: usize| {
-            if grown > before && bytes + (grown - before) > max_bytes {
-                return Err(PlasmaError::new(
-                    PlasmaCode::Internal,
-                    format!("this node's plasma store is full ({max_bytes} bytes); delete keys"),
-                ));
-            }
-            Ok(())
-        };
-        let mut after = key.clone();
-        let answer = match op {
-            Op::Set(value) => {
-                after.merge_base(&stamp, Some(value));
-                0
-            }
-            // No room is asked for: to delete is how room is made.
-            Op::Delete => {
-                after.merge_base(&stamp, None);
-                *key = after;
-                changes.dirty.insert(id);
-                return Ok(0);
-            }
-            Op::Add { up, down } => {
-                if after.value.is_some() {
-                    return Err(PlasmaError::new(
-                        PlasmaCode::Internal,
-                        format!("`{}` holds a value, not a counter; delete it first", id.1),
-                    ));
-                }
-                let own = after.sums.entry(actor).or_default();
-                own.up = own.up.saturating_add(up);
-                own.down = own.down.saturating_add(down);
-                after.counter().unwrap_or(0)
-            }
-        };
-        room(after.cost(&id))?;
-        *key = after;
-        changes.dirty.insert(id);
-        Ok(answer)
-    }
-
-    fn merge(&mut self, changes: &mut Changes, fact: Fact) {
-        let oldest = self.clock.now_ms().saturating_sub(self.grace_ms);
-        let (Fact::Base { id, stamp, .. }
-        | Fact::Sums {
-            id, base: stamp, ..
-        }) = &fact;
-        self.clock.see(stamp.time);
-        let id = id.clone();
-        let key = self.key(changes, &id);
-        let before = key.clone();
-        let news = match fact {
-            Fact::Base { stamp, value, .. } => key.merge_base(&stamp, value),
-            Fact::Sums {
-                base, actor, sums, ..
-            } => key.merge_sums(&base, &actor, sums),
-        };
-        if news && before == KeyState::default() && key.is_stale(oldest) {
-            // A tombstone that was dropped here, and elsewhere soon will be.
-            *key = before;
-        } else if news {
-            changes.dirty.insert(id);
-        }
-    }
-
-    fn purge(&mut self) {
-        let oldest = self.clock.now_ms().saturating_sub(self.grace_ms);
-        let stale: BTreeSet<Id> = {
-            let state = self.shared.state();
-            let stale = state.keys.iter().filter(|(_, key)| key.is_stale(oldest));
-            stale.map(|(id, _)| id.clone()).collect()
-        };
-        if stale.is_empty() {
-            return;
-        }
-        if let Err(error) = remove(&self.db, &stale) {
-            tracing::error!(%error, "plasma: cannot drop old tombstones");
-            return;
-        }
-        {
-            let mut state = write(&self.shared.state);
-            for id in &stale {
-                if let Some(key) = state.keys.remove(id) {
-                    self.bytes = self.bytes.saturating_sub(key.cost(id));
+fn serve(replica: &mut Replica, queue: &mpsc::Receiver<Job>, tidy_every: Duration) {
+    let mut next_tidy = Instant::now() + tidy_every;
+    loop {
+        let wait = next_tidy.saturating_duration_since(Instant::now());
+        match queue.recv_timeout(wait) {
+            Ok(first) => {
+                let mut batch = vec![first];
+                batch.extend(queue.try_iter().take(MAX_BATCH - 1));
+                if apply(replica, batch) {
+                    return;
                 }
             }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return,
         }
-        self.shared.tell(stale);
+        if Instant::now() >= next_tidy {
+            replica.tidy();
+            next_tidy = Instant::now() + tidy_every;
+        }
     }
+}
+
+/// Applies a batch and answers. Whether it was the last one.
+fn apply(replica: &mut Replica, batch: Vec<Job>) -> bool {
+    let mut changes = Changes::default();
+    let mut waiting = Vec::with_capacity(batch.len());
+    let mut stop = false;
+    for job in batch {
+        match job {
+            Job::Local { id, op, done } => {
+                let answer = replica.local(&mut changes, id, op);
+                waiting.push(Waiting::Local(done, answer));
+            }
+            Job::Merge {
+                entries,
+                time,
+                met,
+                done,
+            } => {
+                let answer = replica.merge(&mut changes, entries, time);
+                if let (Ok(_), Some(seen)) = (&answer, met) {
+                    replica.met(&mut changes, seen);
+                }
+                waiting.push(Waiting::Merge(done, answer));
+            }
+            Job::Stop => stop = true,
+        }
+    }
+    let committed = replica.commit(changes);
+    for waiting in waiting {
+        // What was refused anyway stays refused for its own reason. Nobody waits any more if a
+        // request was cancelled.
+        match waiting {
+            Waiting::Local(done, answer) => {
+                let _ = done.send(answer.and_then(|value| committed.clone().map(|()| value)));
+            }
+            Waiting::Merge(done, answer) => {
+                let _ = done.send(answer.and_then(|_| committed.clone()));
+            }
+        }
+    }
+    stop
 }

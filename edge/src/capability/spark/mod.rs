@@ -46,12 +46,14 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+use redb::{ReadableDatabase as _, ReadableTable as _};
 use serde::Serialize;
 
-use crate::capability::kv::{WallClock, open_database, wall_clock};
-use crate::capability::spark::tables::{DEADLINES, ENTRIES, Op, USAGE, alive, secs_left, split};
+use crate::capability::health::{Problem, Problems, Severity};
+use crate::capability::kv::{WallClock, wall_clock};
+use crate::capability::spark::tables::{ENTRIES, Op, USAGE, alive, prepare, secs_left, split};
 use crate::capability::spark::writer::{Job, Writer};
+use crate::capability::store::Store;
 
 pub use crate::capability::kv::{MAX_KEY_BYTES, MAX_SITE_BYTES};
 pub use crate::capability::spark::error::{SparkCode, SparkError, SparkOpenError};
@@ -85,7 +87,8 @@ impl Default for SparkConfig {
 
 /// The store of all sites. Shared by all flares; dropped last, it finishes what was begun.
 pub struct Spark {
-    db: Arc<Database>,
+    store: Arc<Store>,
+    problems: Arc<Problems>,
     clock: WallClock,
     quota_bytes: u64,
     jobs: Option<mpsc::Sender<Job>>,
@@ -123,22 +126,16 @@ impl Spark {
             path: config.path.clone(),
             what,
         };
-        let db = open_database(config.path.as_deref()).map_err(fail)?;
-        // Made now, so that readers find them.
-        let create = || -> Result<(), redb::Error> {
-            let txn = db.begin_write()?;
-            txn.open_table(ENTRIES)?;
-            txn.open_table(DEADLINES)?;
-            txn.open_table(USAGE)?;
-            txn.commit()?;
-            Ok(())
-        };
-        create().map_err(|e| fail(e.to_string()))?;
+        let store = Store::open(config.path.as_deref()).map_err(|e| fail(e.what().to_owned()))?;
+        // The tables are made now, so that readers find them.
+        store.with(prepare).map_err(|e| fail(e.what().to_owned()))?;
 
-        let db = Arc::new(db);
+        let store = Arc::new(store);
+        let problems = Arc::new(Problems::default());
         let (jobs, queue) = mpsc::channel();
         let writer = Writer {
-            db: db.clone(),
+            store: store.clone(),
+            problems: problems.clone(),
             clock: clock.clone(),
             quota_bytes: config.quota_bytes,
             sweep_interval: config.sweep_interval,
@@ -149,7 +146,8 @@ impl Spark {
             .spawn(move || writer.run())
             .map_err(|e| fail(e.to_string()))?;
         Ok(Arc::new(Self {
-            db,
+            store,
+            problems,
             clock,
             quota_bytes: config.quota_bytes,
             jobs: Some(jobs),
@@ -180,14 +178,32 @@ impl Spark {
 
     /// A value and its deadline (0 = none), unless it has expired.
     fn read(&self, site: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, SparkError> {
-        let read = || -> Result<_, redb::Error> {
-            let entries = self.db.begin_read()?.open_table(ENTRIES)?;
-            Ok(entries.get((site, key))?.and_then(|stored| {
-                let (deadline, value) = split(stored.value());
-                alive(deadline, (self.clock)()).then(|| (deadline, value.to_vec()))
-            }))
-        };
-        read().map_err(|e| SparkError::internal("cannot read from the store", e))
+        let found = self.store.with(|db| {
+            let entries = db.begin_read()?.open_table(ENTRIES)?;
+            let Some(stored) = entries.get((site, key))? else {
+                return Ok(None);
+            };
+            Ok(Some(split(site, key, stored.value()).map(
+                |(deadline, value)| {
+                    alive(deadline, (self.clock)()).then(|| (deadline, value.to_vec()))
+                },
+            )))
+        });
+        match found.map_err(|e| SparkError::internal("cannot read from the store", e))? {
+            None => Ok(None),
+            Some(Some(entry)) => Ok(entry),
+            Some(None) => {
+                let what = format!(
+                    "the entry of `{key}` of `{site}` in {} is damaged; set it again, or see \
+                     `flaron-edge store check`",
+                    self.store.place()
+                );
+                if self.problems.set(Severity::Warning, "damage", what.clone()) {
+                    tracing::error!("spark: {what}");
+                }
+                Err(SparkError::new(SparkCode::Internal, what))
+            }
+        }
     }
 
     /// A living entry. For the status page and tests: no limits, no capabilities.
@@ -210,8 +226,8 @@ impl Spark {
     /// [`SparkCode::Internal`] when the store cannot be read.
     pub fn entries(&self, site: &str) -> Result<Vec<KeyInfo>, SparkError> {
         let now = (self.clock)();
-        let read = || -> Result<_, redb::Error> {
-            let entries = self.db.begin_read()?.open_table(ENTRIES)?;
+        let found = self.store.with(|db| {
+            let entries = db.begin_read()?.open_table(ENTRIES)?;
             let mut found = Vec::new();
             for item in entries.range((site, "")..)? {
                 let (id, stored) = item?;
@@ -219,7 +235,8 @@ impl Spark {
                 if at != site {
                     break;
                 }
-                let (deadline, value) = split(stored.value());
+                // A damaged one has a name, at least; who reads it is told.
+                let (deadline, value) = split(site, key, stored.value()).unwrap_or_default();
                 if alive(deadline, now) {
                     found.push(KeyInfo {
                         key: key.to_owned(),
@@ -229,8 +246,8 @@ impl Spark {
                 }
             }
             Ok(found)
-        };
-        read().map_err(|e| SparkError::internal("cannot list the store", e))
+        });
+        found.map_err(|e| SparkError::internal("cannot list the store", e))
     }
 
     /// What each site stores, in the order of their names.
@@ -239,8 +256,8 @@ impl Spark {
     ///
     /// [`SparkCode::Internal`] when the store cannot be read.
     pub fn usage(&self) -> Result<Vec<SiteUsage>, SparkError> {
-        let read = || -> Result<_, redb::Error> {
-            let usage = self.db.begin_read()?.open_table(USAGE)?;
+        let sites = self.store.with(|db| {
+            let usage = db.begin_read()?.open_table(USAGE)?;
             let mut sites = Vec::new();
             for item in usage.iter()? {
                 let (site, counts) = item?;
@@ -253,8 +270,15 @@ impl Spark {
                 });
             }
             Ok(sites)
-        };
-        read().map_err(|e| SparkError::internal("cannot read the store's usage", e))
+        });
+        sites.map_err(|e| SparkError::internal("cannot read the store's usage", e))
+    }
+}
+
+impl Spark {
+    /// What is wrong with the store, the worst first.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.problems.list()
     }
 }
 

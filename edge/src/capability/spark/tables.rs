@@ -1,7 +1,8 @@
 //! The tables on disk, and what one write does to them.
 
-use redb::{ReadableTable as _, TableDefinition};
+use redb::{Database, ReadableTable as _, TableDefinition, TableHandle as _};
 
+use crate::capability::kv::{CHECK_BYTES, checked, with_check};
 use crate::capability::spark::error::{SparkCode, SparkError};
 
 /// What an entry costs of the quota besides its key and value: an estimate of the store's own bytes.
@@ -10,8 +11,12 @@ const ENTRY_OVERHEAD: u64 = 32;
 /// How many expired entries one sweep removes at most, so that it holds no writer up for long.
 pub(super) const SWEEP_BATCH: usize = 1000;
 
-/// (site, key) to deadline (8 bytes, little-endian, milliseconds since 1970, 0 = none) and value.
-pub(super) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
+/// (site, key) to a checksum, deadline (8 bytes, little-endian, milliseconds since 1970, 0 = none)
+/// and value.
+pub(super) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries.2");
+
+/// The same without checksums, as it was once.
+const OLD_ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
 
 /// (deadline, site, key): what expires when, so that sweeping reads nothing else.
 pub(super) const DEADLINES: TableDefinition<(u64, &str, &str), ()> =
@@ -35,12 +40,47 @@ pub(super) enum Op {
     SetMany(Vec<(String, Vec<u8>, u64)>),
 }
 
-pub(super) fn split(stored: &[u8]) -> (u64, &[u8]) {
-    match stored.split_first_chunk::<8>() {
-        Some((deadline, value)) => (u64::from_le_bytes(*deadline), value),
-        // Not written by us; a deadline in the past hides it.
-        None => (1, &[]),
+/// Makes the tables, and brings what an earlier version stored into them.
+pub(super) fn prepare(database: &Database) -> Result<(), redb::Error> {
+    let txn = database.begin_write()?;
+    {
+        let mut entries = txn.open_table(ENTRIES)?;
+        txn.open_table(DEADLINES)?;
+        txn.open_table(USAGE)?;
+        if txn
+            .list_tables()?
+            .any(|table| table.name() == OLD_ENTRIES.name())
+        {
+            for item in txn.open_table(OLD_ENTRIES)?.iter()? {
+                let (id, stored) = item?;
+                let (site, key) = id.value();
+                entries.insert(
+                    (site, key),
+                    with_check(site, key, stored.value()).as_slice(),
+                )?;
+            }
+        }
     }
+    txn.delete_table(OLD_ENTRIES)?;
+    txn.commit()?;
+    Ok(())
+}
+
+/// An entry's deadline and value; `None` if it is damaged.
+pub(super) fn split<'a>(site: &str, key: &str, stored: &'a [u8]) -> Option<(u64, &'a [u8])> {
+    let (deadline, value) = checked(site, key, stored)?.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*deadline), value))
+}
+
+/// The length of an entry's value as the quota counts it, damaged or not.
+fn value_bytes(stored: &[u8]) -> usize {
+    stored.len().saturating_sub(CHECK_BYTES + 8)
+}
+
+/// An entry's deadline, damaged or not.
+fn deadline(stored: &[u8]) -> u64 {
+    let deadline = stored.get(CHECK_BYTES..).and_then(|s| s.first_chunk::<8>());
+    deadline.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 pub(super) fn alive(deadline: u64, now: u64) -> bool {
@@ -125,8 +165,7 @@ impl<'t> Tables<'t> {
         }
         for (key, value, deadline) in items {
             self.remove(site, key)?;
-            let mut stored = deadline.to_le_bytes().to_vec();
-            stored.extend_from_slice(value);
+            let stored = with_check(site, key, &[&deadline.to_le_bytes()[..], value].concat());
             self.entries
                 .insert((site, key.as_str()), stored.as_slice())?;
             if *deadline != 0 {
@@ -151,7 +190,7 @@ impl<'t> Tables<'t> {
         let mut needed = self.usage(site)?.1;
         for (key, value, _) in items {
             if let Some(old) = self.entries.get((site, key.as_str()))? {
-                needed = needed.saturating_sub(cost(key, split(old.value()).1.len()));
+                needed = needed.saturating_sub(cost(key, value_bytes(old.value())));
             }
             needed = needed.saturating_add(cost(key, value.len()));
         }
@@ -163,8 +202,7 @@ impl<'t> Tables<'t> {
             let Some(old) = self.entries.remove((site, key))? else {
                 return Ok(());
             };
-            let (deadline, value) = split(old.value());
-            (deadline, cost(key, value.len()))
+            (deadline(old.value()), cost(key, value_bytes(old.value())))
         };
         if deadline != 0 {
             self.deadlines.remove((deadline, site, key))?;

@@ -1,14 +1,17 @@
 //! The thread that owns all writing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _};
+use redb::{ReadableDatabase as _, ReadableTable as _};
 
+use crate::capability::health::{Problems, Severity};
 use crate::capability::kv::WallClock;
 use crate::capability::spark::error::SparkError;
 use crate::capability::spark::tables::{DEADLINES, Op, SWEEP_BATCH, Tables};
+use crate::capability::store::{Store, StoreError};
 
 /// How many waiting writes share one commit at most.
 const MAX_BATCH: usize = 256;
@@ -21,7 +24,8 @@ pub(super) struct Job {
 
 /// The thread that owns all writing.
 pub(super) struct Writer {
-    pub(super) db: Arc<Database>,
+    pub(super) store: Arc<Store>,
+    pub(super) problems: Arc<Problems>,
     pub(super) clock: WallClock,
     pub(super) quota_bytes: u64,
     pub(super) sweep_interval: Duration,
@@ -29,7 +33,20 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Works until nobody can give it work any more. A batch that makes it panic is answered with
+    /// an error, since its senders are gone, and the next one is served.
     pub(super) fn run(self) {
+        while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            tracing::error!("spark: the writing thread failed; it goes on");
+            self.problems.set(
+                Severity::Notice,
+                "writer",
+                "spark: the writing thread failed and was started again".to_owned(),
+            );
+        }
+    }
+
+    fn serve(&self) {
         let mut next_sweep = Instant::now() + self.sweep_interval;
         loop {
             let wait = next_sweep.saturating_duration_since(Instant::now());
@@ -48,7 +65,7 @@ impl Writer {
                     Ok(SWEEP_BATCH) => {}
                     Ok(_) => next_sweep = Instant::now() + self.sweep_interval,
                     Err(error) => {
-                        tracing::error!(%error, "spark: cannot sweep expired entries");
+                        self.note(&SparkError::internal("cannot sweep expired entries", error));
                         next_sweep = Instant::now() + self.sweep_interval;
                     }
                 }
@@ -59,8 +76,8 @@ impl Writer {
     /// Applies a batch in one transaction and answers each once it is on disk. What one job is
     /// refused for (the quota) does not touch the others; a failing disk fails all.
     fn commit(&self, batch: Vec<Job>) {
-        let apply = || -> Result<Vec<Result<(), SparkError>>, redb::Error> {
-            let txn = self.db.begin_write()?;
+        let applied = self.store.with(|db| {
+            let txn = db.begin_write()?;
             let mut results = Vec::with_capacity(batch.len());
             {
                 let mut tables = Tables::open(&txn, self.quota_bytes, (self.clock)())?;
@@ -70,17 +87,18 @@ impl Writer {
             }
             txn.commit()?;
             Ok(results)
-        };
-        match apply() {
+        });
+        match applied {
             Ok(results) => {
+                self.problems.clear("disk");
                 for (job, result) in batch.into_iter().zip(results) {
                     // Nobody waits any more if the request was cancelled.
                     let _ = job.done.send(result);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "spark: cannot write");
                 let failed = SparkError::internal("cannot write to the store", error);
+                self.note(&failed);
                 for job in batch {
                     let _ = job.done.send(Err(failed.clone()));
                 }
@@ -88,19 +106,37 @@ impl Writer {
         }
     }
 
-    fn sweep(&self) -> Result<usize, redb::Error> {
-        let now = (self.clock)();
+    /// Says once that the disk does not work.
+    fn note(&self, error: &SparkError) {
+        if self
+            .problems
+            .set(Severity::Failure, "disk", error.to_string())
         {
-            // Most of the time nothing is due: find out without writing.
-            let deadlines = self.db.begin_read()?.open_table(DEADLINES)?;
-            let first = deadlines.iter()?.next().transpose()?;
-            if first.is_none_or(|(id, _)| id.value().0 > now) {
-                return Ok(0);
+            tracing::error!("{error}");
+        }
+    }
+
+    fn sweep(&self) -> Result<usize, StoreError> {
+        if self.store.fault().is_some() {
+            self.store.probe();
+            if self.store.fault().is_none() {
+                self.problems.clear("disk");
             }
         }
-        let txn = self.db.begin_write()?;
-        let swept = Tables::open(&txn, self.quota_bytes, now)?.sweep(None)?;
-        txn.commit()?;
-        Ok(swept)
+        let now = (self.clock)();
+        self.store.with(|db| {
+            {
+                // Most of the time nothing is due: find out without writing.
+                let deadlines = db.begin_read()?.open_table(DEADLINES)?;
+                let first = deadlines.iter()?.next().transpose()?;
+                if first.is_none_or(|(id, _)| id.value().0 > now) {
+                    return Ok(0);
+                }
+            }
+            let txn = db.begin_write()?;
+            let swept = Tables::open(&txn, self.quota_bytes, now)?.sweep(None)?;
+            txn.commit()?;
+            Ok(swept)
+        })
     }
 }

@@ -1,8 +1,10 @@
 mod cluster;
 mod crdt;
 mod disk;
+mod hostile;
+mod model;
 mod session;
-mod wire;
+mod simulation;
 
 use std::fmt;
 use std::net::SocketAddr;

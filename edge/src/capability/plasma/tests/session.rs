@@ -77,9 +77,10 @@ fn counters_stop_at_the_ends_of_i64() {
     for _ in 0..3 {
         s.decrement(b"low", i64::MAX).unwrap();
     }
-    let low = node.shared.state().keys[&(SITE.to_owned(), "low".to_owned())].clone();
+    let id = (SITE.to_owned(), "low".to_owned());
+    let low = node.shared.state().get(&id).unwrap().clone();
     assert_eq!(
-        low.sums.values().next().unwrap().down,
+        low.counts.values().next().unwrap().down,
         u64::MAX,
         "sums stop, too"
     );

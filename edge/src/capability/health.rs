@@ -1,0 +1,93 @@
+//! What is wrong with a node, for the status page and for whoever decides where requests go.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::sync::lock;
+
+/// How long something that happened once is told.
+const TOLD_FOR: Duration = Duration::from_secs(600);
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It happened, and the node has gone on.
+    Notice,
+    /// It goes on, and somebody should look; the node does its work.
+    Warning,
+    /// The node cannot do its work: writes do not reach the disk, or nobody can reach it.
+    Failure,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, and what to do.
+    pub what: String,
+    /// For how many seconds it has been so.
+    pub since_secs: u64,
+}
+
+/// What is wrong now, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Mutex<BTreeMap<String, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    severity: Severity,
+    what: String,
+    since: Instant,
+    last: Instant,
+}
+
+impl Problems {
+    /// Notes that something is wrong. Whether that is news.
+    pub(crate) fn set(&self, severity: Severity, kind: &str, what: String) -> bool {
+        let now = Instant::now();
+        let mut problems = lock(&self.0);
+        if let Some(known) = problems.get_mut(kind) {
+            known.severity = severity;
+            known.last = now;
+            let is_news = known.what != what;
+            known.what = what;
+            return is_news;
+        }
+        let known = Known {
+            severity,
+            what,
+            since: now,
+            last: now,
+        };
+        problems.insert(kind.to_owned(), known);
+        true
+    }
+
+    /// Notes that it is right again.
+    pub(crate) fn clear(&self, kind: &str) {
+        lock(&self.0).remove(kind);
+    }
+
+    /// The worst first.
+    pub(crate) fn list(&self) -> Vec<Problem> {
+        let mut problems = lock(&self.0);
+        problems.retain(|_, known| {
+            known.severity != Severity::Notice || known.last.elapsed() < TOLD_FOR
+        });
+        let mut list: Vec<Problem> = problems
+            .values()
+            .map(|known| Problem {
+                severity: known.severity,
+                what: known.what.clone(),
+                since_secs: known.since.elapsed().as_secs(),
+            })
+            .collect();
+        list.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+        list
+    }
+}

@@ -1,0 +1,186 @@
+//! The other nodes, as this one knows them: where they are, and how far they have followed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::capability::plasma::protocol::{Hello, KnownNode};
+
+/// How many nodes are remembered, and how many actors' lives. More are not taken in.
+const MAX_MEMBERS: usize = 1000;
+const MAX_ACTORS: usize = 10_000;
+
+/// Of a node that nobody has heard of for longer than this, in milliseconds, others are not told.
+const MAX_HEARSAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Within this time of hearing from one life of a node, hearing from an earlier one again means
+/// that both run.
+const TWIN_MS: u64 = 10_000;
+
+/// One node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Member {
+    pub(super) address: SocketAddr,
+    /// Of two addresses that are told of it, that of the later generation counts.
+    pub(super) generation: u64,
+    /// When it was last heard of, by this node's wall clock.
+    pub(super) last_seen_ms: u64,
+    /// The same by the clock that nobody sets.
+    #[serde(skip)]
+    heard_at: Option<Instant>,
+    /// How much of this node's feed it has stored; everything up to this.
+    #[serde(skip)]
+    pub(super) acked: u64,
+    /// The life that was heard last, the one before, and when that ended.
+    #[serde(skip)]
+    heard: (u64, u64, u64),
+}
+
+impl Member {
+    /// Whether it was heard of within that time.
+    pub(super) fn is_alive(&self, within: Duration) -> bool {
+        self.silence().is_some_and(|silence| silence < within)
+    }
+
+    /// How long ago it was heard of, in this life of this node.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        self.heard_at.map(|at| at.elapsed())
+    }
+}
+
+/// All nodes but this one, by name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Members {
+    by_name: BTreeMap<String, Member>,
+    /// The last life of each actor that said hello.
+    lives: BTreeMap<Arc<str>, u64>,
+    #[serde(skip)]
+    is_dirty: bool,
+}
+
+/// What is found when a node says hello.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Met {
+    /// The life in which its actor was last met.
+    pub(super) seen: Option<u64>,
+    /// Whether two nodes have its name.
+    pub(super) is_twin: bool,
+}
+
+impl Members {
+    /// Takes in what a node says of itself.
+    pub(super) fn meet(&mut self, hello: &Hello, now_ms: u64) -> Met {
+        let seen = self.lives.get(&hello.actor).copied();
+        if seen != Some(hello.life) && (seen.is_some() || self.lives.len() < MAX_ACTORS) {
+            self.lives.insert(hello.actor.clone(), hello.life);
+            self.is_dirty = true;
+        }
+        let known = KnownNode {
+            node: hello.node.clone(),
+            address: hello.address,
+            generation: hello.generation,
+            silent_ms: 0,
+        };
+        self.learn(&known, now_ms);
+        let is_twin = self.heard(&hello.node, hello.life, now_ms);
+        Met { seen, is_twin }
+    }
+
+    /// Takes in what another node says of a third one.
+    pub(super) fn learn(&mut self, known: &KnownNode, now_ms: u64) {
+        let room = self.by_name.len() < MAX_MEMBERS;
+        match self.by_name.get_mut(&known.node) {
+            Some(member) if member.generation < known.generation => {
+                member.address = known.address;
+                member.generation = known.generation;
+                self.is_dirty = true;
+            }
+            // One that nobody has heard of for days is not brought back by those who tell of it.
+            None if room && known.silent_ms < MAX_HEARSAY_MS => {
+                let member = Member {
+                    address: known.address,
+                    generation: known.generation,
+                    last_seen_ms: now_ms.saturating_sub(known.silent_ms),
+                    heard_at: None,
+                    acked: 0,
+                    heard: (0, 0, 0),
+                };
+                self.by_name.insert(known.node.clone(), member);
+                self.is_dirty = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes that a life of a node is there. Whether another life of the same node is there too.
+    pub(super) fn heard(&mut self, node: &str, life: u64, now_ms: u64) -> bool {
+        let Some(member) = self.by_name.get_mut(node) else {
+            return false;
+        };
+        // Once a minute is enough for the disk.
+        self.is_dirty |= now_ms.saturating_sub(member.last_seen_ms) > 60_000;
+        member.last_seen_ms = now_ms;
+        member.heard_at = Some(Instant::now());
+        let (last, before, ended) = member.heard;
+        if life == last {
+            return false;
+        }
+        member.heard = (life, last, now_ms);
+        life == before && now_ms.saturating_sub(ended) < TWIN_MS
+    }
+
+    /// Notes how much of this node's feed another has stored.
+    pub(super) fn acked(&mut self, node: &str, seq: u64) {
+        if let Some(member) = self.by_name.get_mut(node) {
+            member.acked = member.acked.max(seq);
+        }
+    }
+
+    /// Whether every node that is known has stored this node's feed up to there.
+    pub(super) fn all_have(&self, seq: u64) -> bool {
+        self.by_name.values().all(|member| member.acked >= seq)
+    }
+
+    /// Forgets nodes that have been away since before; says which.
+    pub(super) fn forget(&mut self, since_ms: u64) -> Vec<String> {
+        let gone: Vec<String> = self
+            .by_name
+            .iter()
+            .filter(|(_, member)| member.last_seen_ms < since_ms)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &gone {
+            self.by_name.remove(name);
+            self.is_dirty = true;
+        }
+        gone
+    }
+
+    /// Nobody has stored anything of a feed that begins anew.
+    pub(super) fn restart_feed(&mut self) {
+        for member in self.by_name.values_mut() {
+            member.acked = 0;
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Member)> {
+        self.by_name.iter()
+    }
+
+    /// Whether there is something for the disk, from here on no more.
+    pub(super) fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.is_dirty)
+    }
+
+    /// What was to be stored was not.
+    pub(super) fn set_dirty(&mut self) {
+        self.is_dirty = true;
+    }
+}

@@ -1,0 +1,471 @@
+//! All changing: of flares on this node and from other nodes. To a copy first, then to the disk,
+//! then to what readers see. Whatever fails leaves everything as it was.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::capability::health::Severity;
+use crate::capability::kv::WallClock;
+use crate::capability::plasma::crdt::{HybridClock, Id, KeyState, MAX_AHEAD_MS, Stamp, millis};
+use crate::capability::plasma::disk::{Batch, Identity, load, new_actor, persist, random};
+use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
+use crate::capability::plasma::protocol::{Entry, objection};
+use crate::capability::plasma::shared::Shared;
+use crate::capability::plasma::state::State;
+use crate::capability::store::{Store, StoreError};
+use crate::sync::{lock, write};
+
+/// A tombstone is kept for at least this long, in milliseconds, so that nothing that was on its way
+/// when it was made is still on its way when it goes; and for so long when room is short.
+const MIN_TOMBSTONE_MS: u64 = 10 * 60 * 1000;
+const MIN_TOMBSTONE_SHORT_MS: u64 = 60 * 1000;
+
+/// How many tombstones one transaction drops.
+const PURGE_BATCH: usize = 10_000;
+
+/// What an operation of a flare does to a key.
+pub(super) enum Op {
+    Set(Arc<[u8]>),
+    Delete,
+    Add { up: u64, down: u64 },
+}
+
+/// The counter's new value, 0 for other operations.
+pub(super) type Answer = Result<i64, PlasmaError>;
+
+/// What bounds a replica.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Of what this node's flares write, in bytes. Twice that bounds what others write.
+    pub(super) max_bytes: usize,
+    /// How long a node that is away is waited for before tombstones that it has not seen go.
+    pub(super) absence_ms: u64,
+    /// The least age of a tombstone that goes.
+    pub(super) min_tombstone_ms: u64,
+}
+
+impl Bounds {
+    pub(super) fn new(max_bytes: usize, absence_ms: u64) -> Self {
+        Self {
+            max_bytes,
+            absence_ms,
+            min_tombstone_ms: MIN_TOMBSTONE_MS.min(absence_ms),
+        }
+    }
+}
+
+/// The keys that a batch touches, as they will be.
+#[derive(Default)]
+pub(super) struct Changes {
+    keys: BTreeMap<Id, KeyState>,
+    grown: usize,
+    identity: Option<Identity>,
+}
+
+/// One node's copy.
+pub(super) struct Replica {
+    pub(super) shared: Arc<Shared>,
+    store: Arc<Store>,
+    clock: HybridClock,
+    bounds: Bounds,
+    /// Under what this node counts now: the folder's actor, or one of its own until the others have
+    /// said that the folder is no copy of an older one.
+    acting: Arc<str>,
+    is_settled: bool,
+}
+
+impl Replica {
+    /// Loads what the disk has and begins a life of the node.
+    pub(super) fn open(
+        store: Arc<Store>,
+        node_id: &str,
+        wall: WallClock,
+        bounds: Bounds,
+    ) -> Result<Self, StoreError> {
+        let now_ms = wall();
+        let (loaded, incarnation, own) = store.with(|database| {
+            let loaded = load(database, node_id, now_ms)?;
+            // Whoever has met other nodes may have been restored from a backup since: what is
+            // counted before they have been asked is counted under a name of its own.
+            let is_settled = loaded.members.is_empty();
+            let own = match is_settled {
+                true => loaded.identity.actor.clone(),
+                false => new_actor(node_id)?,
+            };
+            Ok((loaded, random()?, own))
+        })?;
+        let latest = loaded.keys.values().map(KeyState::latest).max();
+        let clock = HybridClock::new(wall.clone(), loaded.clock.max(latest.unwrap_or(0)));
+        let is_settled = own == loaded.identity.actor;
+        let state = State::new(incarnation, loaded.keys);
+        let time = clock.last();
+        let shared = Shared::new(
+            node_id.to_owned(),
+            loaded.identity,
+            loaded.members,
+            state,
+            wall,
+        );
+        shared.time.store(time, Ordering::SeqCst);
+        Ok(Self {
+            shared: Arc::new(shared),
+            store,
+            clock,
+            bounds,
+            acting: own,
+            is_settled,
+        })
+    }
+
+    /// Loads it all again, after something failed that cannot fail: a new feed begins.
+    pub(super) fn reload(&mut self) -> Result<(), StoreError> {
+        let node_id = self.shared.node_id.clone();
+        let now_ms = self.clock.now_ms();
+        let (loaded, incarnation) = self
+            .store
+            .with(|database| Ok((load(database, &node_id, now_ms)?, random()?)))?;
+        *lock(&self.shared.identity) = loaded.identity;
+        lock(&self.shared.members).restart_feed();
+        *write(&self.shared.state) = State::new(incarnation, loaded.keys);
+        Ok(())
+    }
+
+    /// Does one operation of a flare in a batch.
+    pub(super) fn local(&mut self, changes: &mut Changes, id: Id, op: Op) -> Answer {
+        let before = self.key(changes, &id);
+        let now = self.clock.next();
+        if now <= before.latest() || self.clock.ahead_ms() > MAX_AHEAD_MS {
+            return Err(PlasmaError::new(
+                PlasmaCode::Internal,
+                format!(
+                    "`{}` was changed at a time that is {} s ahead of this node's clock, so no \
+                     change can follow; set the clock, or reset the store of the node whose clock \
+                     was wrong",
+                    id.1,
+                    millis(before.latest().max(now)).saturating_sub(self.clock.now_ms()) / 1000
+                ),
+            ));
+        }
+        let stamp = Stamp {
+            time: now,
+            actor: self.acting.clone(),
+        };
+        let mut after = before.clone();
+        let answer = match op {
+            Op::Set(value) => {
+                after.replace(stamp, Some(value));
+                0
+            }
+            // What is not there leaves nothing.
+            Op::Delete if before.is_tombstone() => return Ok(0),
+            Op::Delete => {
+                after.replace(stamp, None);
+                0
+            }
+            Op::Add { up, down } => {
+                if after.value.is_some() {
+                    return Err(PlasmaError::new(
+                        PlasmaCode::Internal,
+                        format!("`{}` holds a value, not a counter; delete it first", id.1),
+                    ));
+                }
+                after.add(&self.acting, now, up, down);
+                after.counter().unwrap_or(0)
+            }
+        };
+        let grown = after.cost(&id).saturating_sub(before.cost(&id));
+        self.check_room(changes, grown)?;
+        changes.grown += grown;
+        changes.keys.insert(id, after);
+        Ok(answer)
+    }
+
+    fn check_room(&self, changes: &Changes, grown: usize) -> Result<(), PlasmaError> {
+        let state = self.shared.state();
+        let max = self.bounds.max_bytes;
+        if grown == 0 || state.bytes() + changes.grown + grown <= max {
+            return Ok(());
+        }
+        let what = format!(
+            "this node's plasma store is full: {} of {max} bytes, with {} deleted keys that wait \
+             until all nodes have seen it. Delete keys, raise --plasma-limit, or bring back nodes \
+             that are away",
+            state.bytes(),
+            state.tombstones()
+        );
+        self.shared
+            .problems
+            .set(Severity::Warning, "full", what.clone());
+        Err(PlasmaError::new(PlasmaCode::Internal, what))
+    }
+
+    fn key(&self, changes: &Changes, id: &Id) -> KeyState {
+        match changes.keys.get(id) {
+            Some(key) => key.clone(),
+            None => self.shared.state().get(id).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Takes in what another node has, in a batch. What cannot be is left out, and said.
+    /// `time` is one that the other's clock has seen.
+    pub(super) fn merge(
+        &mut self,
+        changes: &mut Changes,
+        entries: Vec<Entry>,
+        time: u64,
+    ) -> Answer {
+        self.clock.see(time);
+        let max = self.bounds.max_bytes.saturating_mul(2);
+        for entry in entries {
+            if let Some(what) = objection(&entry, &self.clock) {
+                let what = format!("another node told {what}; it is not taken in");
+                if self
+                    .shared
+                    .problems
+                    .set(Severity::Notice, "refused", what.clone())
+                {
+                    tracing::error!("plasma: {what}");
+                }
+                continue;
+            }
+            let (id, theirs) = entry;
+            self.clock.see(theirs.latest());
+            let before = self.key(changes, &id);
+            self.notice_fork(changes, &id, &before, &theirs);
+            let mut after = before.clone();
+            if !after.merge(&theirs) {
+                continue;
+            }
+            if before == KeyState::default() && after.is_tombstone() {
+                // Of a key that was never here, or is forgotten here: nothing to delete. Should
+                // what it deleted come from a third node, the digests will differ and bring it.
+                let age = self.clock.now_ms().saturating_sub(millis(after.base.time));
+                if age >= self.bounds.min_tombstone_ms {
+                    continue;
+                }
+            }
+            let grown = after.cost(&id).saturating_sub(before.cost(&id));
+            let bytes = self.shared.state().bytes() + changes.grown + grown;
+            if grown > 0 && bytes > max {
+                let what = format!(
+                    "other nodes have more than this one takes in ({bytes} of {max} bytes): it no \
+                     longer follows them. Raise --plasma-limit here as there"
+                );
+                if self
+                    .shared
+                    .problems
+                    .set(Severity::Warning, "full", what.clone())
+                {
+                    tracing::error!("plasma: {what}");
+                }
+                return Err(PlasmaError::new(PlasmaCode::Internal, what));
+            }
+            changes.grown += grown;
+            changes.keys.insert(id, after);
+        }
+        Ok(0)
+    }
+
+    /// What this node counted itself, nobody can know better, unless its folder is a copy of an
+    /// older one: then it must not count on under that name.
+    fn notice_fork(&mut self, changes: &mut Changes, id: &Id, ours: &KeyState, theirs: &KeyState) {
+        let actor = lock(&self.shared.identity).actor.clone();
+        let Some(count) = theirs.counts.get(&actor) else {
+            return;
+        };
+        let known = ours.counts.get(&actor).copied().unwrap_or_default();
+        let is_over = (count.epoch, &*actor) <= (ours.base.time, &*ours.base.actor);
+        if !is_over && known.is_behind(count) {
+            self.fork(changes, &format!("they know later counts of `{}`", id.1));
+        }
+    }
+
+    /// Goes on under a new name.
+    fn fork(&mut self, changes: &mut Changes, why: &str) {
+        let Ok(actor) = new_actor(&self.shared.node_id) else {
+            return; // No randomness: the provisional name will do until there is.
+        };
+        let mut identity = lock(&self.shared.identity).clone();
+        let life = identity.life();
+        let what = format!(
+            "this data folder is a copy of an older one, or two nodes run with copies of it: other \
+             nodes have seen a later life of `{}` ({why}). From here on this node counts as \
+             `{actor}`; what both counted stays counted",
+            identity.actor
+        );
+        tracing::warn!("plasma: {what}");
+        self.shared.problems.set(Severity::Notice, "copied", what);
+        identity.actor = actor.clone();
+        identity.lives = vec![life];
+        // Known at once, so that one answer raises it once; written with the batch.
+        lock(&self.shared.identity).clone_from(&identity);
+        changes.identity = Some(identity);
+        self.acting = actor;
+        self.is_settled = true;
+    }
+
+    /// Another node has said in which life it last met this node's actor, and all it had then has
+    /// been stored here.
+    pub(super) fn met(&mut self, changes: &mut Changes, seen: Option<u64>) {
+        let identity = lock(&self.shared.identity).clone();
+        match seen {
+            Some(life) if !identity.lives.contains(&life) => {
+                self.fork(changes, "a life that is not in the folder's history");
+            }
+            Some(_) if !self.is_settled => {
+                self.is_settled = true;
+                self.acting = identity.actor;
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes a batch: all of it is on disk and seen by readers when this returns, or nothing.
+    pub(super) fn commit(&mut self, changes: Changes) -> Result<(), PlasmaError> {
+        let members_dirty = lock(&self.shared.members).take_dirty();
+        if changes.keys.is_empty() && changes.identity.is_none() && !members_dirty {
+            return Ok(());
+        }
+        let members = members_dirty.then(|| lock(&self.shared.members).clone());
+        let written = self.store.with(|database| {
+            persist(
+                database,
+                &Batch {
+                    keys: Some(&changes.keys),
+                    identity: changes.identity.as_ref(),
+                    members: members.as_ref(),
+                    clock: self.clock.last(),
+                    ..Batch::default()
+                },
+            )
+        });
+        if let Err(error) = written {
+            if members_dirty {
+                lock(&self.shared.members).set_dirty();
+            }
+            let what = format!("cannot write to the store: {error}");
+            if self
+                .shared
+                .problems
+                .set(Severity::Failure, "disk", what.clone())
+            {
+                tracing::error!("plasma: {what}");
+            }
+            return Err(PlasmaError::new(PlasmaCode::Internal, what));
+        }
+        self.shared.problems.clear("disk");
+        if changes.keys.is_empty() {
+            return Ok(());
+        }
+        // Before the changes can be seen: who sees them without it would count before them.
+        self.shared.time.store(self.clock.last(), Ordering::SeqCst);
+        {
+            let mut state = write(&self.shared.state);
+            for (id, key) in changes.keys {
+                state.put(id, key);
+            }
+            if state.bytes() < self.bounds.max_bytes {
+                self.shared.problems.clear("full");
+            }
+        }
+        self.shared.announce();
+        Ok(())
+    }
+
+    /// What is to be done now and then: forget nodes that are gone, and what deletes left once all
+    /// nodes have seen it; see whether a failed disk works again.
+    pub(super) fn tidy(&mut self) {
+        if self.store.fault().is_some() {
+            self.store.probe();
+            if self.store.fault().is_none() {
+                self.shared.problems.clear("disk");
+            }
+        }
+        let now_ms = self.clock.now_ms();
+        let gone = lock(&self.shared.members).forget(now_ms.saturating_sub(self.bounds.absence_ms));
+        for node in gone {
+            tracing::warn!(
+                node,
+                "plasma: this node has been away for so long that it is no longer waited for. If \
+                 it comes back, keys that were deleted meanwhile may come back with it"
+            );
+        }
+        self.drop_tombstones(now_ms);
+        // The disk's error is a problem that is noted where it happens.
+        let _ = self.commit(Changes::default());
+        match self.clock.ahead_ms() {
+            ahead if ahead > 60_000 => {
+                let what = format!(
+                    "this node's clock is {} s behind what it or others have written; set the clocks",
+                    ahead / 1000
+                );
+                self.shared.problems.set(Severity::Warning, "clock", what);
+            }
+            _ => self.shared.problems.clear("clock"),
+        }
+    }
+
+    fn drop_tombstones(&mut self, now_ms: u64) {
+        let stale: Vec<Id> = {
+            let state = self.shared.state();
+            let members = lock(&self.shared.members);
+            let is_short = state.bytes() > self.bounds.max_bytes / 2;
+            let min_age = match (members.is_empty(), is_short) {
+                // Nobody else can have what was deleted.
+                (true, _) => 0,
+                (false, true) => self.bounds.min_tombstone_ms.min(MIN_TOMBSTONE_SHORT_MS),
+                (false, false) => self.bounds.min_tombstone_ms,
+            };
+            state
+                .iter_tombstones()
+                .filter(|(_, key, seq)| {
+                    let age = now_ms.saturating_sub(millis(key.base.time));
+                    age >= min_age && members.all_have(*seq)
+                })
+                .map(|(id, ..)| id.clone())
+                .take(PURGE_BATCH)
+                .collect()
+        };
+        if stale.is_empty() {
+            return;
+        }
+        let dropped = self.store.with(|database| {
+            persist(
+                database,
+                &Batch {
+                    removed: &stale,
+                    clock: self.clock.last(),
+                    ..Batch::default()
+                },
+            )
+        });
+        match dropped {
+            Ok(()) => {
+                let mut state = write(&self.shared.state);
+                for id in &stale {
+                    state.remove(id);
+                }
+                if state.bytes() < self.bounds.max_bytes {
+                    self.shared.problems.clear("full");
+                }
+            }
+            Err(error) => {
+                let what = format!("cannot write to the store: {error}");
+                if self
+                    .shared
+                    .problems
+                    .set(Severity::Failure, "disk", what.clone())
+                {
+                    tracing::error!("plasma: {what}");
+                }
+            }
+        }
+    }
+
+    /// Under what this node counts now.
+    #[cfg(test)]
+    pub(super) fn acting(&self) -> &Arc<str> {
+        &self.acting
+    }
+}

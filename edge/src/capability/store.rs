@@ -1,0 +1,301 @@
+//! A database file that mends itself.
+//!
+//! After an error of the disk redb refuses all work until the file is opened anew: it can no longer
+//! know what was written. [`Store`] does that once the disk works again, so a disk that was full
+//! for a moment costs the writes of that moment and nothing after it. Until then every use says
+//! what is wrong.
+//!
+//! redb answers some damage with a panic. Here that is an error like others, with the file's name.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use redb::Database;
+
+use crate::sync::{lock, read, write};
+
+/// The page cache. redb would take a gigabyte.
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+
+/// How long a store that failed is left alone before it is opened again.
+/// Simulated disks have no time.
+const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 500 });
+
+/// Opens the database; a test puts a disk of its own in.
+pub(crate) type OpenDatabase = Arc<dyn Fn() -> Result<Database, String> + Send + Sync>;
+
+/// Why the store could not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreError {
+    place: String,
+    what: String,
+}
+
+impl StoreError {
+    /// What happened, without where.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// What is wrong with a store now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoreFault {
+    /// Since when.
+    pub(crate) since: Instant,
+    /// What happened.
+    pub(crate) what: String,
+}
+
+/// A database, and how to have it back.
+pub(crate) struct Store {
+    place: String,
+    open: OpenDatabase,
+    database: RwLock<Option<Database>>,
+    fault: Mutex<Option<StoreFault>>,
+    next_try: Mutex<Instant>,
+}
+
+impl Store {
+    /// Opens or makes a file, or a database in memory.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, StoreError> {
+        match path {
+            Some(path) => {
+                let path = path.to_owned();
+                Self::open_with(
+                    path.display().to_string(),
+                    Arc::new(move || open_file(&path)),
+                )
+            }
+            None => {
+                // Kept as long as the store: opened again it has what it had.
+                let memory = Arc::new(redb::backends::InMemoryBackend::new());
+                Self::open_with(
+                    "the store in memory".to_owned(),
+                    Arc::new(move || {
+                        builder()
+                            .create_with_backend(SharedMemory(memory.clone()))
+                            .map_err(|e| e.to_string())
+                    }),
+                )
+            }
+        }
+    }
+
+    /// Opens what `open` opens.
+    pub(crate) fn open_with(place: String, open: OpenDatabase) -> Result<Self, StoreError> {
+        let database = guarded(|| open()).map_err(|what| StoreError {
+            place: place.clone(),
+            what,
+        })?;
+        Ok(Self {
+            place,
+            open,
+            database: RwLock::new(Some(database)),
+            fault: Mutex::default(),
+            next_try: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Where it is, for messages.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Does something with the database. When that fails, the file is opened anew before the next
+    /// use; what failed has left no trace in it, or all of its traces.
+    pub(crate) fn with<T>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.reopen_if_failed()?;
+        let done = {
+            let database = read(&self.database);
+            let Some(database) = &*database else {
+                return Err(self.error("it could not be opened again"));
+            };
+            guarded(|| work(database).map_err(|e| e.to_string()))
+        };
+        done.map_err(|what| {
+            let mut fault = lock(&self.fault);
+            let since = fault
+                .as_ref()
+                .map_or_else(Instant::now, |fault| fault.since);
+            *fault = Some(StoreFault {
+                since,
+                what: what.clone(),
+            });
+            drop(fault);
+            *lock(&self.next_try) = Instant::now();
+            self.error(&what)
+        })
+    }
+
+    /// What is wrong with it, if something is.
+    pub(crate) fn fault(&self) -> Option<StoreFault> {
+        lock(&self.fault).clone()
+    }
+
+    /// Opens a store that failed, and tries whether it can be written to.
+    pub(crate) fn probe(&self) {
+        if self.fault().is_none() {
+            return;
+        }
+        // An error is noted where it happens.
+        let _ = self.with(|database| {
+            database.begin_write()?.commit()?;
+            Ok(())
+        });
+    }
+
+    fn error(&self, what: &str) -> StoreError {
+        StoreError {
+            place: self.place.clone(),
+            what: what.to_owned(),
+        }
+    }
+
+    fn reopen_if_failed(&self) -> Result<(), StoreError> {
+        let Some(fault) = self.fault() else {
+            return Ok(());
+        };
+        let mut database = write(&self.database);
+        if self.fault().is_none() {
+            return Ok(()); // Another thread was faster.
+        }
+        if Instant::now() < *lock(&self.next_try) {
+            return Err(self.error(&fault.what));
+        }
+        // The file's lock goes with the old one.
+        if let Some(old) = database.take() {
+            let _ = guarded(move || {
+                drop(old);
+                Ok(())
+            });
+        }
+        let opened = guarded(|| {
+            let database = (self.open)()?;
+            // A full disk can be read: only a commit shows that it works again.
+            let txn = database.begin_write().map_err(|e| e.to_string())?;
+            txn.commit().map_err(|e| e.to_string())?;
+            Ok(database)
+        });
+        match opened {
+            Ok(opened) => {
+                *database = Some(opened);
+                let fault = lock(&self.fault).take();
+                if let Some(fault) = fault {
+                    tracing::warn!(
+                        store = self.place,
+                        failed_for_ms = fault.since.elapsed().as_millis() as u64,
+                        "the store works again"
+                    );
+                }
+                Ok(())
+            }
+            Err(what) => {
+                *lock(&self.next_try) = Instant::now() + RETRY_AFTER;
+                if let Some(fault) = &mut *lock(&self.fault) {
+                    fault.what.clone_from(&what);
+                }
+                Err(self.error(&what))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}
+
+/// This crate's settings.
+pub(crate) fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Turns a panic into an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    // What the closure may leave half done is redb's own, and is thrown away with it.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no reason was given");
+        Err(format!(
+            "the file is damaged ({why}); `flaron-edge store check` tells what can be read, \
+             `store export` saves it and `store reset` begins anew"
+        ))
+    })
+}
+
+fn open_file(path: &Path) -> Result<Database, String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+    }
+    let is_empty = std::fs::metadata(path).is_ok_and(|file| file.len() == 0);
+    if is_empty && is_used(path) {
+        return Err(
+            "the file is empty, though the folder has been used: it was damaged. Restore it from a \
+             backup, or delete it to begin without what it held"
+                .to_owned(),
+        );
+    }
+    builder().create(path).map_err(|e| match e {
+        redb::DatabaseError::DatabaseAlreadyOpen => {
+            "another process has it open; give each node a --data folder of its own".to_owned()
+        }
+        other => other.to_string(),
+    })
+}
+
+/// Whether another store lies beside this one.
+fn is_used(path: &Path) -> bool {
+    let beside = |name: &str| -> Option<PathBuf> {
+        let other = path.with_file_name(name);
+        (other != path).then_some(other)
+    };
+    ["spark.redb", "plasma.redb"]
+        .into_iter()
+        .filter_map(beside)
+        .any(|other| std::fs::metadata(other).is_ok_and(|file| file.len() > 0))
+}
+
+/// One memory for each life of a database in it.
+#[derive(Debug)]
+struct SharedMemory(Arc<redb::backends::InMemoryBackend>);
+
+impl redb::StorageBackend for SharedMemory {
+    fn len(&self) -> Result<u64, std::io::Error> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), std::io::Error> {
+        self.0.read(offset, out)
+    }
+    fn set_len(&self, len: u64) -> Result<(), std::io::Error> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> Result<(), std::io::Error> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), std::io::Error> {
+        self.0.write(offset, data)
+    }
+}
