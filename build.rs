@@ -71,18 +71,16 @@ const GROUPS: &[(&str, &[&str])] = &[
             "ws",
         ],
     ),
+    // Has functions that return a bare value: they trap, and others tell why.
+    (
+        "bare",
+        &["request", "spark", "plasma", "encoding", "time", "ws"],
+    ),
     // Has pieces of text that ask the host.
     (
         "asks",
         &[
             "request", "spark", "plasma", "crypto", "encoding", "id", "time", "ws",
-        ],
-    ),
-    // Has functions that say why there is no answer, by an error.
-    (
-        "says_why",
-        &[
-            "request", "beam", "spark", "plasma", "crypto", "encoding", "time", "ws",
         ],
     ),
     // Sends text of pieces in a host call that returns no data.

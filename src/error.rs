@@ -4,6 +4,10 @@
 use core::fmt;
 
 use crate::arena::ArenaFull;
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
+use crate::arena::arena_refused;
+#[cfg(bare)]
+use crate::arena::{ArenaBytes, claim::claim};
 
 /// Any error of the SDK. Each of its errors becomes one by `?`, so that a handler that returns
 /// `Result<FlareAction, Error>` needs no `map_err`:
@@ -161,29 +165,18 @@ macro_rules! messages {
 pub(crate) use messages;
 
 /// Takes what a host call returned as a lease, or tells why there is none.
-#[cfg(any(
-    lists_keys,
-    feature = "request",
-    feature = "encoding",
-    feature = "time",
-    feature = "ws"
-))]
+#[cfg(bare)]
 #[inline] // size: inline-reason
-pub(crate) fn claim_or_error(returned: i64) -> Result<crate::arena::ArenaBytes, Error> {
-    let lease = crate::arena::claim::claim(returned);
-    lease.ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
+pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
+    claim(returned).ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
 }
 
 /// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
 /// another reason.
-#[cfg(says_why)]
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
 #[inline(always)] // size: inline-reason
 pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
-    if crate::arena::arena_refused() {
-        full
-    } else {
-        otherwise
-    }
+    if arena_refused() { full } else { otherwise }
 }
 
 #[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]

@@ -41,6 +41,9 @@
 //! | [`logging`] | lines for the node's log | |
 //! | [`ws`] | WebSockets: events, messages, closing | |
 //!
+//! Every error of theirs becomes an [`Error`] by `?`; a handler may return it, or a [`Status`]. What lasts
+//! from one event of a WebSocket to the next is a [`state!`].
+//!
 //! Besides the host's modules there are [`text`] (always there), and behind features of their own
 //! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
 //! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts.
@@ -59,7 +62,8 @@
 //! - Each invocation begins with all of the arena free that no lease holds. A lease that was
 //!   forgotten or kept in a static costs its space for the life of the instance, never more.
 //! - What does not fit is refused, never cut off. Functions that return a `Result` have an error for
-//!   it; after a `None`, [`arena_refused`] tells.
+//!   it; after a `None`, [`arena_refused`] tells; functions that return a bare value trap, and a `try_…`
+//!   beside each has the error.
 //! - A trap (a panic, or an error returned from a handler) runs no destructors. The host must not
 //!   enter an instance again that has trapped; the CDN and the local edge discard it.
 //!

@@ -6,6 +6,10 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
+#[cfg(bare)]
+use crate::abi;
+#[cfg(any(feature = "request", feature = "ws"))]
+use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
 use crate::arena::invariants;
@@ -21,18 +25,12 @@ pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
 
 /// Takes what a host call returned as a lease, and traps if it is none: for functions that have no way
 /// to say so.
-#[cfg(any(
-    lists_keys,
-    feature = "request",
-    feature = "encoding",
-    feature = "time",
-    feature = "ws"
-))]
+#[cfg(bare)]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
     match claim(returned) {
         Some(lease) => lease,
-        None => crate::abi::trap("the host gave no answer, or one that does not fit"),
+        None => abi::trap("the host gave no answer, or one that does not fit"),
     }
 }
 
@@ -43,9 +41,7 @@ pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
 pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
     match claim(returned) {
         Some(lease) => lease,
-        None if crate::arena::alloc::arena_refused() => {
-            crate::abi::trap("what the host has does not fit into the arena")
-        }
+        None if arena_refused() => abi::trap("what the host has does not fit into the arena"),
         None => ArenaBytes::default(),
     }
 }

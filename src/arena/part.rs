@@ -58,6 +58,14 @@ impl Keys {
     }
 }
 
+/// The same list, read as far; it takes no space.
+impl Clone for Keys {
+    fn clone(&self) -> Keys {
+        count_lease();
+        Keys { ..*self }
+    }
+}
+
 impl Drop for Keys {
     fn drop(&mut self) {
         release_part();
@@ -83,6 +91,14 @@ impl Deref for Key {
         // there. The block stays leased (I3) while a part of it lives: `release_part` frees it only when
         // nothing is alive (I5).
         unsafe { utf8::valid_str(block::bytes_of(self.packed)) }
+    }
+}
+
+/// The same key; it takes no space.
+impl Clone for Key {
+    fn clone(&self) -> Key {
+        count_lease();
+        Key { ..*self }
     }
 }
 

@@ -59,6 +59,13 @@ impl ArenaStr {
     }
 }
 
+/// A lease on no text.
+impl Default for ArenaStr {
+    fn default() -> ArenaStr {
+        ArenaBytes::default().into_text()
+    }
+}
+
 impl Deref for ArenaStr {
     type Target = str;
 

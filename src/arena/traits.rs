@@ -1,5 +1,48 @@
 //! The traits that everything has which derefs into the arena.
 
+/// What is the same for both: order and hash are those of what it derefs to, so that it can be looked up
+/// and joined as that; and it can stand on the right of `==`.
+macro_rules! like_borrowed {
+    ($type:ident, $borrowed:ty) => {
+        impl PartialEq<$type> for $borrowed {
+            fn eq(&self, other: &$type) -> bool {
+                *other == *self
+            }
+        }
+
+        impl PartialEq<$type> for &$borrowed {
+            fn eq(&self, other: &$type) -> bool {
+                *other == **self
+            }
+        }
+
+        impl PartialOrd for $type {
+            fn partial_cmp(&self, other: &$type) -> Option<core::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $type {
+            fn cmp(&self, other: &$type) -> core::cmp::Ordering {
+                (**self).cmp(&**other)
+            }
+        }
+
+        impl core::hash::Hash for $type {
+            fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+                (**self).hash(state);
+            }
+        }
+
+        impl core::borrow::Borrow<$borrowed> for $type {
+            fn borrow(&self) -> &$borrowed {
+                self
+            }
+        }
+    };
+}
+pub(crate) use like_borrowed;
+
 /// For a type that derefs to `[u8]`.
 macro_rules! like_bytes {
     ($type:ident) => {
@@ -16,6 +59,8 @@ macro_rules! like_bytes {
         }
 
         impl Eq for $type {}
+
+        crate::arena::traits::like_borrowed!($type, [u8]);
     };
 }
 pub(crate) use like_bytes;
@@ -57,6 +102,8 @@ macro_rules! like_str {
         }
 
         impl Eq for $type {}
+
+        crate::arena::traits::like_borrowed!($type, str);
     };
 }
 pub(crate) use like_str;

@@ -27,8 +27,9 @@
 //!
 //! # Reading
 //!
-//! [`parse`] checks a whole text strictly by RFC 8259 and decodes it where it lies; [`Document`]
-//! does the same in a lease. What they give is a view: nothing is allocated or copied.
+//! [`parse`] checks a whole text by the grammar of RFC 8259, and decodes it where it lies; [`Document`]
+//! does the same in a lease. Strings need not be UTF-8 until they are read: `as_str` has nothing of one
+//! that is not, and `as_bytes` has its bytes. What they give is a view: nothing is allocated or copied.
 //!
 //! ```
 //! use flaron_sdk::json;

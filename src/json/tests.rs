@@ -782,3 +782,16 @@ proptest! {
         prop_assert_eq!(serde_json::from_slice::<Vec<String>>(&written).unwrap(), items);
     }
 }
+
+#[test]
+fn what_is_left_of_a_list_can_be_shown() {
+    let mut text = *br#"{"a":[1,"x"],"b":null}"#;
+    let value = parse(&mut text).unwrap();
+    let mut members = value.members();
+    assert_eq!(std::format!("{members:?}"), r#"{"a": [1, "x"], "b": null}"#);
+    let (_, list) = members.next().unwrap();
+    assert_eq!(std::format!("{members:?}"), r#"{"b": null}"#);
+    let mut elements = list.elements();
+    elements.next();
+    assert_eq!(std::format!("{elements:?}"), r#"["x"]"#);
+}

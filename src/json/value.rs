@@ -181,14 +181,8 @@ impl PartialEq<&str> for Value<'_> {
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.first() {
-            b'{' => {
-                let mut map = f.debug_map();
-                for (name, value) in self.members() {
-                    map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
-                }
-                map.finish()
-            }
-            b'[' => f.debug_list().entries(self.elements()).finish(),
+            b'{' => fmt::Debug::fmt(&self.members(), f),
+            b'[' => fmt::Debug::fmt(&self.elements(), f),
             FIRST_MARK.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
             b't' => f.write_str("true"),
             b'f' => f.write_str("false"),
@@ -202,6 +196,13 @@ impl fmt::Debug for Value<'_> {
 #[derive(Clone)]
 pub struct Elements<'a>(&'a [u8]);
 
+/// Shows the elements that are left.
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
@@ -213,6 +214,17 @@ impl<'a> Iterator for Elements<'a> {
 /// The members of an object, name and value: see [`Value::members`].
 #[derive(Clone)]
 pub struct Members<'a>(&'a [u8]);
+
+/// Shows the members that are left.
+impl fmt::Debug for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.clone() {
+            map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
+        }
+        map.finish()
+    }
+}
 
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], Value<'a>);

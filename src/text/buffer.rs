@@ -52,6 +52,16 @@ pub struct TextBuf<'a> {
     len: usize,
 }
 
+/// Shows the text that is in it.
+impl fmt::Debug for TextBuf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => fmt::Debug::fmt(text, f),
+            None => fmt::Debug::fmt(self.as_bytes(), f),
+        }
+    }
+}
+
 impl<'a> TextBuf<'a> {
     /// Empty text in `buffer`.
     pub fn new(buffer: &'a mut [u8]) -> TextBuf<'a> {

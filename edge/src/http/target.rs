@@ -6,6 +6,8 @@
 //! flare and another sent to the origin, a flare that guards a path could be walked around. So here
 //! everything that leaves a choice is either refused or decided, before anybody looks at it.
 
+use std::borrow::Cow;
+
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
@@ -64,37 +66,47 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
     }
     let required = from_socket && request.version() >= Version::HTTP_11;
     let named = named_host(request.headers(), required)?;
-    let parts = std::mem::take(request.uri_mut()).into_parts();
-    let (scheme, host) = match (parts.scheme, parts.authority) {
+    let uri = request.uri();
+    let (scheme, host) = match (uri.scheme(), uri.authority()) {
         // The target's host goes before the field's, which must be ignored then.
         (Some(scheme), Some(authority)) => {
             let host = host(authority.as_str()).ok_or(BAD_HOST)?;
-            if from_socket && scheme != Scheme::HTTP {
+            if from_socket && *scheme != Scheme::HTTP {
                 return Err(refusal(
                     Status::MISDIRECTED_REQUEST,
                     "scheme",
                     "this connection is plain HTTP, and serves http:// only",
                 ));
             }
-            (scheme, host)
+            (scheme.clone(), host)
         }
-        (None, None) => (Scheme::HTTP, named.unwrap_or_else(|| NO_HOST.to_owned())),
+        (None, None) => (Scheme::HTTP, named.unwrap_or(Cow::Borrowed(NO_HOST))),
         // `host:port` alone is CONNECT's.
         _ => return Err(BAD_TARGET),
     };
-    let path = parts.path_and_query.as_ref();
-    let path = match path.map_or("/", PathAndQuery::as_str) {
-        "*" if *request.method() == Method::OPTIONS => PathAndQuery::from_static("*"),
-        path if path.starts_with('/') => without_dots(path).ok_or(BAD_TARGET)?,
+    let path = match uri.path_and_query().map_or("/", PathAndQuery::as_str) {
+        "*" if *request.method() == Method::OPTIONS => Cow::Borrowed("*"),
+        path if path.starts_with('/') => without_dots(path),
         // An absolute target with a query and no path.
-        path if path.starts_with('?') => {
-            PathAndQuery::try_from(format!("/{path}")).map_err(|_| BAD_TARGET)?
-        }
+        path if path.starts_with('?') => Cow::Owned(format!("/{path}")),
         _ => return Err(BAD_TARGET),
     };
-    let host = HeaderValue::try_from(host).map_err(|_| BAD_HOST)?;
-    *request.uri_mut() = Uri::from(path);
-    request.headers_mut().insert(header::HOST, host);
+    // Most requests are as they should be, and nothing of them is written again.
+    let path = match (&path, uri.authority()) {
+        (Cow::Borrowed(_), None) => None,
+        _ => Some(PathAndQuery::try_from(&*path).map_err(|_| BAD_TARGET)?),
+    };
+    let said = request.headers().get(header::HOST);
+    let host = match said.is_some_and(|said| said.as_bytes() == host.as_bytes()) {
+        true => None,
+        false => Some(HeaderValue::try_from(&*host).map_err(|_| BAD_HOST)?),
+    };
+    if let Some(path) = path {
+        *request.uri_mut() = Uri::from(path);
+    }
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
     Ok(scheme)
 }
 
@@ -110,7 +122,7 @@ const BAD_TARGET: Refusal = refusal(
 );
 
 /// The host that the `Host` field names.
-fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<String>, Refusal> {
+fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<Cow<'_, str>>, Refusal> {
     let mut fields = headers.get_all(header::HOST).iter();
     match (fields.next(), fields.next()) {
         (None, _) if required => Err(BAD_HOST),
@@ -125,7 +137,7 @@ fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<String>, Ref
 
 /// A host with its port in small letters, or none if it is not one: RFC 3986's `host [":" port]`,
 /// without user information.
-fn host(text: &str) -> Option<String> {
+fn host(text: &str) -> Option<Cow<'_, str>> {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&c);
     if !text.bytes().all(allowed) {
         return None;
@@ -134,18 +146,22 @@ fn host(text: &str) -> Option<String> {
     let name = authority.host();
     let port = text.strip_prefix(name)?;
     let valid_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
-    (!name.is_empty() && valid_port).then(|| {
-        let port = if port == ":" { "" } else { port };
-        format!("{}{port}", name.to_ascii_lowercase())
+    if name.is_empty() || !valid_port {
+        return None;
+    }
+    let text = text.trim_end_matches(':');
+    Some(match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
     })
 }
 
 /// A path without the segments `.` and `..`, resolved as RFC 3986, section 5.2.4, has it, also where
 /// their dots are percent-encoded: what a server that resolves them would read.
-fn without_dots(path: &str) -> Option<PathAndQuery> {
+fn without_dots(path: &str) -> Cow<'_, str> {
     // Nearly all paths have none.
     if !path.contains("/.") && !path.contains("/%2") {
-        return PathAndQuery::try_from(path).ok();
+        return Cow::Borrowed(path);
     }
     let (path, query) = match path.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -179,7 +195,7 @@ fn without_dots(path: &str) -> Option<PathAndQuery> {
         text.push('?');
         text.push_str(query);
     }
-    PathAndQuery::try_from(text).ok()
+    Cow::Owned(text)
 }
 
 /// 1 or 2 for a segment that is that many dots and nothing else, 0 for any other.

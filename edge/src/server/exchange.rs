@@ -35,16 +35,17 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().to_string();
-    let asked = request.uri().to_string();
+    let asked = request.uri().clone();
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
         return status::handle(state, request, peer, stop).await;
     }
     // A request that is refused is remembered as the client wrote it.
-    let path = normalised
-        .as_ref()
-        .map_or(asked, |_| request.uri().to_string());
+    let path = match &normalised {
+        Ok(_) => request.uri().to_string(),
+        Err(_) => asked.to_string(),
+    };
     let mut exchange = Exchange {
         state,
         peer: peer.map(|peer| peer.ip()),
