@@ -129,6 +129,7 @@ pub(crate) fn claim_part(
     let len = (len as u32).min(block::len_of(packed) - start);
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
+    invariants::check();
     let address = block::address_of(packed) + start;
     let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
     Some(ArenaBytes::new(part))

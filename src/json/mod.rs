@@ -56,6 +56,7 @@
     not(feature = "json"),
     allow(
         dead_code,
+        unreachable_pub,
         unused_imports,
         reason = "public with the feature `json`, and one list of names for both cases"
     )
