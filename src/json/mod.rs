@@ -56,6 +56,7 @@
     allow(
         dead_code,
         unused_imports,
+        unreachable_pub,
         reason = "public with the feature `json`, and one list of names for both cases"
     )
 )]
