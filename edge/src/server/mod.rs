@@ -2,6 +2,7 @@
 
 pub(crate) mod exchange;
 mod export;
+mod health;
 pub(crate) mod listen;
 mod respond;
 mod route;
