@@ -7,11 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use redb::{TableDefinition, TableError};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::capability::plasma::decode_stored_plasma;
 use crate::capability::spark::decode_stored_spark;
@@ -225,14 +223,6 @@ impl Drop for Removed {
     fn drop(&mut self) {
         // It is a copy: to leave it behind does no harm.
         let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// Bytes as JSON has them.
-pub(crate) fn bytes_json(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => json!({ "text": text }),
-        Err(_) => json!({ "base64": STANDARD.encode(bytes) }),
     }
 }
 

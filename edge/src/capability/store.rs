@@ -7,6 +7,9 @@
 //!
 //! redb answers some damage with a panic. Here that is an error like others, with the file's name.
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -346,6 +346,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
         return Ok(());
     }
+    let from: Arc<str> = hello.node.as_str().into();
     let mut puller = Puller::new();
     let mut told = false;
     loop {
@@ -369,6 +370,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         if count > 0 || time > 0 || is_first {
             let (done, stored) = oneshot::channel();
             let job = Job::Merge {
+                from: from.clone(),
                 entries,
                 time,
                 met: is_first.then_some(seen),

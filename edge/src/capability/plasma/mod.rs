@@ -74,14 +74,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::capability::health::Problem;
-use crate::capability::kv::{WallClock, check_key, wall_clock};
+use crate::capability::kv::{WallClock, bytes_json, check_key, wall_clock};
 use crate::capability::plasma::crdt::Id;
 use crate::capability::plasma::disk::decode;
 use crate::capability::plasma::gossip::Gossip;
 use crate::capability::plasma::replica::{Answer, Bounds, Op, Replica};
 use crate::capability::plasma::shared::Shared;
 use crate::capability::plasma::writer::Job;
-use crate::capability::rescue::bytes_json;
 use crate::capability::store::Store;
 use crate::sync::lock;
 

@@ -51,8 +51,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::capability::health::{Problem, Problems, Severity};
-use crate::capability::kv::{WallClock, wall_clock};
-use crate::capability::rescue::bytes_json;
+use crate::capability::kv::{WallClock, bytes_json, wall_clock};
 use crate::capability::spark::tables::{ENTRIES, Op, USAGE, alive, prepare, secs_left, split};
 use crate::capability::spark::writer::{Job, Writer};
 use crate::capability::store::Store;
@@ -129,6 +128,19 @@ impl Spark {
             what,
         };
         let store = Store::open(config.path.as_deref()).map_err(|e| fail(e.what().to_owned()))?;
+        Self::start(store, config, clock)
+    }
+
+    /// Starts on a store that is open.
+    fn start(
+        store: Store,
+        config: SparkConfig,
+        clock: WallClock,
+    ) -> Result<Arc<Self>, SparkOpenError> {
+        let fail = |what: String| SparkOpenError {
+            path: config.path.clone(),
+            what,
+        };
         // The tables are made now, so that readers find them.
         store.with(prepare).map_err(|e| fail(e.what().to_owned()))?;
 
