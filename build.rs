@@ -1,6 +1,65 @@
-//! Names groups of features, so that the code says what it is for and not who needs it.
+//! Refuses targets and flags with which the SDK is not sound, and names groups of features, so that the
+//! code says what it is for and not who needs it.
 
 use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    let families = variable("CARGO_CFG_TARGET_FAMILY");
+    if families.split(',').any(|family| family == "wasm") {
+        let features = variable("CARGO_CFG_TARGET_FEATURE");
+        let flags = variable("CARGO_ENCODED_RUSTFLAGS");
+        if let Err(why) = check_wasm(&variable("TARGET"), &features, &flags) {
+            println!("cargo::error={why}");
+        }
+    }
+    name_groups(|feature| {
+        let name = feature.to_uppercase().replace('-', "_");
+        env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
+    });
+}
+
+/// The Wasm targets whose modules have one thread and 32-bit addresses, and no other runtime in them.
+const WASM_TARGETS: [&str; 3] = ["wasm32-unknown-unknown", "wasm32v1-none", "wasm32-wasip1"];
+
+/// Whether a Wasm module that is built like this has one thread, and no static at address 0. On stable
+/// Rust nothing else tells: `cfg(target_feature = "atomics")` is never set there.
+///
+/// `flags` are what `CARGO_ENCODED_RUSTFLAGS` has, which is separated by the byte 0x1f.
+fn check_wasm(target: &str, features: &str, flags: &str) -> Result<(), String> {
+    if !WASM_TARGETS.contains(&target) {
+        return Err(format!(
+            "`{target}` is not supported; build for one of {}",
+            WASM_TARGETS.join(", ")
+        ));
+    }
+    // As one text: a flag and its value may be one argument or two.
+    let flags = flags.replace('\x1f', " ");
+    let enabled = flags.contains("+atomics") || features.split(',').any(|name| name == "atomics");
+    // `bleeding-edge` has all that LLVM knows, atomics among it.
+    if enabled || flags.contains("bleeding-edge") || flags.contains("shared-memory") {
+        return Err(
+            "it is for single-threaded Wasm: build without the target feature \
+            `atomics`, `-Ctarget-cpu=bleeding-edge` and `--shared-memory`"
+                .to_owned(),
+        );
+    }
+    for setting in ["stack-size=", "global-base="] {
+        for (at, _) in flags.match_indices(setting) {
+            let value = &flags[at + setting.len()..];
+            let value = value.split([' ', ',']).next().unwrap_or_default();
+            let digits = value.trim_start_matches("0x");
+            if !digits.is_empty() && digits.bytes().all(|digit| digit == b'0') {
+                return Err(format!(
+                    "with `{setting}{value}` a static may lie at address 0, which is no \
+                    address in Rust: 16 is the smallest that works"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
 
 /// A `cfg`, and the features of which it takes one.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -12,13 +71,23 @@ const GROUPS: &[(&str, &[&str])] = &[
             "ws",
         ],
     ),
+    // Has functions that return a bare value: they trap, and others tell why.
+    (
+        "bare",
+        &["request", "spark", "plasma", "encoding", "time", "ws"],
+    ),
     // Has pieces of text that ask the host.
     (
         "asks",
-        &["request", "crypto", "encoding", "id", "time", "ws"],
+        &[
+            "request", "spark", "plasma", "crypto", "encoding", "id", "time", "ws",
+        ],
     ),
     // Sends text of pieces in a host call that returns no data.
-    ("sends", &["response", "logging", "spark", "plasma", "ws"]),
+    (
+        "sends",
+        &["response", "logging", "spark", "plasma", "ws", "crypto"],
+    ),
     // Sends text of pieces in a host call that returns data.
     ("calls", &["beam", "crypto", "time"]),
     // Reads numbers in decimal.
@@ -33,15 +102,12 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("lists_keys", &["spark", "plasma"]),
 ];
 
-fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+fn name_groups(is_on: impl Fn(&str) -> bool) {
+    // Set by cargo-fuzz.
+    println!("cargo::rustc-check-cfg=cfg(fuzzing)");
     for (name, features) in GROUPS {
         println!("cargo::rustc-check-cfg=cfg({name})");
-        let is_on = |feature: &&str| {
-            let variable = feature.to_uppercase().replace('-', "_");
-            env::var_os(format!("CARGO_FEATURE_{variable}")).is_some()
-        };
-        if features.iter().any(is_on) {
+        if features.iter().any(|feature| is_on(feature)) {
             println!("cargo::rustc-cfg={name}");
         }
     }

@@ -19,13 +19,19 @@
 
 use core::fmt;
 
+use crate::arena::ArenaBytes;
 use crate::arena::claim::{claim, claim_decoded};
-use crate::arena::{ArenaBytes, ArenaFull};
 use crate::bytes::packed::PackedSlice;
 use crate::error::no_result;
 use crate::text::piece::{Backward, Sink};
 use crate::text::{self, send};
 use crate::{abi, json};
+
+#[cfg(feature = "request")]
+mod forward;
+
+#[cfg(feature = "request")]
+pub use forward::forward;
 
 /// How many headers [`FetchOptions::with_header`] takes.
 pub const MAX_HEADERS: usize = 8;
@@ -190,6 +196,30 @@ fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError
     }))
 }
 
+/// [`fetch`] with URL and options built of [pieces](crate::text). The options are JSON, as
+/// [`fetch_json`] takes them.
+///
+/// ```
+/// use flaron_sdk::{beam, json};
+///
+/// let response = beam::fetch_pieces(
+///     ("https://api.example.com/orders/", 42_u32),
+///     ("{\"method\":\"PUT\",\"body\":", json::Str("{\"paid\":true}"), "}"),
+/// );
+/// ```
+///
+/// # Errors
+///
+/// As [`fetch`].
+#[inline] // size: inline-reason
+pub fn fetch_pieces(
+    url: impl text::Pieces,
+    options: impl text::Pieces,
+) -> Result<FetchResponse, BeamError> {
+    let (url, options) = send::pair(url, options)?;
+    FetchResponse::decode(abi::beam_fetch(url, options))
+}
+
 /// [`fetch_raw`] with ready-made options, as [`fetch_json`] takes them.
 ///
 /// # Errors
@@ -323,18 +353,13 @@ impl BeamError {
     }
 }
 
-impl fmt::Display for BeamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BeamError::NoResponse => f.write_str("beam: no response from the host"),
-            BeamError::SerializeFailed => f.write_str("beam: more than 8 headers in the options"),
-            BeamError::DeserializeFailed => f.write_str("beam: the host's answer is malformed"),
-            BeamError::ArenaFull => fmt::Display::fmt(&ArenaFull, f),
-        }
+crate::error::messages! {
+    BeamError {
+        NoResponse: BeamNoResponse,
+        SerializeFailed: BeamSerializeFailed,
+        DeserializeFailed: BeamDeserializeFailed,
     }
 }
-
-impl core::error::Error for BeamError {}
 
 #[cfg(test)]
 mod tests;

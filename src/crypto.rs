@@ -8,15 +8,19 @@
 //! [`json!`](crate::json!) (feature `json`) they are written by the compiler, and the flare links
 //! no JSON writer.
 
-use core::fmt;
-
-use crate::arena::claim::claim;
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr};
-use crate::bytes::number::decode_hex;
+use crate::arena::claim::{claim, claim_with};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::number::{decode_hex, hex_value};
 use crate::error::no_result;
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
 use crate::{abi, json};
+
+mod claims;
+mod verify;
+
+pub use claims::Claims;
+pub use verify::{VerifyError, equal, verify_hmac, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -153,6 +157,24 @@ pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
     }
 }
 
+/// A random number of 32 bits from the host's cryptographic source: to draw lots. It makes no lease, so it
+/// is smaller than [`random_bytes`].
+///
+/// # Errors
+///
+/// As [`random_bytes`].
+#[inline] // size: inline-reason
+pub fn random_u32() -> Result<u32, RandomBytesError> {
+    let random = claim_with(abi::crypto_random_bytes(4), |hex| {
+        let mut number = 0;
+        for digit in hex.first_chunk::<8>()? {
+            number = number << 4 | hex_value(u32::from(*digit))?;
+        }
+        Some(number)
+    });
+    random.ok_or_else(|| no_result(RandomBytesError::ArenaFull, RandomBytesError::NoData))
+}
+
 /// The arguments of everything that has a key and an input.
 fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
     (
@@ -200,17 +222,12 @@ impl CryptoError {
     }
 }
 
-impl fmt::Display for CryptoError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CryptoError::NoResult => f.write_str("crypto: the host gave no result"),
-            CryptoError::BadBase64 => f.write_str("crypto: the ciphertext is not Base64"),
-            CryptoError::ArenaFull => fmt::Display::fmt(&ArenaFull, f),
-        }
+crate::error::messages! {
+    CryptoError {
+        NoResult: CryptoNoResult,
+        BadBase64: CryptoBadBase64,
     }
 }
-
-impl core::error::Error for CryptoError {}
 
 /// Why there are no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,17 +241,12 @@ pub enum RandomBytesError {
     ArenaFull,
 }
 
-impl fmt::Display for RandomBytesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RandomBytesError::NoData => f.write_str("random bytes: the host gave none"),
-            RandomBytesError::BadHex => f.write_str("random bytes: the host gave no hexadecimal"),
-            RandomBytesError::ArenaFull => fmt::Display::fmt(&ArenaFull, f),
-        }
+crate::error::messages! {
+    RandomBytesError {
+        NoData: RandomBytesNoData,
+        BadHex: RandomBytesBadHex,
     }
 }
-
-impl core::error::Error for RandomBytesError {}
 
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,28 @@
 //! [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_or_empty};
+use crate::arena::claim::{claim, claim_or_trap};
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::error::{Error, claim_or_error};
 use crate::text::Pieces;
 use crate::text::ask::Ask;
 
 /// Standard Base64 with padding.
 ///
-/// Empty if the result does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
+/// # Traps
+///
+/// If the result does not fit into the arena. [`try_base64_encode`] tells instead.
 pub fn base64_encode(data: &[u8]) -> ArenaStr {
-    claim_or_empty(abi::encoding_base64_encode(data)).into_text()
+    claim_or_trap(abi::encoding_base64_encode(data)).into_text()
+}
+
+/// [`base64_encode`], or why there is no result.
+///
+/// # Errors
+///
+/// [`Error`]: the result does not fit into the arena.
+pub fn try_base64_encode(data: &[u8]) -> Result<ArenaStr, Error> {
+    claim_or_error(abi::encoding_base64_encode(data)).map(ArenaBytes::into_text)
 }
 
 /// [`base64_encode`], as a piece of text.
@@ -31,9 +43,20 @@ pub fn base64_decode(input: &str) -> Option<ArenaBytes> {
 
 /// Lowercase hexadecimal.
 ///
-/// Empty if the result does not fit into the arena.
+/// # Traps
+///
+/// If the result does not fit into the arena. [`try_hex_encode`] tells instead.
 pub fn hex_encode(data: &[u8]) -> ArenaStr {
-    claim_or_empty(abi::encoding_hex_encode(data)).into_text()
+    claim_or_trap(abi::encoding_hex_encode(data)).into_text()
+}
+
+/// [`hex_encode`], or why there is no result.
+///
+/// # Errors
+///
+/// [`Error`]: the result does not fit into the arena.
+pub fn try_hex_encode(data: &[u8]) -> Result<ArenaStr, Error> {
+    claim_or_error(abi::encoding_hex_encode(data)).map(ArenaBytes::into_text)
 }
 
 /// [`hex_encode`], as a piece of text.
@@ -50,9 +73,20 @@ pub fn hex_decode(input: &str) -> Option<ArenaBytes> {
 
 /// Codes text for a URL, by the rules of forms: a space becomes `+`.
 ///
-/// Empty if the result does not fit into the arena.
+/// # Traps
+///
+/// If the result does not fit into the arena. [`try_url_encode`] tells instead.
 pub fn url_encode(input: &str) -> ArenaStr {
-    claim_or_empty(abi::encoding_url_encode(input.as_bytes())).into_text()
+    claim_or_trap(abi::encoding_url_encode(input.as_bytes())).into_text()
+}
+
+/// [`url_encode`], or why there is no result.
+///
+/// # Errors
+///
+/// [`Error`]: the result does not fit into the arena.
+pub fn try_url_encode(input: &str) -> Result<ArenaStr, Error> {
+    claim_or_error(abi::encoding_url_encode(input.as_bytes())).map(ArenaBytes::into_text)
 }
 
 /// [`url_encode`], as a piece of text.
@@ -71,7 +105,7 @@ pub fn url_decode(input: &str) -> Option<ArenaStr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Host, arena_is_free, leave_free};
+    use crate::testing::{Host, arena_is_free, leave_free, traps};
     use crate::{arena_refused, text};
 
     #[test]
@@ -142,21 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_empty_or_none_and_refused() {
+    fn what_does_not_fit_is_refused() {
         let _host = Host::new();
         let _full = leave_free(8);
-        assert_eq!(base64_encode(b"1234567"), "");
-        assert!(arena_refused());
-        assert_eq!(hex_encode(b"12345"), "");
-        assert!(arena_refused());
-        assert_eq!(url_encode("123456789"), "");
-        assert!(arena_refused());
+        assert!(traps(|| base64_encode(b"1234567")) && arena_refused());
+        assert!(try_base64_encode(b"1234567").unwrap_err().is_arena_full());
+        assert!(traps(|| hex_encode(b"12345")) && arena_refused());
+        assert!(try_hex_encode(b"12345").unwrap_err().is_arena_full());
+        assert!(traps(|| url_encode("123456789")) && arena_refused());
+        assert!(try_url_encode("123456789").unwrap_err().is_arena_full());
         assert!(base64_decode("MTIzNDU2Nzg5").is_none() && arena_refused());
         assert!(base64_decode("?").is_none() && !arena_refused());
         assert!(hex_decode("313233343536373839").is_none() && arena_refused());
         assert!(hex_decode("?").is_none() && !arena_refused());
         assert!(url_decode("123456789").is_none() && arena_refused());
-        assert_eq!(hex_encode(b"1234"), "31323334");
+        assert_eq!(try_hex_encode(b"1234").unwrap(), "31323334");
         assert!(!arena_refused());
     }
 }

@@ -61,10 +61,7 @@ impl<E> Outcome for Result<FlareAction, E> {
     fn into_i64(self) -> i64 {
         match self {
             Ok(action) => action.to_i64(),
-            #[cfg(target_family = "wasm")]
-            Err(_) => core::arch::wasm32::unreachable(),
-            #[cfg(not(target_family = "wasm"))]
-            Err(_) => panic!("the handler returned an error"),
+            Err(_) => crate::abi::trap("the handler returned an error"),
         }
     }
 }
@@ -77,8 +74,10 @@ impl<E> Outcome for Result<FlareAction, E> {
 #[macro_export]
 macro_rules! export_alloc {
     () => {
-        // SAFETY: the name is the one the host looks for; `alloc` is no symbol of the C library.
-        #[unsafe(no_mangle)]
+        // Only on Wasm: in a native program, where nobody looks for it, a shared library's function of
+        // this name could take its place, or it that function's.
+        // SAFETY: a Wasm module has no other function of this name; the linker would refuse it.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn alloc(size: i32) -> i32 {
             $crate::guest_alloc(size)
         }
@@ -103,10 +102,16 @@ macro_rules! export_alloc {
 /// # fn main() {}
 /// ```
 ///
+/// An error of the handler is a trap. With `handle_request!(teapot => Status)` it is a response: see
+/// [`Status`](crate::Status).
+///
 /// It makes the exports `alloc` and `handle_request`; the latter frees the arena, calls the handler
 /// and returns its action. For a flare that serves WebSockets too, use [`flare!`](crate::flare).
 #[macro_export]
 macro_rules! handle_request {
+    ($handler:path => Status) => {
+        $crate::handle_request!(|| $crate::Status::or_respond($handler()));
+    };
     ($handler:expr $(,)?) => {
         $crate::__only_one_entry_macro!();
         $crate::export_alloc!();
@@ -212,7 +217,11 @@ macro_rules! panic_handler {
 #[macro_export]
 macro_rules! __only_one_entry_macro {
     () => {
-        #[allow(non_upper_case_globals, dead_code)]
+        #[allow(
+            non_upper_case_globals,
+            dead_code,
+            reason = "its name is a message, and nobody reads its value"
+        )]
         const one_crate_has_one_of__handle_request__ws_handlers__or_flare_for_both: () = ();
     };
 }
@@ -229,8 +238,8 @@ pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
 #[macro_export]
 macro_rules! __export_http {
     ($handler:expr) => {
-        // SAFETY: the name is the one the host looks for, and none of the C library's.
-        #[unsafe(no_mangle)]
+        // SAFETY: as for `alloc`.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn handle_request() -> i64 {
             $crate::reset_arena();
             $crate::entry::call_http($handler)
@@ -247,8 +256,8 @@ macro_rules! __export_ws {
         $crate::__export_ws!(ws_close => $close);
     };
     ($export:ident => $handler:expr) => {
-        // SAFETY: the name is the one the host looks for, and none of the C library's.
-        #[unsafe(no_mangle)]
+        // SAFETY: as for `alloc`.
+        #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn $export() -> i64 {
             const HANDLER: fn() = $handler;
             $crate::reset_arena();
@@ -299,7 +308,7 @@ mod tests {
 
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
-    #[allow(unsafe_code, reason = "the macro gives the exports their names")]
+    #[allow(unreachable_pub, reason = "the macro makes exports, which are public")]
     mod flare {
         crate::flare! {
             request: on_request,

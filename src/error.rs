@@ -1,11 +1,179 @@
-//! Errors: those with codes of the ABI (one enum a module, all alike), and why there is no result.
+//! Errors: the one that all others become, those with codes of the ABI (one enum a module, all alike),
+//! and why there is no result.
+
+use core::fmt;
+
+use crate::arena::ArenaFull;
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
+use crate::arena::arena_refused;
+#[cfg(bare)]
+use crate::arena::{ArenaBytes, claim::claim};
+
+/// Any error of the SDK. Each of its errors becomes one by `?`, so that a handler that returns
+/// `Result<FlareAction, Error>` needs no `map_err`:
+///
+/// ```
+/// # #[cfg(all(feature = "spark", feature = "response"))] {
+/// use flaron_sdk::{Error, FlareAction, response, spark};
+///
+/// fn save() -> Result<FlareAction, Error> {
+///     spark::set("greeting", b"hello", 3600)?;
+///     response::set_body_pieces(("saved ", 5_u8, " bytes"))?;
+///     Ok(FlareAction::Respond)
+/// }
+/// # }
+/// ```
+///
+/// An `Err` from a handler is a trap. To answer with a status instead, return
+/// [`Status`](crate::Status).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Error(Kind);
+
+impl Error {
+    /// An error of this kind.
+    #[inline(always)] // size: error-number
+    pub(crate) const fn new(kind: Kind) -> Error {
+        Error(kind)
+    }
+
+    /// What went wrong, and what to do.
+    pub const fn message(&self) -> &'static str {
+        self.0.message()
+    }
+
+    /// Whether something did not fit into the arena.
+    pub const fn is_arena_full(&self) -> bool {
+        matches!(self.0, Kind::ArenaFull)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.message()).finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<ArenaFull> for Error {
+    fn from(_: ArenaFull) -> Error {
+        Error(Kind::ArenaFull)
+    }
+}
+
+/// The kinds of errors, and what each says: all that the SDK says of errors stands here.
+macro_rules! kinds {
+    ($($kind:ident: $message:literal,)*) => {
+        #[allow(dead_code, reason = "a flare has the kinds of the modules that it uses")]
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            const fn message(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $message,)*
+                }
+            }
+        }
+    };
+}
+kinds! {
+    ArenaFull: "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES",
+    TextFull: "the text does not fit into its buffer",
+    NotJson: "not JSON, or nested deeper than 31 levels",
+    NoAnswer: "the host gave no answer",
+    NoTime: "time: the host gave no time",
+    UnknownCode: "the host answered with a code that the ABI does not name",
+    SparkInvalidTtl: "spark: the time to live is out of range",
+    SparkTooLarge: "spark: the value is larger than max_kv_value_bytes",
+    SparkWriteLimit: "spark: this invocation may write no more",
+    SparkQuotaExceeded: "spark: the site's disk quota is used up",
+    SparkNotAvailable: "spark: not available on this node",
+    SparkInternal: "spark: internal error of the host",
+    SparkReadLimit: "spark: this invocation may read no more",
+    SparkBadKey: "spark: the key is not valid",
+    SparkNoCapability: "spark: the flare's configuration does not have writes_spark_kv",
+    SparkPullWriteLimit: "spark pull: this invocation has pulled already",
+    SparkPullNotAvailable: "spark pull: not available on this node",
+    SparkPullInternal: "spark pull: internal error of the host",
+    SparkPullBadKey: "spark pull: a key or the node is not valid",
+    SparkPullNoCapability: "spark pull: the flare's configuration does not have writes_spark_kv",
+    PlasmaNotAvailable: "plasma: not available on this node",
+    PlasmaWriteLimit: "plasma: this invocation may write no more",
+    PlasmaTooLarge: "plasma: the value is larger than max_kv_value_bytes",
+    PlasmaBadKey: "plasma: the key is not valid",
+    PlasmaNoCapability: "plasma: the flare's configuration does not have writes_plasma_kv",
+    PlasmaInternal: "plasma: internal error of the host",
+    WsSendLimitReached: "ws: this event may send no more",
+    WsMessageTooLarge: "ws: the message is larger than the host allows",
+    WsSendError: "ws: the host could not send the message",
+    BeamNoResponse: "beam: no response from the host",
+    BeamSerializeFailed: "beam: more than 8 headers in the options",
+    BeamDeserializeFailed: "beam: the host's answer is malformed",
+    CryptoNoResult: "crypto: the host gave no result",
+    CryptoBadBase64: "crypto: the ciphertext is not Base64",
+    RandomBytesNoData: "random bytes: the host gave none",
+    RandomBytesBadHex: "random bytes: the host gave no hexadecimal",
+    VerifyMalformed: "verify: not a token, or one without exp",
+    VerifyBadAlgorithm: "verify: the token's algorithm is not HS256",
+    VerifyBadSignature: "verify: the signature is wrong",
+    VerifyExpired: "verify: the token has expired",
+    VerifyNotYetValid: "verify: the token is not valid yet",
+    VerifyNoKey: "verify: the host gave no MAC; is the secret in allowed_secrets?",
+    VerifyNoClock: "verify: the host gave no time",
+}
 
 #[cfg(any(feature = "beam", feature = "crypto"))]
-use crate::arena::arena_refused;
+/// What the variants of an error say, besides `ArenaFull`, which each such error has.
+macro_rules! messages {
+    ($name:ident { $($variant:ident: $kind:ident,)* }) => {
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str($crate::error::Error::from(*self).message())
+            }
+        }
+
+        impl core::error::Error for $name {}
+
+        impl From<$name> for $crate::error::Error {
+            fn from(error: $name) -> $crate::error::Error {
+                use $crate::error::Kind;
+                $crate::error::Error::new(match error {
+                    $($name::$variant => Kind::$kind,)*
+                    $name::ArenaFull => Kind::ArenaFull,
+                })
+            }
+        }
+
+        impl From<$crate::arena::ArenaFull> for $name {
+            fn from(_: $crate::arena::ArenaFull) -> $name {
+                $name::ArenaFull
+            }
+        }
+    };
+}
+#[cfg(any(feature = "beam", feature = "crypto"))]
+pub(crate) use messages;
+
+/// Takes what a host call returned as a lease, or tells why there is none.
+#[cfg(bare)]
+#[inline] // size: inline-reason
+pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
+    claim(returned).ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
+}
 
 /// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
 /// another reason.
-#[cfg(any(feature = "beam", feature = "crypto"))]
+#[cfg(any(bare, feature = "beam", feature = "crypto"))]
 #[inline(always)] // size: inline-reason
 pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
     if arena_refused() { full } else { otherwise }
@@ -16,7 +184,7 @@ pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
 /// was to be sent did not fit into the arena) and `Unknown` (every other code).
 macro_rules! codes {
     ($(#[$about:meta])* pub enum $name:ident {
-        $($(#[$doc:meta])* $code:literal => $variant:ident: $text:literal,)*
+        $($(#[$doc:meta])* $code:literal => $variant:ident: $kind:ident,)*
     }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +225,30 @@ macro_rules! codes {
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 match self {
-                    $($name::$variant => f.write_str($text),)*
-                    $name::ArenaFull => core::fmt::Display::fmt(&$crate::arena::ArenaFull, f),
                     $name::Unknown(code) => write!(f, "the host answered with code {code}"),
+                    known => f.write_str($crate::error::Error::from(*known).message()),
                 }
             }
         }
 
         impl core::error::Error for $name {}
+
+        impl From<$name> for $crate::error::Error {
+            fn from(error: $name) -> $crate::error::Error {
+                use $crate::error::Kind;
+                $crate::error::Error::new(match error {
+                    $($name::$variant => Kind::$kind,)*
+                    $name::ArenaFull => Kind::ArenaFull,
+                    $name::Unknown(_) => Kind::UnknownCode,
+                })
+            }
+        }
+
+        impl From<$crate::arena::ArenaFull> for $name {
+            fn from(_: $crate::arena::ArenaFull) -> $name {
+                $name::ArenaFull
+            }
+        }
     };
 }
 #[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]

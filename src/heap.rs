@@ -18,14 +18,14 @@
 //! What each costs, `cargo size prices` tells.
 
 #![cfg_attr(
-    all(feature = "arena-alloc", any(target_family = "wasm", test)),
+    all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)),
     allow(
         unsafe_code,
         reason = "it implements `GlobalAlloc`, which is an unsafe trait"
     )
 )]
 
-#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 use crate::arena::heap;
 
 /// The allocator of the feature `arena-alloc`: a bump allocator on the SDK's arena.
@@ -35,14 +35,15 @@ use crate::arena::heap;
 /// instance's life keep that much of the arena. What does not fit is an allocation failure, on which
 /// Rust ends the invocation with a trap.
 ///
-/// It is for Wasm alone: native arenas belong to a thread each, which a heap must not.
-#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
+/// It is for Wasm alone: native arenas belong to a thread each, which a heap must not. (Tests of the SDK's
+/// own, and its fuzz target, call it by hand, on one thread.)
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ArenaAlloc;
 
 // SAFETY: `arena::take` gives memory that is apart from everything else in the arena, with the size
 // and the alignment that were asked for, and that stays so until it is given back.
-#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 unsafe impl core::alloc::GlobalAlloc for ArenaAlloc {
     unsafe fn alloc(&self, layout: core::alloc::Layout) -> *mut u8 {
         heap::take(layout.size(), layout.align())

@@ -1,5 +1,7 @@
 //! The keys of a store: a JSON list of strings, read where it lies.
 
+use core::fmt;
+
 use crate::arena::{ArenaBytes, Key, Keys};
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::utf8;
@@ -10,6 +12,32 @@ impl Keys {
     pub(crate) fn new(json: ArenaBytes) -> Keys {
         let json = json::flatten_lease(json).filter(|json| json.first() == Some(&b'['));
         Keys::of_block(json.unwrap_or_default())
+    }
+}
+
+impl Keys {
+    /// How many keys are left.
+    ///
+    /// Reads the list once: to count and to read, collect it or read it yourself.
+    pub fn len(&self) -> usize {
+        self.clone().count()
+    }
+
+    /// Whether no key is left.
+    pub fn is_empty(&self) -> bool {
+        self.clone().next().is_none()
+    }
+
+    /// Whether a key is among those that are left. Reads the list up to it.
+    pub fn contains(&self, key: &(impl AsRef<str> + ?Sized)) -> bool {
+        self.clone().any(|own| own == *key)
+    }
+}
+
+/// Shows the keys that are left.
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
     }
 }
 

@@ -41,6 +41,9 @@
 //! | [`logging`] | lines for the node's log | |
 //! | [`ws`] | WebSockets: events, messages, closing | |
 //!
+//! Every error of theirs becomes an [`Error`] by `?`; a handler may return it, or a [`Status`]. What lasts
+//! from one event of a WebSocket to the next is a [`state!`].
+//!
 //! Besides the host's modules there are [`text`] (always there), and behind features of their own
 //! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
 //! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts.
@@ -59,15 +62,26 @@
 //! - Each invocation begins with all of the arena free that no lease holds. A lease that was
 //!   forgotten or kept in a static costs its space for the life of the instance, never more.
 //! - What does not fit is refused, never cut off. Functions that return a `Result` have an error for
-//!   it; after a `None`, [`arena_refused`] tells.
+//!   it; after a `None`, [`arena_refused`] tells; functions that return a bare value trap, and a `try_…`
+//!   beside each has the error.
 //! - A trap (a panic, or an error returned from a handler) runs no destructors. The host must not
 //!   enter an instance again that has trapped; the CDN and the local edge discard it.
+//!
+//! # Targets
+//!
+//! A flare is built for `wasm32-unknown-unknown`, `wasm32v1-none` or (with `std`) `wasm32-wasip1`: modules
+//! of one thread with 32-bit addresses. Everything else that is Wasm is refused when the SDK is compiled,
+//! `wasm32-wasip1-threads`, `wasm64-unknown-unknown` and `wasm32-unknown-emscripten` among it, and so are the
+//! target feature `atomics` and `--shared-memory`: the arena belongs to one thread. On native targets flares
+//! are checked and tested; each thread has an arena of its own there.
 //!
 //! # Coming from the published crate
 //!
 //! The names are the same; owned strings, vectors and maps have become borrowed ones. The module
 //! [`migrating`] tells, function by function, what changed.
 #![no_std]
+// The feature that an item needs, beside it, where the documentation is built with nightly Rust.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 // The files that need it allow it at their head, and say why.
@@ -81,7 +95,6 @@ mod arena;
 mod bytes;
 #[doc(hidden)]
 pub mod entry;
-#[cfg(any(claims, sends))]
 mod error;
 #[cfg(any(feature = "dlmalloc", feature = "arena-alloc"))]
 pub mod heap;
@@ -91,6 +104,7 @@ pub mod json;
 mod json;
 #[cfg(lists_keys)]
 mod keys;
+mod state;
 pub mod text;
 
 #[cfg(feature = "beam")]
@@ -134,9 +148,16 @@ pub use beam::{BeamError, FetchOptions, FetchResponse};
 #[cfg(feature = "crypto")]
 pub use crypto::{CryptoError, RandomBytesError};
 pub use entry::{FlareAction, Outcome};
+pub use error::Error;
 #[cfg(feature = "plasma")]
 pub use plasma::PlasmaError;
+#[cfg(feature = "response")]
+pub use response::Status;
 #[cfg(feature = "spark")]
 pub use spark::{SparkEntry, SparkError, SparkPullError};
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub use state::__thread_local;
+pub use state::State;
 #[cfg(feature = "ws")]
 pub use ws::WsSendError;

@@ -5,8 +5,10 @@
 //! limits as Spark's; writing needs the capability `writes_plasma_kv`.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_or_empty, claim_with};
+use crate::arena::claim::{claim, claim_or_trap, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr, Keys};
+use crate::error::{Error, claim_or_error};
+use crate::text::ask::Ask;
 use crate::text::{self, send};
 
 /// Reads a value.
@@ -43,6 +45,35 @@ pub fn set_pieces(key: &str, value: impl text::Pieces) -> Result<(), PlasmaError
     }))
 }
 
+/// [`get`] with a key built of [pieces](crate::text).
+///
+/// `None` too if the key does not fit into the arena.
+#[inline] // size: inline-reason
+pub fn get_pieces(key: impl text::Pieces) -> Option<ArenaBytes> {
+    claim(send::send(key, abi::plasma_get).ok()?)
+}
+
+/// [`set_pieces`] with a key built of [pieces](crate::text), too.
+///
+/// # Errors
+///
+/// What the host answers, and [`PlasmaError::ArenaFull`] when the key or the value does not fit into the
+/// free part of the arena, or when a piece asks the host for what it does not have.
+pub fn set_keyed(key: impl text::Pieces, value: impl text::Pieces) -> Result<(), PlasmaError> {
+    let (key, value) = send::pair(key, value)?;
+    PlasmaError::check(abi::plasma_set(key, value))
+}
+
+/// [`delete`] with a key built of [pieces](crate::text).
+///
+/// # Errors
+///
+/// What the host answers, and [`PlasmaError::ArenaFull`] when the key does not fit into the free part of
+/// the arena.
+pub fn delete_pieces(key: impl text::Pieces) -> Result<(), PlasmaError> {
+    PlasmaError::sent(send::send(key, abi::plasma_delete))
+}
+
 /// Deletes a key.
 ///
 /// # Errors
@@ -66,6 +97,22 @@ pub fn decrement(key: &str, delta: i64) -> Option<i64> {
     counter(abi::plasma_decrement(key.as_bytes(), delta))
 }
 
+/// [`increment`] with a key built of [pieces](crate::text): `plasma::increment_pieces(("room:", room), 1)`.
+///
+/// `None` too if the key does not fit into the arena.
+#[inline] // size: inline-reason
+pub fn increment_pieces(key: impl text::Pieces, delta: i64) -> Option<i64> {
+    counter(send::send(key, |key| abi::plasma_increment(key, delta)).ok()?)
+}
+
+/// [`decrement`] with a key built of [pieces](crate::text).
+///
+/// `None` too if the key does not fit into the arena.
+#[inline] // size: inline-reason
+pub fn decrement_pieces(key: impl text::Pieces, delta: i64) -> Option<i64> {
+    counter(send::send(key, |key| abi::plasma_decrement(key, delta)).ok()?)
+}
+
 /// The ABI: a counter is 8 bytes, little-endian.
 #[inline(always)] // size: inline-step
 fn counter(returned: i64) -> Option<i64> {
@@ -76,26 +123,45 @@ fn counter(returned: i64) -> Option<i64> {
 
 /// The keys of this site.
 ///
-/// Nothing if there are none, if the host refuses, or if the list does not fit into the arena.
+/// Nothing if there are none.
+///
+/// # Traps
+///
+/// If the host refuses, or if the list does not fit into the arena. [`try_list`] tells instead.
 pub fn list() -> Keys {
-    Keys::new(claim_or_empty(abi::plasma_list()))
+    Keys::new(claim_or_trap(abi::plasma_list()))
+}
+
+/// [`list`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host refuses, or the list does not fit into the arena.
+pub fn try_list() -> Result<Keys, Error> {
+    claim_or_error(abi::plasma_list()).map(Keys::new)
+}
+
+/// The keys of this site as the host gives them, a JSON array of strings: a
+/// [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn list_piece() -> impl text::Pieces {
+    Ask(abi::plasma_list)
 }
 
 crate::error::codes! {
     /// Why a write was refused.
     pub enum PlasmaError {
         /// This node has no Plasma.
-        1 => NotAvailable: "plasma: not available on this node",
+        1 => NotAvailable: PlasmaNotAvailable,
         /// This invocation may write no more.
-        2 => WriteLimit: "plasma: this invocation may write no more",
+        2 => WriteLimit: PlasmaWriteLimit,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
-        3 => TooLarge: "plasma: the value is larger than max_kv_value_bytes",
+        3 => TooLarge: PlasmaTooLarge,
         /// The key is not valid.
-        4 => BadKey: "plasma: the key is not valid",
+        4 => BadKey: PlasmaBadKey,
         /// The flare's configuration does not have `writes_plasma_kv`.
-        5 => NoCapability: "plasma: the flare's configuration does not have writes_plasma_kv",
+        5 => NoCapability: PlasmaNoCapability,
         /// The host failed; its logs say why.
-        6 => Internal: "plasma: internal error of the host",
+        6 => Internal: PlasmaInternal,
     }
 }
 

@@ -4,17 +4,53 @@
 //! on it. Keep it in a variable rather than ask twice.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_or_empty};
+use crate::arena::claim::{claim, claim_or_trap, claim_unless_refused, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::split::same;
+use crate::error::{Error, claim_or_error};
 use crate::text::Pieces;
 use crate::text::ask::Ask;
 
+mod headers;
+mod query;
+mod target;
+
+pub use headers::{basic_credentials, cookie, credentials, first_of, matches_etag};
+pub use query::{Pairs, Query};
+pub use target::{Target, path, query, target, try_target};
+
 /// The method: `GET`, `POST`, ….
 ///
-/// Empty if the host has none, or if it does not fit into the arena
-/// ([`arena_refused`](crate::arena_refused) tells).
+/// # Traps
+///
+/// If the host has none, or if it does not fit into the arena. [`try_method`] tells instead.
 pub fn method() -> ArenaStr {
-    claim_or_empty(abi::req_method()).into_text()
+    claim_or_trap(abi::req_method()).into_text()
+}
+
+/// [`method`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host has none, or it does not fit into the arena.
+pub fn try_method() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::req_method()).map(ArenaBytes::into_text)
+}
+
+/// Whether the method is this one. It makes no lease, so a flare that asks nothing else of the method is
+/// smaller with it.
+///
+/// # Traps
+///
+/// As [`method`]. [`try_method`] tells instead.
+pub fn method_is(method: &str) -> bool {
+    let is = claim_with(abi::req_method(), |found| {
+        Some(same(found, method.as_bytes()))
+    });
+    match is {
+        Some(is) => is,
+        None => abi::trap("the host gave no method, or one that does not fit"),
+    }
 }
 
 /// [`method`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -24,9 +60,20 @@ pub fn method_piece() -> impl Pieces {
 
 /// The full URL, with path and query.
 ///
-/// Empty if the host has none, or if it does not fit into the arena.
+/// # Traps
+///
+/// If the host has none, or if it does not fit into the arena. [`try_url`] tells instead.
 pub fn url() -> ArenaStr {
-    claim_or_empty(abi::req_url()).into_text()
+    claim_or_trap(abi::req_url()).into_text()
+}
+
+/// [`url`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host has none, or it does not fit into the arena.
+pub fn try_url() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::req_url()).map(ArenaBytes::into_text)
 }
 
 /// [`url`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -46,11 +93,34 @@ pub fn header(name: &str) -> Option<ArenaStr> {
 /// The body.
 ///
 /// The host gives it only to a flare whose configuration has `requires_body`, and at most its first
-/// 10 MiB. Empty if there is none, or if it does not fit into the arena, which is 256 KiB by
-/// default: see [`ARENA_BYTES`](crate::ARENA_BYTES), and [`arena_refused`](crate::arena_refused) to
-/// tell the two apart.
+/// 10 MiB. Empty if the host gives none.
+///
+/// # Traps
+///
+/// If it does not fit into the arena, which is 256 KiB by default (see
+/// [`ARENA_BYTES`](crate::ARENA_BYTES)). [`try_body`] tells instead.
 pub fn body() -> ArenaBytes {
-    claim_or_empty(abi::req_body())
+    claim_unless_refused(abi::req_body())
+}
+
+/// [`body`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, because the flare's configuration does not have `requires_body`; or
+/// it does not fit into the arena.
+pub fn try_body() -> Result<ArenaBytes, Error> {
+    claim_or_error(abi::req_body())
+}
+
+/// [`body`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn body_piece() -> impl Pieces {
+    Ask(abi::req_body)
+}
+
+/// The value of a header, as a [piece](crate::text#pieces-that-ask-the-host) of text: see [`header`].
+pub fn header_piece(name: &str) -> impl Pieces {
+    Ask(move || abi::req_header_get(name.as_bytes()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use crate::abi;
 use crate::arena::ArenaFull;
+use crate::entry::FlareAction;
+use crate::error::Error;
 use crate::text::{Pieces, send};
 
 /// Sets the status code; 200 if it is never set.
@@ -60,6 +62,56 @@ pub fn set_body_str(body: &str) {
 /// [`ArenaFull`] when the text does not fit into the free part of the arena; nothing is set then.
 pub fn set_body_pieces(body: impl Pieces) -> Result<(), ArenaFull> {
     send::send(body, abi::resp_body_set)
+}
+
+/// A status code, as the answer to an error: a response with this status and an empty body.
+///
+/// It is what a handler may fail with if the client shall get an answer of the flare's:
+/// `handle_request!(serve => Status)` takes a handler that returns `Result<FlareAction, E>`, where `E` is
+/// a `Status` or becomes one. Each [`Error`] of the SDK becomes a 500 by `?`.
+///
+/// ```
+/// # #[cfg(all(feature = "request", feature = "spark"))]
+/// # mod flare {
+/// use flaron_sdk::{FlareAction, Status, request, response, spark};
+///
+/// flaron_sdk::handle_request!(show => Status);
+///
+/// fn show() -> Result<FlareAction, Status> {
+///     let name = request::header("x-name").ok_or(Status(400))?;
+///     let entry = spark::get(&name).ok_or(Status(404))?;
+///     response::set_body_pieces(("found: ", entry.value))?;
+///     Ok(FlareAction::Respond)
+/// }
+/// # }
+/// # fn main() {}
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status(pub u16);
+
+impl Status {
+    /// Answers with this status and an empty body. Headers that have been set stay set.
+    pub fn respond(self) -> FlareAction {
+        set_status(self.0);
+        set_body(b"");
+        FlareAction::Respond
+    }
+
+    /// Answers with the status of an error, if there is one: what `handle_request!(serve => Status)`
+    /// does.
+    pub fn or_respond(outcome: Result<FlareAction, impl Into<Status>>) -> FlareAction {
+        match outcome {
+            Ok(action) => action,
+            Err(error) => error.into().respond(),
+        }
+    }
+}
+
+/// 500: what the flare could not help.
+impl<E: Into<Error>> From<E> for Status {
+    fn from(_: E) -> Status {
+        Status(500)
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@
 //! `__sys:`. Values are bytes, at most `max_kv_value_bytes` of the flare's configuration (64 KiB by
 //! default). Writing needs the capability `writes_spark_kv`.
 
-use crate::arena::claim::{claim, claim_or_empty, claim_with};
-use crate::arena::{ArenaBytes, ArenaStr, Keys};
+use crate::arena::claim::{claim, claim_or_trap, claim_with};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Keys};
 use crate::bytes::number::parse_u64;
+use crate::error::{Error, claim_or_error};
+use crate::text::ask::Ask;
 use crate::text::{self, send};
 use crate::{abi, json};
 
@@ -25,7 +27,13 @@ pub struct SparkEntry {
 /// fit into the arena ([`arena_refused`](crate::arena_refused) tells).
 #[inline(always)] // size: inline-register
 pub fn get(key: &str) -> Option<SparkEntry> {
-    let entry = claim(abi::spark_get(key.as_bytes()))?;
+    entry(abi::spark_get(key.as_bytes()))
+}
+
+/// What `spark_get` returned.
+#[inline(always)] // size: inline-register
+fn entry(returned: i64) -> Option<SparkEntry> {
+    let entry = claim(returned)?;
     // The ABI: 4 bytes of time to live, little-endian, then the value.
     let ttl_secs = u32::from_le_bytes(*entry.first_chunk()?);
     Some(SparkEntry {
@@ -71,6 +79,44 @@ pub fn set_pieces(key: &str, value: impl text::Pieces, ttl_secs: u32) -> Result<
     }))
 }
 
+/// [`get`] with a key built of [pieces](crate::text): `spark::get_pieces(("user:", id))`.
+///
+/// `None` too if the key does not fit into the arena.
+#[inline] // size: inline-reason
+pub fn get_pieces(key: impl text::Pieces) -> Option<SparkEntry> {
+    entry(send::send(key, abi::spark_get).ok()?)
+}
+
+/// [`set_pieces`] with a key built of [pieces](crate::text), too.
+///
+/// # Errors
+///
+/// What the host answers, and [`SparkError::ArenaFull`] when the key or the value does not fit into the
+/// free part of the arena, or when a piece asks the host for what it does not have.
+pub fn set_keyed(
+    key: impl text::Pieces,
+    value: impl text::Pieces,
+    ttl_secs: u32,
+) -> Result<(), SparkError> {
+    let (key, value) = send::pair(key, value)?;
+    SparkError::check(abi::spark_set(key, value, ttl_secs as i32))
+}
+
+/// [`delete`] with a key built of [pieces](crate::text).
+///
+/// # Errors
+///
+/// [`ArenaFull`] when the key does not fit into the free part of the arena; nothing is deleted then.
+pub fn delete_pieces(key: impl text::Pieces) -> Result<(), ArenaFull> {
+    send::send(key, abi::spark_delete)
+}
+
+/// The site's keys as the host gives them, a JSON array of strings: a
+/// [piece](crate::text#pieces-that-ask-the-host) of text.
+pub fn list_piece() -> impl text::Pieces {
+    Ask(abi::spark_list)
+}
+
 /// Deletes a key, if it is there. The host reports no error.
 pub fn delete(key: &str) {
     abi::spark_delete(key.as_bytes());
@@ -78,9 +124,22 @@ pub fn delete(key: &str) {
 
 /// The site's keys.
 ///
-/// Nothing if there are none, if the host refuses, or if the list does not fit into the arena.
+/// Nothing if there are none.
+///
+/// # Traps
+///
+/// If the host refuses, or if the list does not fit into the arena. [`try_list`] tells instead.
 pub fn list() -> Keys {
-    Keys::new(claim_or_empty(abi::spark_list()))
+    Keys::new(claim_or_trap(abi::spark_list()))
+}
+
+/// [`list`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host refuses, or the list does not fit into the arena.
+pub fn try_list() -> Result<Keys, Error> {
+    claim_or_error(abi::spark_list()).map(Keys::new)
 }
 
 /// Copies keys from another edge node, whose ID is `origin_node`, into this one's store. Tells how
@@ -104,23 +163,23 @@ crate::error::codes! {
     /// Why a write was refused.
     pub enum SparkError {
         /// The time to live is out of range.
-        1 => InvalidTtl: "spark: the time to live is out of range",
+        1 => InvalidTtl: SparkInvalidTtl,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
-        2 => TooLarge: "spark: the value is larger than max_kv_value_bytes",
+        2 => TooLarge: SparkTooLarge,
         /// This invocation may write no more.
-        3 => WriteLimit: "spark: this invocation may write no more",
+        3 => WriteLimit: SparkWriteLimit,
         /// The site's disk quota is used up.
-        4 => QuotaExceeded: "spark: the site's disk quota is used up",
+        4 => QuotaExceeded: SparkQuotaExceeded,
         /// This node has no Spark.
-        5 => NotAvailable: "spark: not available on this node",
+        5 => NotAvailable: SparkNotAvailable,
         /// The host failed; its logs say why.
-        6 => Internal: "spark: internal error of the host",
+        6 => Internal: SparkInternal,
         /// This invocation may read no more.
-        7 => ReadLimit: "spark: this invocation may read no more",
+        7 => ReadLimit: SparkReadLimit,
         /// The key is not 1 to 256 of `a-z A-Z 0-9 : . _ -`, or has a reserved prefix.
-        8 => BadKey: "spark: the key is not valid",
+        8 => BadKey: SparkBadKey,
         /// The flare's configuration does not have `writes_spark_kv`.
-        9 => NoCapability: "spark: the flare's configuration does not have writes_spark_kv",
+        9 => NoCapability: SparkNoCapability,
     }
 }
 
@@ -128,15 +187,15 @@ crate::error::codes! {
     /// Why a [`pull`] was refused.
     pub enum SparkPullError {
         /// This invocation has pulled already.
-        3 => WriteLimit: "spark pull: this invocation has pulled already",
+        3 => WriteLimit: SparkPullWriteLimit,
         /// This node has no Spark, or does not know the others.
-        5 => NotAvailable: "spark pull: not available on this node",
+        5 => NotAvailable: SparkPullNotAvailable,
         /// The host failed; its logs say why.
-        6 => Internal: "spark pull: internal error of the host",
+        6 => Internal: SparkPullInternal,
         /// A key, or the ID of the node, is not valid.
-        8 => BadKey: "spark pull: a key or the node is not valid",
+        8 => BadKey: SparkPullBadKey,
         /// The flare's configuration does not have `writes_spark_kv`.
-        9 => NoCapability: "spark pull: the flare's configuration does not have writes_spark_kv",
+        9 => NoCapability: SparkPullNoCapability,
     }
 }
 

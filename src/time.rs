@@ -3,9 +3,10 @@
 //! Functions that end in `_piece` give it as a [piece](crate::text#pieces-that-ask-the-host) of
 //! text.
 
-use crate::arena::ArenaStr;
-use crate::arena::claim::{claim_or_empty, claim_with};
+use crate::arena::claim::{claim_or_trap, claim_with};
+use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::number::parse_u64;
+use crate::error::{Error, Kind, claim_or_error, no_result};
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
 use crate::{abi, json};
@@ -33,17 +34,44 @@ const HTTP: &[u8] = b"{\"format\":\"http\"}";
 
 /// The time as text, in one of the formats of [`format`](mod@format); any other means RFC 3339.
 ///
-/// Empty if something does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
-///
 /// For a fixed format the functions below are smaller: they link no JSON writer.
+///
+/// # Traps
+///
+/// If the host gives no time, or if something does not fit into the arena. [`try_now`] tells instead.
 pub fn now(format: &str) -> ArenaStr {
-    let time = send::call(("{\"format\":", json::Str(format), "}"), abi::timestamp);
-    time.unwrap_or_default().into_text()
+    claim_or_trap(timestamp(format)).into_text()
 }
 
-/// Milliseconds since 1970-01-01T00:00:00Z; 0 if the host's answer is no number.
+/// [`now`], or why there is no time.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or something does not fit into the arena.
+pub fn try_now(format: &str) -> Result<ArenaStr, Error> {
+    claim_or_error(timestamp(format)).map(ArenaBytes::into_text)
+}
+
+fn timestamp(format: &str) -> i64 {
+    send::returned(("{\"format\":", json::Str(format), "}"), abi::timestamp)
+}
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+///
+/// # Traps
+///
+/// If the host gives no time, or none that is a number. [`try_now_ms`] tells instead.
 pub fn now_ms() -> u64 {
-    number(abi::timestamp(MILLIS))
+    number_or_trap(abi::timestamp(MILLIS))
+}
+
+/// [`now_ms`], or why there is no time.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or none that is a number.
+pub fn try_now_ms() -> Result<u64, Error> {
+    number_or_error(abi::timestamp(MILLIS))
 }
 
 /// Milliseconds since then in decimal, as a piece of text.
@@ -51,9 +79,22 @@ pub fn now_ms_piece() -> impl Pieces {
     Ask(|| abi::timestamp(MILLIS))
 }
 
-/// Seconds since 1970-01-01T00:00:00Z; 0 if the host's answer is no number.
+/// Seconds since 1970-01-01T00:00:00Z.
+///
+/// # Traps
+///
+/// If the host gives no time, or none that is a number. [`try_now_unix`] tells instead.
 pub fn now_unix() -> u64 {
-    number(abi::timestamp(UNIX))
+    number_or_trap(abi::timestamp(UNIX))
+}
+
+/// [`now_unix`], or why there is no time.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or none that is a number.
+pub fn try_now_unix() -> Result<u64, Error> {
+    number_or_error(abi::timestamp(UNIX))
 }
 
 /// Seconds since then in decimal, as a piece of text.
@@ -61,9 +102,22 @@ pub fn now_unix_piece() -> impl Pieces {
     Ask(|| abi::timestamp(UNIX))
 }
 
-/// The time in RFC 3339; empty if it does not fit into the arena.
+/// The time in RFC 3339.
+///
+/// # Traps
+///
+/// If the host gives no time, or if it does not fit into the arena. [`try_now_rfc3339`] tells instead.
 pub fn now_rfc3339() -> ArenaStr {
-    claim_or_empty(abi::timestamp(RFC3339)).into_text()
+    claim_or_trap(abi::timestamp(RFC3339)).into_text()
+}
+
+/// [`now_rfc3339`], or why there is no time.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or it does not fit into the arena.
+pub fn try_now_rfc3339() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::timestamp(RFC3339)).map(ArenaBytes::into_text)
 }
 
 /// [`now_rfc3339`], as a piece of text.
@@ -71,9 +125,22 @@ pub fn now_rfc3339_piece() -> impl Pieces {
     Ask(|| abi::timestamp(RFC3339))
 }
 
-/// The time as the date of an HTTP header; empty if it does not fit into the arena.
+/// The time as the date of an HTTP header.
+///
+/// # Traps
+///
+/// If the host gives no time, or if it does not fit into the arena. [`try_now_http`] tells instead.
 pub fn now_http() -> ArenaStr {
-    claim_or_empty(abi::timestamp(HTTP)).into_text()
+    claim_or_trap(abi::timestamp(HTTP)).into_text()
+}
+
+/// [`now_http`], or why there is no time.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or it does not fit into the arena.
+pub fn try_now_http() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::timestamp(HTTP)).map(ArenaBytes::into_text)
 }
 
 /// [`now_http`], as a piece of text.
@@ -81,8 +148,17 @@ pub fn now_http_piece() -> impl Pieces {
     Ask(|| abi::timestamp(HTTP))
 }
 
-fn number(returned: i64) -> u64 {
-    claim_with(returned, parse_u64).unwrap_or_default()
+#[inline(always)] // size: inline-step
+fn number_or_trap(returned: i64) -> u64 {
+    match claim_with(returned, parse_u64) {
+        Some(number) => number,
+        None => abi::trap("the host gave no time"),
+    }
+}
+
+fn number_or_error(returned: i64) -> Result<u64, Error> {
+    claim_with(returned, parse_u64)
+        .ok_or_else(|| no_result(Error::new(Kind::ArenaFull), Error::new(Kind::NoTime)))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! event. The arena does not: each event starts with all of it free that no lease holds.
 
 use crate::abi;
-use crate::arena::claim::{claim_or_empty, claim_unless_empty};
+use crate::arena::claim::{claim_or_trap, claim_unless_empty, claim_unless_refused};
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::error::{Error, claim_or_error};
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
 
@@ -48,9 +49,21 @@ pub fn close(code: u16) {
 
 /// The connection's ID, which stays the same for its life.
 ///
-/// Empty if it does not fit into the arena ([`arena_refused`](crate::arena_refused) tells).
+/// # Traps
+///
+/// If there is none, because the flare serves no WebSocket right now, or if it does not fit into the
+/// arena. [`try_conn_id`] tells instead.
 pub fn conn_id() -> ArenaStr {
-    claim_or_empty(abi::ws_conn_id()).into_text()
+    claim_or_trap(abi::ws_conn_id()).into_text()
+}
+
+/// [`conn_id`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or it does not fit into the arena.
+pub fn try_conn_id() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::ws_conn_id()).map(ArenaBytes::into_text)
 }
 
 /// [`conn_id`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -60,9 +73,21 @@ pub fn conn_id_piece() -> impl Pieces {
 
 /// The kind of event: `open`, `message` or `close`.
 ///
-/// Empty if it does not fit into the arena.
+/// # Traps
+///
+/// If there is none, because the flare serves no WebSocket right now, or if it does not fit into the
+/// arena. [`try_event_type`] tells instead.
 pub fn event_type() -> ArenaStr {
-    claim_or_empty(abi::ws_event_type()).into_text()
+    claim_or_trap(abi::ws_event_type()).into_text()
+}
+
+/// [`event_type`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host gives none, or it does not fit into the arena.
+pub fn try_event_type() -> Result<ArenaStr, Error> {
+    claim_or_error(abi::ws_event_type()).map(ArenaBytes::into_text)
 }
 
 /// [`event_type`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -70,9 +95,22 @@ pub fn event_type_piece() -> impl Pieces {
     Ask(abi::ws_event_type)
 }
 
-/// The data of a message; empty in `open` and `close`, and if it does not fit into the arena.
+/// The data of a message; empty in `open` and `close`.
+///
+/// # Traps
+///
+/// If it does not fit into the arena. [`try_event_data`] tells instead.
 pub fn event_data() -> ArenaBytes {
-    claim_or_empty(abi::ws_event_data())
+    claim_unless_refused(abi::ws_event_data())
+}
+
+/// [`event_data`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the event is no message, or its data do not fit into the arena.
+pub fn try_event_data() -> Result<ArenaBytes, Error> {
+    claim_or_error(abi::ws_event_data())
 }
 
 /// [`event_data`], as a [piece](crate::text#pieces-that-ask-the-host) of text.
@@ -101,11 +139,11 @@ crate::error::codes! {
     /// Why a message was not sent.
     pub enum WsSendError {
         /// This event may send no more.
-        1 => SendLimitReached: "ws: this event may send no more",
+        1 => SendLimitReached: WsSendLimitReached,
         /// The message is larger than the host allows.
-        2 => MessageTooLarge: "ws: the message is larger than the host allows",
+        2 => MessageTooLarge: WsMessageTooLarge,
         /// The host could not send it: the connection is closed, or closing.
-        3 => SendError: "ws: the host could not send the message",
+        3 => SendError: WsSendError,
     }
 }
 

@@ -312,7 +312,7 @@ fn build_edge() -> Result<PathBuf> {
 fn build_component() -> Result<PathBuf> {
     let folder = flares::root().join("benches/peers/hello");
     flaron_build::ensure_target(&folder, PEER_TARGET)?;
-    let artifacts = Build::isolated(&folder)
+    let artifacts = Build::isolated_from_repository(&folder.join("Cargo.toml"))
         .release_for(PEER_TARGET)
         .args(["--quiet", "--locked"])
         .target_dir(&flares::target_dir()?.join("peers"))

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
+use crate::http::budget::{self, Budget};
 use crate::http::proxy::OriginClient;
 use crate::journal::Journal;
 use crate::node::Node;
@@ -43,6 +44,7 @@ pub struct EdgeBuilder {
     cluster_keys: Option<ClusterKeys>,
     plasma_limit: Option<usize>,
     no_status_page: bool,
+    memory: Option<usize>,
 }
 
 impl EdgeBuilder {
@@ -183,6 +185,16 @@ impl EdgeBuilder {
         self
     }
 
+    /// How many bytes of its clients' data the node holds at once: bodies that flares are to see,
+    /// WebSocket messages, and responses that wait to be read. Beyond that clients wait, and get 503
+    /// after ten seconds. It does not count the flares' own memory (`max_memory_mib`), nor pieces of
+    /// up to 8 KiB. Default: 134217728 (128 MiB).
+    #[must_use]
+    pub fn memory(mut self, bytes: usize) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -243,6 +255,36 @@ impl EdgeBuilder {
         for spec in &self.specs {
             quota = quota.max(spec.config()?.limits.max_spark_bytes);
         }
+        if let Some(data) = self
+            .data
+            .as_ref()
+            .filter(|data| data.exists() && !data.is_dir())
+        {
+            return Err(Error::new(format!(
+                "the data folder {} is a file; name a folder (--data), which is made if it is not \
+                 there",
+                data.display()
+            )));
+        }
+        for (name, url) in &self.peers {
+            let valid = url::Url::parse(url)
+                .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+            if !valid {
+                return Err(Error::new(format!(
+                    "the peer {name:?} has the address {url:?}, which is none; it must be like \
+                     http://HOST:PORT (--peer NAME=http://HOST:PORT)"
+                )));
+            }
+        }
+        for seed in self.gossip.iter().flat_map(|gossip| &gossip.seeds) {
+            let port = seed.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+            if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+                return Err(Error::new(format!(
+                    "the seed {seed:?} is no address; it must be another node's gossip address, like \
+                     HOST:PORT (--seed)"
+                )));
+            }
+        }
         let spark = Spark::open(SparkConfig {
             path: self.data.as_ref().map(|data| data.join("spark.redb")),
             quota_bytes: quota,
@@ -286,6 +328,7 @@ impl EdgeBuilder {
             peers,
             export,
             network,
+            budget: Budget::new(self.memory.unwrap_or(budget::DEFAULT_BYTES)),
             own: Mutex::default(),
         })
     }

@@ -52,6 +52,10 @@ pub struct FlareConfig {
     /// The path prefixes that the flare serves; a request goes to the longest that matches.
     /// Default: `["/"]`.
     pub routes: Vec<String>,
+    /// The WebSocket subprotocols that the flare speaks. Of those that a client offers the first
+    /// that is listed here is chosen. Default: none, and a client that offers some gets none of them,
+    /// which browsers take as a failure.
+    pub websocket_protocols: Vec<String>,
     /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
     /// Default: the flare's name.
     pub site: Option<String>,
@@ -161,8 +165,8 @@ impl FlareConfig {
     /// exist (the message names the nearest one that does).
     pub fn parse(text: &str) -> Result<FlareConfig> {
         let config: FlareConfig = toml::from_str(text).map_err(|error| {
-            let mut message = error.to_string().trim_end().to_owned();
-            if let Some(hint) = nearest_key(error.message()) {
+            let mut message = plain_types(error.to_string().trim_end());
+            if let Some(hint) = hint(error.message()) {
                 message.push_str(&hint);
             }
             Error::new(message)
@@ -243,17 +247,65 @@ pub(crate) fn check_route(route: &str) -> Result<()> {
     Ok(())
 }
 
-/// A hint for serde's "unknown field `x`, expected one of `a`, `b`": which of the expected ones
-/// was most likely meant.
-fn nearest_key(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field ")?;
+/// Names types as a reader of TOML knows them, and not as Rust does.
+fn plain_types(message: &str) -> String {
+    let mut text = message.to_owned();
+    for (rust, toml) in [
+        ("expected struct Limits", "expected a table: [limits]"),
+        ("expected struct BeamSettings", "expected a table: [beam]"),
+        ("expected struct FlareConfig", "expected a table"),
+        ("expected usize", "expected a whole number, 0 or more"),
+        ("expected u64", "expected a whole number, 0 or more"),
+        (
+            "expected u32",
+            "expected a whole number from 0 to 4294967295",
+        ),
+        ("expected a sequence", "expected a list: [\"…\"]"),
+        ("expected a map", "expected a table"),
+        ("expected a boolean", "expected true or false"),
+    ] {
+        text = text.replace(rust, toml);
+    }
+    text
+}
+
+/// The keys of a table: what serde says there could be.
+fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
+    let message = match toml::from_str::<T>("\"\" = 0") {
+        Ok(_) => return Vec::new(),
+        Err(error) => error.message().to_owned(),
+    };
+    let quoted = message.split('`').skip(1).step_by(2);
+    quoted.skip(1).map(str::to_owned).collect()
+}
+
+/// A hint for serde's "unknown field `x`, expected one of `a`, `b`", or "unknown variant": in which
+/// table the key is, or which of the expected ones was most likely meant.
+fn hint(message: &str) -> Option<String> {
+    let (what, rest) = match message.strip_prefix("unknown field ") {
+        Some(rest) => ("key", rest),
+        None => ("value", message.strip_prefix("unknown variant ")?),
+    };
     let mut quoted = rest.split('`').skip(1).step_by(2);
     let unknown = quoted.next()?;
-    let (nearest, distance) = quoted
+    let expected: Vec<&str> = quoted.collect();
+    if what == "key" {
+        for (table, keys) in [
+            ("at the top of the file", keys_of::<FlareConfig>()),
+            ("below [limits]", keys_of::<Limits>()),
+            ("below [beam]", keys_of::<BeamSettings>()),
+        ] {
+            if keys.iter().any(|key| key == unknown) && !expected.contains(&unknown) {
+                return Some(format!("\nthe key `{unknown}` belongs {table}"));
+            }
+        }
+    }
+    let (nearest, distance) = expected
+        .iter()
         .map(|known| (known, strsim::damerau_levenshtein(unknown, known)))
         .min_by_key(|&(_, distance)| distance)?;
     let likely = distance <= 3.max(unknown.len() / 2);
-    likely.then(|| format!("\nunknown key `{unknown}`: did you mean `{nearest}`?"))
+    likely.then(|| format!("\nunknown {what} `{unknown}`: did you mean `{nearest}`?"))
 }
 
 #[cfg(test)]

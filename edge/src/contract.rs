@@ -16,7 +16,7 @@ pub(crate) const WS_HANDLERS: [&str; 3] = ["ws_open", "ws_message", "ws_close"];
 
 /// What a group of imports gives a flare; named like the SDK's modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // The names say it.
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Capability {
     Request,
     Response,

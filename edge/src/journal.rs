@@ -18,7 +18,7 @@ const REMEMBERED_BYTES: usize = 8 << 20;
 
 /// How serious a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // The names say it.
+#[allow(missing_docs, reason = "the names say it")]
 pub enum Level {
     Info,
     Warn,
@@ -118,13 +118,22 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Text from outside, on one line and without terminal commands.
+/// Text from outside, on one line, and without what changes how a terminal shows the text around
+/// it: commands, and characters that turn the direction of writing.
 struct Plain<'a>(&'a str);
+
+/// Whether a character is shown escaped.
+fn is_escaped(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}')
+}
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
-        while let Some(at) = rest.find(char::is_control) {
+        while let Some(at) = rest.find(is_escaped) {
             f.write_str(&rest[..at])?;
             let mut chars = rest[at..].chars();
             if let Some(control) = chars.next() {
@@ -237,6 +246,15 @@ mod tests {
         assert_eq!(
             entry("/x").to_string(),
             "GET /x 200 1.50 ms\n    warn  a\\nb\\u{1b}[31m\n    note  n"
+        );
+    }
+
+    #[test]
+    fn entries_cannot_turn_the_direction_of_writing() {
+        let text = entry("/\u{202e}gpj.exe\u{2066}\u{200f}").to_string();
+        assert!(
+            text.starts_with("GET /\\u{202e}gpj.exe\\u{2066}\\u{200f} 200"),
+            "{text}"
         );
     }
 

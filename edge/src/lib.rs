@@ -39,7 +39,7 @@
 //! | [`contract`] | the imports of `flaron/v1` by name and type |
 
 #![forbid(unsafe_code)]
-#![warn(missing_docs, unreachable_pub)]
+#![warn(missing_docs)]
 
 pub mod capability;
 pub mod contract;

@@ -28,14 +28,14 @@ fn main() -> ExitCode {
 }
 
 fn new(folder: &Path, sdk: Option<&str>) -> Result<()> {
-    let sdk = sdk.map_or_else(|| Ok(Sdk::default()), Sdk::parse)?;
+    let sdk = sdk.map_or_else(Sdk::of_this_edge, Sdk::parse)?;
     flaron_edge::new(folder, &sdk)?;
     let program = std::env::current_exe().map_or_else(
         |_| "flaron-edge".to_owned(),
         |program| program.display().to_string(),
     );
     let folder = folder.display();
-    println!("Made the flare {folder}.\n");
+    println!("Made the flare {folder}; it builds.\n");
     println!("  test it   (cd {folder} && cargo test)");
     println!("  serve it  {program} run {folder} --watch");
     Ok(())

@@ -7,6 +7,7 @@ use crate::capability::crypto::JwtPolicy;
 use crate::capability::id::IdGenerator;
 use crate::capability::plasma::Plasma;
 use crate::capability::spark::{ExportPolicy, Spark, SparkPeers};
+use crate::http::budget::Budget;
 use crate::runtime::Network;
 use crate::sync::lock;
 
@@ -21,6 +22,8 @@ pub(crate) struct Node {
     /// Which nodes may pull keys from here.
     pub(crate) export: ExportPolicy,
     pub(crate) network: Network,
+    /// How much of its clients' data the node holds at once.
+    pub(crate) budget: Arc<Budget>,
     /// Where the node listens.
     pub(crate) own: Mutex<Vec<SocketAddr>>,
 }

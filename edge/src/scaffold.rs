@@ -3,41 +3,78 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::flare::build;
 
-/// The repository that this edge was built from: its SDK is the one a new flare uses, as long as it
-/// is there.
-const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// The clone that this edge was built from, if it was one.
+const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+/// Where the repository is on the network, if the manifest says so; otherwise empty.
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// Where new flares get their link flags and their release profile from, so that they are as small
 /// as the repository's own.
 const CARGO_CONFIG: &str = include_str!("../../.cargo/config.toml");
-const CARGO_MANIFEST: &str = include_str!("../../Cargo.toml");
 
 /// Where a new flare's SDK comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sdk {
     /// A folder with the SDK's crate.
     Path(PathBuf),
-    /// A version of the registry's `flaron-sdk`.
-    Version(String),
+    /// A git repository with the SDK's crate.
+    Git {
+        /// What `git clone` takes.
+        url: String,
+        /// A tag or a commit; the default branch if there is none.
+        rev: Option<String>,
+    },
+    /// A version in a registry.
+    Version {
+        /// As cargo understands it: `0.1`, `=0.1.2`.
+        version: String,
+        /// A registry of cargo's configuration; crates.io if there is none.
+        registry: Option<String>,
+    },
 }
 
-impl Default for Sdk {
-    /// The SDK of the repository that this edge was built from; where that is gone, the registry's.
-    fn default() -> Self {
-        match Path::new(REPOSITORY).canonicalize() {
-            Ok(path) if path.join("Cargo.toml").is_file() => Sdk::Path(path),
-            _ => Sdk::Version("0.1".to_owned()),
-        }
-    }
-}
+/// What `--sdk` takes, for messages.
+const SDK_FORMS: &str = "a folder (../flaron-sdk), a git URL (https://host/flaron-sdk or \
+     https://host/flaron-sdk#TAG-OR-COMMIT), or a version with its registry (0.1@my-registry; without \
+     @REGISTRY on crates.io)";
 
 impl Sdk {
-    /// What a user wrote: a folder if there is one, a version otherwise.
+    /// The SDK of the clone that this edge was built from, or, where there is none, of the repository
+    /// that the edge's manifest names.
     ///
     /// # Errors
     ///
-    /// When it is neither.
+    /// When there is neither.
+    pub fn of_this_edge() -> Result<Sdk> {
+        Self::of_edge_built_in(Path::new(CLONE), REPOSITORY)
+    }
+
+    fn of_edge_built_in(clone: &Path, repository: &str) -> Result<Sdk> {
+        let clone = clone.canonicalize().ok().filter(|clone| {
+            // `cargo install --git` builds in a folder of cargo's own, which it may remove.
+            let text = clone.to_string_lossy().replace('\\', "/");
+            clone.join("Cargo.toml").is_file() && !text.contains("/git/checkouts/")
+        });
+        match clone {
+            Some(clone) => Ok(Sdk::Path(clone)),
+            None if !repository.is_empty() => Ok(Sdk::Git {
+                url: repository.to_owned(),
+                rev: None,
+            }),
+            None => Err(Error::new(format!(
+                "the clone that this edge was built from is gone, so it does not know where the SDK \
+                 is; say so with --sdk: {SDK_FORMS}"
+            ))),
+        }
+    }
+
+    /// What a user wrote: a folder if there is one, a git URL, or a version.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of them.
     pub fn parse(text: &str) -> Result<Sdk> {
         let path = Path::new(text);
         if path.join("Cargo.toml").is_file() {
@@ -46,39 +83,86 @@ impl Sdk {
                 .map_err(|error| Error::new(format!("{text}: {error}")))?;
             return Ok(Sdk::Path(path));
         }
-        if text.starts_with(|c: char| c.is_ascii_digit()) {
-            return Ok(Sdk::Version(text.to_owned()));
+        if text.contains("://") || text.starts_with("git@") {
+            let (url, rev) = match text.split_once('#') {
+                Some((url, rev)) => (url, Some(rev.to_owned())),
+                None => (text, None),
+            };
+            // Cargo wants a URL, and `git@host:path` is none.
+            let url = match url.strip_prefix("git@").and_then(|at| at.split_once(':')) {
+                Some((host, path)) => format!("ssh://git@{host}/{path}"),
+                None => url.to_owned(),
+            };
+            return Ok(Sdk::Git { url, rev });
+        }
+        if text.starts_with(|c: char| c.is_ascii_digit() || "=^~".contains(c)) {
+            let (version, registry) = match text.split_once('@') {
+                Some((version, registry)) => (version, Some(registry.to_owned())),
+                None => (text, None),
+            };
+            return Ok(Sdk::Version {
+                version: version.to_owned(),
+                registry,
+            });
         }
         Err(Error::new(format!(
-            "--sdk {text:?} is neither a folder with a Cargo.toml nor a version like 0.1"
+            "--sdk {text:?} is nothing to take the SDK from; it is {SDK_FORMS}"
         )))
     }
 
     /// The dependency without its features, as TOML.
     fn dependency(&self) -> String {
+        // A TOML basic string escapes what a JSON one does.
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
         match self {
-            // A TOML basic string escapes what a JSON one does.
-            Sdk::Path(path) => format!("path = {}", serde_json::json!(path)),
-            Sdk::Version(version) => format!("version = {}", serde_json::json!(version)),
+            Sdk::Path(path) => format!("path = {}", quoted(&path.to_string_lossy())),
+            Sdk::Git { url, rev: None } => format!("git = {}", quoted(url)),
+            Sdk::Git {
+                url,
+                rev: Some(rev),
+            } => format!("git = {}, rev = {}", quoted(url), quoted(rev)),
+            Sdk::Version {
+                version,
+                registry: None,
+            } => format!("version = {}", quoted(version)),
+            Sdk::Version {
+                version,
+                registry: Some(registry),
+            } => format!(
+                "version = {}, registry = {}",
+                quoted(version),
+                quoted(registry)
+            ),
         }
     }
 }
 
-/// Makes a flare crate in a new folder, which is named like the crate.
+/// Makes a flare crate in a new folder, which is named like the crate, and builds it. If it does not
+/// build, nothing is left of it.
 ///
 /// # Errors
 ///
-/// When the name is no crate's, the folder exists, or it cannot be written.
+/// When the name is no crate's, the folder exists, it cannot be written, or the crate does not build
+/// with this SDK.
 pub fn new(folder: &Path, sdk: &Sdk) -> Result<()> {
+    write(folder, sdk)?;
+    build::build(folder).map(drop).map_err(|error| {
+        // It was not there before.
+        let _ = std::fs::remove_dir_all(folder);
+        Error::new(format!(
+            "a new flare does not build with the SDK of `{}`: {error}; to take another: --sdk, {SDK_FORMS}",
+            sdk.dependency()
+        ))
+    })
+}
+
+/// Writes the crate.
+fn write(folder: &Path, sdk: &Sdk) -> Result<()> {
     let name = folder
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    if !is_crate_name(name) {
-        return Err(Error::new(format!(
-            "{name:?} cannot name a crate: use letters, digits, - and _, beginning with a letter"
-        )));
-    }
+    check_name(name)?;
     if folder.exists() {
         return Err(Error::new(format!(
             "{} exists already; a new flare gets a new folder",
@@ -107,15 +191,88 @@ pub fn new(folder: &Path, sdk: &Sdk) -> Result<()> {
     Ok(())
 }
 
-fn is_crate_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-        // Cargo refuses these, and a `test` that shadows the real one helps nobody.
-        && !["test", "core", "std", "alloc", "proc-macro"].contains(&name)
+/// Names that cargo or rustc refuses for a crate, or that clash with what every flare links.
+const TAKEN: &[&str] = &[
+    "test",
+    "core",
+    "std",
+    "alloc",
+    "proc_macro",
+    "flaron_sdk", // crates
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "super",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield", // keywords
+];
+
+fn check_name(name: &str) -> Result<()> {
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if !is_name {
+        return Err(Error::new(format!(
+            "{name:?} cannot name a crate: use letters, digits, - and _, beginning with a letter"
+        )));
+    }
+    if TAKEN.contains(&name.replace('-', "_").to_ascii_lowercase().as_str()) {
+        return Err(Error::new(format!(
+            "{name:?} cannot name a flare: it is a word of Rust's, or a crate that every flare links; \
+             take another, say {name}-flare"
+        )));
+    }
+    Ok(())
 }
 
 fn manifest(name: &str, dependency: &str) -> Result<String> {
-    let profile = part_of(CARGO_MANIFEST, "[profile.release]")?;
+    let profile = part_of(CARGO_CONFIG, "[profile.release]")?;
     Ok(format!(
         r#"[package]
 name = "{name}"
@@ -200,64 +357,4 @@ const SETTINGS: &str = r#"# What the flare may do. Everything is off unless it i
 "#;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_crate_has_the_repositorys_flags_and_profile() {
-        let folder = tempfile::tempdir().unwrap();
-        let flare = folder.path().join("my-flare");
-        new(&flare, &Sdk::Version("0.1".to_owned())).unwrap();
-        let read = |file: &str| std::fs::read_to_string(flare.join(file)).unwrap();
-        let parse = |text: &str| text.parse::<toml::Table>().unwrap();
-
-        let manifest = parse(&read("Cargo.toml"));
-        let repository = parse(CARGO_MANIFEST);
-        assert_eq!(
-            manifest["profile"]["release"],
-            repository["profile"]["release"]
-        );
-        assert_eq!(manifest["package"]["name"].as_str(), Some("my-flare"));
-        let sdk = &manifest["dependencies"]["flaron-sdk"];
-        assert_eq!(sdk["version"].as_str(), Some("0.1"));
-
-        let config = parse(&read(".cargo/config.toml"));
-        assert_eq!(config["target"], parse(CARGO_CONFIG)["target"]);
-        crate::config::FlareConfig::parse(&read("flare.toml")).unwrap();
-    }
-
-    #[test]
-    fn what_exists_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let message = new(folder.path(), &Sdk::default()).unwrap_err().to_string();
-        // A temporary folder's name begins with a dot, so either is a reason.
-        assert!(
-            message.contains("exists") || message.contains("cannot name"),
-            "{message}"
-        );
-        let flare = folder.path().join("flare");
-        new(&flare, &Sdk::default()).unwrap();
-        let message = new(&flare, &Sdk::default()).unwrap_err().to_string();
-        assert!(message.contains("exists already"), "{message}");
-    }
-
-    #[test]
-    fn names_are_crate_names() {
-        for name in ["a", "my-flare", "my_flare2"] {
-            assert!(is_crate_name(name), "{name}");
-        }
-        for name in ["", "2a", "-a", "a b", "a/b", "ä", "test", "a\"b"] {
-            assert!(!is_crate_name(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn the_sdk_is_a_folder_or_a_version() {
-        assert_eq!(
-            Sdk::parse("1.1.0").unwrap(),
-            Sdk::Version("1.1.0".to_owned())
-        );
-        assert!(matches!(Sdk::parse(REPOSITORY).unwrap(), Sdk::Path(_)));
-        assert!(Sdk::parse("/no/such").is_err());
-    }
-}
+mod tests;

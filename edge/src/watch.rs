@@ -99,12 +99,27 @@ impl Watched {
         self.files.extend(spec.config_file.iter().cloned());
         self.files.extend(spec.secrets_file.iter().cloned());
         if let FlareSource::Path(path) = &spec.source {
+            self.files.insert(path.clone());
             let folder = if path.is_dir() {
                 self.files.insert(path.join("Cargo.toml"));
                 self.files.insert(path.join("build.rs"));
+                self.files.insert(path.join(".cargo"));
+                // What cargo reads besides: its settings (the flags that flares are linked with),
+                // and the workspace's manifest (their profile).
+                for above in real(path).ancestors() {
+                    let settings = [
+                        ".cargo/config.toml",
+                        ".cargo/config",
+                        "Cargo.toml",
+                        "rust-toolchain.toml",
+                    ];
+                    let there = settings.map(|name| above.join(name)).into_iter();
+                    self.files.extend(there.filter(|file| file.is_file()));
+                }
                 let source = path.join("src");
                 if source.is_dir() {
                     self.trees = vec![real(&source)];
+                    self.files.insert(source);
                 }
                 path.as_path()
             } else {
@@ -119,7 +134,7 @@ impl Watched {
                 self.files.extend(dependencies(&listed.unwrap_or_default()));
             }
         }
-        self.files = self.files.iter().map(|file| real(file)).collect();
+        self.files = self.files.iter().flat_map(|file| way_to(file)).collect();
         let mut watcher = lock(watcher);
         let folders: BTreeSet<PathBuf> = self
             .files
@@ -169,6 +184,40 @@ fn real(path: &Path) -> PathBuf {
         }
         _ => path.to_owned(),
     }
+}
+
+/// A file, and the symbolic links on the way to it: to point one of them elsewhere changes the file.
+fn way_to(path: &Path) -> Vec<PathBuf> {
+    /// Where the system gives up, too.
+    const MOST_LINKS: usize = 40;
+    let mut way = Vec::new();
+    let mut at = match std::env::current_dir() {
+        Ok(folder) if path.is_relative() => folder,
+        _ => PathBuf::new(),
+    };
+    let mut rest: Vec<PathBuf> = path
+        .components()
+        .rev()
+        .map(|c| c.as_os_str().into())
+        .collect();
+    while let Some(part) = rest.pop() {
+        let next = at.join(part);
+        match std::fs::read_link(&next) {
+            Ok(target) if way.len() < MOST_LINKS => {
+                // Where it lies itself; `at` has no links left.
+                way.push(real(&at).join(next.file_name().unwrap_or_default()));
+                rest.extend(
+                    target
+                        .components()
+                        .rev()
+                        .map(|c| PathBuf::from(c.as_os_str())),
+                );
+            }
+            _ => at = next,
+        }
+    }
+    way.push(real(path));
+    way
 }
 
 /// The files in a list as cargo writes it: `output: file file\ with\ space …`.
@@ -246,6 +295,30 @@ mod tests {
             [Path::new("/s/a.rs"), Path::new("/s/with space/b.rs")]
         );
         assert!(dependencies("").is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_part_of_the_way() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("one")).unwrap();
+        std::fs::write(root.join("one/flare.wasm"), "").unwrap();
+        symlink("one", root.join("current")).unwrap();
+        symlink("current/flare.wasm", root.join("link.wasm")).unwrap();
+        assert_eq!(
+            way_to(&root.join("link.wasm")),
+            [
+                root.join("link.wasm"),
+                root.join("current"),
+                root.join("one/flare.wasm")
+            ]
+        );
+        // A circle ends.
+        symlink("b", root.join("a")).unwrap();
+        symlink("a", root.join("b")).unwrap();
+        assert!(way_to(&root.join("a")).len() < 50);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One `cargo build`, and the files it made, from the messages that cargo prints as JSON.
 
+use std::env;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,14 @@ impl Build {
         Self::with(environment::isolated_cargo(folder))
     }
 
+    /// The same of a workspace that lies in this repository and is none of it: run from a folder
+    /// outside, so that its own manifest decides and not the `.cargo/config.toml` of this repository.
+    pub fn isolated_from_repository(manifest: &Path) -> Self {
+        let mut build = Self::isolated(&env::temp_dir());
+        build.command.arg("--manifest-path").arg(manifest);
+        build
+    }
+
     fn with(mut command: Command) -> Self {
         command.args(["build", "--message-format=json-render-diagnostics"]);
         command.stdin(Stdio::null());
@@ -52,13 +61,6 @@ impl Build {
     #[must_use]
     pub fn package(self, name: &str) -> Self {
         self.args(["--package", name])
-    }
-
-    /// The manifest of the workspace or package to build, if it is not in the build's folder.
-    #[must_use]
-    pub fn manifest(mut self, file: &Path) -> Self {
-        self.command.arg("--manifest-path").arg(file);
-        self
     }
 
     /// Builds into a target folder other than the workspace's own.

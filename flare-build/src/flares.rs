@@ -1,6 +1,5 @@
 //! The flares of this repository: the examples, and the same made with the published SDK.
 
-use std::env;
 use std::path::Path;
 
 use crate::build::{Build, WasmFile};
@@ -35,14 +34,11 @@ pub fn example(root: &Path, name: &str, target_dir: Option<&Path>) -> Result<Was
 /// When it cannot be built. The first time needs the registry.
 pub fn published(root: &Path, name: &str, target_dir: &Path) -> Result<WasmFile> {
     let manifest = root.join("size-report/peers/Cargo.toml");
-    // From a folder outside of the repository, whose `.cargo/config.toml` has the settings of
-    // flares without a heap and with a small stack: users of that crate do not have them.
-    let build = Build::isolated(&env::temp_dir())
+    let build = Build::isolated_from_repository(&manifest)
         .flare()
         .rustflags(&[])
         .args(["--quiet", "--locked"])
         .package(name)
-        .manifest(&manifest)
         .target_dir(target_dir);
     build.run()?.wasm_of_package(name)
 }

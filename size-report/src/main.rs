@@ -26,7 +26,8 @@ fn main() -> ExitCode {
 
 /// `false` if a check failed.
 fn run(cli: Cli) -> Result<bool> {
-    let project = || Project::find(cli.root.as_deref());
+    let elsewhere = cli.command.as_ref().map_or(REPORT_ELSEWHERE, elsewhere);
+    let project = || Project::find(cli.root.as_deref(), elsewhere);
     let Some(command) = cli.command else {
         let args = cli.report;
         let options = report::Options {
@@ -81,5 +82,21 @@ fn run(cli: Cli) -> Result<bool> {
             peers::run(&project()?, output.json, output.format(), svg.as_deref())
         }
         Command::Setup => wasm_opt::setup(&project()?.root).map(|()| true),
+    }
+}
+
+const REPORT_ELSEWHERE: &str =
+    "; for a .wasm of your own: flaron-size check FILE.wasm --budget 2KiB";
+
+/// What a command that is for this repository says to those who are in another.
+fn elsewhere(command: &Command) -> &'static str {
+    match command {
+        Command::Why { .. } => "; for a .wasm of your own: flaron-size why FILE.wasm",
+        Command::Diff { .. } => "; for two files of your own: flaron-size diff A.wasm B.wasm",
+        Command::Setup => {
+            "; to have wasm-opt everywhere: npm install --global binaryen@132, or any other way that \
+             puts Binaryen into PATH"
+        }
+        Command::Prices { .. } | Command::Check { .. } | Command::Peers { .. } => "",
     }
 }

@@ -36,8 +36,9 @@ pub struct Settings {
 }
 
 impl Project {
-    /// The checkout `explicit` names, or the one around the current directory.
-    pub fn find(explicit: Option<&Path>) -> Result<Self> {
+    /// The checkout `explicit` names, or the one around the current directory. `elsewhere` says what to
+    /// run where there is none.
+    pub fn find(explicit: Option<&Path>, elsewhere: &str) -> Result<Self> {
         let start = match explicit {
             Some(path) => path.to_path_buf(),
             None => env::current_dir()?,
@@ -57,7 +58,7 @@ impl Project {
             }),
             None => bail!(
                 "{} is not in a checkout of the flaron-sdk repository (no size-report/budgets.toml). \
-                 Go there, or use --root DIR; for a .wasm of your own: flaron-size check FILE.wasm --budget 2KiB",
+                 Go there, or use --root DIR{elsewhere}",
                 start.display()
             ),
         }
@@ -84,7 +85,7 @@ impl Project {
 
     /// The flags for Wasm in the repository's `.cargo/config.toml`.
     pub fn rustflags(&self) -> Result<Vec<String>> {
-        let config = read_toml(&self.root.join(".cargo/config.toml"))?;
+        let config = self.cargo_config()?;
         let flags = config
             .get("target")
             .and_then(|t| t.get(WASM_TARGET))
@@ -98,14 +99,27 @@ impl Project {
         }
     }
 
-    /// `[profile.release]` of the workspace.
+    /// The release profile that cargo uses in the repository: that of `Cargo.toml`, and over it that of
+    /// `.cargo/config.toml`.
     pub fn release_profile(&self) -> Result<toml::Table> {
-        let manifest = read_toml(&self.root.join("Cargo.toml"))?;
-        let profile = manifest.get("profile").and_then(|p| p.get("release"));
-        Ok(profile
-            .and_then(|p| p.as_table())
-            .cloned()
-            .unwrap_or_default())
+        let mut profile = toml::Table::new();
+        for table in [
+            read_toml(&self.root.join("Cargo.toml"))?,
+            self.cargo_config()?,
+        ] {
+            let release = table.get("profile").and_then(|p| p.get("release"));
+            profile.extend(
+                release
+                    .and_then(|p| p.as_table())
+                    .cloned()
+                    .unwrap_or_default(),
+            );
+        }
+        Ok(profile)
+    }
+
+    fn cargo_config(&self) -> Result<toml::Table> {
+        read_toml(&self.root.join(".cargo/config.toml"))
     }
 
     /// What a flare built here and now is made with.
@@ -145,11 +159,9 @@ mod tests {
     #[test]
     fn outside_the_repository_the_error_says_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Project::find(Some(dir.path())).unwrap_err().to_string();
-        assert!(
-            error.contains("--root DIR") && error.contains("check FILE.wasm"),
-            "{error}"
-        );
+        let error = Project::find(Some(dir.path()), "; or stay").unwrap_err();
+        let error = error.to_string();
+        assert!(error.ends_with("--root DIR; or stay"), "{error}");
     }
 
     #[test]
@@ -161,19 +173,19 @@ mod tests {
             fs::write(path, text).unwrap();
         };
         write("size-report/budgets.toml", "");
-        write("Cargo.toml", "[profile.release]\nopt-level = \"z\"");
+        write("Cargo.toml", "[profile.release]\nopt-level = 3\nlto = true");
         write(
             ".cargo/config.toml",
-            "[target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=4096\"]",
+            "[profile.release]\nopt-level = \"z\"\n\
+             [target.wasm32-unknown-unknown]\nrustflags = [\"-Clink-arg=-zstack-size=4096\"]",
         );
-        let project = Project::find(Some(dir.path())).unwrap();
+        let project = Project::find(Some(dir.path()), "").unwrap();
         assert_eq!(
             project.rustflags().unwrap(),
             ["-Clink-arg=-zstack-size=4096"]
         );
-        assert_eq!(
-            project.release_profile().unwrap()["opt-level"].as_str(),
-            Some("z")
-        );
+        let profile = project.release_profile().unwrap();
+        assert_eq!(profile["opt-level"].as_str(), Some("z"));
+        assert_eq!(profile["lto"].as_bool(), Some(true));
     }
 }

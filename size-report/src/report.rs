@@ -11,6 +11,9 @@ use crate::table::{Format, Table};
 /// Everything `cargo size` says, as JSON says it.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
+    /// What the flares are, for the heading.
+    #[serde(skip)]
+    pub title: &'a str,
     pub settings: &'a Settings,
     pub flares: Vec<Row<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,6 +31,7 @@ pub struct Row<'a> {
 
 impl<'a> Report<'a> {
     pub fn new(
+        title: &'a str,
         measured: &'a [Measured],
         budgets: &Budgets,
         baseline: Option<&Baseline>,
@@ -43,6 +47,7 @@ impl<'a> Report<'a> {
                 .unwrap_or_default(),
         };
         Self {
+            title,
             settings,
             flares: measured.iter().map(row).collect(),
             verdict,
@@ -61,8 +66,9 @@ impl<'a> Report<'a> {
         match format {
             Format::Text => format!("{sizes}\n{parts}\n{made_with}\n"),
             Format::Markdown => format!(
-                "### Sizes of the example flares, in bytes\n\n{sizes}\n\
-                 <details><summary>What the bytes are</summary>\n\n{parts}\n</details>\n\n{made_with}\n"
+                "### {}, in bytes\n\n{sizes}\n\
+                 <details><summary>What the bytes are</summary>\n\n{parts}\n</details>\n\n{made_with}\n",
+                self.title
             ),
         }
     }
@@ -230,7 +236,14 @@ mod tests {
             .into(),
         };
         let settings = settings();
-        let report = Report::new(&measured, &budgets, Some(&baseline), &settings, None);
+        let report = Report::new(
+            "Sizes",
+            &measured,
+            &budgets,
+            Some(&baseline),
+            &settings,
+            None,
+        );
         let text = report.render(Format::Text);
         let row = text.lines().nth(1).unwrap();
         let cells: Vec<&str> = row.split_whitespace().collect();
@@ -251,7 +264,7 @@ mod tests {
     fn json_has_every_section_and_they_sum_up() {
         let measured = [measured()];
         let settings = settings();
-        let report = Report::new(&measured, &Budgets::new(), None, &settings, None);
+        let report = Report::new("Sizes", &measured, &Budgets::new(), None, &settings, None);
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         let raw = &json["flares"][0]["raw"];
         let sections = raw["sections"].as_array().unwrap();

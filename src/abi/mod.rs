@@ -41,7 +41,8 @@ macro_rules! declare {
     ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         #[cfg(target_family = "wasm")]
         mod host {
-            #[link(wasm_import_module = "flaron/v1")]
+            // Under Miri the program itself has the imports: see `tests/miri-wasm`.
+            #[cfg_attr(not(miri), link(wasm_import_module = "flaron/v1"))]
             unsafe extern "C" {
                 $(#[allow(dead_code, reason = "a module whose feature is off calls none of its imports")]
                 pub(super) fn $name(
@@ -76,3 +77,15 @@ macro_rules! declare {
     };
 }
 table::imports!(declare);
+
+/// Ends the invocation: what there is no other way to say. (On native targets: a panic with the reason.)
+#[inline(always)] // size: inline-export
+pub(crate) fn trap(reason: &str) -> ! {
+    #[cfg(target_family = "wasm")]
+    {
+        let _ = reason;
+        core::arch::wasm32::unreachable()
+    }
+    #[cfg(not(target_family = "wasm"))]
+    panic!("{reason}")
+}

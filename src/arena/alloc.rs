@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::arena::block::block_end;
+use crate::arena::invariants;
 use crate::arena::size::SIZE;
 use crate::arena::storage::{self, LEASED, PENDING, REFUSED, SCRATCH, WAS_REFUSED};
 
@@ -20,7 +21,7 @@ pub(super) fn top() -> u32 {
 /// On native targets the address is a made-up one that only the test host understands.
 pub fn guest_alloc(size: i32) -> i32 {
     // Up to a multiple of 8: a growing text may end anywhere. It is no more than there is, because
-    // both ends of the free space are such multiples.
+    // both ends of the free space are such multiples (I1, I2).
     let pending = block_end(PENDING.get(), 0);
     let start = LEASED.get() + pending;
     // One less than 0, or than a negative size, is more than any room.
@@ -29,6 +30,7 @@ pub fn guest_alloc(size: i32) -> i32 {
         return 0;
     }
     PENDING.set(pending + size as u32);
+    invariants::check();
     (storage::origin() + start) as i32
 }
 

@@ -14,6 +14,10 @@ use crate::arena::block::{at_address, at_offset};
 use crate::arena::claim::is_pending;
 use crate::arena::forward::{FULL, ForwardWriter};
 use crate::arena::storage::{self, LEASED, PENDING};
+#[cfg(all(feature = "beam", feature = "request"))]
+use crate::arena::{alloc::top, storage::REFUSED};
+#[cfg(all(feature = "beam", feature = "request"))]
+use crate::bytes::quote::quote_in_place;
 
 impl ForwardWriter {
     /// Asks the host and appends what it answers. `ask` calls it, once, and does nothing else.
@@ -31,6 +35,70 @@ impl ForwardWriter {
             end: unsafe { append_answer(self.end) },
             fresh: false,
         }
+    }
+
+    /// Asks the host and appends what it answers as a JSON string; goes back to where the text once ended
+    /// if there is no answer, or an empty one. One that does not fit makes the text fail, as in
+    /// [`ask`](Self::ask).
+    #[cfg(all(feature = "beam", feature = "request"))]
+    pub(crate) fn ask_quoted(self, otherwise: u32, ask: impl FnOnce() -> i64) -> ForwardWriter {
+        if self.end == FULL {
+            return self;
+        }
+        PENDING.set(self.end - LEASED.get());
+        let answer = ask();
+        if answer as u32 == 0 && REFUSED.get() == 0 {
+            PENDING.set(0);
+            return self.back_to(otherwise);
+        }
+        storage::keep_answer(answer);
+        // SAFETY: `end` is the text's, and not `FULL`.
+        let end = unsafe { append_answer(self.end) };
+        // SAFETY: the answer was appended there, behind all leases.
+        let end = unsafe { quote(self.end, end) };
+        ForwardWriter { end, fresh: false }
+    }
+
+    /// Appends bytes as a JSON string.
+    #[cfg(all(feature = "beam", feature = "request"))]
+    pub(crate) fn quoted(self, bytes: &[u8]) -> ForwardWriter {
+        let start = self.end;
+        let text = self.bytes(bytes);
+        // SAFETY: the bytes were appended there, and nobody was asked since.
+        let end = unsafe { quote(start, text.end) };
+        ForwardWriter { end, fresh: false }
+    }
+
+    /// Goes back to where the text once ended.
+    #[cfg(all(feature = "beam", feature = "request"))]
+    fn back_to(self, mark: u32) -> ForwardWriter {
+        // A host that called the flare meanwhile may have had a lease made there.
+        let is_free = self.end != FULL && mark <= self.end && mark >= LEASED.get();
+        ForwardWriter {
+            end: if is_free { mark } else { FULL },
+            fresh: false,
+        }
+    }
+}
+
+/// Makes a JSON string of what was appended to a growing text between `start` and `end`; the new end, or
+/// `FULL` if it does not fit, or if `end` is.
+///
+/// # Safety
+///
+/// `start` is where the text ended before it was appended, and at least where the leases end by now.
+#[cfg(all(feature = "beam", feature = "request"))]
+unsafe fn quote(start: u32, end: u32) -> u32 {
+    if end == FULL {
+        return FULL;
+    }
+    let room = top() - start;
+    // SAFETY: from `start` on there is the text's own end, then free space up to `top()`: no lease and no
+    // other text lies there, and no reference leads there but this one, which ends here.
+    let space = unsafe { core::slice::from_raw_parts_mut(at_offset(start), room as usize) };
+    match quote_in_place(space, (end - start) as usize) {
+        Some(len) => start + len as u32,
+        None => FULL,
     }
 }
 
@@ -52,7 +120,7 @@ unsafe fn append_answer(end: u32) -> u32 {
     }
     // SAFETY: by `is_pending` the text does not end below `leased`, and the answer lies behind it and in
     // what is pending. So all of it is free space, in which no lease and no text lies and into which no
-    // reference leads. The answer is moved down in it.
+    // reference leads (I2, I3, I4, I7). The answer is moved down in it.
     unsafe { core::ptr::copy(at_address(address), at_offset(end), len as usize) }
     end + len
 }

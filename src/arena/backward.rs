@@ -79,7 +79,7 @@ pub(super) unsafe fn prepend(at: u32, bytes: *const [u8]) -> u32 {
     }
     let start = at - bytes.len() as u32;
     // SAFETY: `at` began as `TOP` and only went down, and `LEASED` is not above `start`: this is
-    // free space, in which no lease and no text lies and into which no reference leads. The bytes may
+    // free space, in which no lease and no text lies and into which no reference leads (I3, I4, I7). The bytes may
     // lie there themselves (those of a growing text do).
     unsafe { core::ptr::copy(bytes.cast::<u8>(), at_address(start), bytes.len()) }
     start

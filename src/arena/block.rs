@@ -84,7 +84,7 @@ fn start_of(packed: Packed) -> *mut u8 {
 ///
 /// The block is empty or lies in the arena, and nothing writes to it as long as `'a` lasts.
 pub(super) unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
-    // SAFETY: the arena's bytes are always initialised: zeros at first, then what the host wrote or
+    // SAFETY: the arena's bytes are always initialised (I8): zeros at first, then what the host wrote or
     // what was copied from slices of bytes. (With `arena-alloc` the guest's heap writes there too,
     // padding among it; but such a block comes to light only after `guest_alloc` gave it to the host,
     // for all that Rust knows to write on it.) The rest is the caller's promise. The address of an

@@ -6,8 +6,13 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
+#[cfg(bare)]
+use crate::abi;
+#[cfg(any(feature = "request", feature = "ws"))]
+use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
+use crate::arena::invariants;
 use crate::arena::lease::{ArenaBytes, count_lease};
 use crate::arena::storage::{self, LEASED, PENDING};
 
@@ -16,6 +21,29 @@ use crate::arena::storage::{self, LEASED, PENDING};
 pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
     let packed = Packed::new(check(returned, 0) as u64)?;
     Some(ArenaBytes::new(packed))
+}
+
+/// Takes what a host call returned as a lease, and traps if it is none: for functions that have no way
+/// to say so.
+#[cfg(bare)]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
+    match claim(returned) {
+        Some(lease) => lease,
+        None => abi::trap("the host gave no answer, or one that does not fit"),
+    }
+}
+
+/// Takes what a host call returned as a lease; an empty one if it is none, and a trap if what there was
+/// did not fit: for what may be missing, and must not be taken for missing.
+#[cfg(any(feature = "request", feature = "ws"))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
+    match claim(returned) {
+        Some(lease) => lease,
+        None if arena_refused() => abi::trap("what the host has does not fit into the arena"),
+        None => ArenaBytes::default(),
+    }
 }
 
 /// Takes what a host call returned as a lease, if it is one and not empty.
@@ -29,37 +57,25 @@ pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
     }
 }
 
-/// Takes what a host call returned as a lease; an empty one if it is none.
-#[cfg(any(
-    lists_keys,
-    feature = "request",
-    feature = "encoding",
-    feature = "time",
-    feature = "ws",
-    test
-))]
-#[inline(always)] // size: inline-step
-pub(crate) fn claim_or_empty(returned: i64) -> ArenaBytes {
-    let packed = check(returned, block::EMPTY.get() as i64) as u64;
-    // SAFETY: what `check` lets through has an address in the arena, and no static has address 0;
-    // `EMPTY` is not 0 either.
-    let packed = unsafe { Packed::new_unchecked(packed) };
-    ArenaBytes::new(packed)
-}
-
 /// Reads what a host call returned and gives it back at once, if it is anything: without a lease,
 /// for what is copied or turned into a number.
 ///
 /// `read` must call neither the host nor the flare.
-#[cfg(any(lists_keys, feature = "time", test))]
+#[cfg(any(
+    lists_keys,
+    feature = "time",
+    feature = "crypto",
+    feature = "request",
+    test
+))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     if !take_allocated(returned) {
         return None;
     }
     let packed = Packed::new(returned as u64)?;
-    // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
-    // and nothing that could write there runs before the borrow ends with `read`.
+    // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
+    // by now (I7), and nothing that could write there runs before the borrow ends with `read`.
     read(unsafe { block::bytes_of(packed) })
 }
 
@@ -77,15 +93,45 @@ pub(crate) fn claim_decoded<T, E>(
     if !take_allocated(returned) {
         return None;
     }
-    // SAFETY: its address lies in the arena, and no static lies at address 0.
+    // SAFETY: its address lies in the arena or just behind it (`is_pending`, I2), and there is no address 0:
+    // not at the beginning, where statics lie, nor at the end, where a word follows.
     let packed = unsafe { Packed::new_unchecked(returned as u64) };
     // SAFETY: as in `claim_with`, and nothing else looks at it either.
     let decoded = decode(unsafe { block::bytes_of_mut(packed) });
     Some(decoded.map(|decoded| {
         LEASED.set(block_end(block::offset(returned), block::length(returned)));
         count_lease();
+        invariants::check();
         (ArenaBytes::new(packed), decoded)
     }))
+}
+
+/// Takes a part of what a host call returned as a lease, if it is anything, and if `find` finds a part
+/// in it, which it may have changed: where it begins, and its length. What is behind the part is free;
+/// what is before it is kept with it.
+///
+/// `find` must call neither the host nor the flare.
+#[cfg(any(feature = "request", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_part(
+    returned: i64,
+    find: impl FnOnce(&mut [u8]) -> Option<(usize, usize)>,
+) -> Option<ArenaBytes> {
+    if !take_allocated(returned) {
+        return None;
+    }
+    let packed = Packed::new(returned as u64)?;
+    // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
+    // and nothing else looks at it before the borrow ends with `find`.
+    let (start, len) = find(unsafe { block::bytes_of_mut(packed) })?;
+    // No part reaches out of the block, whatever `find` says.
+    let start = (start as u32).min(block::len_of(packed));
+    let len = (len as u32).min(block::len_of(packed) - start);
+    LEASED.set(block_end(block::offset_of(packed) + start, len));
+    count_lease();
+    let address = block::address_of(packed) + start;
+    let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
+    Some(ArenaBytes::new(part))
 }
 
 /// Answers a packed block with itself, if the block is the host's to return; otherwise with
@@ -100,13 +146,14 @@ fn check(returned: i64, otherwise: i64) -> i64 {
         // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
         // lease that is given back at once is then known to be the topmost.)
         unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
-        // SAFETY: its address lies in the arena, and no static lies at address 0.
+        // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
         unsafe { core::hint::assert_unchecked(returned != 0) };
         packed = returned;
     }
     if packed != 0 {
         count_lease();
     }
+    invariants::check();
     packed
 }
 

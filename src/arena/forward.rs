@@ -47,6 +47,13 @@ impl ForwardWriter {
         }
     }
 
+    /// Where the text ends: an offset in the arena.
+    #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+    #[inline(always)] // size: inline-step
+    pub(crate) fn mark(&self) -> u32 {
+        self.end
+    }
+
     /// Appends bytes.
     #[inline(always)] // size: inline-step
     pub(crate) fn bytes(self, bytes: &[u8]) -> ForwardWriter {
@@ -102,7 +109,7 @@ unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
     }
     // SAFETY: the text began at `LEASED`, which can only have come down since it last was looked at,
     // and it ends below `top()`: behind it is free space, in which no lease and no text lies and into
-    // which no reference leads. The bytes may lie there themselves (those that were written backward do).
+    // which no reference leads (I3, I4, I7). The bytes may lie there themselves (those that were written backward do).
     unsafe { core::ptr::copy(bytes.cast::<u8>(), at_offset(end), bytes.len()) }
     end + bytes.len() as u32
 }

@@ -7,6 +7,7 @@
 
 use crate::arena::alloc::top;
 use crate::arena::block::{EMPTY, Packed, block_end, offset_of};
+use crate::arena::invariants;
 use crate::arena::lease::{count_lease, release};
 use crate::arena::storage::{self, LEASED, PENDING};
 
@@ -26,6 +27,7 @@ pub(crate) fn take(size: usize, align: usize) -> *mut u8 {
     }
     LEASED.set(block_end(start as u32, size as u32));
     count_lease();
+    invariants::check();
     storage::memory().wrapping_add(start)
 }
 
@@ -52,6 +54,7 @@ pub(crate) unsafe fn resize(block: *mut u8, old: usize, new: usize) -> bool {
         return false;
     }
     LEASED.set(block_end(start, new as u32));
+    invariants::check();
     true
 }
 

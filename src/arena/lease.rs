@@ -10,6 +10,7 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 
 use crate::arena::block::{self, EMPTY, Packed, is_behind, len_of, offset_of};
+use crate::arena::invariants;
 use crate::arena::storage::{LEASED, LIVE};
 use crate::arena::traits::like_bytes;
 
@@ -35,7 +36,7 @@ impl ArenaBytes {
     }
 
     /// The block, which nobody gives back any more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(super) fn into_packed(self) -> Packed {
         core::mem::ManuallyDrop::new(self).packed
@@ -48,15 +49,21 @@ impl ArenaBytes {
     }
 
     /// The bytes, to be changed in place.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", feature = "secrets", test))]
+    #[cfg(any(
+        reads_json,
+        writes_json,
+        feature = "request",
+        feature = "crypto",
+        feature = "secrets",
+        test
+    ))]
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
-        // SAFETY: `claim` checked that the block lies in the arena, apart from all other leases.
-        // `&mut self` means that nothing it dereferenced to is still borrowed. See `deref`.
+        // SAFETY: as in `deref`; and `&mut self` means that nothing it dereferenced to is still borrowed.
         unsafe { block::bytes_of_mut(self.packed) }
     }
 
     /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "spark", test))]
+    #[cfg(any(feature = "spark", feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
@@ -67,7 +74,7 @@ impl ArenaBytes {
     }
 
     /// Keeps the first `n` bytes, if there are more.
-    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
         let (offset, len) = (offset_of(packed), len_of(packed));
@@ -76,6 +83,7 @@ impl ArenaBytes {
         if is_behind(LEASED.get(), offset, len) {
             LEASED.set(block::block_end(offset, len - rest));
         }
+        invariants::check();
         let packed = packed.get() - u64::from(rest);
         ArenaBytes::new(Packed::new(packed).unwrap_or(EMPTY))
     }
@@ -93,11 +101,11 @@ impl Deref for ArenaBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `claim` checked that the block lies in the arena. Nothing writes to it while the
-        // lease lives: other leases and scratch do not overlap it (`claim` takes only what lies
-        // beyond `LEASED`, and `release` never moves `LEASED` below a living lease), the host is
-        // given only what lies beyond `LEASED`, and the crate's own changes in place go through
-        // `&mut self`. The lease does not leave its thread.
+        // SAFETY: the block is empty or lies below `LEASED` (I3), because `claim` takes only what lies
+        // behind it, and `release` never moves it below a living lease (I5). So nothing writes there while
+        // the lease lives: no other lease, no text and no writer (I3, I4, I7), nor the host, which is given
+        // only what lies behind `LEASED`; and the crate's own changes in place go through `&mut self`.
+        // The lease does not leave its thread.
         unsafe { block::bytes_of(self.packed) }
     }
 }
@@ -133,6 +141,7 @@ pub(super) fn uncount_lease(roll_back: impl FnOnce()) {
     } else {
         roll_back();
     }
+    invariants::check();
 }
 
 /// Gives a lease's block back.

@@ -28,6 +28,24 @@
 //! leases ([`ForwardWriter`]): the host writes its answers where the text has got to, and no lease is
 //! made.
 //!
+//! # Invariants
+//!
+//! They hold between any two operations, whatever the flare does and whatever the host returns. Each
+//! `SAFETY` comment of this folder names those that it rests on, as (I1) and so on.
+//!
+//! - **I1** `LEASED`, `SCRATCH` and `SIZE` are multiples of 8.
+//! - **I2** `LEASED + PENDING <= TOP <= SIZE`, also with `PENDING` rounded up to a multiple of 8.
+//! - **I3** What is leased (leases, keys and their list, blocks of the heap) and not empty lies below
+//!   `LEASED`, and no two such blocks overlap.
+//! - **I4** Texts that are kept and not empty lie between `TOP` and `SIZE`, and no two overlap.
+//! - **I5** `LIVE` is how many leases there are, those that were leaked and those on nothing included. If
+//!   it is 0, `LEASED` is 0.
+//! - **I6** `TEXTS` is how many texts are kept that are not empty. It is 0 if and only if `SCRATCH` is 0.
+//! - **I7** No reference leads between `LEASED` and `TOP`, but for the length of a closure that calls
+//!   neither the host nor the flare. The host writes there alone, into what is pending, and the writers,
+//!   while nobody else runs.
+//! - **I8** All bytes of the arena are initialised.
+//!
 //! A trap runs no destructors: after one, leases stay counted for ever. An instance that trapped
 //! must not be entered again (the local edge discards it).
 
@@ -39,8 +57,9 @@ mod block;
 #[cfg(any(claims, test))]
 pub(crate) mod claim;
 mod forward;
-#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test)))]
+#[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 pub(crate) mod heap;
+mod invariants;
 mod lease;
 #[cfg(lists_keys)]
 mod part;
@@ -56,10 +75,12 @@ mod traits;
 
 pub use alloc::{ArenaFull, arena_refused, guest_alloc, reset_arena};
 pub(crate) use backward::BackwardWriter;
+#[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use forward::ForwardWriter;
 pub use lease::ArenaBytes;
 #[cfg(lists_keys)]
 pub use part::{Key, Keys};
+#[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use payload::Payload;
 pub use scratch::Text;
 pub use size::ARENA_BYTES;

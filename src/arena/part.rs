@@ -42,7 +42,7 @@ impl Keys {
         &mut self,
         find: impl for<'a> FnOnce(&'a [u8], u32) -> Option<&'a str>,
     ) -> Option<Key> {
-        // SAFETY: nothing writes to the block, which stays leased until `drop`.
+        // SAFETY: nothing writes to the block, which stays leased (I3) until `drop`.
         let block = unsafe { block::bytes_of(self.packed) };
         let text = find(block, self.at)?;
         let start = (text.as_ptr().addr() - block.as_ptr().addr()) as u32;
@@ -55,6 +55,14 @@ impl Keys {
             packed,
             not_send: PhantomData,
         })
+    }
+}
+
+/// The same list, read as far; it takes no space.
+impl Clone for Keys {
+    fn clone(&self) -> Keys {
+        count_lease();
+        Keys { ..*self }
     }
 }
 
@@ -80,9 +88,17 @@ impl Deref for Key {
 
     fn deref(&self) -> &str {
         // SAFETY: `Keys::next_part` made it from a part of its block that was `str`, and nothing writes
-        // there. The block stays leased while a part of it lives: `release_part` frees it only when
-        // nothing is alive.
+        // there. The block stays leased (I3) while a part of it lives: `release_part` frees it only when
+        // nothing is alive (I5).
         unsafe { utf8::valid_str(block::bytes_of(self.packed)) }
+    }
+}
+
+/// The same key; it takes no space.
+impl Clone for Key {
+    fn clone(&self) -> Key {
+        count_lease();
+        Key { ..*self }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::arena::alloc::{ArenaFull, top};
 use crate::arena::backward::{BackwardWriter, prepend};
 use crate::arena::block::{self, EMPTY, Packed, block_end, len_of, offset_of};
 use crate::arena::forward::ForwardWriter;
+use crate::arena::invariants;
 #[cfg(any(calls, test))]
 use crate::arena::payload::Payload;
 use crate::arena::size::SIZE;
@@ -71,6 +72,7 @@ impl Text {
             SCRATCH.set(SIZE - (offset_of(packed) & !7));
             TEXTS.set(TEXTS.get() + 1);
         }
+        invariants::check();
         Ok(Text {
             packed,
             not_send: PhantomData,
@@ -80,7 +82,7 @@ impl Text {
     /// The text, to be handed to the host while it is kept.
     #[cfg(any(calls, test))]
     #[inline(always)] // size: inline-step
-    pub(crate) fn payload(&self) -> Payload {
+    pub(crate) fn as_payload(&self) -> Payload {
         Payload::of_block(self.packed)
     }
 
@@ -101,9 +103,9 @@ impl Deref for Text {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `keep` made the block of what a writer had written and turned it into scratch,
-        // which no lease, writer or other text overlaps until `drop`. Nothing writes to it but
-        // `deref_mut`, which borrows the text mutably.
+        // SAFETY: `keep` made the block of what a writer had written and turned it into scratch, which no
+        // lease, writer or other text overlaps until `drop` (I4, I7). Nothing writes to it but `deref_mut`,
+        // which borrows the text mutably.
         unsafe { block::bytes_of(self.packed) }
     }
 }
@@ -128,6 +130,7 @@ impl Drop for Text {
         } else if start & !7 == top() {
             SCRATCH.set(SIZE - block_end(start, len));
         }
+        invariants::check();
     }
 }
 

@@ -23,19 +23,20 @@ pub(super) const fn arena_bytes(setting: Option<&str>) -> usize {
         return 256 * 1024;
     };
     let digits = digits.as_bytes();
-    let mut bytes = 0;
+    // In 64 bits, because in 32 bits the tenfold of what passes the check below wraps around.
+    let mut bytes: u64 = 0;
     let mut i = 0;
     while i < digits.len() {
         assert!(
             digits[i].is_ascii_digit() && bytes < 1 << 30,
             "FLARON_ARENA_BYTES is a decimal number of bytes, at most 1073741824"
         );
-        bytes = bytes * 10 + (digits[i] - b'0') as usize;
+        bytes = bytes * 10 + (digits[i] - b'0') as u64;
         i += 1;
     }
     assert!(
         bytes >= 64 && bytes <= 1 << 30 && bytes % 8 == 0,
         "FLARON_ARENA_BYTES is a multiple of 8, from 64 to 1073741824"
     );
-    bytes
+    bytes as usize
 }

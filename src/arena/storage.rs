@@ -14,13 +14,17 @@ use core::cell::UnsafeCell;
 use crate::arena::block;
 use crate::arena::size::SIZE;
 
+// `build.rs` refuses what the compiler does not tell: other targets, and flags of stable Rust.
 #[cfg(target_feature = "atomics")]
 compile_error!("flaron-sdk is for single-threaded Wasm: build without the `atomics` feature");
+#[cfg(not(target_pointer_width = "32"))]
+compile_error!("flaron-sdk is for 32-bit Wasm");
 
 /// A word of the arena's bookkeeping.
 pub(super) struct Word<T = u32>(UnsafeCell<T>);
 
-// SAFETY: a Wasm module without the `atomics` feature (refused above) has one thread.
+// SAFETY: a Wasm module of a target that `build.rs` lets through, without the `atomics` feature (refused
+// there, and above), has one thread.
 unsafe impl<T> Sync for Word<T> {}
 
 impl<T: Copy> Word<T> {
@@ -36,14 +40,18 @@ impl<T: Copy> Word<T> {
     }
 }
 
+/// The arena's bytes, and behind them a word that is never used: so the arena ends below 4 GiB wherever
+/// the linker puts it, and no address in it or just behind it is 0, which means "no result".
 #[repr(C, align(8))]
-struct Memory(UnsafeCell<[u8; SIZE as usize]>);
+struct Memory(UnsafeCell<[u8; SIZE as usize]>, u64);
 
 // SAFETY: as for `Word`.
 unsafe impl Sync for Memory {}
 
+const _: () = assert!(size_of::<Memory>() == SIZE as usize + 8);
+
 /// The arena. Its name is part of the layout: with nine letters it comes to lie behind the words.
-static RAW_BYTES: Memory = Memory(UnsafeCell::new([0; SIZE as usize])); // size: symbol-order
+static RAW_BYTES: Memory = Memory(UnsafeCell::new([0; SIZE as usize]), 0); // size: symbol-order
 
 /// Where the topmost lease ends.
 pub(super) static LEASED: Word = Word(UnsafeCell::new(0));

@@ -64,8 +64,22 @@ pub(super) fn memory() -> *mut u8 {
 
 /// Native addresses do not fit into 32 bits, so the arena has the address here that it has in
 /// a Wasm module whose stack is 4,096 bytes.
+const ORIGIN: u32 = 4096;
+
+#[cfg(not(test))]
 pub(super) fn origin() -> u32 {
-    4096
+    ORIGIN
+}
+
+/// A test may move the arena: to the end of memory, for one.
+#[cfg(test)]
+pub(super) fn origin() -> u32 {
+    MOVED_TO.get()
+}
+
+#[cfg(test)]
+thread_local! {
+    pub(super) static MOVED_TO: Cell<u32> = const { Cell::new(ORIGIN) };
 }
 
 /// Writes into a block that `guest_alloc` gave, as the host does: for the in-memory host.

@@ -59,6 +59,13 @@ impl ArenaStr {
     }
 }
 
+/// A lease on no text.
+impl Default for ArenaStr {
+    fn default() -> ArenaStr {
+        ArenaBytes::default().into_text()
+    }
+}
+
 impl Deref for ArenaStr {
     type Target = str;
 
@@ -77,7 +84,7 @@ impl Deref for ArenaStr {
                 // SAFETY: all of it has been found valid, up to the last repair and from there on.
                 return unsafe { utf8::valid_str(bytes) };
             }
-            // SAFETY: `at < len`, so the byte is the lease's. Nobody looks at it: all public ways
+            // SAFETY: `at < len`, so the byte is the lease's (I3). Nobody looks at it: all public ways
             // to a borrow of the bytes lead through here (`into_bytes` ends the lease), the first
             // of them repairs every byte, and from then on none is found that needs it.
             unsafe { *storage::memory().add(offset + at) = b'?' }

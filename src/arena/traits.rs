@@ -1,5 +1,48 @@
 //! The traits that everything has which derefs into the arena.
 
+/// What is the same for both: order and hash are those of what it derefs to, so that it can be looked up
+/// and joined as that; and it can stand on the right of `==`.
+macro_rules! like_borrowed {
+    ($type:ident, $borrowed:ty) => {
+        impl PartialEq<$type> for $borrowed {
+            fn eq(&self, other: &$type) -> bool {
+                *other == *self
+            }
+        }
+
+        impl PartialEq<$type> for &$borrowed {
+            fn eq(&self, other: &$type) -> bool {
+                *other == **self
+            }
+        }
+
+        impl PartialOrd for $type {
+            fn partial_cmp(&self, other: &$type) -> Option<core::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $type {
+            fn cmp(&self, other: &$type) -> core::cmp::Ordering {
+                (**self).cmp(&**other)
+            }
+        }
+
+        impl core::hash::Hash for $type {
+            fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+                (**self).hash(state);
+            }
+        }
+
+        impl core::borrow::Borrow<$borrowed> for $type {
+            fn borrow(&self) -> &$borrowed {
+                self
+            }
+        }
+    };
+}
+pub(crate) use like_borrowed;
+
 /// For a type that derefs to `[u8]`.
 macro_rules! like_bytes {
     ($type:ident) => {
@@ -11,11 +54,13 @@ macro_rules! like_bytes {
 
         impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for $type {
             fn eq(&self, other: &T) -> bool {
-                **self == *other.as_ref()
+                $crate::bytes::split::same(self, other.as_ref())
             }
         }
 
         impl Eq for $type {}
+
+        crate::arena::traits::like_borrowed!($type, [u8]);
     };
 }
 pub(crate) use like_bytes;
@@ -52,11 +97,13 @@ macro_rules! like_str {
             fn eq(&self, other: &T) -> bool {
                 // First the other: it may be this very lease, and its deref may repair the bytes.
                 let other = other.as_ref().as_bytes();
-                *self.$raw() == *other
+                $crate::bytes::split::same(self.$raw(), other)
             }
         }
 
         impl Eq for $type {}
+
+        crate::arena::traits::like_borrowed!($type, str);
     };
 }
 pub(crate) use like_str;

@@ -1,13 +1,18 @@
-//! What the SDK does with plain slices of bytes: UTF-8, numbers, slices in one register, words.
+//! What the SDK does with plain slices of bytes: UTF-8, numbers, splitting, Base64url, slices in one register,
+//! words.
 //!
 //! Slices in, slices out. Nothing here knows the arena, the host or the flare.
 
-#[cfg(any(decimal, reads_json, writes_json, feature = "crypto", test))]
+#[cfg(feature = "crypto")]
+pub(crate) mod base64url;
 pub(crate) mod number;
-#[cfg(any(feature = "beam", lists_keys))]
+#[cfg(any(feature = "beam", feature = "crypto", lists_keys))]
 pub(crate) mod packed;
+#[cfg(all(feature = "beam", feature = "request"))]
+pub(crate) mod quote;
+pub(crate) mod split;
 pub(crate) mod utf8;
-#[cfg(all(feature = "fast-json", reads_json))]
+#[cfg(all(feature = "fast-json", any(reads_json, writes_json)))]
 pub(crate) mod words;
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! Numbers read out of text: decimal and hexadecimal.
 
 /// A decimal number without a sign: digits and nothing else. `None` if it is too large as well.
-#[cfg(any(decimal, reads_json, writes_json, test))]
-pub(crate) fn parse_u64(digits: &[u8]) -> Option<u64> {
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert_eq!(text::parse_u64(b"042"), Some(42));
+/// assert_eq!(text::parse_u64(b"+1"), None);
+/// ```
+pub fn parse_u64(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -21,8 +27,32 @@ pub(crate) fn parse_u64(digits: &[u8]) -> Option<u64> {
     Some(number)
 }
 
+/// [`parse_u64`] for numbers of 32 bits: smaller, if nothing else in the flare reads larger ones.
+pub fn parse_u32(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut number: u32 = 0;
+    for &digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(number)
+}
+
+/// [`parse_u64`] with a minus sign before it, or none.
+pub fn parse_i64(digits: &[u8]) -> Option<i64> {
+    match digits {
+        [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(parse_u64(digits)?),
+        digits => parse_u64(digits)?.try_into().ok(),
+    }
+}
+
 /// The value of a hexadecimal digit in either case.
-#[cfg(any(reads_json, writes_json, feature = "crypto"))]
+#[cfg(any(reads_json, writes_json, feature = "crypto", feature = "request"))]
 pub(crate) fn hex_value(digit: u32) -> Option<u32> {
     // size: byte-in-32-bits
     let decimal = digit.wrapping_sub(0x30);

@@ -143,3 +143,34 @@ proptest! {
         prop_assert!(arena_is_free());
     }
 }
+
+#[test]
+fn blocks_do_not_reach_into_texts() {
+    let _full = leave_free(32);
+    let text = crate::text::build("a text").unwrap();
+    assert!(Block::new(25, 1, 0).is_none());
+    let mut block = Block::new(16, 1, 7).unwrap();
+    assert!(!block.resize(25) && block.is_whole());
+    assert!(block.resize(24) && block.is_whole());
+    assert_eq!(text, "a text");
+}
+
+#[test]
+fn what_the_host_has_allocated_is_given_up_for_a_block() {
+    let address = crate::guest_alloc(16);
+    let block = Block::new(16, 1, 7).unwrap();
+    assert!(crate::arena::claim::claim(i64::from(address) << 32 | 16).is_none());
+    drop(block);
+    // Making one larger takes it, too.
+    let mut block = Block::new(8, 1, 8).unwrap();
+    let address = crate::guest_alloc(16);
+    assert!(block.resize(24) && block.is_whole());
+    assert!(crate::arena::claim::claim(i64::from(address) << 32 | 16).is_none());
+    // And one that cannot be made larger leaves nothing behind that could be leased.
+    let address = crate::guest_alloc(16);
+    // SAFETY: the block has that size, and stays as it is.
+    assert!(!unsafe { crate::arena::heap::resize(block.start, 24, crate::ARENA_BYTES + 1) });
+    assert!(crate::arena::claim::claim(i64::from(address) << 32 | 16).is_none());
+    drop(block);
+    assert!(arena_is_free());
+}

@@ -4,8 +4,9 @@ use crate::json::writer::hex_digit;
 
 /// Writes JSON at compile time: the result is a `&'static str`.
 ///
-/// Members and elements are string, number and `true`/`false` literals, `null`, and objects and
-/// arrays of these.
+/// Members and elements are literals (strings, characters, numbers, `true`, `false`), `null`, and
+/// objects and arrays of these. A character becomes a string of one; a number is written as JSON has it,
+/// `1.` as `1.0`.
 ///
 /// ```
 /// use flaron_sdk::json;
@@ -25,10 +26,36 @@ macro_rules! json {
             $crate::json::Part::raw(""), $crate::json::Part::raw(""), $crate::json!(@part $value)
         ],)*])
     };
+    // A negative number is two tokens, so where there is one, members and elements are taken one by one.
+    ({ $($inside:tt)* }) => { $crate::json!(@members [] $($inside)*) };
+    ([ $($inside:tt)* ]) => { $crate::json!(@elements [] $($inside)*) };
+    (@members [$($done:tt)*]) => { $crate::json!(@build "{", "}", [$($done)*]) };
+    (@members [$($done:tt)*] $name:literal : - $value:literal $(, $($rest:tt)*)?) => {
+        $crate::json!(@members [$($done)* [
+            $crate::json::Part::string($name), $crate::json::Part::raw(":-"), $crate::json!(@number $value)
+        ],] $($($rest)*)?)
+    };
+    (@members [$($done:tt)*] $name:literal : $value:tt $(, $($rest:tt)*)?) => {
+        $crate::json!(@members [$($done)* [
+            $crate::json::Part::string($name), $crate::json::Part::raw(":"), $crate::json!(@part $value)
+        ],] $($($rest)*)?)
+    };
+    (@elements [$($done:tt)*]) => { $crate::json!(@build "[", "]", [$($done)*]) };
+    (@elements [$($done:tt)*] - $value:literal $(, $($rest:tt)*)?) => {
+        $crate::json!(@elements [$($done)* [
+            $crate::json::Part::raw(""), $crate::json::Part::raw("-"), $crate::json!(@number $value)
+        ],] $($($rest)*)?)
+    };
+    (@elements [$($done:tt)*] $value:tt $(, $($rest:tt)*)?) => {
+        $crate::json!(@elements [$($done)* [
+            $crate::json::Part::raw(""), $crate::json::Part::raw(""), $crate::json!(@part $value)
+        ],] $($($rest)*)?)
+    };
     (@part null) => { $crate::json::Part::raw("null") };
     (@part { $($inside:tt)* }) => { $crate::json::Part::raw($crate::json!({ $($inside)* })) };
     (@part [ $($inside:tt)* ]) => { $crate::json::Part::raw($crate::json!([ $($inside)* ])) };
     (@part $value:literal) => { $crate::json::Part::literal(concat!($value), stringify!($value)) };
+    (@number $value:literal) => { $crate::json::Part::number(concat!($value), stringify!($value)) };
     (@build $open:literal, $close:literal, [$($item:expr,)*]) => {{
         const ITEMS: &[[$crate::json::Part; 3]] = &[$($item,)*];
         const LEN: usize = $crate::json::literal_len(ITEMS);
@@ -46,59 +73,109 @@ macro_rules! json {
 #[derive(Clone, Copy)]
 pub struct Part {
     text: &'static str,
-    quoted: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    /// JSON as it is.
+    Raw,
+    /// The inside of a string, before escaping.
+    String,
+    /// A number as Rust has it.
+    Number,
 }
 
 #[doc(hidden)]
 impl Part {
     pub const fn raw(text: &'static str) -> Part {
-        Part {
-            text,
-            quoted: false,
-        }
+        let kind = Kind::Raw;
+        Part { text, kind }
     }
 
     pub const fn string(text: &'static str) -> Part {
-        Part { text, quoted: true }
+        let kind = Kind::String;
+        Part { text, kind }
     }
 
-    /// A literal, as its value and as its source: `"`, or `r` for a raw string, tells a string.
+    /// A literal, as its value and as its source, whose beginning tells what it is: `"`, `'`, or `r` for
+    /// a raw string; a digit; otherwise `true` or `false`.
     pub const fn literal(value: &'static str, source: &'static str) -> Part {
-        let first = source.as_bytes()[0];
-        Part {
-            text: value,
-            quoted: first == b'"' || first == b'r',
-        }
+        let kind = match source.as_bytes()[0] {
+            b'"' | b'\'' | b'r' => Kind::String,
+            b'0'..=b'9' => Kind::Number,
+            _ => Kind::Raw,
+        };
+        Part { text: value, kind }
     }
 
-    const fn write<const N: usize>(self, into: &mut [u8; N], mut at: usize) -> usize {
-        let text = self.text.as_bytes();
-        if self.quoted {
-            at = put_literal(into, at, b'"');
-        }
-        let mut i = 0;
-        while i < text.len() {
-            let byte = text[i];
-            if self.quoted && byte < b' ' {
-                at = put_literal(into, at, b'\\');
-                at = put_literal(into, at, b'u');
-                at = put_literal(into, at, b'0');
-                at = put_literal(into, at, b'0');
-                at = put_literal(into, at, b'0' + (byte >> 4));
-                at = put_literal(into, at, hex_digit(byte & 15));
-            } else {
-                if self.quoted && (byte == b'"' || byte == b'\\') {
-                    at = put_literal(into, at, b'\\');
-                }
-                at = put_literal(into, at, byte);
-            }
-            i += 1;
-        }
-        if self.quoted {
-            at = put_literal(into, at, b'"');
-        }
-        at
+    /// What stands behind a minus.
+    pub const fn number(value: &'static str, source: &'static str) -> Part {
+        let part = Part::literal(value, source);
+        assert!(
+            matches!(part.kind, Kind::Number),
+            "json!: a minus stands before a number"
+        );
+        part
     }
+
+    const fn write<const N: usize>(self, into: &mut [u8; N], at: usize) -> usize {
+        let text = self.text.as_bytes();
+        match self.kind {
+            Kind::Raw => put_all(into, at, text),
+            Kind::String => put_string(into, at, text),
+            Kind::Number => put_number(into, at, text),
+        }
+    }
+}
+
+const fn put_all<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u8]) -> usize {
+    let mut i = 0;
+    while i < text.len() {
+        at = put_literal(into, at, text[i]);
+        i += 1;
+    }
+    at
+}
+
+const fn put_string<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u8]) -> usize {
+    at = put_literal(into, at, b'"');
+    let mut i = 0;
+    while i < text.len() {
+        let byte = text[i];
+        if byte < b' ' {
+            at = put_all(into, at, b"\\u00");
+            at = put_literal(into, at, b'0' + (byte >> 4));
+            at = put_literal(into, at, hex_digit(byte & 15));
+        } else {
+            if byte == b'"' || byte == b'\\' {
+                at = put_literal(into, at, b'\\');
+            }
+            at = put_literal(into, at, byte);
+        }
+        i += 1;
+    }
+    put_literal(into, at, b'"')
+}
+
+/// Rust lets a number have underscores, zeros in front, and nothing behind the point; JSON does not.
+const fn put_number<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u8]) -> usize {
+    let mut i = 0;
+    while i + 1 < text.len() && text[i] == b'0' && matches!(text[i + 1], b'0'..=b'9' | b'_') {
+        i += 1;
+    }
+    while i < text.len() {
+        let byte = text[i];
+        if byte != b'_' {
+            at = put_literal(into, at, byte);
+        }
+        i += 1;
+        let ends = i == text.len() || !matches!(text[i], b'0'..=b'9');
+        if byte == b'.' && ends {
+            at = put_literal(into, at, b'0');
+        }
+    }
+    at
 }
 
 /// Puts a byte if it is within the array, and counts it in any case.

@@ -27,8 +27,9 @@
 //!
 //! # Reading
 //!
-//! [`parse`] checks a whole text strictly by RFC 8259 and decodes it where it lies; [`Document`]
-//! does the same in a lease. What they give is a view: nothing is allocated or copied.
+//! [`parse`] checks a whole text by the grammar of RFC 8259, and decodes it where it lies; [`Document`]
+//! does the same in a lease. Strings need not be UTF-8 until they are read: `as_str` has nothing of one
+//! that is not, and `as_bytes` has its bytes. What they give is a view: nothing is allocated or copied.
 //!
 //! ```
 //! use flaron_sdk::json;
@@ -63,6 +64,7 @@
 use core::fmt;
 
 use crate::arena::ArenaBytes;
+use crate::error::{Error, Kind};
 
 mod flatten;
 mod grammar;
@@ -78,13 +80,15 @@ pub use flatten::MAX_DEPTH;
 #[cfg(feature = "json")]
 pub use literal::{Part, literal, literal_len};
 pub use value::{Elements, Members, Value};
-pub use writer::{Array, Object, Str};
+pub use writer::{Array, Bytes, Object, Str};
 
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
 pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
+#[cfg(feature = "crypto")]
+pub(crate) use writer::hex_digit;
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,11 +96,17 @@ pub struct JsonError;
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not JSON, or nested deeper than 31 levels")
+        f.write_str(Error::from(*self).message())
     }
 }
 
 impl core::error::Error for JsonError {}
+
+impl From<JsonError> for Error {
+    fn from(_: JsonError) -> Error {
+        Error::new(Kind::NotJson)
+    }
+}
 
 /// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
 /// lies and gives a view on it. Takes time in proportion to the length of the text.

@@ -337,6 +337,12 @@ fn nesting_is_bounded() {
             );
         }
     }
+    // What lies too deep to be remembered is not taken for closed.
+    for depth in 29..36 {
+        let inside = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(!accepts(&format!("{{\"a\":{inside}")), "{depth}");
+        assert!(!accepts(&format!("[{{\"a\":{inside}")), "{depth}");
+    }
     // Closed again, it counts no more.
     assert!(accepts(&format!("[{}1]", "[[]],".repeat(100))));
     assert!(!accepts(&"[".repeat(100_000)) && !accepts(&"]".repeat(100)));
@@ -522,6 +528,24 @@ fn a_document_decodes_a_lease_where_it_lies() {
 }
 
 // ------------------------------------------------------------------------------------- writing
+
+#[test]
+fn literals_become_what_json_has() {
+    const TEXTS: &str = crate::json!(['c', '"', '\\', '\n', 'ü', r"r\", r#"""#]);
+    assert_eq!(TEXTS, r#"["c","\"","\\","\u000a","ü","r\\","\""]"#);
+    const NUMBERS: &str = crate::json!([
+        1., 1.5, 1_000, 1_0.2_5, 0xff, 1e5, 1.5e-3, 0., 00.5, 7u8, 2.5f32
+    ]);
+    assert_eq!(NUMBERS, "[1.0,1.5,1000,10.25,255,1e5,1.5e-3,0.0,0.5,7,2.5]");
+    const NEGATIVE: &str = crate::json!([-1, null, { "a": -2.5, "b": [-3, "x"], "c": true }, -4.,]);
+    assert_eq!(
+        NEGATIVE,
+        r#"[-1,null,{"a":-2.5,"b":[-3,"x"],"c":true},-4.0]"#
+    );
+    for text in [TEXTS, NUMBERS, NEGATIVE] {
+        serde_json::from_str::<serde_json::Value>(text).unwrap();
+    }
+}
 
 #[test]
 #[cfg(feature = "json")]
@@ -757,4 +781,17 @@ proptest! {
         let written = build(Array(&items)).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Vec<String>>(&written).unwrap(), items);
     }
+}
+
+#[test]
+fn what_is_left_of_a_list_can_be_shown() {
+    let mut text = *br#"{"a":[1,"x"],"b":null}"#;
+    let value = parse(&mut text).unwrap();
+    let mut members = value.members();
+    assert_eq!(std::format!("{members:?}"), r#"{"a": [1, "x"], "b": null}"#);
+    let (_, list) = members.next().unwrap();
+    assert_eq!(std::format!("{members:?}"), r#"{"b": null}"#);
+    let mut elements = list.elements();
+    elements.next();
+    assert_eq!(std::format!("{elements:?}"), r#"["x"]"#);
 }

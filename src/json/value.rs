@@ -5,8 +5,11 @@ use core::fmt;
 use crate::bytes::number;
 #[cfg(any(feature = "beam", lists_keys))]
 use crate::bytes::packed::PackedSlice;
+use crate::bytes::split::{find, same};
 use crate::bytes::utf8;
 use crate::json::flatten::{END, FIRST_MARK};
+use crate::json::writer::escaped;
+use crate::text::piece::{Backward, Sink};
 
 /// A JSON value that has been checked and decoded; it borrows from where that lies.
 ///
@@ -40,10 +43,7 @@ impl<'a> Value<'a> {
 
     /// A whole number in the range of `i64`, written without fraction and exponent.
     pub fn as_i64(&self) -> Option<i64> {
-        match self.0 {
-            [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(number::parse_u64(digits)?),
-            digits => number::parse_u64(digits)?.try_into().ok(),
-        }
+        number::parse_i64(self.0)
     }
 
     /// A whole number in the range of `u64`, written without sign, fraction and exponent.
@@ -74,9 +74,14 @@ impl<'a> Value<'a> {
 
     /// The member of an object with this name; of several the first.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        self.members()
-            .find(|(found, _)| *found == name.as_bytes())
-            .map(|(_, value)| value)
+        let mut rest = self.inside(b'{');
+        loop {
+            let found = take_name(&mut rest)?;
+            let value = take(&mut rest)?;
+            if same(found, name.as_bytes()) {
+                return Some(value);
+            }
+        }
     }
 
     /// The members of an object, name (as bytes) and value; nothing if it is no object.
@@ -96,6 +101,15 @@ impl<'a> Value<'a> {
             _ => b"",
         }
     }
+}
+
+/// Takes the name at the beginning of the inside of an object; what is left begins with its value.
+fn take_name<'a>(inside: &mut &'a [u8]) -> Option<&'a [u8]> {
+    // The mark, the name, its end, the colon.
+    let name = inside.get(1..)?;
+    let name = name.get(..find(name, END))?;
+    *inside = inside.get(name.len() + 3..)?;
+    Some(name)
 }
 
 /// Takes the value at the beginning of the inside of an array or an object; what is left begins
@@ -137,6 +151,19 @@ pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
     Some(PackedSlice::new(text.get(..len)?))
 }
 
+/// As a piece of text: the value as JSON.
+impl Backward for Value<'_> {
+    fn prepend_to<S: Sink>(self, mut sink: S) -> S {
+        for &byte in self.0.iter().rev() {
+            sink = match byte {
+                FIRST_MARK..=END => sink.byte(b'"'),
+                byte => escaped(byte, sink),
+            };
+        }
+        sink
+    }
+}
+
 /// A string with the same text.
 impl PartialEq<str> for Value<'_> {
     fn eq(&self, other: &str) -> bool {
@@ -154,14 +181,8 @@ impl PartialEq<&str> for Value<'_> {
 impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.first() {
-            b'{' => {
-                let mut map = f.debug_map();
-                for (name, value) in self.members() {
-                    map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
-                }
-                map.finish()
-            }
-            b'[' => f.debug_list().entries(self.elements()).finish(),
+            b'{' => fmt::Debug::fmt(&self.members(), f),
+            b'[' => fmt::Debug::fmt(&self.elements(), f),
             FIRST_MARK.. => fmt::Debug::fmt(self.as_str().unwrap_or_default(), f),
             b't' => f.write_str("true"),
             b'f' => f.write_str("false"),
@@ -175,6 +196,13 @@ impl fmt::Debug for Value<'_> {
 #[derive(Clone)]
 pub struct Elements<'a>(&'a [u8]);
 
+/// Shows the elements that are left.
+impl fmt::Debug for Elements<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
+}
+
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
@@ -187,13 +215,22 @@ impl<'a> Iterator for Elements<'a> {
 #[derive(Clone)]
 pub struct Members<'a>(&'a [u8]);
 
+/// Shows the members that are left.
+impl fmt::Debug for Members<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.clone() {
+            map.entry(&utf8::from_utf8(name).unwrap_or_default(), &value);
+        }
+        map.finish()
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = (&'a [u8], Value<'a>);
 
     fn next(&mut self) -> Option<(&'a [u8], Value<'a>)> {
-        // The mark, the name, its end, the colon.
-        let name = self.0.get(1..)?.split(|byte| *byte == END).next()?;
-        self.0 = self.0.get(name.len() + 3..)?;
+        let name = take_name(&mut self.0)?;
         Some((name, take(&mut self.0)?))
     }
 }

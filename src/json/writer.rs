@@ -13,6 +13,20 @@ impl Backward for Str<'_> {
     }
 }
 
+/// A piece: bytes as a JSON string, quoted and escaped.
+///
+/// They are text that has not been checked: what is not UTF-8 stays as it is, and then the whole is not
+/// JSON, which readers refuse. It links no UTF-8 check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Backward for Bytes<'_> {
+    #[inline(always)] // size: json-str
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        quoted(self.0, sink)
+    }
+}
+
 /// A piece: pairs of strings as a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object<'a>(pub &'a [(&'a str, &'a str)]);
@@ -51,20 +65,31 @@ impl Backward for Array<'_> {
 /// Writes a string from its closing quote to its opening one.
 #[inline] // size: json-quoted
 fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
-    let mut sink = sink.byte(b'"');
+    let mut sink = sink.bytes(b"\"");
     for &byte in text.iter().rev() {
-        if byte < b' ' {
-            sink = sink.byte(hex_digit(byte & 15));
-            sink = sink.byte(b'0' + (byte >> 4));
-            sink = sink.bytes(b"\\u00");
-        } else {
-            sink = sink.byte(byte);
-            if byte == b'"' || byte == b'\\' {
-                sink = sink.byte(b'\\');
-            }
-        }
+        sink = escaped(byte, sink);
     }
-    sink.byte(b'"')
+    sink.bytes(b"\"")
+}
+
+/// Writes a byte of a string.
+#[inline(always)] // size: json-steps
+pub(crate) fn escaped<S: Sink>(byte: u8, mut sink: S) -> S {
+    // Up to six characters, the last one in the lowest bits.
+    // size: json-escaped
+    let mut escape = u64::from(byte);
+    if byte < b' ' {
+        let digits = [hex_digit(byte & 15), b'0' + (byte >> 4)];
+        escape = u64::from(u16::from_le_bytes(digits));
+        escape |= u64::from(u32::from_le_bytes(*b"00u\\")) << 16;
+    } else if byte == b'"' || byte == b'\\' {
+        escape |= u64::from(b'\\') << 8;
+    }
+    while escape != 0 {
+        sink = sink.byte(escape as u8);
+        escape >>= 8;
+    }
+    sink
 }
 
 /// A digit of 4 bits, in lowercase.

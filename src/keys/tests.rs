@@ -85,3 +85,25 @@ fn a_key_shows_its_text() {
     );
     assert!(key == "a\n" && key != "a");
 }
+
+#[test]
+fn a_list_can_be_asked_and_shown_without_being_read() {
+    let mut keys = keys(r#"["a","b","c"]"#);
+    assert_eq!((keys.len(), keys.is_empty()), (3, false));
+    assert!(keys.contains("b") && keys.contains(&std::string::String::from("c")));
+    assert!(!keys.contains("d"));
+    assert_eq!(format!("{keys:?}"), r#"["a", "b", "c"]"#);
+
+    // What has been read is no longer left; a copy goes its own way and may outlive the list.
+    let first = keys.next().unwrap();
+    let mut rest = keys.clone();
+    assert!(keys.len() == 2 && !keys.contains("a"));
+    drop(keys);
+    assert_eq!(rest.next().as_deref(), Some("b"));
+    let copy = first.clone();
+    drop(first);
+    assert_eq!(copy, "a");
+    assert!(!arena_is_free());
+    drop((rest, copy));
+    assert!(arena_is_free());
+}

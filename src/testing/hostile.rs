@@ -119,6 +119,11 @@ impl Hands {
     }
 }
 
+/// What there is, or nothing.
+fn text_of(text: Result<crate::ArenaStr, crate::Error>) -> crate::ArenaStr {
+    text.unwrap_or_else(|_| crate::ArenaBytes::default().into_text())
+}
+
 /// Calls every public function that calls the host.
 fn drive(hold: usize) {
     let mut hands = Hands {
@@ -127,34 +132,63 @@ fn drive(hold: usize) {
         hold,
     };
     let h = &mut hands;
-    h.text(request::method());
-    h.text(request::url());
+    h.text(text_of(request::try_method()));
+    h.text(text_of(request::try_url()));
     request::header("accept")
         .into_iter()
         .for_each(|it| h.text(it));
-    h.bytes(request::body());
+    h.bytes(request::try_body().unwrap_or_default());
+
+    for lease in [
+        request::cookie("a"),
+        request::credentials("Bearer"),
+        request::first_of("a"),
+    ] {
+        lease.into_iter().for_each(|it| h.text(it));
+    }
+    request::basic_credentials()
+        .into_iter()
+        .for_each(|it| h.bytes(it));
+    h.shown(request::matches_etag("\"a\""));
+    if let Ok(target) = request::try_target() {
+        assert!(target.as_bytes().starts_with(target.path()));
+        assert!(target.search().ends_with(target.query()));
+        h.take(target);
+    }
+    if let Ok(target) = request::try_target() {
+        let query = target.into_query();
+        h.shown((query.get("a"), query.pairs().count()));
+        h.take(query);
+    }
 
     response::set_status(200);
     response::set_header("a", "b");
-    response::set_header_bytes("a", &request::body());
-    h.shown(response::set_header_pieces("a", ("b", request::url())));
+    response::set_header_bytes("a", &request::try_body().unwrap_or_default());
+    h.shown(response::set_header_pieces(
+        "a",
+        ("b", text_of(request::try_url())),
+    ));
     response::set_body(b"body");
     response::set_body_str("body");
     h.shown(response::set_body_pieces((
-        request::method(),
-        &request::body(),
+        text_of(request::try_method()),
+        &request::try_body().unwrap_or_default(),
         1_u8,
     )));
 
     // Texts that ask, with all that can come between.
     h.shown(response::set_body_pieces((
-        (request::method_piece(), request::url(), 1_u8),
+        (request::method_piece(), text_of(request::try_url()), 1_u8),
         (
             ws::conn_id_piece(),
             ws::event_type_piece(),
             ws::event_data_piece(),
         ),
-        (&request::body(), request::header("a"), -1),
+        (
+            &request::try_body().unwrap_or_default(),
+            request::header("a"),
+            -1,
+        ),
         (id::uuid_v4_piece(), id::uuid_v7_piece(), id::ulid_piece()),
         (
             id::nanoid_piece(3),
@@ -170,16 +204,23 @@ fn drive(hold: usize) {
     ));
     h.shown(logging::info_pieces((
         (crypto::hash_json_piece("{}"), crypto::hmac_json_piece("{}")),
-        (crypto::sign_jwt_json_piece("{}"), request::url()),
+        (
+            crypto::sign_jwt_json_piece("{}"),
+            text_of(request::try_url()),
+        ),
         encoding::base64_encode_piece(b"a"),
         (
             encoding::hex_encode_piece(b"a"),
             encoding::url_encode_piece("a"),
         ),
     )));
-    text::build((request::method(), request::url_piece(), request::method()))
-        .into_iter()
-        .for_each(|it| h.take(it));
+    text::build((
+        text_of(request::try_method()),
+        request::url_piece(),
+        text_of(request::try_method()),
+    ))
+    .into_iter()
+    .for_each(|it| h.take(it));
 
     let options = beam::FetchOptions::new()
         .with_method("POST")
@@ -220,6 +261,25 @@ fn drive(hold: usize) {
         .into_iter()
         .for_each(|it| h.bytes(it));
 
+    h.shown(beam::forward(("https://a/", 1_u8), &["a", "b"]).map(|response| response.status));
+    h.shown(beam::fetch_pieces(request::url_piece(), "{}").map(|response| response.status));
+
+    spark::get_pieces(("k", 1_u8))
+        .into_iter()
+        .for_each(|entry| h.bytes(entry.value));
+    h.shown(spark::set_keyed(("k", 1_u8), request::body_piece(), 1));
+    h.shown(spark::delete_pieces(request::header_piece("a")));
+    h.shown(response::set_body_pieces(spark::list_piece()));
+    plasma::get_pieces(("k", 1_u8))
+        .into_iter()
+        .for_each(|it| h.bytes(it));
+    h.shown(plasma::set_keyed(request::url_piece(), "v"));
+    h.shown(plasma::delete_pieces("k"));
+    h.shown((
+        plasma::increment_pieces(request::url_piece(), 1),
+        plasma::decrement_pieces("k", 1),
+    ));
+    h.shown(response::set_body_pieces(plasma::list_piece()));
     spark::get("k")
         .into_iter()
         .for_each(|entry| h.bytes(entry.value));
@@ -228,7 +288,7 @@ fn drive(hold: usize) {
     h.shown(spark::set("k", b"v", 1));
     h.shown(spark::set_pieces("k", ("v", 1_u8), 1));
     spark::delete("k");
-    h.keys(spark::list());
+    spark::try_list().into_iter().for_each(|it| h.keys(it));
     h.shown(spark::pull("node", &["a", "b"]));
 
     plasma::get("k").into_iter().for_each(|it| h.bytes(it));
@@ -239,7 +299,7 @@ fn drive(hold: usize) {
     h.shown(plasma::set_pieces("k", "v"));
     h.shown(plasma::delete("k"));
     h.shown((plasma::increment("k", 1), plasma::decrement("k", 1)));
-    h.keys(plasma::list());
+    plasma::try_list().into_iter().for_each(|it| h.keys(it));
 
     if let Some(secret) = secrets::get("s") {
         assert!(secret.len() < crate::ARENA_BYTES);
@@ -268,6 +328,11 @@ fn drive(hold: usize) {
     ] {
         text.into_iter().for_each(|it| h.text(it));
     }
+    h.shown(crypto::random_u32());
+    h.shown(crypto::verify_hmac("k", b"a", b"b"));
+    if let Some(token) = request::credentials("Bearer") {
+        h.shown(crypto::verify_jwt("k", token).map(|claims| claims.number("exp")));
+    }
     crypto::decrypt_aes("k", "YQ==")
         .into_iter()
         .for_each(|it| h.bytes(it));
@@ -280,40 +345,42 @@ fn drive(hold: usize) {
     encoding::hex_decode("00")
         .into_iter()
         .for_each(|it| h.bytes(it));
-    h.text(encoding::base64_encode(b"a"));
-    h.text(encoding::hex_encode(b"a"));
-    h.text(encoding::url_encode("a"));
+    h.text(text_of(encoding::try_base64_encode(b"a")));
+    h.text(text_of(encoding::try_hex_encode(b"a")));
+    h.text(text_of(encoding::try_url_encode("a")));
 
-    h.text(time::now("http"));
-    h.text(time::now_rfc3339());
-    h.text(time::now_http());
-    h.shown((time::now_ms(), time::now_unix()));
+    h.text(text_of(time::try_now("http")));
+    h.text(text_of(time::try_now_rfc3339()));
+    h.text(text_of(time::try_now_http()));
+    h.shown((time::try_now_ms(), time::try_now_unix()));
 
     logging::info("a");
     logging::warn("a");
     logging::error("a");
-    h.shown(logging::info_pieces(("a", request::url())));
+    h.shown(logging::info_pieces(("a", text_of(request::try_url()))));
     h.shown(logging::warn_pieces(1_u8));
     h.shown(logging::error_pieces(()));
 
     h.shown((
         ws::send(b"a"),
         ws::send_text("a"),
-        ws::send_pieces(("a", ws::conn_id())),
+        ws::send_pieces(("a", text_of(ws::try_conn_id()))),
     ));
     ws::close(1000);
-    h.text(ws::conn_id());
-    h.text(ws::event_type());
-    h.text(ws::event_text());
-    h.bytes(ws::event_data());
+    h.text(text_of(ws::try_conn_id()));
+    h.text(text_of(ws::try_event_type()));
+    h.text(text_of(
+        ws::try_event_data().map(crate::ArenaBytes::into_text),
+    ));
+    h.bytes(ws::try_event_data().unwrap_or_default());
     ws::message().into_iter().for_each(|it| h.bytes(it));
     h.shown(ws::close_code());
 
-    if let Ok(document) = json::Document::parse(request::body()) {
+    if let Ok(document) = json::Document::parse(request::try_body().unwrap_or_default()) {
         h.shown(&document);
         h.take(document);
     }
-    text::build((request::url(), request::method()))
+    text::build((text_of(request::try_url()), text_of(request::try_method())))
         .into_iter()
         .for_each(|it| h.take(it));
     h.shown(crate::arena_refused());

@@ -1,5 +1,6 @@
 //! What the SDK's own tests share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::ToString;
 
 use crate::arena::{self, ArenaBytes, claim};
@@ -31,3 +32,8 @@ pub(crate) fn assert_error(error: impl core::error::Error + Copy, says: &str) {
 /// What every error that means "did not fit" says.
 pub(crate) const ARENA_FULL: &str =
     "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES";
+
+/// Whether it traps.
+pub(crate) fn traps<T>(what: impl FnOnce() -> T) -> bool {
+    catch_unwind(AssertUnwindSafe(what)).is_err()
+}

@@ -8,6 +8,7 @@ pub(crate) struct Ask<F>(pub(crate) F);
 
 /// No proof, because there is no value of this type.
 #[derive(Clone, Copy)]
+#[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub enum AsksTheHost {}
 
 impl<F: FnOnce() -> i64> Piece for Ask<F> {

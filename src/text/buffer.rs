@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::arena::ArenaFull;
 use crate::bytes::utf8;
+use crate::error::{Error, Kind};
 use crate::text::piece::{self, Pieces, Sink};
 use crate::text::send;
 
@@ -13,11 +14,23 @@ pub struct TextFull;
 
 impl fmt::Display for TextFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text does not fit into its buffer")
+        f.write_str(Error::from(*self).message())
     }
 }
 
 impl core::error::Error for TextFull {}
+
+impl From<TextFull> for Error {
+    fn from(_: TextFull) -> Error {
+        Error::new(Kind::TextFull)
+    }
+}
+
+impl From<ArenaFull> for TextFull {
+    fn from(_: ArenaFull) -> TextFull {
+        TextFull
+    }
+}
 
 /// Text in a buffer of the caller's, from front to back.
 ///
@@ -37,6 +50,16 @@ impl core::error::Error for TextFull {}
 pub struct TextBuf<'a> {
     buffer: &'a mut [u8],
     len: usize,
+}
+
+/// Shows the text that is in it.
+impl fmt::Debug for TextBuf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => fmt::Debug::fmt(text, f),
+            None => fmt::Debug::fmt(self.as_bytes(), f),
+        }
+    }
 }
 
 impl<'a> TextBuf<'a> {

@@ -58,6 +58,10 @@ mod tests;
 use crate::arena::ArenaFull;
 
 pub use crate::arena::Text;
+pub use crate::bytes::number::{parse_i64, parse_u32, parse_u64};
+pub use crate::bytes::split::{
+    Split, eq_ignore_case, split, split_once, trim, trim_end, trim_start,
+};
 pub use crate::bytes::utf8::from_utf8;
 pub use buffer::{TextBuf, TextFull};
 pub use number::Hex;

@@ -4,6 +4,8 @@
 //! length. A piece that asks the host cannot be: the host's answer comes behind what is there. A text
 //! with such a piece in it is written forward, and its other pieces with it.
 
+#[cfg(lists_keys)]
+use crate::arena::Key;
 use crate::arena::{ArenaBytes, ArenaStr, BackwardWriter, ForwardWriter, Payload, Text};
 
 /// Where a text goes that is written from its last byte to its first.
@@ -82,14 +84,24 @@ pub trait Piece: Sized {
 
 /// What text is built of.
 ///
-/// - `&str`, `&[u8]`, `&[u8; N]`: their bytes;
+/// - `&str`, `&&str`, `&[u8]`, `&[u8; N]`: their bytes;
+/// - `bool`: `true` or `false`; `char`: its UTF-8;
 /// - `u8` to `u64`, `i8` to `i64`, `usize`, `isize`: the number in decimal;
 /// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal;
-/// - [`ArenaStr`], [`ArenaBytes`], `&Text`: their bytes as they are, links no UTF-8 check;
+/// - [`ArenaStr`], [`ArenaBytes`], [`Text`], [`Key`](crate::Key), by value or by reference: their bytes
+///   as they are, links no UTF-8 check;
+/// - with the feature `json`, `json::Str`, `json::Bytes`, `json::Object`, `json::Array`, `json::Value`:
+///   JSON;
 /// - what the functions that end in `_piece` give: the host's answer;
 /// - `Option` of a piece: the piece, or nothing;
 /// - `()` and tuples of up to eight pieces: one after the other; tuples nest.
 #[must_use = "pieces are nothing until a text is built of them"]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a piece of text",
+    label = "not a piece of text",
+    note = "pieces are `&str`, `&[u8]`, integers, `bool`, `char`, leases on what the host sent, what functions that end in `_piece` give, and tuples of up to eight pieces",
+    note = "a `String` is given as `&*string`, a float with `write!` into a `text::TextBuf`"
+)]
 pub trait Pieces: Piece {}
 impl<T: Piece> Pieces for T {}
 
@@ -163,6 +175,15 @@ bytes_pieces! {
     [] &ArenaStr, self => self.raw();
     [] &ArenaBytes, self => self;
     [] &Text, self => self;
+    [] Text, self => &self;
+    [] &&str, self => self.as_bytes();
+    [] bool, self => if self { b"true" } else { b"false" };
+    [] char, self => self.encode_utf8(&mut [0; 4]).as_bytes();
+}
+#[cfg(lists_keys)]
+bytes_pieces! {
+    [] &Key, self => self.as_bytes();
+    [] Key, self => self.as_bytes();
 }
 
 /// Leases: they are given back as soon as they are written, and before the call if they are all of it.

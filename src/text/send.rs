@@ -1,12 +1,14 @@
 //! Texts on their way: kept by the flare, or sent in a host call.
 
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 use crate::arena::ArenaBytes;
+#[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+use crate::arena::ForwardWriter;
 #[cfg(any(sends, calls, test))]
 use crate::arena::Payload;
 #[cfg(any(calls, test))]
 use crate::arena::alloc::refuse_argument;
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 use crate::arena::claim::claim;
 use crate::arena::{ArenaFull, Text};
 #[cfg(any(sends, calls, test))]
@@ -29,7 +31,28 @@ pub(crate) fn send<R>(
     pieces: impl Pieces,
     send: impl FnOnce(Payload) -> R,
 ) -> Result<R, ArenaFull> {
-    pieces.payload(SEALED).map(send).ok_or(ArenaFull)
+    // size: match-payload
+    match pieces.payload(SEALED) {
+        Some(payload) => Ok(send(payload)),
+        None => Err(ArenaFull),
+    }
+}
+
+/// Builds two texts, one behind the other, for a host call that follows at once. What the host returns
+/// from it may lie where they are: it has read them by then.
+#[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+#[inline(always)] // size: inline-step
+pub(crate) fn pair(
+    first: impl Pieces,
+    second: impl Pieces,
+) -> Result<(Payload, Payload), ArenaFull> {
+    let mut middle = 0;
+    let both = ForwardWriter::build(|text| {
+        let text = first.append_to(text);
+        middle = text.mark();
+        second.append_to(text)
+    });
+    Ok(both.ok_or(ArenaFull)?.split_at(middle))
 }
 
 /// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
@@ -37,7 +60,7 @@ pub(crate) fn send<R>(
 ///
 /// For the length of the call it is a text that is kept, so that the host can allocate only up
 /// to it; even a host that calls the flare meanwhile cannot get it freed.
-#[cfg(any(feature = "crypto", feature = "time", test))]
+#[cfg(any(feature = "crypto", test))]
 pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Option<ArenaBytes> {
     claim(returned(pieces, call))
 }
@@ -46,7 +69,7 @@ pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Op
 #[cfg(any(calls, test))]
 pub(crate) fn returned(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> i64 {
     match keep(pieces) {
-        Ok(text) => call(text.payload()),
+        Ok(text) => call(text.as_payload()),
         Err(ArenaFull) => {
             refuse_argument();
             0

@@ -113,3 +113,11 @@ proptest! {
         prop_assert_eq!(parse_u64(a.to_string().as_bytes()), Some(a));
     }
 }
+
+#[test]
+fn a_buffer_shows_its_text() {
+    let mut room = [0; 8];
+    let mut text = TextBuf::new(&mut room);
+    text.push("a\n").unwrap();
+    assert_eq!(format!("{text:?}"), "\"a\\n\"");
+}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::arena_refused;
-use crate::testing::{Host, arena_is_free, leave_free};
+use crate::testing::{Host, arena_is_free, leave_free, traps};
 use crate::text;
 
 #[test]
@@ -70,39 +70,41 @@ fn arguments_are_those_of_the_abi() {
 }
 
 #[test]
-fn what_is_no_number_is_0() {
+fn what_is_no_number_is_no_time() {
     let host = Host::new();
     for answer in ["", "-1", "1.5", "now", "18446744073709551616"] {
         host.returns("timestamp", answer);
-        assert_eq!((now_ms(), now_unix()), (0, 0), "{answer:?}");
+        assert!(traps(now_ms) && traps(now_unix), "{answer:?}");
+        assert!(try_now_ms().is_err() && try_now_unix().is_err());
     }
     host.on("timestamp", |_| None);
-    assert_eq!((now_ms(), now_unix()), (0, 0));
-    assert_eq!(now(format::HTTP), "");
-    assert_eq!(now_rfc3339(), "");
+    assert!(traps(now_ms) && traps(now_unix));
+    assert!(traps(|| now(format::HTTP)) && traps(now_rfc3339) && traps(now_http));
     assert!(!arena_refused());
+    assert_eq!(try_now_unix(), Err(Error::new(Kind::NoTime)));
+    assert_eq!(try_now_rfc3339().err(), Some(Error::new(Kind::NoAnswer)));
 }
 
 #[test]
-fn what_does_not_fit_is_empty_and_refused() {
+fn what_does_not_fit_is_refused() {
     let host = Host::new();
     let full = leave_free(24);
-    assert_eq!(now("a format that leaves no room"), "");
+    assert!(try_now("a format that leaves no room").is_err_and(|error| error.is_arena_full()));
     assert!(
         arena_refused() && host.calls().is_empty(),
         "nothing was sent"
     );
-    assert_eq!(now(format::RFC3339), "");
+    assert!(traps(|| now(format::RFC3339)));
     assert!(
         arena_refused() && host.calls().len() == 1,
         "the answer did not fit"
     );
     assert_eq!(now_rfc3339(), "2026-04-07T11:12:13Z");
     assert!(!arena_refused());
-    assert_eq!(now_http(), "");
-    assert!(arena_refused());
+    assert!(traps(now_http) && arena_refused());
+    assert!(try_now_http().is_err_and(|error| error.is_arena_full()));
     drop(full);
     let _full = leave_free(8);
-    assert_eq!((now_ms(), now_unix()), (0, 0));
-    assert!(arena_refused());
+    assert!(traps(now_ms) && traps(now_unix) && arena_refused());
+    assert_eq!(try_now_ms(), Err(crate::ArenaFull.into()));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
+use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free, traps};
 use crate::{arena_refused, text};
 
 #[test]
@@ -37,7 +37,9 @@ fn each_event_sees_what_belongs_to_it() {
 #[test]
 fn outside_of_an_event_there_is_nothing() {
     let _host = Host::new();
-    assert_eq!((&*conn_id(), &*event_type(), &*event_text()), ("", "", ""));
+    assert!(traps(conn_id) && traps(event_type));
+    assert!(try_conn_id().is_err() && try_event_type().is_err() && try_event_data().is_err());
+    assert_eq!(&*event_text(), "");
     assert_eq!(close_code(), 0);
     assert_eq!(send(b""), Err(WsSendError::SendError));
 }
@@ -133,17 +135,15 @@ fn close_codes_are_16_bits() {
 }
 
 #[test]
-fn what_does_not_fit_is_empty_and_refused() {
+fn what_does_not_fit_is_refused() {
     let host = Host::new();
     host.message(b"123456789", || {
         let _full = leave_free(8);
         assert_eq!(event_type(), "message");
         assert!(!arena_refused());
-        assert_eq!(conn_id(), "");
-        assert!(arena_refused());
-        assert_eq!(event_data(), b"");
-        assert_eq!(event_text(), "");
-        assert!(arena_refused());
+        assert!(traps(conn_id) && arena_refused());
+        assert!(traps(event_data) && traps(event_text) && arena_refused());
+        assert!(try_event_data().is_err_and(|error| error.is_arena_full()));
         assert!(message().is_none());
         assert_eq!(send_pieces("123456789"), Err(WsSendError::ArenaFull));
     });

@@ -127,6 +127,11 @@ impl Upstream {
         Upstream { addr, seen }
     }
 
+    /// The requests that came, the first first.
+    pub fn requests(&self) -> Vec<Request<Bytes>> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     /// The only request that came.
     pub fn request(&self) -> Request<Bytes> {
         let mut seen = self.seen.lock().unwrap();

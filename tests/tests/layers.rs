@@ -16,7 +16,8 @@ type Floors = &'static [&'static [&'static str]];
 const SDK: Floors = &[
     &["abi", "bytes"],
     &["arena"],
-    &["error", "text", "entry"],
+    &["error", "entry", "state"],
+    &["text"],
     &["json"],
     &["keys"],
     &[

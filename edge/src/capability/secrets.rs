@@ -245,6 +245,12 @@ fn is_name(name: &[u8]) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic)
 }
 
+/// Whether an environment variable can have this in its name.
+fn is_variable(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// Why a flare did not get a secret. Its text is for the developer's log; the guest sees `0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRefusal {
@@ -274,6 +280,12 @@ impl fmt::Display for SecretRefusal {
                 f,
                 "the secret `{name}` is not allowed to this flare: add it to `allowed_secrets` in \
                  flare.toml"
+            ),
+            // No shell can set a variable with a dash in its name.
+            Self::NotSet { name } if !is_variable(name) => write!(
+                f,
+                "the secret `{name}` is allowed but not set: add the line `{name} = \"…\"` to \
+                 flare.secrets.toml"
             ),
             Self::NotSet { name } => write!(
                 f,

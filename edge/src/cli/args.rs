@@ -27,8 +27,9 @@ pub(crate) enum Command {
     New {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
-        /// The SDK: a folder, or a version of flaron-sdk [default: this repository's].
-        #[arg(long, value_name = "PATH|VERSION")]
+        /// The SDK: a folder, a git URL (URL#TAG-OR-COMMIT), or a version with its registry
+        /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
+        #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
     },
     /// Print a new key for a cluster's nodes to share.
@@ -61,7 +62,7 @@ pub(crate) struct Run {
     /// Serve a flare below a path prefix; may be given several times.
     #[arg(long, value_name = "/PREFIX=PATH")]
     pub(crate) route: Vec<String>,
-    /// The address to serve on.
+    /// The address to serve on, or a port of 127.0.0.1.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(crate) listen: String,
     /// Where Transform and PassThrough go.
@@ -104,6 +105,10 @@ pub(crate) struct Run {
     /// token is in the environment, FLARON_PEER_TOKEN.
     #[arg(long, value_name = "NAME=URL")]
     pub(crate) peer: Vec<String>,
+    /// How much of its clients' data the node holds at once, in MiB: bodies, WebSocket messages,
+    /// responses that wait to be read. Beyond that clients wait, or get 503.
+    #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) memory: u32,
     /// Build and load a flare again when its files change.
     #[arg(long)]
     pub(crate) watch: bool,

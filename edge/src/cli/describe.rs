@@ -25,6 +25,11 @@ pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
     text
 }
 
+/// What is said of a module with the linker's own stack.
+const NO_LINK_FLAGS: &str = "  note     its stack is 1 MiB: it was linked without the flags for small flares. Cargo\n           \
+     reads them from .cargo/config.toml in the folder it is run in and those above\n           \
+     (not from --manifest-path), for the target that they are written for\n";
+
 fn describe_info(info: &FlareInfo) -> String {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for import in &info.imports {
@@ -46,8 +51,12 @@ fn describe_info(info: &FlareInfo) -> String {
         true => "none".to_owned(),
         false => groups.join("\n           "),
     };
+    let note = match info.has_default_stack {
+        true => NO_LINK_FLAGS,
+        false => "",
+    };
     format!(
-        "  imports  {imports}\n  exports  {}\n  memory   {} at the start, {max}\n",
+        "  imports  {imports}\n  exports  {}\n  memory   {} at the start, {max}\n{note}",
         info.exports.join(", "),
         bytes(info.memory),
     )

@@ -25,10 +25,14 @@ pub(crate) fn run(run: Run) -> Result<()> {
 async fn serve(run: Run) -> Result<()> {
     let builder = builder(&run)?;
     // The port first: if it is taken, the user learns of it before anything is built.
-    let listener = TcpListener::bind(&run.listen).await.map_err(|error| {
+    let listen = match run.listen.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => run.listen.clone(),
+    };
+    let listener = TcpListener::bind(&listen).await.map_err(|error| {
         Error::new(format!(
-            "cannot listen on {}: {error}; another address can be given with --listen",
-            run.listen
+            "cannot listen on {listen}: {error}; another address can be given with --listen \
+             (HOST:PORT, or a port)"
         ))
     })?;
     let edge = tokio::task::block_in_place(|| builder.build())?;
@@ -98,6 +102,7 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
         first.parent().unwrap_or(Path::new(""))
     };
     builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    builder = builder.memory((run.memory as usize) << 20);
     if let Some(origin) = &run.origin {
         builder = builder.origin(origin);
     }

@@ -83,6 +83,34 @@ fn far_off_keys_get_no_guess() {
 }
 
 #[test]
+fn messages_say_what_toml_wants() {
+    for (text, wanted) in [
+        ("max_time_ms = 5", "`max_time_ms` belongs below [limits]"),
+        ("hosts = {}", "`hosts` belongs below [beam]"),
+        (
+            "[limits]\norigin = \"http://a\"",
+            "`origin` belongs at the top of the file",
+        ),
+        ("kind = \"webscoket\"", "did you mean `websocket`?"),
+        ("limits = 5", "expected a table: [limits]"),
+        ("beam = true", "expected a table: [beam]"),
+        (
+            "[limits]\nmax_body_bytes = \"x\"",
+            "a whole number, 0 or more",
+        ),
+        ("[limits]\nmax_time_ms = -1", "a whole number, 0 or more"),
+        ("requires_body = \"yes\"", "expected true or false"),
+        ("routes = \"/a\"", "expected a list"),
+    ] {
+        let message = FlareConfig::parse(text).unwrap_err().to_string();
+        assert!(message.contains(wanted), "{text}: {message}");
+        for rust in ["struct", "usize", "u64", "u32"] {
+            assert!(!message.contains(rust), "{text}: {message}");
+        }
+    }
+}
+
+#[test]
 fn wrong_values_are_refused() {
     for text in [
         "requires_body = 1",

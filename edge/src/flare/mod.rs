@@ -9,7 +9,10 @@ use crate::capability::secrets::SecretView;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::flare::source::{FlareSource, Spec, locate};
+use crate::host::Host;
+use crate::host::effort::Effort;
 use crate::host::env::FlareEnv;
+use crate::host::request::RequestView;
 use crate::http::origin::Origin;
 use crate::node::Node;
 use crate::wasm::engine::Engine;
@@ -95,22 +98,49 @@ impl Flare {
         for address in node.own_addresses() {
             beam.add_own_address(address);
         }
+        let env = Arc::new(FlareEnv {
+            site: config.site.as_deref().unwrap_or(&name).into(),
+            secrets,
+            effort: Effort::default(),
+            beam,
+            node: node.clone(),
+            config,
+        });
+        let program = Arc::new(program);
+        if program.info.start {
+            try_start(&program, &env).map_err(within)?;
+        }
         Ok(Flare {
-            env: Arc::new(FlareEnv {
-                site: config.site.as_deref().unwrap_or(&name).into(),
-                secrets,
-                beam,
-                node: node.clone(),
-                config,
-            }),
+            env,
             name: name.into(),
             kind,
             origin,
             routes,
-            program: Arc::new(program),
+            program,
             file,
         })
     }
+}
+
+/// Runs a flare's start function once: one that fails would fail each request.
+fn try_start(program: &Arc<Program>, env: &Arc<FlareEnv>) -> Result<()> {
+    let request = RequestView {
+        method: http::Method::GET,
+        scheme: http::uri::Scheme::HTTP,
+        uri: http::Uri::from_static("/"),
+        headers: http::HeaderMap::new(),
+        body: None,
+    };
+    let host = Host::new(env.clone(), request);
+    // A thread that belongs to nobody: a guest that takes long hands the tasks of its own over.
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| program.instantiate(host).err().map(|failed| failed.1));
+        match run.join() {
+            Ok(None) => Ok(()),
+            Ok(Some(failure)) => Err(Error::new(format!("its start function fails: {failure}"))),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// What a flare serves: what its settings say, if its exports agree.

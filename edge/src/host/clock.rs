@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::runtime::turns::{Turn, take_turn};
+
 /// How long a guest may compute before it gives its thread up. Most answer in microseconds; one that
 /// takes longer must not hold up the connections that its thread serves.
-const SHORT: Duration = Duration::from_millis(2);
+pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
 /// The time of one invocation.
 ///
@@ -18,8 +20,13 @@ pub(crate) struct TimeLimit {
     limit: Duration,
     /// Time spent waiting in host calls: it does not count.
     waited: Duration,
-    /// The computing time at which the thread hands its other tasks over (again).
-    next_move: Duration,
+    /// When the guest is looked at for the first time; most have answered by then.
+    first_look: Duration,
+    /// The processor's time of this thread at that look. From there on it is what counts: a guest
+    /// that was kept from computing by others is not one that takes long.
+    looked_at: Option<Duration>,
+    /// The turn of a guest that takes long.
+    turn: Option<Turn>,
 }
 
 /// The error that stops a guest whose time is up.
@@ -40,8 +47,25 @@ impl TimeLimit {
             started: Instant::now(),
             limit,
             waited: Duration::ZERO,
-            next_move: SHORT,
+            first_look: SHORT,
+            looked_at: None,
+            turn: None,
         }
+    }
+
+    /// Says that the guest is one that takes long, on a thread that is not the server's, in whose
+    /// turn it computes from the start.
+    pub(crate) fn start_with(&mut self, turn: Turn) {
+        self.started = Instant::now();
+        self.looked_at = Some(thread_time());
+        self.turn = Some(turn);
+    }
+
+    /// How much of the processor the guest has used since it was looked at first; nothing if it has
+    /// answered by then.
+    pub(crate) fn used(&self) -> Duration {
+        self.looked_at
+            .map_or(Duration::ZERO, |at| thread_time().saturating_sub(at))
     }
 
     /// How long the guest itself has computed.
@@ -49,35 +73,69 @@ impl TimeLimit {
         self.started.elapsed().saturating_sub(self.waited)
     }
 
-    /// Called every few milliseconds while the guest computes.
+    /// Called every few milliseconds while the guest computes; `takes_long` hears of one that turns
+    /// out to take long.
     ///
     /// # Errors
     ///
     /// [`TimeUp`] when the limit is reached.
-    pub(crate) fn tick(&mut self) -> Result<(), TimeUp> {
+    pub(crate) fn tick(&mut self, takes_long: impl FnOnce()) -> Result<(), TimeUp> {
         let computed = self.computed();
         if computed >= self.limit {
             return Err(TimeUp);
         }
-        if computed >= self.next_move {
-            // Once is mostly enough. Whether it was cannot be known for certain, so it is tried
-            // again, less and less often; when the tasks are elsewhere already it costs little.
-            self.next_move = computed * 2;
+        if self.looked_at.is_none() {
+            if computed >= self.first_look {
+                self.looked_at = Some(thread_time());
+            }
+        } else if self.turn.is_none() && self.used() >= SHORT {
+            takes_long();
             let started = Instant::now();
             give_thread_up();
+            self.turn = Some(tokio::task::block_in_place(take_turn));
+            self.waited += started.elapsed();
+        } else if let Some(turn) = &mut self.turn
+            && turn.is_over()
+        {
+            let started = Instant::now();
+            tokio::task::block_in_place(|| turn.pass_on());
             self.waited += started.elapsed();
         }
         Ok(())
+    }
+
+    /// The guest has returned: somebody else can have its turn.
+    pub(crate) fn end(&mut self) {
+        self.turn = None;
     }
 
     /// Waits for something (the disk, a fetch) without holding up other requests. The time does
     /// not count as the guest's.
     pub(crate) fn wait<R>(&mut self, wait: impl FnOnce() -> R) -> R {
         let started = Instant::now();
+        // What waits for something else does not need a turn.
+        if self.turn.take().is_some() {
+            self.first_look = self.computed() + SHORT;
+            self.looked_at = None;
+        }
         let result = tokio::task::block_in_place(wait);
         self.waited += started.elapsed();
         result
     }
+}
+
+/// How long this thread has had a processor.
+#[cfg(unix)]
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// How long this thread has been there, which is the best that is to be had without `unsafe`.
+#[cfg(not(unix))]
+fn thread_time() -> Duration {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed()
 }
 
 /// Hands this thread's other tasks to another thread, for as long as the current task runs.
@@ -86,6 +144,9 @@ impl TimeLimit {
 /// is put with them, and the closure lasts until that one is run, or for so long that there must
 /// be another reason.
 fn give_thread_up() {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return; // This thread has no others.
+    }
     let (run, wait) = std::sync::mpsc::sync_channel(1);
     tokio::spawn(async move {
         // An error means that the wait was given up.

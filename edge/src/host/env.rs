@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::capability::beam::Beam;
 use crate::capability::secrets::SecretView;
 use crate::config::FlareConfig;
+use crate::host::effort::Effort;
 use crate::node::Node;
 
 /// What all instances of one flare share. It does not change: a reload makes another.
@@ -12,6 +13,8 @@ pub(crate) struct FlareEnv {
     pub(crate) config: FlareConfig,
     /// The site whose keys it sees.
     pub(crate) site: Arc<str>,
+    /// How long it computes.
+    pub(crate) effort: Effort,
     /// Its fetches.
     pub(crate) beam: Arc<Beam>,
     /// The secrets that it may have.

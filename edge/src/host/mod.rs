@@ -8,7 +8,7 @@ use crate::capability::beam::BeamSession;
 use crate::capability::id::SnowflakeMeter;
 use crate::capability::plasma::{PlasmaLimits, PlasmaSession};
 use crate::capability::spark::{SparkLimits, SparkSession};
-use crate::host::clock::TimeLimit;
+use crate::host::clock::{TimeLimit, TimeUp};
 use crate::host::env::FlareEnv;
 use crate::host::guest::Guest;
 use crate::host::memory_limit::MemoryLimit;
@@ -18,6 +18,7 @@ use crate::host::response::ResponseDraft;
 use crate::host::socket::Socket;
 
 pub(crate) mod clock;
+pub(crate) mod effort;
 pub(crate) mod env;
 pub(crate) mod guest;
 pub(crate) mod memory_limit;
@@ -72,6 +73,22 @@ impl Host {
         self.memory.denied = None;
         self.notebook = Notebook::default();
         self.sessions = Sessions::default();
+    }
+
+    /// Called every few milliseconds while the guest computes.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeUp`] when the guest's time is.
+    pub(crate) fn tick(&mut self) -> Result<(), TimeUp> {
+        let effort = &self.env.effort;
+        self.clock.tick(|| effort.expect_long())
+    }
+
+    /// The guest has returned.
+    pub(crate) fn end(&mut self) {
+        self.env.effort.record(self.clock.used());
+        self.clock.end();
     }
 
     /// Takes down a note for the developer, the first of its kind in this invocation.

@@ -1,6 +1,7 @@
 //! What a flare sees of the request it handles.
 
 use bytes::Bytes;
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Method, Uri, header};
 
 /// The request as the flare is shown it.
@@ -8,9 +9,11 @@ use http::{HeaderMap, HeaderName, Method, Uri, header};
 pub(crate) struct RequestView {
     /// The method.
     pub(crate) method: Method,
-    /// The target: a path with its query, or a full URL.
+    /// `http`, unless a request of this process says `https`.
+    pub(crate) scheme: Scheme,
+    /// The target: a path with its query, normalised by [`target::normalise`](crate::http::target).
     pub(crate) uri: Uri,
-    /// The headers, all of them; what is withheld is decided on each read.
+    /// The headers, all of them, with one `Host`; what is withheld is decided on each read.
     pub(crate) headers: HeaderMap,
     /// The body, already cut to the limit; `None` unless the flare requires it.
     pub(crate) body: Option<Bytes>,
@@ -19,16 +22,10 @@ pub(crate) struct RequestView {
 impl RequestView {
     /// The full URL: scheme, host, path and query.
     pub(crate) fn url(&self) -> String {
-        if self.uri.scheme().is_some() {
-            return self.uri.to_string();
-        }
-        let host = self
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or("localhost");
+        let host = self.headers.get(header::HOST);
+        let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        format!("http://{host}{path}")
+        format!("{}://{host}{path}", self.scheme)
     }
 }
 
@@ -43,27 +40,18 @@ pub(crate) fn is_withheld(name: &HeaderName) -> bool {
 mod tests {
     use super::*;
 
-    fn view(uri: &str, host: Option<&str>) -> RequestView {
-        let mut headers = HeaderMap::new();
-        if let Some(host) = host {
-            headers.insert(header::HOST, host.parse().unwrap());
-        }
-        RequestView {
-            method: Method::GET,
-            uri: uri.parse().unwrap(),
-            headers,
-            body: None,
-        }
-    }
-
     #[test]
     fn url_is_full() {
-        assert_eq!(view("/a?b=1", Some("h:80")).url(), "http://h:80/a?b=1");
-        assert_eq!(view("/", None).url(), "http://localhost/");
-        assert_eq!(
-            view("http://other/x?y", Some("h")).url(),
-            "http://other/x?y"
-        );
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "h:80".parse().unwrap());
+        let view = RequestView {
+            method: Method::GET,
+            scheme: Scheme::HTTP,
+            uri: "/a?b=1".parse().unwrap(),
+            headers,
+            body: None,
+        };
+        assert_eq!(view.url(), "http://h:80/a?b=1");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct ResponseDraft {
     pub(crate) headers: HeaderMap,
     /// The body, if it was set.
     pub(crate) body: Option<Bytes>,
+    /// Whether a body was set for which the node had no room.
+    pub(crate) over_budget: bool,
     /// The size of the headers so far.
     header_bytes: usize,
 }

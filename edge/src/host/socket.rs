@@ -1,7 +1,6 @@
 //! What a flare sees of its WebSocket connection, and what it wants done with it.
 
 use bytes::Bytes;
-use tokio_tungstenite::tungstenite::Message;
 
 /// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT_REACHED`].
 pub(crate) const MAX_QUEUED: usize = 16 << 20;
@@ -31,6 +30,14 @@ pub(crate) mod close_code {
     pub(crate) const TOO_BIG: u16 = 1009;
     /// The flare failed.
     pub(crate) const INTERNAL_ERROR: u16 = 1011;
+    /// The node has no room for the message.
+    pub(crate) const TRY_AGAIN_LATER: u16 = 1013;
+
+    /// Whether an endpoint may send a code: those that are registered, but for the three that stand
+    /// for the absence of one, and those of frameworks and applications.
+    pub(crate) fn may_be_sent(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
 }
 
 /// A WebSocket event.
@@ -53,7 +60,7 @@ pub(crate) struct Socket {
     pub(crate) open: bool,
     pub(crate) sends: u32,
     /// What was sent so far.
-    pub(crate) queue: Vec<Message>,
+    pub(crate) queue: Vec<Bytes>,
     /// How many bytes that is.
     pub(crate) queued: usize,
     /// The code that the flare wants to close with.
@@ -87,7 +94,7 @@ impl Socket {
     }
 
     /// Ends an event: what it wants sent, and the code that it wants to close with.
-    pub(crate) fn take_actions(&mut self) -> (Vec<Message>, Option<u16>) {
+    pub(crate) fn take_actions(&mut self) -> (Vec<Bytes>, Option<u16>) {
         self.data = Bytes::new();
         (std::mem::take(&mut self.queue), self.closing.take())
     }

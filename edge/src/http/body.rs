@@ -2,12 +2,16 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
+
+use crate::http::budget::{Budget, Pace};
 
 /// A request's or response's body.
 #[derive(Debug, Default)]
@@ -23,7 +27,12 @@ pub(crate) enum Body {
     Partly(Bytes, Incoming),
     /// It is made while it is sent.
     Channel(mpsc::Receiver<Bytes>),
+    /// It arrives from the origin.
+    Stream(UnsyncBoxBody<Bytes, hyper::Error>),
 }
+
+/// How much of a body that nobody reads is taken off the socket after the answer, in bytes.
+pub(crate) const DRAIN: usize = 64 << 20;
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
@@ -52,6 +61,9 @@ impl http_body::Body for Body {
         if let Body::Incoming(incoming) = &mut *self {
             return Pin::new(incoming).poll_frame(cx);
         }
+        if let Body::Stream(stream) = &mut *self {
+            return Pin::new(stream).poll_frame(cx);
+        }
         if let Body::Channel(channel) = &mut *self {
             return channel
                 .poll_recv(cx)
@@ -71,6 +83,7 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => true,
             Body::Incoming(incoming) => incoming.is_end_stream(),
+            Body::Stream(stream) => stream.is_end_stream(),
             _ => false,
         }
     }
@@ -80,6 +93,7 @@ impl http_body::Body for Body {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Stream(stream) => stream.size_hint(),
             Body::Channel(_) => SizeHint::default(),
             Body::Partly(read, rest) => {
                 let rest = rest.size_hint();
@@ -95,26 +109,34 @@ impl http_body::Body for Body {
     }
 }
 
-/// How long the sender of a body may pause.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// Why a body could not be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// Nothing came for [`PAUSE`].
+    /// The client paused for too long, or sends too slowly.
     Slow,
     /// The connection ended or broke.
     Broken(hyper::Error),
+    /// The node holds as much as it may, and goes on to.
+    OverBudget,
 }
+
+/// How long the sender of a body that nobody reads may pause.
+const PAUSE: Duration = Duration::from_secs(10);
+/// What is read of a body of unknown length before room for the rest is reserved, in bytes.
+const FIRST: usize = 64 << 10;
 
 impl Body {
     /// Reads the first `limit` bytes, or all if it is shorter. What is left in `self` is the whole
-    /// body all the same, to be sent on. Tells also whether there was more.
+    /// body all the same, to be sent on. The result also says whether there was more.
     ///
     /// # Errors
     ///
-    /// When the client stops sending.
-    pub(crate) async fn read_prefix(&mut self, limit: usize) -> Result<(Bytes, bool), ReadError> {
+    /// When the client stops sending, or the node has no room for the body.
+    pub(crate) async fn read_prefix(
+        &mut self,
+        limit: usize,
+        budget: &Budget,
+    ) -> Result<(Bytes, bool), ReadError> {
         let mut incoming = match std::mem::take(self) {
             Body::Empty => return Ok((Bytes::new(), false)),
             Body::Full(bytes) => {
@@ -125,7 +147,7 @@ impl Body {
             }
             Body::Incoming(incoming) => incoming,
             // No request has one.
-            Body::Channel(_) => return Ok((Bytes::new(), false)),
+            Body::Channel(_) | Body::Stream(_) => return Ok((Bytes::new(), false)),
             Body::Partly(read, rest) => {
                 // Nothing is read twice today; if it were, the part would be all there is to see.
                 let prefix = read.slice(..read.len().min(limit));
@@ -133,20 +155,41 @@ impl Body {
                 return Ok((prefix, true));
             }
         };
-        let mut read = BytesMut::new();
+        // One that says how long it is gets all of its room now, and others once they have shown that
+        // they are not small: nobody who holds much waits for more.
+        let most = limit + 1;
+        let stated = incoming.size_hint().exact();
+        let first = match stated {
+            Some(length) => usize::try_from(length).unwrap_or(most).min(most),
+            None => FIRST.min(most),
+        };
+        let mut held = budget
+            .hold(first)
+            .await
+            .map_err(|_| ReadError::OverBudget)?;
+        let mut read = BytesMut::with_capacity(first);
+        let mut pace = Pace::new();
         while read.len() <= limit {
-            let frame = tokio::time::timeout(PAUSE, incoming.frame())
+            let left = pace.left(budget.patience());
+            let frame = tokio::time::timeout(left, incoming.frame())
                 .await
                 .map_err(|_| ReadError::Slow)?;
             match frame {
                 Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        read.extend_from_slice(&data);
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    pace.received(data.len());
+                    if stated.is_none() && read.len() <= FIRST && read.len() + data.len() > FIRST {
+                        let rest = budget.hold(most.saturating_sub(FIRST)).await;
+                        held.add(rest.map_err(|_| ReadError::OverBudget)?);
+                        read.reserve(most - read.len());
                     }
+                    read.extend_from_slice(&data);
                 }
                 Some(Err(error)) => return Err(ReadError::Broken(error)),
                 None => {
-                    let read = read.freeze();
+                    let read = held.keep(read.freeze());
                     let prefix = read.slice(..read.len().min(limit));
                     let more = read.len() > limit;
                     *self = Body::from(read);
@@ -154,7 +197,7 @@ impl Body {
                 }
             }
         }
-        let read = read.freeze();
+        let read = held.keep(read.freeze());
         *self = Body::Partly(read.clone(), incoming);
         Ok((read.slice(..limit), true))
     }
@@ -170,10 +213,14 @@ impl Body {
         }
         tokio::spawn(async move {
             let mut seen = 0;
+            let mut pace = Pace::new();
             while seen <= limit
-                && let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, incoming.frame()).await
+                && let Ok(Some(Ok(frame))) =
+                    tokio::time::timeout(pace.left(PAUSE), incoming.frame()).await
             {
-                seen += frame.data_ref().map_or(0, Bytes::len);
+                let data = frame.data_ref().map_or(0, Bytes::len);
+                pace.received(data);
+                seen += data;
             }
         });
     }

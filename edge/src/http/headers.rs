@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Whether a field belongs to the connection, which the server itself keeps true.
@@ -16,26 +17,30 @@ pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
         header::TRAILER,
     ]
     .contains(name)
-        || name == "keep-alive"
-        || name == "proxy-connection"
+        || [
+            "keep-alive",
+            "proxy-connection",
+            "proxy-authenticate",
+            "proxy-authorization",
+            "http2-settings",
+        ]
+        .contains(&name.as_str())
 }
 
 /// Takes out what belongs to one connection: the fields that HTTP names, and those that
-/// `Connection` names. The body's length is kept by the body itself.
+/// `Connection` names. The body's length is kept, unless a transfer coding was applied to the body:
+/// then the coding says where it ends, and a length is not to be believed (RFC 9112, section 6.3).
 pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+    let named: Vec<HeaderName> = list(headers, &header::CONNECTION)
+        .filter_map(|name| HeaderName::try_from(name).ok())
         .collect();
     for name in named {
         headers.remove(name);
     }
+    let coded = headers.contains_key(header::TRANSFER_ENCODING);
     let own: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| is_connection_header(name) && **name != header::CONTENT_LENGTH)
+        .filter(|name| is_connection_header(name) && (coded || **name != header::CONTENT_LENGTH))
         .cloned()
         .collect();
     for name in own {
@@ -47,12 +52,15 @@ pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
     host: Option<HeaderValue>,
+    scheme: &Scheme,
     client: Option<IpAddr>,
 ) {
     if let Some(host) = host {
         headers.insert("x-forwarded-host", host);
     }
-    headers.insert("x-forwarded-proto", HeaderValue::from_static("http"));
+    if let Ok(scheme) = HeaderValue::try_from(scheme.as_str()) {
+        headers.insert("x-forwarded-proto", scheme);
+    }
     let Some(client) = client else { return };
     let mut chain = String::new();
     for before in headers.get_all("x-forwarded-for") {
@@ -65,6 +73,22 @@ pub(crate) fn add_forwarded(
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert("x-forwarded-for", chain);
     }
+}
+
+/// The members of a field that is a list, whether it was sent on one line or on several.
+pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|member| !member.is_empty())
+}
+
+/// Whether such a list has this member, in small or capital letters.
+pub(crate) fn list_has(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
+    list(headers, name).any(|given| given.eq_ignore_ascii_case(member))
 }
 
 #[cfg(test)]

@@ -1,23 +1,32 @@
-//! The client that sends requests on to their origin.
+//! Sending requests on to their origin, and its responses back.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{Request, Response, StatusCode, Version, header};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use tokio::time::timeout;
 
-use crate::http::body::Body;
-use crate::http::client::{causes, tls_config};
+use crate::http::body::{Body, DRAIN};
+use crate::http::client::causes;
+use crate::http::connection::{Connections, Idle, Sender};
 use crate::http::headers::{add_forwarded, strip_connection_headers};
 use crate::http::origin::Origin;
+use crate::http::transfer::{Upload, UploadHandle};
 
-/// How long the origin may take to begin its response.
+/// How long the origin may take to begin its response once it has the request, and how long a client
+/// may pause within its body.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection whose response was read may take to be ready for the next request.
+const READY: Duration = Duration::from_secs(1);
 
 /// Why the origin gave no response.
 #[derive(Debug)]
@@ -26,15 +35,28 @@ pub(crate) enum OriginError {
     Unreachable(String),
     /// It took too long.
     Timeout,
+    /// It answered with what is no answer.
+    Senseless(&'static str),
+    /// The client did not send all of its body.
+    Client(String),
+    /// The client stopped sending its body.
+    ClientTimeout,
 }
 
 impl OriginError {
     /// The status that the client gets.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            OriginError::Unreachable(_) => StatusCode::BAD_GATEWAY,
+            OriginError::Unreachable(_) | OriginError::Senseless(_) => StatusCode::BAD_GATEWAY,
             OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            OriginError::Client(_) => StatusCode::BAD_REQUEST,
+            OriginError::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
         }
+    }
+
+    /// Whether it is the client that failed, and not the origin.
+    pub(crate) fn is_clients(&self) -> bool {
+        matches!(self, OriginError::Client(_) | OriginError::ClientTimeout)
     }
 }
 
@@ -43,59 +65,28 @@ impl fmt::Display for OriginError {
         match self {
             OriginError::Unreachable(why) => write!(f, "the origin cannot be reached: {why}"),
             OriginError::Timeout => write!(f, "the origin took longer than {TIMEOUT:?}"),
+            OriginError::Senseless(what) => write!(f, "the origin's answer is none: {what}"),
+            OriginError::Client(why) => write!(f, "the client hung up within its body: {why}"),
+            OriginError::ClientTimeout => f.write_str("the client stopped sending its body"),
         }
     }
 }
 
-/// The connections to all origins.
+/// The client of all origins.
 pub(crate) struct OriginClient {
-    plain: Client<HttpConnector, Body>,
-    /// Made when the first `https://` origin is asked, because reading the system's certificates
-    /// takes a while.
-    tls: OnceLock<Client<HttpsConnector<HttpConnector>, Body>>,
-}
-
-fn connector() -> HttpConnector {
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(Duration::from_secs(5)));
-    connector.enforce_http(false);
-    connector
-}
-
-fn client<C: Connect + Clone>(connector: C) -> Client<C, Body> {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .build(connector)
+    connections: Connections,
 }
 
 impl OriginClient {
     pub(crate) fn new() -> Self {
         OriginClient {
-            plain: client(connector()),
-            tls: OnceLock::new(),
+            connections: Connections::new(),
         }
-    }
-
-    fn tls(&self) -> &Client<HttpsConnector<HttpConnector>, Body> {
-        self.tls.get_or_init(|| {
-            let mut roots = rustls::RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            let mut config = tls_config(roots);
-            // The connector names the protocols itself.
-            config.alpn_protocols.clear();
-            let https = HttpsConnectorBuilder::new()
-                .with_tls_config(config)
-                .https_only()
-                .enable_http1()
-                .wrap_connector(connector());
-            client(https)
-        })
     }
 
     /// Sends a request on to the origin: the same method, path, query, headers and body. What
     /// belongs to the connection is the edge's own, `Host` is the origin's, and `X-Forwarded-*`
-    /// tells of the client.
+    /// describes the client.
     ///
     /// # Errors
     ///
@@ -104,29 +95,206 @@ impl OriginClient {
         &self,
         origin: &Origin,
         mut request: Request<Body>,
+        scheme: &Scheme,
         client: Option<IpAddr>,
     ) -> Result<Response<Body>, OriginError> {
-        let Some(target) = origin.target(request.uri()) else {
-            return Err(OriginError::Unreachable(
-                "the request's target makes no URL".to_owned(),
-            ));
-        };
-        *request.uri_mut() = target;
-        *request.version_mut() = http::Version::HTTP_11;
+        *request.uri_mut() = origin.path(request.uri());
+        *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
-        let host = headers.remove(header::HOST);
         strip_connection_headers(headers);
-        add_forwarded(headers, host, client);
-        let response = match origin.is_https() {
-            true => self.tls().request(request),
-            false => self.plain.request(request),
+        let host = headers.insert(header::HOST, origin.host_header());
+        add_forwarded(headers, host, scheme, client);
+
+        // An origin can close a connection at the moment at which a request is sent on it, and
+        // nobody knows whether it has seen the request. So only what does no harm when it is done
+        // twice goes over a connection that was used before, and once more over a new one if that
+        // fails (RFC 9110, section 9.2.2). Anything else gets a new connection.
+        let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
+        if repeatable && let Some(sender) = self.connections.reuse(origin) {
+            let mut first = Request::new(Body::Empty);
+            *first.method_mut() = request.method().clone();
+            *first.uri_mut() = request.uri().clone();
+            *first.headers_mut() = request.headers().clone();
+            match self.exchange(origin, sender, first).await {
+                Err(OriginError::Unreachable(_)) => {}
+                outcome => return outcome,
+            }
+        }
+        let sender = match self.connections.connect(origin).await {
+            Ok(sender) => sender,
+            Err(why) => {
+                request.into_body().drain(DRAIN);
+                return Err(OriginError::Unreachable(why));
+            }
         };
-        let response = tokio::time::timeout(TIMEOUT, response)
-            .await
-            .map_err(|_| OriginError::Timeout)?
-            .map_err(|error| OriginError::Unreachable(causes(&error)))?;
-        let mut response = response.map(Body::Incoming);
-        strip_connection_headers(response.headers_mut());
-        Ok(response)
+        self.exchange(origin, sender, request).await
+    }
+
+    /// Sends a request over a connection, and waits for the response's head.
+    async fn exchange(
+        &self,
+        origin: &Origin,
+        mut sender: Sender,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, OriginError> {
+        let (parts, body) = request.into_parts();
+        let (upload, handle) = Upload::new(body);
+        let response = sender.send_request(Request::from_parts(parts, upload));
+        let mut response = std::pin::pin!(response);
+        let mut sender = Some(sender);
+        let response = loop {
+            let left = TIMEOUT.saturating_sub(handle.progress().elapsed());
+            tokio::select! {
+                biased;
+                response = &mut response => break response,
+                // A request that is handed over at the moment at which the connection ends can stay
+                // in the channel between the two, and nobody answers it, for as long as there is
+                // somebody who could send more.
+                () = closed(&mut sender) => sender = None,
+                () = tokio::time::sleep(left) => {
+                    if handle.progress().elapsed() < TIMEOUT {
+                        continue;
+                    }
+                    return Err(match handle.waits_for_client() {
+                        true => OriginError::ClientTimeout,
+                        false => OriginError::Timeout,
+                    });
+                }
+            }
+        };
+        let response = match (response, handle.client_error()) {
+            (Ok(response), _) => response,
+            (Err(_), Some(why)) => return Err(OriginError::Client(why)),
+            (Err(error), None) => return Err(OriginError::Unreachable(reason(&error))),
+        };
+        if response.status().is_informational() {
+            handle.cancel();
+            return Err(OriginError::Senseless(
+                "it switched protocols, which nobody asked for",
+            ));
+        }
+        if response.status().is_client_error() || response.status().is_server_error() {
+            // It has made its mind up, and may never read the rest.
+            handle.detach();
+        }
+        let lease = Lease {
+            sender,
+            ended: false,
+            origin: origin.key(),
+            idle: self.connections.idle(),
+            upload: handle,
+        };
+        let (mut parts, incoming) = response.into_parts();
+        parts.version = Version::HTTP_11;
+        strip_connection_headers(&mut parts.headers);
+        let body = UnsyncBoxBody::new(OriginBody { incoming, lease });
+        Ok(Response::from_parts(parts, Body::Stream(body)))
+    }
+}
+
+/// Waits until the connection is closed; for ever if it is not, or known to be.
+async fn closed(sender: &mut Option<Sender>) {
+    if let Some(sender) = sender
+        && sender.ready().await.is_err()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// What a failed exchange came of.
+fn reason(error: &hyper::Error) -> String {
+    if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        return "it closed the connection without a response".to_owned();
+    }
+    match std::error::Error::source(error) {
+        Some(_) => format!("{error}: {}", causes(error)),
+        None => error.to_string(),
+    }
+}
+
+/// The connection that a response is read from.
+struct Lease {
+    /// None once the connection is closed.
+    sender: Option<Sender>,
+    origin: String,
+    idle: Arc<Idle>,
+    upload: UploadHandle,
+    /// The response was read to its end.
+    ended: bool,
+}
+
+impl Lease {
+    /// The response was read to its end: the connection can serve the next request, unless the
+    /// origin has not read this one.
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        if !self.upload.is_finished() {
+            self.upload.cancel();
+            return;
+        }
+        let Some(mut sender) = self.sender.take() else {
+            return;
+        };
+        let (origin, idle) = (std::mem::take(&mut self.origin), self.idle.clone());
+        if sender.is_ready() {
+            idle.put(origin, sender);
+            return;
+        }
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(READY, sender.ready()).await {
+                idle.put(origin, sender);
+            }
+        });
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // A response that is not read to its end takes its connection with it.
+        if !self.ended {
+            self.upload.cancel();
+        }
+    }
+}
+
+/// A response's body, with the connection that it comes from.
+struct OriginBody {
+    incoming: Incoming,
+    lease: Lease,
+}
+
+impl Drop for OriginBody {
+    fn drop(&mut self) {
+        // A body without bytes is never polled.
+        if self.incoming.is_end_stream() {
+            self.lease.end();
+        }
+    }
+}
+
+impl http_body::Body for OriginBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
+            self.lease.end();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
     }
 }

@@ -82,5 +82,22 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
 
 /// `resp_body_set`
 fn body_set(host: &mut Host, body: &[u8]) {
-    host.response.body = Some(Bytes::copy_from_slice(body));
+    // The one before makes room.
+    host.response.body = None;
+    match host.env.node.budget.try_hold(body.len()) {
+        Some(held) => {
+            host.response.over_budget = false;
+            host.response.body = Some(held.keep(Bytes::copy_from_slice(body)));
+        }
+        None => {
+            host.response.over_budget = true;
+            host.note("no room", || {
+                format!(
+                    "the body of {} bytes was left out, and the client gets 503: the node holds as \
+                     much as it may (--memory)",
+                    body.len()
+                )
+            });
+        }
+    }
 }

@@ -1,13 +1,11 @@
 //! The imports of `ws`.
 
 use bytes::Bytes;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use wasmtime::{Caller, Linker};
 
 use crate::contract::MODULE;
 use crate::host::Host;
-use crate::host::socket::close_code::NORMAL;
+use crate::host::socket::close_code::{NORMAL, may_be_sent};
 use crate::host::socket::{MAX_QUEUED, MESSAGE_TOO_LARGE, SEND_ERROR, SEND_LIMIT_REACHED, WsEvent};
 use crate::imports::define::data;
 use crate::imports::memory::{Answer, arg, split};
@@ -78,21 +76,25 @@ fn send(host: &mut Host, bytes: &[u8]) -> i32 {
         });
         return SEND_LIMIT_REACHED;
     }
+    let Some(held) = host.env.node.budget.try_hold(bytes.len()) else {
+        host.note("no room", || {
+            format!(
+                "ws_send failed: the node has no room for {} more bytes (--memory)",
+                bytes.len()
+            )
+        });
+        return SEND_ERROR;
+    };
     socket.sends += 1;
     socket.queued += bytes.len();
-    socket.queue.push(match std::str::from_utf8(bytes) {
-        Ok(text) => Message::text(text),
-        Err(_) => Message::binary(Bytes::copy_from_slice(bytes)),
-    });
+    socket.queue.push(held.keep(Bytes::copy_from_slice(bytes)));
     0
 }
 
 /// `ws_close_conn`: what was sent before still goes out; the connection is closed when the
 /// event ends.
 fn close_conn(host: &mut Host, code: i32) {
-    let valid = u16::try_from(code)
-        .ok()
-        .filter(|&code| CloseCode::from(code).is_allowed());
+    let valid = u16::try_from(code).ok().filter(|&code| may_be_sent(code));
     if valid.is_none() {
         host.note("bad close code", || {
             format!(

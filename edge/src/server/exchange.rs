@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::sync::watch;
 
@@ -11,38 +12,40 @@ use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
 use crate::host::request::RequestView;
-use crate::http::body::{Body, ReadError};
+use crate::http::body::{Body, DRAIN, ReadError};
+use crate::http::headers::list_has;
 use crate::http::reply::reply;
+use crate::http::target::{Refusal, normalise};
 use crate::journal::Entry;
-use crate::runtime::run_blocking;
-use crate::server::respond::{respond, transform};
+use crate::runtime::run_guest;
+use crate::runtime::turns::Turn;
+use crate::server::respond::{fit, over_budget, respond, transform};
 use crate::server::route::route;
 use crate::server::{status, websocket};
 use crate::state::State;
 use crate::wasm::failure::Failure;
 use crate::wasm::program::Action;
 
-/// How much of a body that no_flare reads is taken off the socket after the answer, in bytes.
-const DRAIN: usize = 64 << 20;
-
 /// Handles a request, whether it came through a socket or not.
 pub(crate) async fn handle(
     state: &Arc<State>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     peer: Option<SocketAddr>,
     stop: Option<watch::Receiver<bool>>,
 ) -> Response<Body> {
-    if status::owns(request.uri().path()) {
+    let started = Instant::now();
+    let method = request.method().to_string();
+    let asked = request.uri().clone();
+    let normalised = normalise(&mut request, peer.is_some());
+    if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
         return status::handle(state, request, peer, stop).await;
     }
-    let started = Instant::now();
-    let method = request.method().to_string();
-    let path = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str())
-        .to_owned();
+    // A request that is refused is remembered as the client wrote it.
+    let path = match &normalised {
+        Ok(_) => request.uri().to_string(),
+        Err(_) => asked.to_string(),
+    };
     let mut exchange = Exchange {
         state,
         peer: peer.map(|peer| peer.ip()),
@@ -50,7 +53,10 @@ pub(crate) async fn handle(
         slot: None,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
-    let response = exchange.serve(request).await;
+    let response = match normalised {
+        Ok(scheme) => exchange.serve(request, scheme).await,
+        Err(refusal) => exchange.refuse(request, refusal),
+    };
     let mut entry = exchange.entry;
     entry.duration = started.elapsed();
     entry.status = Some(response.status().as_u16());
@@ -72,7 +78,21 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    async fn serve(&mut self, request: Request<Body>) -> Response<Body> {
+    /// Answers a request that is no proper one.
+    fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
+        self.entry.notes.push(refusal.message.to_owned());
+        request.into_body().drain(DRAIN);
+        reply(refusal.status, refusal.word, refusal.message)
+    }
+
+    async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
+        if request.uri() == "*" {
+            // It asks about the server as a whole (RFC 9110, section 9.3.7), so no flare answers.
+            request.into_body().drain(DRAIN);
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            return response;
+        }
         let Some((slot, flare)) = route(&self.state.slots, request.uri().path()) else {
             self.entry.notes.push("no flare has this route".to_owned());
             request.into_body().drain(DRAIN);
@@ -81,7 +101,7 @@ impl Exchange<'_> {
         self.slot = Some(slot);
         self.entry.flare = flare.name.clone();
         if flare.kind.websocket() && websocket::is_upgrade(&request) {
-            return self.websocket(slot, flare, request);
+            return self.websocket(slot, flare, request, scheme);
         }
         if !flare.kind.http() {
             request.into_body().drain(DRAIN);
@@ -95,21 +115,28 @@ impl Exchange<'_> {
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             return response;
         }
-        self.http(flare, request).await
+        self.http(flare, request, scheme).await
     }
 
     /// Runs an HTTP flare and does what it decides.
-    async fn http(&mut self, flare: Arc<Flare>, request: Request<Body>) -> Response<Body> {
+    async fn http(
+        &mut self,
+        flare: Arc<Flare>,
+        request: Request<Body>,
+        scheme: Scheme,
+    ) -> Response<Body> {
+        let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
         let (parts, mut body) = request.into_parts();
         let mut view = RequestView {
             method: parts.method,
+            scheme,
             uri: parts.uri,
             headers: parts.headers,
             body: None,
         };
         if flare.env.config.requires_body {
             let limit = flare.env.config.limits.max_body_bytes;
-            match body.read_prefix(limit).await {
+            match body.read_prefix(limit, &self.state.node.budget).await {
                 Ok((bytes, more)) => {
                     if more {
                         self.entry.notes.push(format!(
@@ -135,9 +162,13 @@ impl Exchange<'_> {
         };
         let draft = outcome.host.response;
         let view = outcome.host.request;
+        let method = view.method.clone();
         if action == Action::Respond {
-            body.drain(DRAIN);
-            return respond(draft);
+            // A client that waits to be asked for its body is not asked for nothing.
+            if !expects_continue {
+                body.drain(DRAIN);
+            }
+            return fit(&method, respond(draft));
         }
         let Some(origin) = origin else {
             body.drain(DRAIN);
@@ -155,9 +186,17 @@ impl Exchange<'_> {
         *request.method_mut() = view.method;
         *request.uri_mut() = view.uri;
         *request.headers_mut() = view.headers;
-        match self.state.origin.forward(&origin, request, self.peer).await {
-            Ok(response) if action == Action::Transform => transform(response, draft),
-            Ok(response) => response,
+        let client = &self.state.origin;
+        match client
+            .forward(&origin, request, &view.scheme, self.peer)
+            .await
+        {
+            Ok(response) if action == Action::Transform => fit(&method, transform(response, draft)),
+            Ok(response) => fit(&method, response),
+            Err(error) if error.is_clients() => {
+                self.entry.notes.push(error.to_string());
+                reply(error.status(), "body-broken", "the body did not arrive")
+            }
             Err(error) => {
                 self.entry.error = Some(format!("{error} ({origin})"));
                 reply(error.status(), "origin", "the origin gave no response")
@@ -171,10 +210,14 @@ impl Exchange<'_> {
         slot: &Arc<Slot>,
         flare: Arc<Flare>,
         request: Request<Body>,
+        scheme: Scheme,
     ) -> Response<Body> {
         let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
-        match websocket::upgrade(self.state, slot, flare, request, stop) {
-            Ok(response) => response,
+        match websocket::upgrade(self.state, slot, flare, request, scheme, stop) {
+            Ok((response, note)) => {
+                self.entry.notes.extend(note);
+                response
+            }
             Err(failed) => {
                 let (host, failure) = *failed;
                 let (lines, notes) = host.notebook.finish();
@@ -208,6 +251,12 @@ impl Exchange<'_> {
                     "the body did not arrive",
                 )
             }
+            ReadError::OverBudget => {
+                self.entry.notes.push(
+                    "there was no room for the body (the node's --memory is in use)".to_owned(),
+                );
+                over_budget()
+            }
             ReadError::Broken(error) => {
                 self.entry
                     .notes
@@ -228,12 +277,15 @@ struct Outcome {
     host: Host,
 }
 
-/// Runs a flare for a request, on this thread if it can hand its other tasks over when the flare
-/// takes long, and on one for blocking work if not.
+/// Runs a flare for a request.
 async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
-    let invoke = move || {
-        let program = flare.program.clone();
-        match program.instantiate(Host::new(flare.env.clone(), view)) {
+    let takes_long = flare.env.effort.is_long();
+    let invoke = move |turn: Option<Turn>| {
+        let mut host = Host::new(flare.env.clone(), view);
+        if let Some(turn) = turn {
+            host.clock.start_with(turn);
+        }
+        match flare.program.instantiate(host) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
                 Outcome {
@@ -250,5 +302,5 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
             }
         }
     };
-    run_blocking(invoke).await
+    run_guest(takes_long, invoke).await
 }

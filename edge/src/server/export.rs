@@ -44,7 +44,11 @@ pub(super) async fn export(
     if request.method() != Method::POST {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "method", "only POST");
     }
-    let Ok((body, _)) = request.body_mut().read_prefix(EXPORT_MAX_REQUEST + 1).await else {
+    let Ok((body, _)) = request
+        .body_mut()
+        .read_prefix(EXPORT_MAX_REQUEST + 1, &state.node.budget)
+        .await
+    else {
         return reply(
             StatusCode::BAD_REQUEST,
             "body-broken",

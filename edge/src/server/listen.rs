@@ -8,18 +8,23 @@ use http::Request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Body;
 use crate::server::exchange::handle;
+use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
 use crate::state::State;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// The largest request head, in bytes; a larger one is answered with 431.
-const MAX_HEAD: usize = 64 << 10;
+/// How much of a request is read before its head must be complete, in bytes: room for a target and
+/// fields that are both too large, so that the answer can say which (414 or 431).
+const MAX_BUFFER: usize = 160 << 10;
+/// How long a client that was answered may go on sending once the node stops.
+const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
 /// How many connections can be open at once; more wait.
 const MAX_CONNECTIONS: usize = 10_000;
 
@@ -65,29 +70,65 @@ async fn connection(
 ) {
     // Without this, small responses wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let stopping = stop.clone();
+    let socket = ClientSocket::new(stream);
+    let (stopping, client) = (stop.clone(), socket.clone());
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (state, stopping) = (state.clone(), stopping.clone());
+        let (state, stopping, client) = (state.clone(), stopping.clone(), client.clone());
         async move {
-            let request = request.map(Body::Incoming);
+            let mut request = request.map(Body::Incoming);
+            request.extensions_mut().insert(client);
             let response = handle(&state, request, Some(peer), Some(stopping)).await;
             Ok::<_, std::convert::Infallible>(response)
         }
     });
+    // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
+    // as the client has sent something that was not looked at yet.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER)
         .half_close(true)
-        .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(socket.io()), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    // An error here is the client's: it hung up, was too slow, or sent what is not HTTP (which
-    // hyper has answered already).
-    tokio::select! {
-        _ = &mut connection => return,
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if socket.is_upgraded() {
+        return;
     }
-    let _ = connection.await;
+    if let Err(error) = ended
+        && let Some(answer) = last_answer(&error, socket.traffic())
+    {
+        // The client did something wrong, and may not even listen.
+        let _ = socket.io().write_all(answer).await;
+    }
+    tokio::select! {
+        () = socket.linger() => {}
+        () = async {
+            stopped(&mut stop).await;
+            tokio::time::sleep(LINGER_WHEN_STOPPING).await;
+        } => {}
+    }
+}
+
+/// The answer to what hyper ends a connection for without one.
+fn last_answer(error: &hyper::Error, (read, written): (u64, u64)) -> Option<&'static [u8]> {
+    if written > 0 || read == 0 {
+        // After an answer it may be anything that is wrong, and silence needs no answer.
+        return None;
+    }
+    if error.is_timeout() {
+        return Some(
+            b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+    }
+    // HTTP/2, which this port does not speak.
+    error.is_parse().then_some(
+        b"HTTP/1.1 505 HTTP Version Not Supported\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    )
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod exchange;
 mod export;
+mod frames;
 mod health;
+mod io;
 pub(crate) mod listen;
 mod respond;
 mod route;

@@ -1,12 +1,18 @@
 //! The client's response, from what the flare set.
 
-use http::{Response, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body as _;
 
 use crate::host::response::ResponseDraft;
 use crate::http::body::Body;
+use crate::http::headers::strip_connection_headers;
+use crate::http::reply::reply;
 
 /// The response that a flare built: Respond.
 pub(super) fn respond(draft: ResponseDraft) -> Response<Body> {
+    if draft.over_budget {
+        return over_budget();
+    }
     let mut response = Response::new(draft.body.map_or(Body::Empty, Body::from));
     if let Some(status) = draft.status {
         *response.status_mut() = status;
@@ -15,8 +21,50 @@ pub(super) fn respond(draft: ResponseDraft) -> Response<Body> {
     response
 }
 
+/// The answer when the node has no room for more.
+pub(super) fn over_budget() -> Response<Body> {
+    let mut response = reply(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "over-budget",
+        "the node holds as much as it may; try again later",
+    );
+    let soon = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, soon);
+    response
+}
+
+/// Makes a response one that its status and the request's method allow, whoever made it: no body
+/// where there must be none, a length that is the body's, and nothing that belongs to a connection
+/// (RFC 9110, sections 6.4, 8.6 and 15).
+pub(super) fn fit(method: &Method, mut response: Response<Body>) -> Response<Body> {
+    strip_connection_headers(response.headers_mut());
+    let stated = response.headers_mut().remove(header::CONTENT_LENGTH);
+    let status = response.status();
+    let never = status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT;
+    if !never && *method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
+        // The server states the length of what it sends.
+        return response;
+    }
+    let body = std::mem::take(response.body_mut());
+    if never {
+        return response;
+    }
+    // The length is that of the body that a GET would get: what the origin says of one that it did
+    // not send either, or that of the flare's.
+    let own = body.size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = own.map(HeaderValue::from).or(stated) {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_LENGTH, length);
+    }
+    response
+}
+
 /// Applies what the flare set to the origin's response: Transform.
 pub(super) fn transform(mut response: Response<Body>, draft: ResponseDraft) -> Response<Body> {
+    if draft.over_budget {
+        return over_budget();
+    }
     if let Some(status) = draft.status {
         *response.status_mut() = status;
     }
@@ -27,6 +75,9 @@ pub(super) fn transform(mut response: Response<Body>, draft: ResponseDraft) -> R
             header::CONTENT_ENCODING,
             header::CONTENT_RANGE,
             header::ETAG,
+            header::LAST_MODIFIED,
+            HeaderName::from_static("content-digest"),
+            HeaderName::from_static("repr-digest"),
         ] {
             response.headers_mut().remove(name);
         }

@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -36,6 +36,10 @@ const PAGE: &str = include_str!("status.html");
 
 /// How many keys of each site the page lists, and how many invocations it shows at first.
 const LISTED: usize = 200;
+/// How many invocations the stream of events has in one window, and how long that is: more than
+/// anybody can read, and no more than a page can show while it does something else.
+const SHOWN: usize = 50;
+const WINDOW: Duration = Duration::from_millis(250);
 /// How often a quiet event stream says that it is alive.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -200,6 +204,23 @@ fn plasma_json(state: &State) -> Value {
     let mut value = serde_json::to_value(&status).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
         object.insert("count".to_owned(), count.into());
+        // JavaScript's numbers are exact up to 2^53 only.
+        for key in object
+            .get_mut("keys")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            if let Some(counter) = key
+                .pointer_mut("/kind/counter")
+                .and_then(Value::as_object_mut)
+            {
+                let exact = counter
+                    .get("total")
+                    .map_or_else(String::new, Value::to_string);
+                counter.insert("exact".to_owned(), exact.into());
+            }
+        }
     }
     value
 }
@@ -239,22 +260,40 @@ fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
         let mut ending = std::pin::pin!(ending);
         // The head goes out with the first bytes.
         let mut text = ": here\n\n".to_owned();
+        let mut window = Instant::now();
+        let (mut shown, mut missed) = (0, 0);
         loop {
-            if send.send(Bytes::from(text)).await.is_err() {
+            if !text.is_empty() && send.send(Bytes::from(text)).await.is_err() {
                 return; // The reader is gone.
             }
+            let wait = match missed {
+                0 => ALIVE,
+                _ => WINDOW.saturating_sub(window.elapsed()),
+            };
             let next = tokio::select! {
-                next = tokio::time::timeout(ALIVE, entries.recv()) => next,
+                next = tokio::time::timeout(wait, entries.recv()) => next,
                 () = &mut ending => return,
             };
-            text = match next {
-                Ok(Ok(entry)) => format!("data: {}\n\n", entry_json(&entry)),
-                Ok(Err(RecvError::Lagged(missed))) => {
-                    format!("event: missed\ndata: {missed}\n\n")
+            if window.elapsed() >= WINDOW {
+                window = Instant::now();
+                shown = 0;
+            }
+            text = String::new();
+            if missed > 0 && shown == 0 {
+                text = format!("event: missed\ndata: {missed}\n\n");
+                missed = 0;
+            }
+            match next {
+                Ok(Ok(entry)) if shown < SHOWN => {
+                    shown += 1;
+                    text += &format!("data: {}\n\n", entry_json(&entry));
                 }
+                Ok(Ok(_)) => missed += 1,
+                Ok(Err(RecvError::Lagged(more))) => missed += more,
                 Ok(Err(RecvError::Closed)) => return,
-                Err(_) => ": alive\n\n".to_owned(),
-            };
+                Err(_) if text.is_empty() => ": alive\n\n".clone_into(&mut text),
+                Err(_) => {}
+            }
         }
     });
     Body::Channel(body)

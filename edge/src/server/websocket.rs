@@ -3,18 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::uri::Scheme;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::Control;
 
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
@@ -22,12 +21,16 @@ use crate::host::Host;
 use crate::host::request::RequestView;
 use crate::host::socket::close_code::{
     ABNORMAL, GOING_AWAY, INTERNAL_ERROR, INVALID_DATA, NO_STATUS, PROTOCOL_ERROR, TOO_BIG,
+    TRY_AGAIN_LATER,
 };
 use crate::host::socket::{Socket, WsEvent};
 use crate::http::body::Body;
+use crate::http::headers::{list, list_has};
 use crate::http::reply::reply;
 use crate::journal::Entry;
-use crate::runtime::run_blocking;
+use crate::runtime::run_guest;
+use crate::server::frames::{Frames, ReadError, Received};
+use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
 use crate::state::State;
 use crate::wasm::failure::Failure;
@@ -38,11 +41,48 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Whether a request wants to become a WebSocket connection.
 pub(super) fn is_upgrade(request: &Request<Body>) -> bool {
-    request
-        .headers()
-        .get(header::UPGRADE)
-        .is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    list_has(request.headers(), &header::UPGRADE, "websocket")
 }
+
+/// The answer to a request's `Sec-WebSocket-Key`, if the request is a proper one (RFC 6455, section
+/// 4.2.1).
+fn accept(request: &Request<Body>) -> Option<HeaderValue> {
+    let headers = request.headers();
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return None;
+    };
+    let proper = request.method() == Method::GET
+        && request.version() >= Version::HTTP_11
+        && list_has(headers, &header::CONNECTION, "upgrade")
+        && list_has(headers, &header::SEC_WEBSOCKET_VERSION, "13")
+        && BASE64_STANDARD
+            .decode(key)
+            .is_ok_and(|nonce| nonce.len() == 16);
+    let accept = proper.then(|| derive_accept_key(key.as_bytes()))?;
+    HeaderValue::try_from(accept).ok()
+}
+
+/// The subprotocol to speak, of those that the client offers; and a note if it offers some in vain.
+fn subprotocol(request: &Request<Body>, flare: &Flare) -> (Option<HeaderValue>, Option<String>) {
+    let offered: Vec<&str> = list(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL).collect();
+    let spoken = &flare.env.config.websocket_protocols;
+    let chosen = spoken
+        .iter()
+        .find(|protocol| offered.contains(&protocol.as_str()))
+        .and_then(|protocol| HeaderValue::try_from(protocol).ok());
+    let note = (chosen.is_none() && !offered.is_empty()).then(|| {
+        format!(
+            "the client offers the subprotocols {}, and the flare speaks none of them; browsers close \
+             such a connection (websocket_protocols in flare.toml)",
+            offered.join(", ")
+        )
+    });
+    (chosen, note)
+}
+
+/// The answer to an upgrade, and a note about it if there is something to say.
+pub(super) type Answer = (Response<Body>, Option<String>);
 
 /// Answers such a request, and serves the connection in the background once it is upgraded.
 ///
@@ -54,36 +94,48 @@ pub(super) fn upgrade(
     slot: &Arc<Slot>,
     flare: Arc<Flare>,
     mut request: Request<Body>,
+    scheme: Scheme,
     stop: watch::Receiver<bool>,
-) -> Result<Response<Body>, Box<(Host, Failure)>> {
-    let mut response = match create_response_with_body(&request, || Body::Empty) {
-        Ok(response) => response,
-        Err(_) => {
-            let mut response = reply(
-                StatusCode::BAD_REQUEST,
-                "bad-upgrade",
-                "not a proper WebSocket upgrade: GET, HTTP/1.1, Connection, Sec-WebSocket-Key and \
-                 Sec-WebSocket-Version: 13 are needed",
-            );
-            let version = HeaderValue::from_static("13");
-            let headers = response.headers_mut();
-            headers.insert(header::SEC_WEBSOCKET_VERSION, version);
-            return Ok(response);
-        }
+) -> Result<Answer, Box<(Host, Failure)>> {
+    let Some(accept) = accept(&request) else {
+        let mut response = reply(
+            StatusCode::BAD_REQUEST,
+            "bad-upgrade",
+            "not a proper WebSocket upgrade: GET, HTTP/1.1, Connection, Sec-WebSocket-Key and \
+             Sec-WebSocket-Version: 13 are needed",
+        );
+        let version = HeaderValue::from_static("13");
+        let headers = response.headers_mut();
+        headers.insert(header::SEC_WEBSOCKET_VERSION, version);
+        return Ok((response, None));
     };
-    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Ok(reply(
+    let extensions = request.extensions_mut();
+    let (Some(upgrade), Some(socket)) = (
+        extensions.remove::<OnUpgrade>(),
+        extensions.remove::<ClientSocket>(),
+    ) else {
+        let response = reply(
             StatusCode::NOT_IMPLEMENTED,
             "no-socket",
             "only a request that came through a socket can be upgraded",
-        ));
+        );
+        return Ok((response, None));
     };
-    // The server's own error is not needed on the way to a 101.
-    response.headers_mut().remove(header::CONTENT_LENGTH);
+    let (protocol, note) = subprotocol(&request, &flare);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
     let (parts, _) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let view = RequestView {
         method: parts.method,
+        scheme,
         uri: parts.uri,
         headers: parts.headers,
         body: None,
@@ -100,19 +152,20 @@ pub(super) fn upgrade(
         id,
         instance: Some(instance),
     };
+    socket.set_upgraded();
     tokio::spawn(async move {
         // An error means that the client hung up before it was upgraded.
         if let Ok(upgraded) = upgrade.await {
             connection.slot.stats.socket_opened();
             let slot = connection.slot.clone();
-            connection.serve(upgraded, stop).await;
+            connection.serve(upgraded, &socket, stop).await;
             slot.stats.socket_closed();
         }
     });
-    Ok(response)
+    Ok((response, note))
 }
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = Frames<TokioIo<Upgraded>>;
 
 /// One connection with its instance.
 struct Connection {
@@ -127,45 +180,57 @@ struct Connection {
 
 /// How a connection came to its end.
 enum End {
-    /// The other side closed it, with this code ([`NO_STATUS`] if it named none).
-    Closed(u16),
+    /// The other side closed it, perhaps with a code.
+    Closed(Option<u16>),
     /// It broke.
     Broken,
     /// This side closes it, with this code.
     Close(u16),
+    /// This side closes it, with this code, and does not understand what the other side says.
+    Lost(u16),
 }
 
 impl Connection {
-    async fn serve(mut self, upgraded: Upgraded, stop: watch::Receiver<bool>) {
+    /// Serves the connection to its end. `stop` is held until the flare has seen the last event: as
+    /// long as somebody holds it, the server is not done.
+    async fn serve(
+        mut self,
+        upgraded: Upgraded,
+        socket: &ClientSocket,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let limit = self.flare.env.config.limits.max_ws_message_bytes;
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit))
-            .read_buffer_size(8 << 10)
-            .write_buffer_size(8 << 10);
-        let io = TokioIo::new(upgraded);
-        let mut stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-        let code = match self.converse(&mut stream, stop).await {
+        let budget = self.flare.env.node.budget.clone();
+        let mut stream = Frames::new(TokioIo::new(upgraded), limit, budget);
+        let end = self.converse(&mut stream, &mut stop).await;
+        // Whatever becomes of the close, the connection ends here.
+        let code = match end {
             End::Closed(code) => {
-                // Reading on sends the answer to the other side's close.
-                let _ = timeout(CLOSE_TIMEOUT, end(&mut stream)).await;
-                code
+                let _ = timeout(CLOSE_TIMEOUT, stream.send_close(code)).await;
+                code.unwrap_or(NO_STATUS)
             }
             End::Broken => ABNORMAL,
             End::Close(code) => {
-                close(&mut stream, code).await;
+                let _ = timeout(CLOSE_TIMEOUT, close(&mut stream, code)).await;
+                code
+            }
+            End::Lost(code) => {
+                let _ = timeout(CLOSE_TIMEOUT, stream.send_close(Some(code))).await;
                 code
             }
         };
         drop(stream);
-        // After a failed event there is no instance left to tell.
+        // A failed event has left no instance that could be told.
         if self.instance.is_some() {
             let _ = self.event(WsEvent::Close, Bytes::new(), code).await;
+        }
+        if code != ABNORMAL {
+            socket.linger().await;
         }
     }
 
     /// Everything between the upgrade and the end.
-    async fn converse(&mut self, stream: &mut Stream, mut stop: watch::Receiver<bool>) -> End {
+    async fn converse(&mut self, stream: &mut Stream, stop: &mut watch::Receiver<bool>) -> End {
         let idle = Duration::from_secs(self.flare.env.config.limits.ws_idle_secs.max(1));
         if let Err(end) = self
             .exchange(stream, WsEvent::Open, Bytes::new(), idle)
@@ -176,46 +241,62 @@ impl Connection {
         let mut heard = Instant::now();
         let mut ping = tokio::time::interval_at((heard + idle / 2).into(), idle / 2);
         loop {
-            let message = tokio::select! {
-                message = stream.next() => message,
+            let received = tokio::select! {
+                received = stream.next() => received,
                 _ = ping.tick() => {
                     if heard.elapsed() >= idle {
-                        self.say(format!("silent for {} s: closed", idle.as_secs()));
+                        self.note(format!("silent for {} s: closed", idle.as_secs()));
                         return End::Close(GOING_AWAY);
                     }
-                    let sent = timeout(idle, stream.send(Message::Ping(Bytes::new()))).await;
-                    match sent {
+                    match timeout(idle, stream.send_control(Control::Ping, &[])).await {
                         Ok(Ok(())) => continue,
                         _ => return End::Broken,
                     }
                 }
-                () = stopped(&mut stop) => return End::Close(GOING_AWAY),
+                () = stopped(stop) => return End::Close(GOING_AWAY),
             };
             heard = Instant::now();
-            let data = match message {
-                Some(Ok(Message::Text(text))) => Bytes::from(text),
-                Some(Ok(Message::Binary(bytes))) => bytes,
-                Some(Ok(Message::Close(frame))) => {
-                    return End::Closed(frame.map_or(NO_STATUS, |frame| frame.code.into()));
+            match received {
+                Ok(Received::Message(data)) => {
+                    if let Err(end) = self.exchange(stream, WsEvent::Message, data, idle).await {
+                        return end;
+                    }
                 }
-                // Pings are answered by the library.
-                Some(Ok(_)) => continue,
-                Some(Err(WsError::Capacity(_))) => {
-                    self.say(format!(
-                        "a message was larger than {} bytes (limits.max_ws_message_bytes): closed",
-                        self.flare.env.config.limits.max_ws_message_bytes
-                    ));
-                    return End::Close(TOO_BIG);
+                Ok(Received::Ping(payload)) => {
+                    let pong = stream.send_control(Control::Pong, &payload);
+                    if !matches!(timeout(idle, pong).await, Ok(Ok(()))) {
+                        return End::Broken;
+                    }
                 }
-                Some(Err(WsError::Utf8(_))) => return End::Close(INVALID_DATA),
-                Some(Err(WsError::Protocol(error))) if !is_hang_up(&error) => {
-                    self.say(format!("the client broke the protocol: {error}"));
-                    return End::Close(PROTOCOL_ERROR);
-                }
-                Some(Err(_)) | None => return End::Broken,
-            };
-            if let Err(end) = self.exchange(stream, WsEvent::Message, data, idle).await {
-                return end;
+                Ok(Received::Pong) => {}
+                Ok(Received::Close(code)) => return End::Closed(code),
+                Err(error) => return self.lost(&error),
+            }
+        }
+    }
+
+    /// The end of a connection from which nothing can be read any more.
+    fn lost(&self, error: &ReadError) -> End {
+        match error {
+            ReadError::Broken => End::Broken,
+            ReadError::TooBig => {
+                self.note(format!(
+                    "a message was larger than {} bytes (limits.max_ws_message_bytes): closed",
+                    self.flare.env.config.limits.max_ws_message_bytes
+                ));
+                End::Lost(TOO_BIG)
+            }
+            ReadError::NotUtf8 => End::Lost(INVALID_DATA),
+            ReadError::OverBudget => {
+                self.note(
+                    "there was no room for a message (the node's --memory is in use): closed"
+                        .to_owned(),
+                );
+                End::Lost(TRY_AGAIN_LATER)
+            }
+            ReadError::Protocol(what) => {
+                self.note(format!("the client broke the protocol: {what}"));
+                End::Lost(PROTOCOL_ERROR)
             }
         }
     }
@@ -233,15 +314,15 @@ impl Connection {
         };
         let send = async {
             for message in queue {
-                stream.feed(message).await?;
+                stream.send_message(&message).await?;
             }
-            stream.flush().await
+            Ok::<_, std::io::Error>(())
         };
         match timeout(idle, send).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(End::Broken),
             Err(_) => {
-                self.say("the client does not take what is sent: cut off".to_owned());
+                self.note("the client does not take what is sent: cut off".to_owned());
                 return Err(End::Broken);
             }
         }
@@ -258,12 +339,16 @@ impl Connection {
         event: WsEvent,
         data: Bytes,
         code: u16,
-    ) -> Option<(Vec<Message>, Option<u16>)> {
+    ) -> Option<(Vec<Bytes>, Option<u16>)> {
         let mut instance = self.instance.take()?;
+        let takes_long = self.flare.env.effort.is_long();
         let started = Instant::now();
-        let (mut instance, outcome) = run_blocking(move || {
+        let (mut instance, outcome) = run_guest(takes_long, move |turn| {
             let host = instance.host();
             host.begin();
+            if let Some(turn) = turn {
+                host.clock.start_with(turn);
+            }
             if let Some(socket) = &mut host.socket {
                 socket.begin(event, data, code);
             }
@@ -297,7 +382,7 @@ impl Connection {
     }
 
     /// Says something about the connection that is no event.
-    fn say(&self, note: String) {
+    fn note(&self, note: String) {
         self.state.journal.record(Entry {
             notes: vec![note],
             ..self.entry("connection", Duration::ZERO)
@@ -313,30 +398,11 @@ impl Connection {
     }
 }
 
-/// Whether a protocol error is only the other side's sudden end.
-fn is_hang_up(error: &tokio_tungstenite::tungstenite::error::ProtocolError) -> bool {
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
-    matches!(error, ProtocolError::ResetWithoutClosingHandshake)
-}
-
 /// Closes a connection: sends the close, and waits for the answer.
 async fn close(stream: &mut Stream, code: u16) {
-    let frame = CloseFrame {
-        code: CloseCode::from(code),
-        reason: "".into(),
-    };
-    let handshake = async {
-        stream.close(Some(frame)).await?;
-        end(stream).await
-    };
-    // Whatever becomes of it, the connection ends here.
-    let _ = timeout(CLOSE_TIMEOUT, handshake).await;
-}
-
-/// Reads what is left, to the end of the connection.
-async fn end(stream: &mut Stream) -> Result<(), WsError> {
-    while let Some(message) = stream.next().await {
-        message?;
+    if stream.send_close(Some(code)).await.is_err() {
+        return;
     }
-    Ok(())
+    // What was under way comes before the answer, and nobody looks at it any more.
+    while !matches!(stream.next().await, Ok(Received::Close(_)) | Err(_)) {}
 }

@@ -63,7 +63,7 @@ impl Engine {
     /// When it is not a flare; the message lists everything that is wrong with it.
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Program> {
         let module = self.module(wasm)?;
-        let info = FlareInfo::from_module(&module, wasm.len());
+        let info = FlareInfo::from_module(&module, wasm);
         if let [first, more @ ..] = info.problems.as_slice() {
             let mut message = format!("not a flare: {first}");
             for problem in more {
@@ -90,13 +90,21 @@ impl Engine {
     ///
     /// When it is not valid Wasm.
     pub(crate) fn inspect(&self, wasm: &[u8]) -> Result<FlareInfo> {
-        Ok(FlareInfo::from_module(&self.module(wasm)?, wasm.len()))
+        Ok(FlareInfo::from_module(&self.module(wasm)?, wasm))
     }
 
     fn module(&self, wasm: &[u8]) -> Result<Module> {
         if !wasm.starts_with(b"\0asm") {
             return Err(Error::new(
                 "not a Wasm module: it does not begin with the bytes \"\\0asm\"",
+            ));
+        }
+        // The layer that the header names: 0 is a module, 1 a component.
+        if wasm.get(6..8) == Some(&[1, 0]) {
+            return Err(Error::new(
+                "this is a WebAssembly component, and flares are modules: build for \
+                 wasm32-unknown-unknown (not wasm32-wasip2), as a cdylib, and do not run it through \
+                 `wasm-tools component`",
             ));
         }
         Module::from_binary(&self.wasm, wasm)

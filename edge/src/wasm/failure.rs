@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     },
     /// It called itself too deeply.
     Stack,
+    /// Its own stack, in its memory, was too small: it accessed what lies below the memory.
+    SmallStack(String),
     /// It returned no action.
     BadAction(i64),
     /// It has no such handler.
@@ -53,6 +55,9 @@ impl Failure {
         if let Some(place) = place(error) {
             message = format!("{message}, {place}");
         }
+        if trap == Some(&Trap::MemoryOutOfBounds) && is_below_memory(error) {
+            return Failure::SmallStack(message);
+        }
         match host.memory.denied {
             Some(wanted) => Failure::Memory {
                 wanted,
@@ -67,7 +72,9 @@ impl Failure {
     pub(crate) fn status(&self) -> http::StatusCode {
         use http::StatusCode;
         match self {
-            Failure::Trap(_) | Failure::Stack | Failure::BadAction(_) => StatusCode::BAD_GATEWAY,
+            Failure::Trap(_) | Failure::Stack | Failure::SmallStack(_) | Failure::BadAction(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Failure::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Failure::Memory { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Failure::Missing(_) => StatusCode::NOT_FOUND,
@@ -81,12 +88,29 @@ impl Failure {
             Failure::Trap(_) => "trap",
             Failure::Timeout { .. } => "timeout",
             Failure::Memory { .. } => "memory",
-            Failure::Stack => "stack",
+            Failure::Stack | Failure::SmallStack(_) => "stack",
             Failure::BadAction(_) => "bad-action",
             Failure::Missing(_) => "no-handler",
             Failure::Busy => "busy",
         }
     }
+}
+
+/// Whether a memory access went to just below address 0, which to a guest is the end of the address
+/// space. A flare's stack lies at the beginning of its memory and grows down, so it is the stack
+/// that is there when it has overflowed, and hardly anything else.
+fn is_below_memory(error: &wasmtime::Error) -> bool {
+    const NEAR: u64 = 1 << 20;
+    // The engine says where it was in words only.
+    let said = "memory fault at wasm address 0x";
+    error.chain().any(|cause| {
+        let text = cause.to_string();
+        let address = text.find(said).map(|at| &text[at + said.len()..]);
+        let address = address.and_then(|rest| rest.split(|c: char| !c.is_ascii_hexdigit()).next());
+        address
+            .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+            .is_some_and(|address| address >= (1 << 32) - NEAR)
+    })
 }
 
 /// Where in the guest an error happened: the innermost functions that have names, or an offset.
@@ -129,6 +153,13 @@ impl fmt::Display for Failure {
             Failure::Stack => write!(
                 f,
                 "the flare's stack overflowed: it calls itself too deeply, or without end"
+            ),
+            Failure::SmallStack(trap) => write!(
+                f,
+                "the flare's stack overflowed: it is too small for what the flare keeps on it. Flares \
+                 are linked with a stack of 4096 bytes; give it more with \
+                 \"-Clink-arg=-zstack-size=16384\" in .cargo/config.toml, or keep large buffers \
+                 elsewhere ({trap})"
             ),
             Failure::BadAction(packed) => write!(
                 f,

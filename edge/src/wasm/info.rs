@@ -3,6 +3,7 @@
 use wasmtime::{ExternType, Module};
 
 use crate::contract::{self, Import, Kind, WS_HANDLERS};
+use crate::wasm::linking::has_default_stack;
 
 /// What a module is: its size, imports, exports and memory.
 #[derive(Debug, Clone)]
@@ -17,14 +18,18 @@ pub struct FlareInfo {
     pub memory: u64,
     /// The most that the module itself declares its memory may grow to, in bytes.
     pub max_memory: Option<u64>,
+    /// Whether it has the stack of 1 MiB that a module gets which was linked without flags.
+    pub has_default_stack: bool,
     /// What it serves by its exports; `None` if nothing.
     pub kind: Option<Kind>,
+    /// Whether it has a start function, which runs before each invocation.
+    pub start: bool,
     /// What keeps it from being a flare, in words; empty for one that runs.
     pub problems: Vec<String>,
 }
 
 impl FlareInfo {
-    pub(crate) fn from_module(module: &Module, size: usize) -> FlareInfo {
+    pub(crate) fn from_module(module: &Module, wasm: &[u8]) -> FlareInfo {
         let mut problems = Vec::new();
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -141,7 +146,8 @@ impl FlareInfo {
             }
         };
         FlareInfo {
-            size,
+            size: wasm.len(),
+            start: has_start(wasm),
             imports,
             exports: module
                 .exports()
@@ -149,8 +155,16 @@ impl FlareInfo {
                 .collect(),
             memory,
             max_memory,
+            has_default_stack: has_default_stack(wasm),
             kind,
             problems,
         }
     }
+}
+
+/// Whether a module has a start function.
+fn has_start(wasm: &[u8]) -> bool {
+    wasmparser::Parser::new(0)
+        .parse_all(wasm)
+        .any(|payload| matches!(payload, Ok(wasmparser::Payload::StartSection { .. })))
 }

@@ -3,5 +3,6 @@
 pub(crate) mod engine;
 pub(crate) mod failure;
 pub(crate) mod info;
+pub(crate) mod linking;
 pub(crate) mod program;
 mod ticker;

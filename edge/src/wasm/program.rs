@@ -87,7 +87,7 @@ impl Program {
         store.limiter(|host| &mut host.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Host>| {
-            store.data_mut().clock.tick()?;
+            store.data_mut().tick()?;
             Ok(UpdateDeadline::Continue(1))
         });
         let running = self.ticker.guest();
@@ -148,6 +148,7 @@ impl Instance {
         let running = self.program.ticker.guest();
         let outcome = function.call(&mut self.store, ());
         drop(running);
+        self.store.data_mut().end();
         match outcome {
             Ok(packed) => match packed as u64 >> 32 {
                 1 => Ok(Action::Respond),
@@ -180,10 +181,11 @@ impl Instance {
         // The result is ignored, so it may be of any type, or none.
         let mut results = [wasmtime::Val::I64(0)];
         let count = function.ty(&self.store).results().len();
-        let _running = self.program.ticker.guest();
-        function
-            .call(&mut self.store, &[], &mut results[..count])
-            .map_err(|error| Failure::from_error(&error, self.store.data()))
+        let running = self.program.ticker.guest();
+        let outcome = function.call(&mut self.store, &[], &mut results[..count]);
+        drop(running);
+        self.store.data_mut().end();
+        outcome.map_err(|error| Failure::from_error(&error, self.store.data()))
     }
 
     /// The state.

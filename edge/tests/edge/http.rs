@@ -55,13 +55,13 @@ async fn method_and_url_are_given() {
     assert_eq!(edge.request(request).await.body(), "PURGE");
 
     let edge = http_guest(|_| format!("(call $reply (call $req_url)) {RESPOND}")).edge();
-    let request = Request::get("/a/../b?c=d%20e&f")
+    let request = Request::get("/a/b?c=d%20e&f")
         .header("host", "example.com:81")
         .body("")
         .unwrap();
     assert_eq!(
         edge.request(request).await.body(),
-        "http://example.com:81/a/../b?c=d%20e&f"
+        "http://example.com:81/a/b?c=d%20e&f"
     );
 }
 

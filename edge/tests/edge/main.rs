@@ -1,5 +1,8 @@
 //! The edge from outside: hand-written guests, in-process requests and real sockets.
 
+#![allow(unreachable_pub, reason = "one program of several files")]
+
+mod browser;
 mod generated;
 mod guest;
 mod hostile_clients;
@@ -8,9 +11,14 @@ mod http;
 mod imports;
 mod limits;
 mod modules;
+mod one_request;
 mod origin;
+mod pressure;
 mod process;
+mod proxying;
+mod screen;
 mod socket;
 mod status;
 mod toolchain;
 mod websocket;
+mod websocket_cases;

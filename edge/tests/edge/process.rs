@@ -21,7 +21,7 @@ pub struct Process {
 
 impl Process {
     /// Starts it on a free port and waits until it serves.
-    fn start(args: &[&str]) -> Process {
+    pub fn start(args: &[&str]) -> Process {
         let mut command = Command::new(PROGRAM);
         command
             .args(["run", "--listen", "127.0.0.1:0"])
@@ -66,6 +66,16 @@ impl Process {
             seen = seen + &line + "\n";
         }
         panic!("{what:?} was not printed:\n{seen}");
+    }
+
+    /// Where it serves.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The body of GET `path`.

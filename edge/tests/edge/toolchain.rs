@@ -47,9 +47,20 @@ impl Toolchain {
         fs::write(&wasm, hello.wasm()).unwrap();
         let message = serde_json::json!({
             "reason": "compiler-artifact",
+            "package_id": "path+file:///flare#hello@0.0.0",
             "manifest_path": krate.join("Cargo.toml").canonicalize().unwrap(),
-            "target": {"name": "hello", "kind": ["cdylib"]},
+            "target": {
+                "name": "hello", "kind": ["cdylib"], "crate_types": ["cdylib"], "src_path": "/x.rs",
+                "edition": "2024", "doc": true, "doctest": false, "test": true,
+            },
+            "profile": {
+                "opt_level": "z", "debuginfo": 0, "debug_assertions": false,
+                "overflow_checks": false, "test": false,
+            },
+            "features": [],
             "filenames": [wasm],
+            "executable": null,
+            "fresh": false,
         });
         toolchain.program(
             "cargo",
@@ -111,8 +122,8 @@ impl Toolchain {
 
 const ASKED: &str = "rustc --print target-libdir --target wasm32-unknown-unknown";
 const ADDED: &str = "rustup target add wasm32-unknown-unknown";
-const BUILT: &str = "cargo build --release --target wasm32-unknown-unknown \
-                     --message-format=json-render-diagnostics";
+const BUILT: &str = "cargo build --message-format=json-render-diagnostics --release \
+                     --target wasm32-unknown-unknown";
 
 #[test]
 fn a_missing_target_is_installed_through_rustup_and_the_flare_served() {

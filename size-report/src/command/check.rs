@@ -94,7 +94,14 @@ pub fn run(options: &Options) -> Result<bool> {
         },
     };
 
-    let report = Report::new(&measured, &budgets, old.as_ref(), &now, Some(&verdict));
+    let report = Report::new(
+        "Sizes of the flares",
+        &measured,
+        &budgets,
+        old.as_ref(),
+        &now,
+        Some(&verdict),
+    );
     if options.json {
         print_line(report.json()?)?;
     } else {

@@ -116,8 +116,8 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// Everything in the file by name, with its bytes. It sums to the file, unless the build
-    /// with names has other code.
+    /// Everything in the file by name, with its bytes. It sums to the file without its custom
+    /// sections, unless the build with names has other code.
     fn items(&self) -> BTreeMap<(Kind, String), u64> {
         let mut items = BTreeMap::new();
         let mut add = |kind, name: String, bytes| *items.entry((kind, name)).or_insert(0) += bytes;
@@ -155,7 +155,7 @@ impl<'a> Sides<'a> {
         );
         let itemised = ["code", "import", "export"];
         for section in &self.whole.sections {
-            if !itemised.contains(&section.name.as_str()) {
+            if !itemised.contains(&section.name.as_str()) && !section.is_custom() {
                 add(Kind::Section, section.name.clone(), section.bytes);
             }
         }
@@ -208,7 +208,7 @@ fn compare(title: &str, old: Sides, new: Sides) -> String {
     // Stable, so that equal growths stay in the order of kind and name.
     rows.sort_by_key(|(growth, _)| -growth);
 
-    let (was, is) = (old.whole.total, new.whole.total);
+    let (was, is) = (old.whole.stripped(), new.whole.stripped());
     let mut out = format!(
         "{title}: {} -> {} bytes ({})\n",
         thousands(was),
@@ -325,8 +325,8 @@ mod tests {
     fn the_changes_add_up_to_the_files() {
         let (old, new) = (anatomy(OLD), anatomy(NEW));
         let sum = |a: &Anatomy| Sides::same(a).items().values().sum::<u64>();
-        assert_eq!(sum(&old), old.total);
-        assert_eq!(sum(&new), new.total);
+        assert_eq!(sum(&old), old.stripped());
+        assert_eq!(sum(&new), new.stripped());
     }
 
     #[test]

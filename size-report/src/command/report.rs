@@ -49,7 +49,14 @@ pub fn run(project: &Project, options: &Options) -> Result<bool> {
     // The table of a blessing shows the change from the baseline that is replaced.
     let verdict = gate::gate(&measured, &budgets, accepted.as_ref(), &settings, all);
     let shown = options.check.then_some(&verdict);
-    let report = Report::new(&measured, &budgets, accepted.as_ref(), &settings, shown);
+    let report = Report::new(
+        "Sizes of the example flares",
+        &measured,
+        &budgets,
+        accepted.as_ref(),
+        &settings,
+        shown,
+    );
     if let Some(path) = &options.svg {
         let made_with = format!(
             "{}; {}",

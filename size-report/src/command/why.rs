@@ -72,8 +72,15 @@ fn file(path: &Path) -> Result<String> {
 
 /// The text: everything of `deployed`, with the functions of `named`.
 fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
-    let mut out = format!("{title}: {} bytes\n", thousands(deployed.total));
-    let total = deployed.total;
+    let total = deployed.stripped();
+    let mut out = format!("{title}: {} bytes\n", thousands(total));
+    let custom = deployed.custom();
+    if custom > 0 {
+        out.push_str(&format!(
+            "besides, {} bytes in custom sections (names and the like), which `strip = true` takes off\n",
+            thousands(custom)
+        ));
+    }
 
     let mut functions: Vec<_> = named.functions.iter().collect();
     functions.sort_by_key(|f| std::cmp::Reverse(f.bytes));
@@ -126,7 +133,7 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     let others = deployed
         .sections
         .iter()
-        .filter(|s| !shown.contains(&s.name.as_str()));
+        .filter(|s| !shown.contains(&s.name.as_str()) && !s.is_custom());
     let others: Vec<_> = others.map(|s| (s.bytes, s.name.clone())).collect();
     let sum = others.iter().map(|(bytes, _)| bytes).sum();
     part(&mut out, total, "other section", sum, others);
@@ -210,7 +217,7 @@ mod tests {
             "memory memory",
             "at 1024: \"hello\"",
             "header",
-            "custom:name",
+            "custom sections",
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
@@ -253,7 +260,10 @@ mod tests {
                     .unwrap()
             })
             .sum();
-        assert_eq!(sum, anatomy.total);
+        assert!(anatomy.custom() > 0, "it has names");
+        assert_eq!(sum, anatomy.stripped());
+        let first = text.lines().next().unwrap();
+        assert_eq!(first, format!("x: {} bytes", anatomy.stripped()));
     }
 
     #[test]

@@ -29,6 +29,7 @@ fn flare(name: &str, raw: u64, opt: Option<u64>, memory_pages: u64) -> Measured 
         imports: 0,
         exports: 0,
         memory_pages,
+        default_stack: false,
     };
     Measured {
         name: name.into(),

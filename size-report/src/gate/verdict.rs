@@ -129,6 +129,14 @@ pub fn gate(
         verdict.notes.push(wasm_opt::MISSING.into());
     }
 
+    for flare in measured.iter().filter(|flare| flare.raw.default_stack) {
+        verdict.notes.push(format!(
+            "{}: was linked without the flags for small flares: its stack is 1 MiB, the linker's own. \
+             Cargo reads them from .cargo/config.toml in the folder that it is run in and those above \
+             (not from --manifest-path), and for the target named there only",
+            flare.name
+        ));
+    }
     for flare in measured {
         let name = || flare.name.clone();
         let sizes = Sizes::of(flare);

@@ -38,6 +38,12 @@ pub struct Section {
     pub bytes: u64,
 }
 
+impl Section {
+    pub fn is_custom(&self) -> bool {
+        self.name.starts_with("custom:")
+    }
+}
+
 /// A function the module defines (imported functions are [`Import`]s).
 #[derive(Debug, Clone, Serialize)]
 pub struct Function {
@@ -100,6 +106,32 @@ impl Anatomy {
             taker.take(payload?)?;
         }
         Ok(taker.finish(wasm.len() as u64))
+    }
+
+    /// Bytes of the custom sections: names, what made it, debug information. No host looks at them, and
+    /// `strip = true` leaves them out.
+    pub fn custom(&self) -> u64 {
+        let custom = self.sections.iter().filter(|section| section.is_custom());
+        custom.map(|section| section.bytes).sum()
+    }
+
+    /// Bytes of everything else: what a flare deploys.
+    pub fn stripped(&self) -> u64 {
+        self.total - self.custom()
+    }
+
+    /// Whether the module has the stack of 1 MiB that Rust's linker gives it unless told otherwise:
+    /// the sign that it was linked without flags. Where an optimiser has removed a stack pointer that
+    /// nothing used, data that begins behind such a stack is the sign.
+    pub fn has_default_stack(&self) -> bool {
+        const DEFAULT: i64 = 1 << 20;
+        match &self.stack {
+            Some(stack) => i64::from(stack.starts_at) == DEFAULT,
+            None => {
+                let first_data = self.data.iter().filter_map(|data| data.address).min();
+                first_data.is_some_and(|first| (DEFAULT..2 * DEFAULT).contains(&first))
+            }
+        }
     }
 
     /// Bytes of all sections called `name`.

@@ -21,6 +21,8 @@ pub struct Measure {
     pub exports: usize,
     /// Initial memory in pages of 64 KiB; 0 for a module without memory.
     pub memory_pages: u64,
+    /// Whether it was linked without flags ([`Anatomy::has_default_stack`]).
+    pub default_stack: bool,
 }
 
 impl Measure {
@@ -34,6 +36,7 @@ impl Measure {
             imports: anatomy.imports.len(),
             exports: anatomy.exports.len(),
             memory_pages: anatomy.memory_pages.unwrap_or(0),
+            default_stack: anatomy.has_default_stack(),
             sections: anatomy.sections,
         })
     }

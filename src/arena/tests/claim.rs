@@ -81,7 +81,11 @@ fn only_what_was_just_allocated_can_be_leased() {
     ] {
         assert_eq!(guest_alloc(32), origin + 16);
         assert!(claim(pack(address, len)).is_none(), "{address} {len}");
-        assert_eq!(*claim_or_empty(pack(address, len)), *b"", "{address} {len}");
+        assert_eq!(
+            *claim(pack(address, len)).unwrap_or_default(),
+            *b"",
+            "{address} {len}"
+        );
         assert_eq!(
             claim_with(pack(address, len), |_| Some(())),
             None,
@@ -213,4 +217,58 @@ fn the_size_is_what_the_environment_says() {
             "{bad:?}"
         );
     }
+}
+
+#[test]
+fn what_is_decoded_is_leased_to_where_it_ends() {
+    for (skip, len, end) in [(0, 24, 24), (0, 17, 24), (11, 2, 16), (5, 3, 8), (9, 0, 16)] {
+        let bytes: Vec<u8> = (0..24).collect();
+        let block = host_returns(&bytes);
+        let part = pack((block >> 32) as i32 + skip, len);
+        let (lease, first) = claim_decoded(part, |bytes| Ok::<_, ()>(bytes.first().copied()))
+            .expect("it was allocated")
+            .unwrap();
+        assert_eq!(first.is_some(), len != 0);
+        assert_eq!(LEASED.get(), end, "{skip} {len}");
+        let next = leased(b"next");
+        assert_eq!(at(&next), end as usize);
+        assert_eq!(*lease, bytes[skip as usize..][..len as usize]);
+        drop((lease, next));
+        assert!(arena_is_free());
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_is_given_back() {
+    let outer = leased(b"outer");
+    let before = room();
+    let refused = claim_decoded(host_returns(b"bad"), |_| Err::<(), _>("why"));
+    assert_eq!(refused.unwrap().err(), Some("why"));
+    assert!(claim_decoded(0, |_| Ok::<_, ()>(())).is_none());
+    assert_eq!(room(), before);
+    drop(outer);
+    assert!(arena_is_free());
+}
+
+#[test]
+fn no_result_is_none_in_an_arena_at_the_end_of_memory() {
+    // As near to 4 GiB as an arena can lie, with the word behind it.
+    storage::MOVED_TO.set(0_u32.wrapping_sub(SIZE + 8));
+    let all = guest_alloc(ARENA_BYTES as i32);
+    assert_eq!(all as u32, 0_u32.wrapping_sub(SIZE + 8));
+    assert!(claim(0).is_none() && claim_unless_refused(0).is_empty());
+    assert_eq!(claim_with(0, |_| Some(())), None);
+    assert!(claim_decoded(0, |_| Ok::<_, ()>(())).is_none());
+    assert_eq!(sent(("a", Ask(|| 0))), Err(ArenaFull));
+    // What is just behind it is a place for nothing.
+    assert_ne!(guest_alloc(ARENA_BYTES as i32), 0);
+    let lease = claim(pack(-8, 0)).unwrap();
+    assert!(lease.is_empty() && lease.into_text() == "");
+    let lease = claim(host_returns(&[7; 100])).unwrap();
+    assert_eq!(lease, [7; 100]);
+    let text = text::build((&lease, 1_u8)).unwrap();
+    assert_eq!(text.len(), 101);
+    assert_eq!(text::build(&*vec![0; room() + 1]), Err(ArenaFull));
+    drop((lease, text));
+    assert!(arena_is_free());
 }

@@ -63,7 +63,7 @@ fn a_loop_reads_values_without_their_prefix_more_than_the_arena() {
 fn a_forgotten_lease_costs_its_space_and_nothing_else() {
     mem::forget(leased(&[1; 100]));
     let before = room();
-    assert_eq!(before, ARENA_BYTES - 104);
+    assert_eq!(before + 104, ARENA_BYTES);
     reset_arena();
     for _ in 0..10 {
         let [a, b] = [leased(&[2; 50_000]), leased(&[3; 50_000])];
@@ -279,7 +279,7 @@ fn a_lease_that_is_sent_as_it_is_needs_no_space() {
 fn leases_on_nothing_take_nothing() {
     let lease = leased(b"lease");
     let empty = [(); 3].map(|()| ArenaBytes::default());
-    assert!(claim_or_empty(0).is_empty() && empty.iter().all(|empty| empty.is_empty()));
+    assert!(claim(0).unwrap_or_default().is_empty() && empty.iter().all(|empty| empty.is_empty()));
     let [a, b, c] = empty;
     assert_eq!(
         (a.skip(3).len(), b.truncate(3).len(), c.into_text().len()),

@@ -7,6 +7,8 @@
 
 mod ask;
 mod claim;
+#[cfg(all(lists_keys, feature = "arena-alloc"))]
+mod exhaustive;
 mod lease;
 mod model;
 mod nested;
@@ -21,7 +23,9 @@ use crate::text::Pieces;
 // What the files of this folder use.
 use crate::abi::Bytes;
 use crate::arena::alloc::{arena_refused, guest_alloc, reset_arena, top};
-use crate::arena::claim::{claim, claim_or_empty, claim_unless_empty, claim_with};
+use crate::arena::claim::{
+    claim, claim_decoded, claim_unless_empty, claim_unless_refused, claim_with,
+};
 use crate::arena::size::{ARENA_BYTES, SIZE, arena_bytes};
 use crate::arena::storage::{self, LEASED, LIVE, PENDING, SCRATCH, TEXTS, host_write};
 use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Text};

@@ -90,3 +90,17 @@ fn leases_become_pieces_of_text() {
     drop((text, again));
     assert!(arena_is_free());
 }
+
+#[test]
+fn a_text_that_could_ask_is_not_built_over_what_the_host_might_still_return() {
+    let block = host_returns(&[1; 64]);
+    let text = text::build((None::<Ask<fn() -> i64>>, &*vec![2; ARENA_BYTES - 64]));
+    assert!(claim(block).is_none(), "it has been given up");
+    drop(text);
+    // All that there is, whether the host has allocated it before or not.
+    assert_ne!(guest_alloc(ARENA_BYTES as i32), 0);
+    let text = text::build((None::<Ask<fn() -> i64>>, "12345678")).unwrap();
+    assert_eq!(guest_alloc(ARENA_BYTES as i32 - 7), 0);
+    assert_ne!(guest_alloc(ARENA_BYTES as i32 - 8), 0);
+    assert_eq!(text, "12345678");
+}

@@ -48,6 +48,10 @@ fn text_compares_its_bytes_as_they_are() {
     // Compared with itself it is read as text first.
     let other = leased(b"b\xff").into_text();
     assert!(other == other.as_str() && text != other);
+    // The deref of the one must not change what the other has been read as meanwhile.
+    let itself = leased(b"c\xff").into_text();
+    assert!(itself == itself);
+    assert_eq!(itself.raw(), b"c?");
 }
 
 #[test]
@@ -86,4 +90,28 @@ proptest! {
         prop_assert_eq!(&*text, repaired(&bytes));
         prop_assert_eq!(text::from_utf8(&bytes), core::str::from_utf8(&bytes).ok());
     }
+}
+
+#[test]
+fn text_and_bytes_are_ordered_hashed_and_joined_as_what_they_are() {
+    use std::borrow::Borrow;
+    use std::collections::{BTreeMap, HashMap};
+
+    let text = |text: &str| leased(text.as_bytes()).into_text();
+    assert!(text("a") < text("b") && leased(b"b") > leased(b"a"));
+    assert!("a" == text("a") && *"a" == text("a") && "b" != text("a"));
+    assert!(b"a"[..] == leased(b"a") && &b"a"[..] == leased(b"a"));
+    assert_eq!(text("a").cmp(&text("a")), std::cmp::Ordering::Equal);
+
+    let counts = HashMap::from([(text("x"), 1), (text("y"), 2)]);
+    assert_eq!(counts.get("y"), Some(&2));
+    let sorted = BTreeMap::from([(leased(b"x"), 1)]);
+    assert_eq!(sorted.get(&b"x"[..]), Some(&1));
+    assert_eq!([text("a"), text("b")].join("-"), "a-b");
+    let borrowed: &str = counts.keys().next().unwrap().borrow();
+    assert_eq!(borrowed.len(), 1);
+
+    assert!(crate::arena::ArenaStr::default().is_empty());
+    drop((counts, sorted));
+    assert!(arena_is_free());
 }

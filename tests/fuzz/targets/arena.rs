@@ -1,12 +1,16 @@
 //! The arena: any sequence of results, leases dropped in any order, forgets, resets, texts, and calls from
 //! within calls, under a host that puts its answers where it likes. Each lease and text is compared with a copy
-//! after each step, so that an overlap shows; in the end, everything is free again.
+//! after each step, so that an overlap shows; in the end, everything is free again. Blocks of the heap and responses
+//! of beam, which are decoded where they lie, are among them.
 #![no_main]
 
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use flaron_sdk::beam::{self, FetchResponse};
+use flaron_sdk::heap::ArenaAlloc;
 use flaron_sdk::testing::Host;
 use flaron_sdk::text::{self, Text};
 use flaron_sdk::{ARENA_BYTES, ArenaBytes, crypto, guest_alloc, request, reset_arena, response, spark, ws};
@@ -26,6 +30,53 @@ enum Lease {
     Keys(#[allow(dead_code)] flaron_sdk::Keys),
     Text(Text),
     Secret(flaron_sdk::secrets::SecretBytes),
+    /// Read as its body.
+    Response(FetchResponse),
+    Heap(Block),
+}
+
+/// A block of the heap.
+struct Block {
+    start: *mut u8,
+    layout: Layout,
+}
+
+impl Block {
+    fn new(bytes: &[u8], align: usize) -> Option<Block> {
+        let layout = Layout::from_size_align(bytes.len().max(1), align).unwrap();
+        // SAFETY: the size is not 0.
+        let start = unsafe { ArenaAlloc.alloc(layout) };
+        if start.is_null() {
+            return None;
+        }
+        assert_eq!(start.addr() % align, 0);
+        // SAFETY: the block is that large. (The rest, if the bytes are none, is initialised too.)
+        unsafe {
+            start.write(b'h');
+            start.copy_from(bytes.as_ptr(), bytes.len());
+        }
+        Some(Block { start, layout })
+    }
+
+    /// Makes it larger or smaller; what is added is `fill`.
+    fn resize(&mut self, size: usize, fill: u8) {
+        let (old, size) = (self.layout.size(), size.max(1));
+        // SAFETY: the block came from `alloc` with this layout, and the size is not 0.
+        let start = unsafe { ArenaAlloc.realloc(self.start, self.layout, size) };
+        if !start.is_null() {
+            self.start = start;
+            self.layout = Layout::from_size_align(size, self.layout.align()).unwrap();
+            // SAFETY: the block is that large now.
+            unsafe { start.add(old.min(size)).write_bytes(fill, size.saturating_sub(old)) };
+        }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: the block came from `alloc` with this layout, and is not used any more.
+        unsafe { ArenaAlloc.dealloc(self.start, self.layout) }
+    }
 }
 
 impl Deref for Lease {
@@ -37,6 +88,11 @@ impl Deref for Lease {
             Lease::Keys(_) => b"",
             Lease::Text(lease) => lease,
             Lease::Secret(lease) => lease,
+            Lease::Response(response) => response.body_bytes(),
+            // SAFETY: the block is alive, and initialised.
+            Lease::Heap(block) => unsafe {
+                std::slice::from_raw_parts(block.start, block.layout.size())
+            },
         }
     }
 }
@@ -85,7 +141,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
     for (i, step) in steps.chunks_exact(3).take(40).enumerate() {
         let (len, other) = (usize::from(step[1]) * if step[2] & 1 == 0 { 1 } else { 4 }, step[2]);
         let data = world.borrow_mut().bytes(len);
-        let lease = match step[0] % 17 {
+        let lease = match step[0] % 21 {
             0 => {
                 host.returns("req_url", &data);
                 let url = request::url();
@@ -252,6 +308,34 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                     assert_eq!(*text, expected, "a text was not what it was made of");
                 }
                 text.and_then(|(_, kept)| kept).map(Lease::Text)
+            }
+            16 => Block::new(&data, 1 << (other % 6)).map(Lease::Heap),
+            17 => {
+                let mut world = world.borrow_mut();
+                if let Some((lease, bytes)) = world.leases.last_mut()
+                    && let Lease::Heap(block) = lease
+                {
+                    block.resize(len, data.first().copied().unwrap_or(b'+'));
+                    let kept = bytes.len().min(block.layout.size());
+                    assert_eq!(lease[..kept], bytes[..kept], "a block has changed when it was moved");
+                    *bytes = lease.to_vec();
+                }
+                None
+            }
+            // Decoded where it lies; a bad one is no lease at all.
+            18 | 19 => {
+                let body = "\\u0041".repeat(len % 50);
+                let end = if other & 3 == 0 { "" } else { "}" };
+                host.returns(
+                    "beam_fetch",
+                    format!("{{ \"headers\":{{\"a\": \"b\"}}, \"status\":200, \"body\":\"{body}\" {end}"),
+                );
+                let response = beam::fetch("u", None).ok();
+                assert!(response.is_none() || end == "}");
+                response.map(|response| {
+                    assert_eq!(response.body_bytes(), "A".repeat(len % 50).as_bytes());
+                    Lease::Response(response)
+                })
             }
             _ => {
                 let data = data.clone();

@@ -16,6 +16,9 @@ impl fmt::Display for BeamConfigError {
 
 impl std::error::Error for BeamConfigError {}
 
+/// The kind of address that is this edge's own.
+pub(super) const ITSELF: &str = "this edge itself";
+
 /// Why there is no response. For the log; the guest sees `0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeamRefusal {
@@ -67,6 +70,16 @@ impl fmt::Display for BeamRefusal {
             ),
             Self::Url(what) => write!(f, "cannot fetch this URL: {what}"),
             Self::Options(what) => write!(f, "bad options: {what}"),
+            Self::Forbidden {
+                host,
+                address,
+                kind,
+            } if *kind == ITSELF => write!(
+                f,
+                "`{host}` leads to {address}, where this edge itself listens; a flare that fetches \
+                 from it could call itself without end. To try it out, run the other flare on an edge \
+                 of its own"
+            ),
             Self::Forbidden {
                 host,
                 address,

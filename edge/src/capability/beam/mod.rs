@@ -51,6 +51,7 @@ use serde::Serialize;
 use url::Host;
 
 use crate::capability::beam::address::{AddressClass, classify, is_of_this_machine, resolve};
+use crate::capability::beam::error::ITSELF;
 use crate::capability::beam::hosts::{Target, map_key, map_target};
 use crate::capability::beam::request::{Request, first_request, redirect};
 use crate::http::client::{causes, client_builder, tls_config};
@@ -440,6 +441,6 @@ impl Beam {
                     own.ip().to_canonical() == address.ip().to_canonical()
                 }
         });
-        is_own.then_some("this edge itself")
+        is_own.then_some(ITSELF)
     }
 }

@@ -9,7 +9,7 @@ use crate::command::prices::probes::{Probe, read_probes};
 use crate::project::Project;
 
 /// The public functions of the SDK that have neither a probe nor a reason to have none.
-pub fn without_price(project: &Project) -> Result<Vec<String>> {
+pub(super) fn without_price(project: &Project) -> Result<Vec<String>> {
     let probes = read_probes(&project.file("probes.toml"))?;
     let covers = |probe: &Probe, function: &str| {
         probe.covers.iter().any(|covered| covered == function)

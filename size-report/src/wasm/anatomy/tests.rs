@@ -128,3 +128,13 @@ fn leb128_lengths() {
         assert_eq!(leb128_len(value), length, "{value}");
     }
 }
+
+#[test]
+fn a_stack_of_1_mib_is_the_linkers_own() {
+    let has = |wat| anatomy(wat).1.has_default_stack();
+    assert!(has("(module (global (mut i32) (i32.const 1048576)))"));
+    assert!(!has("(module (global (mut i32) (i32.const 4096)))"));
+    assert!(has("(module (memory 20) (data (i32.const 1048580) \"x\"))"));
+    assert!(!has("(module (memory 20) (data (i32.const 4096) \"x\"))"));
+    assert!(!has("(module)"));
+}

@@ -3,6 +3,9 @@
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 
 use crate::error::{Error, Result};
+use crate::runtime::turns::{Turn, seat, take_turn};
+
+pub(crate) mod turns;
 
 /// Runs what may take long, on this thread if that can hand its other tasks to another
 /// (`tokio::task::block_in_place`), and on one for blocking work if not.
@@ -12,10 +15,28 @@ pub(crate) async fn run_blocking<R: Send + 'static>(
     if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
         return work();
     }
+    run_apart(work).await
+}
+
+/// Runs what is known to take long, on a thread for blocking work.
+pub(crate) async fn run_apart<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
+}
+
+/// Runs a guest: here if its flare answers quickly, and apart, in its turn, if it has taken long
+/// lately. The guest's part gets the turn, if it has one already.
+pub(crate) async fn run_guest<R: Send + 'static>(
+    takes_long: bool,
+    work: impl FnOnce(Option<Turn>) -> R + Send + 'static,
+) -> R {
+    if !takes_long {
+        return run_blocking(move || work(None)).await;
+    }
+    let _seat = seat().await;
+    run_apart(move || work(Some(take_turn()))).await
 }
 
 /// The node's own thread for what it does on the network by itself: fetches, pulls, gossip. So

@@ -206,3 +206,5 @@ fn errors_say_what_they_are() {
     assert_error(RandomBytesError::ArenaFull, ARENA_FULL);
     assert_eq!(std::format!("{:?}", CryptoError::NoResult), "NoResult");
 }
+
+mod verify;

@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::{Host, arena_is_free, leave_free};
+use crate::error::Kind;
+use crate::testing::{Host, arena_is_free, leave_free, traps};
 use crate::{ArenaFull, arena_refused, text};
 
 #[test]
@@ -64,28 +65,42 @@ fn withheld_headers_need_the_capability() {
 }
 
 #[test]
-fn what_the_host_does_not_have_is_empty() {
+fn what_the_host_does_not_have_is_not_made_up() {
     let host = Host::new();
     for import in ["req_method", "req_url", "req_header_get", "req_body"] {
         host.on(import, |_| None);
     }
-    assert_eq!(method(), "");
-    assert_eq!(url(), "");
-    assert_eq!(body(), b"");
+    assert!(traps(method) && traps(url) && traps(target) && traps(path) && traps(query));
+    assert!(traps(|| method_is("GET")));
+    for error in [
+        try_method().err(),
+        try_url().err(),
+        try_body().err(),
+        try_target().err(),
+    ] {
+        assert_eq!(error, Some(Error::new(Kind::NoAnswer)));
+    }
+    assert_eq!(body(), b"", "it may be that there is none");
     assert!(header("accept").is_none());
     assert!(!arena_refused());
 }
 
 #[test]
-fn what_does_not_fit_is_empty_and_refused() {
+fn what_does_not_fit_is_refused() {
     let host = Host::new();
     host.method("LONG-METHOD").header("a", "a long value");
     host.requires_body(true).body(b"a long body");
     let full = leave_free(8);
-    assert_eq!(method(), "");
-    assert!(arena_refused());
-    assert_eq!(url(), "");
-    assert!(arena_refused());
+    assert!(traps(method) && arena_refused());
+    assert!(traps(url) && arena_refused());
+    for error in [
+        try_method().err(),
+        try_url().err(),
+        try_body().err(),
+        try_target().err(),
+    ] {
+        assert_eq!(error, Some(ArenaFull.into()));
+    }
     assert!(header("none").is_none());
     assert!(
         !arena_refused(),
@@ -93,10 +108,15 @@ fn what_does_not_fit_is_empty_and_refused() {
     );
     assert!(header("a").is_none());
     assert!(arena_refused());
-    assert_eq!(body(), b"");
-    assert!(arena_refused());
+    assert!(
+        traps(body) && arena_refused(),
+        "it is there, and no empty one"
+    );
     drop(full);
     assert_eq!(method(), "LONG-METHOD");
     assert!(!arena_refused());
     assert!(arena_is_free());
 }
+
+mod headers;
+mod target;

@@ -1,0 +1,249 @@
+//! How much of its clients' data a node holds in memory at once.
+//!
+//! Whatever grows with what clients send, or with how slowly they read, is counted here: bodies that
+//! a flare is to see, WebSocket messages, responses that wait to be read. When nothing is left,
+//! those who want more wait, and are turned away if it takes too long; those who hold something go
+//! on, but may pause for less long ([`Budget::patience`]). Everything is reserved before it is
+//! read, and at most once per message, so two that wait can never wait for each other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What a node holds unless it is told otherwise, in bytes.
+pub(crate) const DEFAULT_BYTES: usize = 128 << 20;
+/// Up to this size nothing is counted: there are no more such pieces than connections, and counting
+/// would cost a small request more than its bytes do.
+const UNCOUNTED: usize = 8 << 10;
+/// How long to wait for others to finish.
+const WAIT: Duration = Duration::from_secs(10);
+/// How long a client may pause while there is room for everybody, and while there is not.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
+/// What one permit of the semaphore stands for, in bytes.
+const UNIT: usize = 1 << 10;
+
+/// The node's memory for its clients' data.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    room: Arc<Semaphore>,
+    units: u32,
+    waiting: AtomicUsize,
+}
+
+/// A part of the budget; it goes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// There was no room in time.
+#[derive(Debug)]
+pub(crate) struct OverBudget;
+
+impl Budget {
+    /// A budget of so many bytes.
+    pub(crate) fn new(bytes: usize) -> Arc<Budget> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let units = units.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        Arc::new(Budget {
+            room: Arc::new(Semaphore::new(units as usize)),
+            units,
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many permits so many bytes take. More than there are at all counts as all of them, so
+    /// that one large message is served alone instead of never.
+    fn units_of(&self, bytes: usize) -> u32 {
+        if bytes <= UNCOUNTED {
+            return 0;
+        }
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        units.min(self.units)
+    }
+
+    /// Reserves room for so many bytes, if there is some now.
+    pub(crate) fn try_hold(&self, bytes: usize) -> Option<Held> {
+        let permit = match self.units_of(bytes) {
+            0 => None,
+            units => Some(self.room.clone().try_acquire_many_owned(units).ok()?),
+        };
+        Some(Held { permit })
+    }
+
+    /// Reserves room for so many bytes, and waits for it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When there was none for [`WAIT`].
+    pub(crate) async fn hold(&self, bytes: usize) -> Result<Held, OverBudget> {
+        if let Some(held) = self.try_hold(bytes) {
+            return Ok(held);
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        let permit = self.room.clone().acquire_many_owned(self.units_of(bytes));
+        match tokio::time::timeout(WAIT, permit).await {
+            Ok(Ok(permit)) => Ok(Held {
+                permit: Some(permit),
+            }),
+            _ => Err(OverBudget),
+        }
+    }
+
+    /// How long a client that holds a part of the budget may pause: less while others wait for it.
+    pub(crate) fn patience(&self) -> Duration {
+        match self.waiting.load(Ordering::Relaxed) {
+            0 => PATIENCE,
+            _ => SHORT_PATIENCE,
+        }
+    }
+}
+
+/// Counts one that waits, for as long as it lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Held {
+    /// Bytes that hold their part of the budget until the last copy of them is dropped: a response
+    /// that waits in a connection's buffer is still counted.
+    pub(crate) fn keep(mut self, bytes: Bytes) -> Bytes {
+        // What was reserved and is not needed goes back.
+        if let Some(permit) = &mut self.permit {
+            let needed = bytes.len().div_ceil(UNIT);
+            let spare = permit.num_permits().saturating_sub(needed);
+            drop(permit.split(spare));
+        }
+        match self.permit {
+            None => bytes,
+            Some(permit) => Bytes::from_owner(Counted {
+                bytes,
+                _permit: permit,
+            }),
+        }
+    }
+
+    /// Adds what else is held for the same message.
+    pub(crate) fn add(&mut self, other: Held) {
+        match (&mut self.permit, other.permit) {
+            (Some(permit), Some(other)) => permit.merge(other),
+            (own @ None, other) => *own = other,
+            (Some(_), None) => {}
+        }
+    }
+}
+
+/// Bytes with their part of the budget.
+struct Counted {
+    bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Whether a body arrives fast enough. One byte every now and then never pauses for long, and yet
+/// would hold its room for days.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    began: Instant,
+    received: usize,
+}
+
+/// How fast a body must arrive on average once it has taken longer than a pause may, in bytes per
+/// second. A bad mobile connection is faster.
+const SLOWEST: usize = 1 << 10;
+
+impl Pace {
+    /// A body begins.
+    pub(crate) fn new() -> Self {
+        Pace {
+            began: Instant::now(),
+            received: 0,
+        }
+    }
+
+    /// So much has arrived.
+    pub(crate) fn received(&mut self, bytes: usize) {
+        self.received += bytes;
+    }
+
+    /// How long the next part may take to arrive.
+    pub(crate) fn left(&self, patience: Duration) -> Duration {
+        let earned = Duration::from_secs_f64(self.received as f64 / SLOWEST as f64);
+        (patience + earned)
+            .saturating_sub(self.began.elapsed())
+            .min(patience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_held_comes_back_with_the_last_copy() {
+        let budget = Budget::new(100 << 10);
+        let held = budget.hold(90 << 10).await.unwrap();
+        assert!(budget.try_hold(20 << 10).is_none());
+        // Only what is kept stays reserved.
+        let kept = held.keep(vec![7; 50 << 10].into());
+        assert!(budget.try_hold(51 << 10).is_none());
+        assert!(budget.try_hold(50 << 10).is_some());
+        let part = kept.slice(..10);
+        drop(kept);
+        assert!(budget.try_hold(51 << 10).is_none());
+        assert_eq!(&part[..], [7; 10]);
+        drop(part);
+        assert!(budget.try_hold(100 << 10).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_are_served_in_turn_or_turned_away() {
+        let budget = Budget::new(100 << 10);
+        assert_eq!(budget.patience(), PATIENCE);
+        // More than there is at all counts as all of it.
+        let all = budget.hold(1 << 30).await.unwrap();
+        let waiting = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.hold(60 << 10).await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert_eq!(budget.patience(), SHORT_PATIENCE);
+        // Small pieces are never counted.
+        assert!(budget.hold(UNCOUNTED).await.is_ok());
+        drop(all);
+        assert!(waiting.await.unwrap().is_ok());
+        let _all = budget.hold(1 << 30).await.unwrap();
+        assert!(budget.hold(60 << 10).await.is_err());
+        assert_eq!(budget.patience(), PATIENCE);
+    }
+
+    #[test]
+    fn a_trickle_runs_out_of_time() {
+        let mut pace = Pace::new();
+        assert!(pace.left(PATIENCE) > Duration::from_secs(29));
+        pace.received(100 << 20);
+        assert_eq!(pace.left(PATIENCE), PATIENCE);
+        pace.began -= Duration::from_secs(31 + (100 << 10));
+        assert_eq!(pace.left(PATIENCE), Duration::ZERO);
+    }
+}

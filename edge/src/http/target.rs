@@ -1,0 +1,316 @@
+//! One request, normalised once: its host and its path are the same for the flare, for the route
+//! and for the origin.
+//!
+//! A request can say where it goes in two places (its target and its `Host`), and a path can be
+//! written in many ways that servers read alike (`/public/../admin`). Were one of them shown to the
+//! flare and another sent to the origin, a flare that guards a path could be walked around. So here
+//! everything that leaves a choice is either refused or decided, before anybody looks at it.
+
+use std::borrow::Cow;
+
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+
+/// The largest head, in bytes: names and values of all fields.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Why a request goes no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// The status that the client gets.
+    pub(crate) status: StatusCode,
+    /// One word for the client: the value of `x-flaron-error`.
+    pub(crate) word: &'static str,
+    /// What is wrong.
+    pub(crate) message: &'static str,
+}
+
+const fn refusal(status: StatusCode, word: &'static str, message: &'static str) -> Refusal {
+    Refusal {
+        status,
+        word,
+        message,
+    }
+}
+
+/// The host of requests that name none: HTTP/1.0, and those made in this process.
+const NO_HOST: &str = "localhost";
+
+/// Rewrites a request so that its target is a path (or `*`), and its one `Host` is the host it is
+/// for. `from_socket` is false for requests made in this process, which may leave the host out, and
+/// may say that they came through TLS; their scheme is returned.
+///
+/// # Errors
+///
+/// When the request is one that a server must or should not answer (RFC 9112, section 3).
+pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Result<Scheme, Refusal> {
+    use StatusCode as Status;
+    if *request.method() == Method::CONNECT {
+        return Err(refusal(
+            Status::NOT_IMPLEMENTED,
+            "no-tunnel",
+            "this is not a proxy: CONNECT is not served",
+        ));
+    }
+    let size: usize = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if size > MAX_HEAD {
+        return Err(refusal(
+            Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head-too-large",
+            "the request's header fields have more than 64 KiB",
+        ));
+    }
+    let required = from_socket && request.version() >= Version::HTTP_11;
+    let named = named_host(request.headers(), required)?;
+    let uri = request.uri();
+    let (scheme, host) = match (uri.scheme(), uri.authority()) {
+        // The target's host goes before the field's, which must be ignored then.
+        (Some(scheme), Some(authority)) => {
+            let host = host(authority.as_str()).ok_or(BAD_HOST)?;
+            if from_socket && *scheme != Scheme::HTTP {
+                return Err(refusal(
+                    Status::MISDIRECTED_REQUEST,
+                    "scheme",
+                    "this connection is plain HTTP, and serves http:// only",
+                ));
+            }
+            (scheme.clone(), host)
+        }
+        (None, None) => (Scheme::HTTP, named.unwrap_or(Cow::Borrowed(NO_HOST))),
+        // `host:port` alone is CONNECT's.
+        _ => return Err(BAD_TARGET),
+    };
+    let path = match uri.path_and_query().map_or("/", PathAndQuery::as_str) {
+        "*" if *request.method() == Method::OPTIONS => Cow::Borrowed("*"),
+        path if path.starts_with('/') => without_dots(path),
+        // An absolute target with a query and no path.
+        path if path.starts_with('?') => Cow::Owned(format!("/{path}")),
+        _ => return Err(BAD_TARGET),
+    };
+    // Most requests are as they should be, and nothing of them is written again.
+    let path = match (&path, uri.authority()) {
+        (Cow::Borrowed(_), None) => None,
+        _ => Some(PathAndQuery::try_from(&*path).map_err(|_| BAD_TARGET)?),
+    };
+    let said = request.headers().get(header::HOST);
+    let host = match said.is_some_and(|said| said.as_bytes() == host.as_bytes()) {
+        true => None,
+        false => Some(HeaderValue::try_from(&*host).map_err(|_| BAD_HOST)?),
+    };
+    if let Some(path) = path {
+        *request.uri_mut() = Uri::from(path);
+    }
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    Ok(scheme)
+}
+
+const BAD_HOST: Refusal = refusal(
+    StatusCode::BAD_REQUEST,
+    "bad-host",
+    "the request needs one Host that is a host name or an address, perhaps with a port",
+);
+const BAD_TARGET: Refusal = refusal(
+    StatusCode::BAD_REQUEST,
+    "bad-target",
+    "the request's target must be a path, or an http:// URL",
+);
+
+/// The host that the `Host` field names.
+fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<Cow<'_, str>>, Refusal> {
+    let mut fields = headers.get_all(header::HOST).iter();
+    match (fields.next(), fields.next()) {
+        (None, _) if required => Err(BAD_HOST),
+        (None, _) => Ok(None),
+        (Some(field), None) => {
+            let text = field.to_str().map_err(|_| BAD_HOST)?;
+            host(text).map(Some).ok_or(BAD_HOST)
+        }
+        (Some(_), Some(_)) => Err(BAD_HOST),
+    }
+}
+
+/// A host with its port in small letters, or none if it is not one: RFC 3986's `host [":" port]`,
+/// without user information.
+fn host(text: &str) -> Option<Cow<'_, str>> {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&c);
+    if !text.bytes().all(allowed) {
+        return None;
+    }
+    let authority: Authority = text.parse().ok()?;
+    let name = authority.host();
+    let port = text.strip_prefix(name)?;
+    let valid_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
+    if name.is_empty() || !valid_port {
+        return None;
+    }
+    let text = text.trim_end_matches(':');
+    Some(match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => Cow::Borrowed(text),
+    })
+}
+
+/// A path without the segments `.` and `..`, resolved as RFC 3986, section 5.2.4, has it, also where
+/// their dots are percent-encoded: what a server that resolves them would read.
+fn without_dots(path: &str) -> Cow<'_, str> {
+    // Nearly all paths have none.
+    if !path.contains("/.") && !path.contains("/%2") {
+        return Cow::Borrowed(path);
+    }
+    let (path, query) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    };
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        match dots(segment) {
+            0 => kept.push(segment),
+            dots => {
+                if dots == 2 {
+                    kept.pop();
+                }
+                if last {
+                    kept.push("");
+                }
+            }
+        }
+    }
+    let mut text = String::with_capacity(path.len());
+    for segment in kept {
+        text.push('/');
+        text.push_str(segment);
+    }
+    if text.is_empty() {
+        text.push('/');
+    }
+    if let Some(query) = query {
+        text.push('?');
+        text.push_str(query);
+    }
+    Cow::Owned(text)
+}
+
+/// 1 or 2 for a segment that is that many dots and nothing else, 0 for any other.
+fn dots(segment: &str) -> usize {
+    let mut rest = segment;
+    let mut count = 0;
+    while !rest.is_empty() {
+        let dot = rest
+            .strip_prefix('.')
+            .or_else(|| rest.strip_prefix("%2e"))
+            .or_else(|| rest.strip_prefix("%2E"));
+        match dot {
+            Some(after) if count < 2 => (rest, count) = (after, count + 1),
+            _ => return 0,
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(method: &str, target: &str, hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().method(method).uri(target);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn outcome(method: &str, target: &str, hosts: &[&str]) -> Result<(String, String), u16> {
+        let mut request = request(method, target, hosts);
+        normalise(&mut request, true).map_err(|refusal| refusal.status.as_u16())?;
+        let host = request.headers()["host"].to_str().unwrap().to_owned();
+        Ok((host, request.uri().to_string()))
+    }
+
+    #[test]
+    fn host_and_path_become_one() {
+        for (target, host, want_host, want_path) in [
+            ("/a?b=1", "h:80", "h:80", "/a?b=1"),
+            ("/a", "Example.COM", "example.com", "/a"),
+            ("/a", "h:", "h", "/a"),
+            ("/a", "[::1]:8787", "[::1]:8787", "/a"),
+            // The target's host, not the field's.
+            ("http://other:1/x?y", "h", "other:1", "/x?y"),
+            ("http://other", "h", "other", "/"),
+            ("http://other?q", "h", "other", "/?q"),
+            // Dots.
+            ("/public/../admin", "h", "h", "/admin"),
+            ("/public/%2E%2e/admin?../x", "h", "h", "/admin?../x"),
+            ("/public/.%2e/%2e/admin/.", "h", "h", "/admin/"),
+            ("/../../a/b/..", "h", "h", "/a/"),
+            ("/a//../b", "h", "h", "/a/b"),
+            ("/a/...", "h", "h", "/a/..."),
+            ("/a/.b/c.", "h", "h", "/a/.b/c."),
+            ("/a//b/", "h", "h", "/a//b/"),
+        ] {
+            assert_eq!(
+                outcome("GET", target, &[host]),
+                Ok((want_host.to_owned(), want_path.to_owned())),
+                "{target} {host}"
+            );
+        }
+        assert_eq!(
+            outcome("OPTIONS", "*", &["h"]),
+            Ok(("h".to_owned(), "*".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_leaves_a_choice_is_refused() {
+        for hosts in [
+            &[][..],
+            &["a", "b"],
+            &["a", "a"],
+            &[""],
+            &["x/public?"],
+            &["x?"],
+            &["x#"],
+            &["a b"],
+            &["a, b"],
+            &["user@h"],
+            &["h:port"],
+            &["h:99999"],
+            &[":80"],
+            &["h:80:80"],
+            &["\u{e4}"],
+            &["a\\b"],
+        ] {
+            assert_eq!(outcome("GET", "/", hosts), Err(400), "{hosts:?}");
+        }
+        assert_eq!(outcome("GET", "http://u@h/", &["h"]), Err(400));
+        assert_eq!(outcome("GET", "https://h/", &["h"]), Err(421));
+        assert_eq!(outcome("GET", "*", &["h"]), Err(400));
+        assert_eq!(outcome("GET", "h:80", &["h"]), Err(400));
+        assert_eq!(outcome("CONNECT", "h:80", &["h"]), Err(501));
+        let large = "x".repeat(MAX_HEAD);
+        let mut request = request("GET", "/", &["h"]);
+        request.headers_mut().insert("x", large.parse().unwrap());
+        let refusal = normalise(&mut request, true).unwrap_err();
+        assert_eq!(refusal.status, 431);
+    }
+
+    #[test]
+    fn requests_of_this_process_and_of_http_1_0_may_name_no_host() {
+        let mut own = request("GET", "https://example.com/x", &[]);
+        assert_eq!(normalise(&mut own, false), Ok(Scheme::HTTPS));
+        assert_eq!(own.headers()["host"], "example.com");
+        let mut own = request("GET", "/x", &[]);
+        assert_eq!(normalise(&mut own, false), Ok(Scheme::HTTP));
+        assert_eq!(own.headers()["host"], "localhost");
+        let mut old = request("GET", "/x", &[]);
+        *old.version_mut() = Version::HTTP_10;
+        assert_eq!(normalise(&mut old, true), Ok(Scheme::HTTP));
+    }
+}

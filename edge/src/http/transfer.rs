@@ -1,0 +1,190 @@
+//! A client's body on its way to the origin, from which either side can step back.
+//!
+//! An origin may answer before it has read the body (413, 401, …) and read no more. The client may
+//! well send all of its body before it reads. So the body is never left to the connection to the
+//! origin alone: once it is not wanted there, it is taken off the client's socket and dropped.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+
+use crate::http::body::{Body, DRAIN};
+use crate::sync::lock;
+
+/// A body that is sent to the origin.
+pub(crate) struct Upload {
+    shared: Arc<Mutex<Shared>>,
+    size: SizeHint,
+}
+
+/// What the sender of a body knows of it meanwhile.
+#[derive(Debug, Clone)]
+pub(crate) struct UploadHandle {
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    body: Option<Body>,
+    /// All of it was handed over.
+    finished: bool,
+    /// The client has not sent the next part yet.
+    waits_for_client: bool,
+    /// The connection is to be given up.
+    cancelled: bool,
+    /// Why the client's part of it failed.
+    client_error: Option<String>,
+    /// When something of it was handed over last.
+    progress: Instant,
+    waker: Option<Waker>,
+}
+
+impl Shared {
+    fn is_finished(&self) -> bool {
+        // The last part is not followed by a look at the end.
+        self.finished || self.body.as_ref().is_some_and(Body::is_end_stream)
+    }
+}
+
+/// The body is not sent any further.
+#[derive(Debug)]
+pub(crate) struct UploadEnded;
+
+impl fmt::Display for UploadEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request's body ended early")
+    }
+}
+
+impl Error for UploadEnded {}
+
+impl Upload {
+    pub(crate) fn new(body: Body) -> (Upload, UploadHandle) {
+        let size = body.size_hint();
+        let shared = Arc::new(Mutex::new(Shared {
+            finished: body.is_end_stream(),
+            body: Some(body),
+            waits_for_client: false,
+            cancelled: false,
+            client_error: None,
+            progress: Instant::now(),
+            waker: None,
+        }));
+        let handle = UploadHandle {
+            shared: shared.clone(),
+        };
+        (Upload { shared, size }, handle)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        UploadHandle {
+            shared: self.shared.clone(),
+        }
+        .detach();
+    }
+}
+
+impl UploadHandle {
+    /// Whether all of the body has been handed to the connection.
+    pub(crate) fn is_finished(&self) -> bool {
+        lock(&self.shared).is_finished()
+    }
+
+    /// Whether it is the client that the next part of the body is waited for from.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        lock(&self.shared).waits_for_client
+    }
+
+    /// When something of the body was handed over last.
+    pub(crate) fn progress(&self) -> Instant {
+        lock(&self.shared).progress
+    }
+
+    /// Why the client's part failed, if it did.
+    pub(crate) fn client_error(&self) -> Option<String> {
+        lock(&self.shared).client_error.clone()
+    }
+
+    /// Sends no more of the body, and takes what is left off the client's socket. The connection to
+    /// the origin waits for the rest in vain, so that the response can still be read from it.
+    pub(crate) fn detach(&self) {
+        let body = {
+            let mut shared = lock(&self.shared);
+            shared.finished = shared.is_finished();
+            shared.body.take()
+        };
+        if let Some(body) = body {
+            body.drain(DRAIN);
+        }
+    }
+
+    /// Gives the connection to the origin up.
+    pub(crate) fn cancel(&self) {
+        self.detach();
+        let waker = {
+            let mut shared = lock(&self.shared);
+            shared.cancelled = true;
+            shared.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl http_body::Body for Upload {
+    type Data = Bytes;
+    type Error = UploadEnded;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadEnded>>> {
+        let mut shared = lock(&self.shared);
+        if shared.cancelled {
+            return Poll::Ready(Some(Err(UploadEnded)));
+        }
+        let finished = shared.finished;
+        let polled = match &mut shared.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None if finished => return Poll::Ready(None),
+            None => Poll::Pending,
+        };
+        let Poll::Ready(frame) = polled else {
+            shared.waker = Some(cx.waker().clone());
+            shared.waits_for_client = shared.body.is_some();
+            return Poll::Pending;
+        };
+        shared.waits_for_client = false;
+        shared.progress = Instant::now();
+        match frame {
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(frame))),
+            Some(Err(error)) => {
+                shared.client_error = Some(error.to_string());
+                shared.body = None;
+                Poll::Ready(Some(Err(UploadEnded)))
+            }
+            None => {
+                shared.finished = true;
+                shared.body = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        lock(&self.shared).is_finished()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size
+    }
+}

@@ -1,0 +1,73 @@
+//! How a module was linked, as far as that can be seen.
+
+use wasmparser::{DataKind, Operator, Parser, Payload};
+
+/// The stack that Rust's linker gives a module unless it is told otherwise, in bytes.
+const DEFAULT_STACK: i32 = 1 << 20;
+
+/// Whether a module has the stack of 1 MiB that it gets without a flag for the linker. Such a module
+/// begins with 16 pages of memory for it, and was most likely linked without the other flags, too.
+///
+/// The stack comes first in the memory, so the sign is its pointer's first value (the pointer is the
+/// first global), or, where an optimiser has removed a pointer that nothing used, data that begins
+/// behind it.
+pub(crate) fn has_default_stack(wasm: &[u8]) -> bool {
+    let mut first_data = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload {
+            Ok(Payload::GlobalSection(globals)) => {
+                let Some(Ok(first)) = globals.into_iter().next() else {
+                    continue;
+                };
+                let start = first.init_expr.get_operators_reader().read();
+                if let (true, Ok(Operator::I32Const { value })) = (first.ty.mutable, start) {
+                    return value == DEFAULT_STACK;
+                }
+            }
+            Ok(Payload::DataSection(segments)) => {
+                for segment in segments.into_iter().flatten() {
+                    if let DataKind::Active { offset_expr, .. } = segment.kind
+                        && let Ok(Operator::I32Const { value }) =
+                            offset_expr.get_operators_reader().read()
+                    {
+                        first_data = Some(first_data.map_or(value, |first: i32| first.min(value)));
+                    }
+                }
+            }
+            // Whether it is valid is the engine's to say.
+            Err(_) => return false,
+            Ok(_) => {}
+        }
+    }
+    first_data.is_some_and(|first| (DEFAULT_STACK..2 * DEFAULT_STACK).contains(&first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has(wat: &str) -> bool {
+        has_default_stack(&wat::parse_str(wat).unwrap())
+    }
+
+    #[test]
+    fn the_stack_pointer_tells() {
+        assert!(has("(module (global (mut i32) (i32.const 1048576)))"));
+        assert!(!has("(module (global (mut i32) (i32.const 4096)))"));
+        assert!(!has(
+            "(module (memory 20) (global (mut i32) (i32.const 4096)) (data (i32.const 1048576) \"x\"))"
+        ));
+    }
+
+    #[test]
+    fn without_one_the_data_tells() {
+        assert!(has("(module (memory 20) (data (i32.const 1048580) \"x\"))"));
+        assert!(!has("(module (memory 20) (data (i32.const 4096) \"x\"))"));
+        // A constant is no pointer.
+        assert!(has(
+            "(module (memory 20) (global i32 (i32.const 8)) (data (i32.const 1048576) \"x\"))"
+        ));
+        assert!(!has("(module)"));
+        assert!(!has_default_stack(b"no Wasm"));
+    }
+}

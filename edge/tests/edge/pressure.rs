@@ -1,0 +1,310 @@
+//! Hostile clients of the program as it is run: what it holds has a bound, and others are served
+//! meanwhile.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::guest::{Guest, PASS, RESPOND, http_guest};
+use crate::process::Process;
+
+/// What a node may hold over what it holds when idle, in MiB.
+const BOUND: u64 = 256;
+/// How long anybody else may wait meanwhile.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// These tests measure memory and time, so there is one of them at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The program with a flare at `/flare`, and `hello` at `/hello`.
+struct Node {
+    process: Process,
+    /// Another one, which nobody attacks: what it takes is the machine's fault.
+    control: Process,
+    idle: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Node {
+    fn start(guest: &Guest, settings: &str, args: &[&str]) -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let hello = http_guest(|g| {
+            let body = g.text("hello");
+            format!("(call $resp_body_set {body}) {RESPOND}")
+        });
+        std::fs::create_dir(path("a")).unwrap();
+        std::fs::create_dir(path("b")).unwrap();
+        std::fs::write(path("a/flare.wasm"), guest.wasm()).unwrap();
+        std::fs::write(path("a/flare.toml"), settings).unwrap();
+        std::fs::write(path("b/hello.wasm"), hello.wasm()).unwrap();
+        let routes = [
+            format!("/flare={}", path("a/flare.wasm")),
+            format!("/hello={}", path("b/hello.wasm")),
+        ];
+        let data = path("data");
+        let mut all = vec!["--quiet", "--data", &data];
+        all.extend(["--route", &routes[0], "--route", &routes[1]]);
+        all.extend(args);
+        let process = Process::start(&all);
+        let control_data = path("control");
+        let control = Process::start(&["--quiet", "--data", &control_data, "--route", &routes[1]]);
+        assert_eq!(process.get("/hello"), "hello");
+        let idle = resident(process.id());
+        Node {
+            process,
+            control,
+            idle,
+            _folder: folder,
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        connect(self.process.addr())
+    }
+
+    /// Asks for `/hello` and looks at the memory until the attack is over.
+    fn watch<R: Send>(&self, attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send) -> R {
+        let addr = self.process.addr();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let attack = scope.spawn(|| {
+                let result = attack(&|| connect(addr));
+                over.store(true, Ordering::SeqCst);
+                result
+            });
+            let (mut most, mut slowest, mut usual) = (0, Duration::ZERO, Duration::ZERO);
+            while !attack.is_finished() {
+                let started = Instant::now();
+                assert_eq!(self.process.get("/hello"), "hello");
+                slowest = slowest.max(started.elapsed());
+                let started = Instant::now();
+                assert_eq!(self.control.get("/hello"), "hello");
+                usual = usual.max(started.elapsed());
+                most = most.max(resident(self.process.id()));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let result = attack.join().unwrap();
+            let over = most.saturating_sub(self.idle) >> 10;
+            eprintln!(
+                "{over} MiB over idle at most, /hello in {slowest:?} at most ({usual:?} elsewhere)"
+            );
+            assert!(over < BOUND, "{over} MiB over the idle size");
+            assert!(
+                slowest < PROMPT + 2 * usual,
+                "/hello took {slowest:?}, and {usual:?} from a node that nobody attacks"
+            );
+            result
+        })
+    }
+}
+
+fn connect(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+/// What a process has in memory, in KiB.
+fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    ALONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn echo() -> Guest {
+    http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
+}
+
+/// An origin that answers with so many bytes, as fast as they are taken.
+fn large_origin(bytes: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes());
+                let part = vec![b'x'; 1 << 20];
+                for _ in 0..bytes >> 20 {
+                    if stream.write_all(&part).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    addr
+}
+
+#[test]
+fn pipelined_requests_whose_answers_nobody_reads() {
+    let _alone = alone();
+    // Each answer has a mebibyte.
+    let guest = Guest::new().http(&format!(
+        "(call $resp_body_set (i32.const 0) (i32.const 0x100000)) {RESPOND}"
+    ));
+    let node = Node::start(&guest, "", &[]);
+    node.watch(|connect| {
+        let mut stream = connect();
+        let requests = "GET /flare HTTP/1.1\r\nHost: h\r\n\r\n".repeat(1000);
+        stream
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let _ = stream.write_all(requests.as_bytes());
+        std::thread::sleep(Duration::from_secs(3));
+    });
+}
+
+#[test]
+fn slow_readers_of_a_large_origin() {
+    let _alone = alone();
+    let origin = format!("http://{}", large_origin(300 << 20));
+    let node = Node::start(&Guest::new().http(PASS), "", &["--origin", &origin]);
+    node.watch(|connect| {
+        let mut streams: Vec<TcpStream> = (0..4).map(|_| connect()).collect();
+        for stream in &mut streams {
+            stream
+                .write_all(b"GET /flare HTTP/1.1\r\nHost: h\r\n\r\n")
+                .unwrap();
+        }
+        for _ in 0..20 {
+            for stream in &mut streams {
+                let mut some = [0; 10_000];
+                stream.read_exact(&mut some).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+}
+
+#[test]
+fn half_sent_bodies() {
+    let _alone = alone();
+    let node = Node::start(&echo(), "requires_body = true", &[]);
+    let statuses = node.watch(|connect| {
+        let size = 10 << 20;
+        let head = format!("POST /flare HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n");
+        let part = Arc::new(vec![b'x'; size - 10]);
+        let clients: Vec<_> = (0..100)
+            .map(|_| {
+                let (mut stream, head, part) = (connect(), head.clone(), part.clone());
+                std::thread::spawn(move || {
+                    stream
+                        .set_write_timeout(Some(Duration::from_secs(20)))
+                        .unwrap();
+                    stream.write_all(head.as_bytes()).unwrap();
+                    // Some are never read from, because there is no room for them.
+                    let _ = stream.write_all(&part);
+                    let mut answer = [0; 12];
+                    stream
+                        .set_read_timeout(Some(Duration::from_secs(30)))
+                        .unwrap();
+                    let read = stream.read_exact(&mut answer);
+                    read.map(|()| String::from_utf8_lossy(&answer[9..]).into_owned())
+                })
+            })
+            .collect();
+        let answers: Vec<_> = clients.into_iter().map(|c| c.join().unwrap()).collect();
+        answers
+            .into_iter()
+            .map(Result::unwrap_or_default)
+            .collect::<Vec<_>>()
+    });
+    let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
+    // Those that had room paused for too long; the others were turned away.
+    assert!(count("503") >= 60, "{statuses:?}");
+    assert!(count("408") >= 10, "{statuses:?}");
+    // There is room again.
+    let mut stream = node.connect();
+    let head =
+        "POST /flare HTTP/1.1\r\nHost: h\r\nContent-Length: 20000\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&[b'y'; 20_000]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{}", &answer[..100]);
+}
+
+#[test]
+fn guests_that_compute_do_not_hold_others_up() {
+    let _alone = alone();
+    // About 30 ms each.
+    let guest = Guest::new().http(&format!(
+        "(loop $on
+           (local.set $i (i32.add (local.get $i) (i32.const 1)))
+           (br_if $on (i32.lt_u (local.get $i) (i32.const 30000000))))
+         {RESPOND}"
+    ));
+    let node = Node::start(&guest, "[limits]\nmax_time_ms = 10000", &[]);
+    node.watch(|connect| {
+        let clients: Vec<_> = (0..300)
+            .map(|_| {
+                let mut stream = connect();
+                std::thread::spawn(move || {
+                    let request = "GET /flare HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+                    stream.write_all(request.as_bytes()).unwrap();
+                    let mut answer = String::new();
+                    stream.read_to_string(&mut answer).unwrap();
+                    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn websocket_messages_that_never_end() {
+    let _alone = alone();
+    let node = Node::start(
+        &Guest::new().ws("", "", ""),
+        "[limits]\nmax_ws_message_bytes = 10485760\nws_idle_secs = 5",
+        &[],
+    );
+    node.watch(|connect| {
+        let clients: Vec<_> = (0..100)
+            .map(|_| {
+                let mut stream = connect();
+                std::thread::spawn(move || {
+                    stream
+                        .write_all(
+                            b"GET /flare HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
+                              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                        )
+                        .unwrap();
+                    // A binary message of 10 MiB, of which 9 are sent.
+                    let head = [0x82, 0xff, 0, 0, 0, 0, 0, 0xa0, 0, 0, 0, 0, 0, 0];
+                    stream
+                        .set_write_timeout(Some(Duration::from_secs(5)))
+                        .unwrap();
+                    let _ = stream.write_all(&head);
+                    let _ = stream.write_all(&vec![1; 9 << 20]);
+                    std::thread::sleep(Duration::from_secs(3));
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+}

@@ -1,0 +1,131 @@
+//! A key-value store over HTTP: `GET /kv`, and `GET`, `PUT`, `DELETE /kv/{key}`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use flaron_sdk::{Error, FlareAction, SparkError, request, response, spark};
+
+flaron_sdk::handle_request!(serve);
+flaron_sdk::panic_handler!();
+
+fn serve() -> Result<FlareAction, Error> {
+    let path = request::path().into_bytes();
+    let method = request::method().into_bytes();
+    match path.strip_prefix(b"/kv") {
+        Some(b"" | b"/") if method == b"GET" => list()?,
+        Some(b"" | b"/") => method_not_allowed("GET")?,
+        Some([b'/', key @ ..]) => match &*method {
+            b"GET" => get(key)?,
+            b"PUT" => put(key)?,
+            b"DELETE" => {
+                spark::delete_pieces(key)?;
+                response::set_status(204);
+            }
+            _ => method_not_allowed("GET, PUT, DELETE")?,
+        },
+        _ => error(404, "not found")?,
+    }
+    Ok(FlareAction::Respond)
+}
+
+fn get(key: &[u8]) -> Result<(), Error> {
+    match spark::get_pieces(key) {
+        Some(entry) => {
+            response::set_header("content-type", "application/octet-stream");
+            response::set_body_pieces(entry.value)?;
+        }
+        None => error(404, "no such key")?,
+    }
+    Ok(())
+}
+
+fn put(key: &[u8]) -> Result<(), Error> {
+    match spark::set_keyed(key, request::body_piece(), 0) {
+        Ok(()) => response::set_status(204),
+        Err(SparkError::BadKey) => error(400, "bad key")?,
+        Err(SparkError::TooLarge) => error(413, "the value is too large")?,
+        Err(SparkError::QuotaExceeded) => error(507, "the store is full")?,
+        Err(SparkError::NoCapability) => error(403, "this flare may not write")?,
+        Err(_) => error(500, "the store failed")?,
+    }
+    Ok(())
+}
+
+fn list() -> Result<(), Error> {
+    response::set_header("content-type", "application/json");
+    response::set_body_pieces(spark::list_piece())?;
+    Ok(())
+}
+
+fn method_not_allowed(allow: &str) -> Result<(), Error> {
+    response::set_header("allow", allow);
+    error(405, "method not allowed")
+}
+
+fn error(status: u16, message: &str) -> Result<(), Error> {
+    response::set_status(status);
+    response::set_header("content-type", "application/json");
+    response::set_body_pieces(("{\"error\":\"", message, "\"}"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::String;
+    use std::vec;
+
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    fn host() -> Host {
+        let host = Host::new();
+        host.writes_spark_kv(true).requires_body(true);
+        host
+    }
+
+    fn ask(host: &Host, method: &str, path: &str) -> (u16, String) {
+        host.method(method)
+            .url(&(String::from("https://flare.example") + path));
+        let response = host.run(serve);
+        (response.status, response.text())
+    }
+
+    #[test]
+    fn a_value_is_written_read_listed_and_deleted() {
+        let host = host();
+        assert_eq!(ask(&host, "GET", "/kv"), (200, "[]".into()));
+        host.body("hello");
+        assert_eq!(ask(&host, "PUT", "/kv/a").0, 204);
+        assert_eq!(ask(&host, "GET", "/kv/a"), (200, "hello".into()));
+        host.body("");
+        assert_eq!(ask(&host, "PUT", "/kv/b.c").0, 204);
+        assert_eq!(ask(&host, "GET", "/kv/b.c"), (200, "".into()));
+        assert_eq!(ask(&host, "GET", "/kv/"), (200, r#"["a","b.c"]"#.into()));
+        assert_eq!(ask(&host, "DELETE", "/kv/a").0, 204);
+        assert_eq!(
+            ask(&host, "GET", "/kv/a"),
+            (404, r#"{"error":"no such key"}"#.into())
+        );
+    }
+
+    #[test]
+    fn what_is_refused_has_its_status_and_is_not_stored() {
+        let host = host();
+        assert_eq!(ask(&host, "PUT", "/kv/a%20b").0, 400);
+        host.body(vec![b'z'; 70_000]);
+        assert_eq!(ask(&host, "PUT", "/kv/big").0, 413);
+        host.body(vec![b'z'; 300_000]);
+        assert_eq!(
+            ask(&host, "PUT", "/kv/big").0,
+            500,
+            "it does not fit into the arena"
+        );
+        assert_eq!(ask(&host, "GET", "/kv"), (200, "[]".into()));
+        assert_eq!(ask(&host, "POST", "/kv/a").0, 405);
+        assert_eq!(ask(&host, "PUT", "/kv").0, 405);
+        assert_eq!(ask(&host, "GET", "/kvx").0, 404);
+        host.writes_spark_kv(false).body("x");
+        assert_eq!(ask(&host, "PUT", "/kv/a").0, 403);
+    }
+}

@@ -1,0 +1,674 @@
+//! Every sequence of operations up to a depth, in an arena so small that they get in each other's way.
+//!
+//! `.ci/soundness model` runs it to depth 4 in an arena of 64 bytes; `FLARON_MODEL_DEPTH=5` goes deeper. In
+//! an arena of the usual size, with `cargo test`, it is tried to depth 2.
+
+use core::cell::{Cell, RefCell};
+use std::boxed::Box;
+use std::panic::{self, AssertUnwindSafe};
+use std::println;
+use std::string::ToString;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+use crate::arena::heap::{give_back, resize, take};
+use crate::arena::tests::*;
+use crate::arena::{Key, Keys};
+
+/// A thing that happens to the arena.
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    /// The host allocates so many bytes, and does not return them.
+    Alloc(i32),
+    /// The host allocates so many bytes (or none, and names the end of what is leased), and returns as many
+    /// of them from an offset on: a lease, or a lease that is decoded before it is one.
+    Lease(i32, i32, u32),
+    Decoded(i32, i32, u32),
+    /// A list of two keys, of which the first is kept, and the second or the list.
+    Keys {
+        keep_list: bool,
+    },
+    /// The host returns "no result", then something that it never allocated.
+    Nothing,
+    /// The flare builds a text of so many bytes, and keeps it or sends it.
+    Text(usize),
+    Send(usize),
+    /// The flare takes a block of heap (size and alignment), or changes the size of one that it holds.
+    Heap(usize, usize),
+    Resize(usize, usize),
+    /// What the flare does with the thing that it has held for the longest time, or the second.
+    Drop(usize),
+    DropLast,
+    Forget,
+    Truncate(usize, u32),
+    Skip(usize),
+    IntoText,
+    /// A text that asks, of so many bytes and an answer of so many: `Inside` happens while the host is asked.
+    Ask {
+        keep: bool,
+        inside: Inside,
+        len: usize,
+        answer: u32,
+    },
+    /// An optional question that is not asked, or that a hostile host answers with what it has not allocated.
+    MaybeAsk {
+        asks: bool,
+    },
+    /// A call with an argument that is kept for its length.
+    Call(Inside),
+    /// A lease becomes a piece of a text, which asks or not.
+    Give {
+        asks: bool,
+    },
+    /// The host panics while it is asked, or called: natively that is a test's closure, which unwinds.
+    Panic(Inside),
+    Reset,
+}
+
+/// What a host may do while an import runs: as a rule it enters the flare again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Inside {
+    Nothing,
+    /// An invocation that keeps a lease.
+    Invocation,
+    Text,
+    DropFirst,
+    Heap,
+    /// A lease, and another is dropped, and something is allocated that nobody returns.
+    Exchange,
+    /// A lease and a text that stay, and another is dropped.
+    Stash,
+}
+
+use Inside as In;
+
+const OPS: &[Op] = &[
+    Op::Alloc(9),
+    Op::Alloc(24),
+    Op::Lease(0, 0, 0),
+    Op::Lease(8, 0, 8),
+    Op::Lease(8, 0, 1),
+    Op::Lease(9, 4, 0),
+    Op::Lease(16, 8, 8),
+    Op::Lease(16, 5, 3),
+    Op::Lease(17, 0, 9),
+    Op::Lease(24, 17, 7),
+    Op::Decoded(16, 0, 2),
+    Op::Decoded(24, 11, 2),
+    Op::Keys { keep_list: false },
+    Op::Keys { keep_list: true },
+    Op::Nothing,
+    Op::Text(1),
+    Op::Text(8),
+    Op::Text(20),
+    Op::Send(20),
+    Op::Heap(5, 1),
+    Op::Heap(8, 16),
+    Op::Heap(20, 8),
+    Op::Resize(0, 1),
+    Op::Resize(0, 24),
+    Op::Resize(1, 9),
+    Op::Drop(0),
+    Op::Drop(1),
+    Op::Drop(2),
+    Op::DropLast,
+    Op::Forget,
+    Op::Truncate(0, 1),
+    Op::Truncate(1, 0),
+    Op::Skip(0),
+    Op::Skip(1),
+    Op::IntoText,
+    Op::Ask {
+        keep: true,
+        inside: In::Nothing,
+        len: 3,
+        answer: 8,
+    },
+    Op::Ask {
+        keep: false,
+        inside: In::Invocation,
+        len: 3,
+        answer: 8,
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Invocation,
+        len: 3,
+        answer: 8,
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Text,
+        len: 9,
+        answer: 3,
+    },
+    Op::Ask {
+        keep: false,
+        inside: In::DropFirst,
+        len: 0,
+        answer: 8,
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Heap,
+        len: 17,
+        answer: 8,
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Exchange,
+        len: 9,
+        answer: 9,
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Stash,
+        len: 9,
+        answer: 0,
+    },
+    Op::MaybeAsk { asks: true },
+    Op::MaybeAsk { asks: false },
+    Op::Call(In::Nothing),
+    Op::Call(In::Invocation),
+    Op::Call(In::Text),
+    Op::Call(In::DropFirst),
+    Op::Call(In::Heap),
+    Op::Call(In::Exchange),
+    Op::Call(In::Stash),
+    Op::Give { asks: false },
+    Op::Give { asks: true },
+    Op::Panic(In::Nothing),
+    Op::Panic(In::Invocation),
+    Op::Panic(In::Text),
+    Op::Panic(In::DropFirst),
+    Op::Panic(In::Exchange),
+    Op::Reset,
+];
+
+/// What the flare holds.
+enum Held {
+    Bytes(ArenaBytes),
+    Str(ArenaStr),
+    Text(Text),
+    Key(Key),
+    /// Its bytes are its own matter.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    Keys(Keys),
+    Heap(Heap),
+}
+
+/// A block of the heap.
+struct Heap {
+    start: *mut u8,
+    size: usize,
+}
+
+impl core::ops::Drop for Heap {
+    fn drop(&mut self) {
+        // SAFETY: it came from `take` with this size, and is not used any more.
+        unsafe { give_back(self.start, self.size) }
+    }
+}
+
+impl Held {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Held::Bytes(lease) => lease,
+            Held::Str(text) => text.raw(),
+            Held::Text(text) => text,
+            Held::Key(key) => key.as_bytes(),
+            Held::Keys(_) => b"",
+            // SAFETY: the block is alive, and was filled.
+            Held::Heap(block) => unsafe { core::slice::from_raw_parts(block.start, block.size) },
+        }
+    }
+}
+
+/// Everything that is held, and what it must read as.
+#[derive(Default)]
+struct World {
+    held: Vec<(Held, Vec<u8>)>,
+    forgotten: Vec<(Held, Vec<u8>)>,
+    next: u8,
+}
+
+impl World {
+    /// Bytes that nothing else has, all of them ASCII.
+    fn fill(&mut self, len: usize) -> Vec<u8> {
+        self.next = self.next % 100 + 1;
+        vec![self.next; len]
+    }
+
+    fn hold(&mut self, held: Held) {
+        let content = held.bytes().to_vec();
+        self.held.push((held, content));
+    }
+
+    fn take_bytes(&mut self, i: usize) -> Option<ArenaBytes> {
+        match self.held.get(i) {
+            Some((Held::Bytes(_), _)) => match self.held.remove(i).0 {
+                Held::Bytes(lease) => Some(lease),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What a well-behaved host returns.
+    fn answer(&mut self, len: u32) -> i64 {
+        let bytes = self.fill(len as usize);
+        host_returns(&bytes)
+    }
+
+    /// Allocates a block and fills it: its address, or that of the end of what is leased.
+    fn allocate(&mut self, size: i32) -> Option<i32> {
+        if size == 0 {
+            return Some((storage::origin() + LEASED.get()) as i32);
+        }
+        let bytes = self.fill(size as usize);
+        let address = guest_alloc(size);
+        if address == 0 {
+            assert!(claim(0).is_none() && arena_refused());
+            return None;
+        }
+        host_write(address, &bytes);
+        Some(address)
+    }
+
+    fn inside(&mut self, inside: Inside) {
+        match inside {
+            In::Nothing => {}
+            In::Invocation => {
+                reset_arena();
+                let returned = self.answer(8);
+                self.hold_claimed(returned);
+            }
+            In::Text => self.hold_text(8),
+            In::DropFirst => {
+                if !self.held.is_empty() {
+                    drop(self.held.remove(0));
+                }
+            }
+            In::Heap => self.hold_heap(9, 8),
+            In::Exchange => {
+                let returned = self.answer(24);
+                self.hold_claimed(returned);
+                self.held.pop();
+                guest_alloc(3);
+            }
+            In::Stash => {
+                let returned = self.answer(8);
+                self.hold_claimed(returned);
+                self.hold_text(20);
+                self.held.pop();
+            }
+        }
+        self.check();
+    }
+
+    fn hold_claimed(&mut self, returned: i64) {
+        if let Some(lease) = claim(returned) {
+            self.hold(Held::Bytes(lease));
+        }
+    }
+
+    fn hold_text(&mut self, len: usize) {
+        if let Ok(text) = text::build(&*self.fill(len)) {
+            self.hold(Held::Text(text));
+        }
+    }
+
+    fn hold_heap(&mut self, size: usize, align: usize) {
+        let start = take(size, align);
+        if !start.is_null() {
+            assert_eq!(start.addr() % align, 0);
+            let fill = self.fill(1)[0];
+            // SAFETY: the block has that size.
+            unsafe { start.write_bytes(fill, size) };
+            self.hold(Held::Heap(Heap { start, size }));
+        }
+    }
+
+    /// Whether it did anything: what comes after an operation that did nothing is tried without it.
+    fn step(&mut self, op: Op) -> bool {
+        let before = self.held.len();
+        match op {
+            Op::Alloc(size) => drop(guest_alloc(size)),
+            Op::Reset => reset_arena(),
+            Op::Lease(size, skip, len) => {
+                let Some(address) = self.allocate(size) else {
+                    return false;
+                };
+                self.hold_claimed(pack(address + skip, len));
+            }
+            Op::Decoded(size, skip, len) => {
+                let Some(address) = self.allocate(size) else {
+                    return false;
+                };
+                let block = pack(address + skip, len);
+                if let Some(Ok((lease, ()))) = claim_decoded(block, |_| Ok::<_, ()>(())) {
+                    self.hold(Held::Bytes(lease));
+                }
+            }
+            Op::Keys { keep_list } => {
+                let name = char::from(b'a' + self.fill(1)[0] % 26);
+                let returned = host_returns(format!("[\"{name}\",\"\"] ").as_bytes());
+                let Some(lease) = claim(returned) else {
+                    return false;
+                };
+                let mut keys = Keys::new(lease);
+                let (first, second) = (keys.next().unwrap(), keys.next().unwrap());
+                assert_eq!((first.to_string(), &*second), (name.to_string(), ""));
+                self.hold(Held::Key(first));
+                self.hold(if keep_list {
+                    Held::Keys(keys)
+                } else {
+                    Held::Key(second)
+                });
+            }
+            Op::Nothing => {
+                assert!(claim(0).is_none());
+                self.hold_claimed(pack(storage::origin() as i32 + 3, 1));
+            }
+            Op::Text(len) => {
+                self.hold_text(len);
+                return self.held.len() > before;
+            }
+            Op::Send(len) => {
+                let content = self.fill(len);
+                match sent(&*content) {
+                    Ok(sent) => assert_eq!(sent, content),
+                    Err(ArenaFull) => return false,
+                }
+            }
+            Op::Heap(size, align) => {
+                self.hold_heap(size, align);
+                return self.held.len() > before;
+            }
+            Op::Resize(i, size) => {
+                let Some((Held::Heap(block), content)) = self.held.get_mut(i) else {
+                    return false;
+                };
+                // SAFETY: the block has this size, and what is added to it is filled.
+                unsafe {
+                    if !resize(block.start, block.size, size) {
+                        return false;
+                    }
+                    if size > block.size {
+                        let added = size - block.size;
+                        block.start.add(block.size).write_bytes(content[0], added);
+                    }
+                }
+                block.size = size;
+                content.resize(size, content[0]);
+            }
+            Op::Drop(i) => {
+                if i >= before {
+                    return false;
+                }
+                drop(self.held.remove(i));
+            }
+            Op::DropLast => return self.held.pop().is_some(),
+            Op::Forget => {
+                if before == 0 {
+                    return false;
+                }
+                let forgotten = self.held.remove(0);
+                self.forgotten.push(forgotten);
+            }
+            Op::Truncate(i, len) => {
+                let Some(lease) = self.take_bytes(i) else {
+                    return false;
+                };
+                self.hold(Held::Bytes(lease.truncate(len)));
+            }
+            Op::Skip(i) => {
+                let Some(lease) = self.take_bytes(i) else {
+                    return false;
+                };
+                self.hold(Held::Bytes(lease.skip(4)));
+            }
+            Op::IntoText => {
+                let Some(lease) = self.take_bytes(0) else {
+                    return false;
+                };
+                let text = lease.into_text();
+                assert!(text.is_ascii() && text == text.as_str());
+                self.hold(Held::Str(text));
+            }
+            Op::Ask {
+                keep,
+                inside,
+                len,
+                answer,
+            } => self.ask(keep, inside, len, answer),
+            Op::MaybeAsk { asks } => {
+                let content = self.fill(8);
+                let question =
+                    asks.then_some(Ask(|| pack((storage::origin() + LEASED.get()) as i32, 0)));
+                if let Ok(text) = text::build((question, &*content)) {
+                    assert_eq!(text, content);
+                    self.hold(Held::Text(text));
+                }
+            }
+            Op::Call(inside) => {
+                let content = self.fill(9);
+                let world = RefCell::new(&mut *self);
+                let returned = send::call(&*content, |argument| {
+                    // SAFETY: read before anything else is done, as the host does.
+                    assert_eq!(unsafe { &*Bytes::raw(argument) }, content);
+                    let mut world = world.borrow_mut();
+                    world.inside(inside);
+                    world.answer(9)
+                });
+                if let Some(lease) = returned {
+                    self.hold(Held::Bytes(lease));
+                }
+            }
+            Op::Give { asks } => {
+                let Some(lease) = self.take_bytes(0) else {
+                    return false;
+                };
+                let content = lease.to_vec();
+                let world = RefCell::new(&mut *self);
+                let question = Ask(|| {
+                    let mut world = world.borrow_mut();
+                    world.check();
+                    world.answer(3)
+                });
+                let text = match asks {
+                    true => text::build(("", lease, question)),
+                    false => text::build((lease, "abc")),
+                };
+                if let Ok(text) = text {
+                    assert_eq!(
+                        (&text[..content.len()], text.len()),
+                        (&*content, content.len() + 3)
+                    );
+                    self.hold(Held::Text(text));
+                }
+            }
+            Op::Panic(inside) => self.panic(inside),
+        }
+        true
+    }
+
+    fn ask(&mut self, keep: bool, inside: Inside, len: usize, answer: u32) {
+        let content = self.fill(len);
+        let world = RefCell::new(&mut *self);
+        let question = Ask(|| {
+            let mut world = world.borrow_mut();
+            world.inside(inside);
+            guest_alloc(1);
+            world.answer(answer)
+        });
+        let pieces = (&*content, question, 123_u8);
+        if keep {
+            let text = text::build(pieces);
+            if let Ok(text) = text {
+                assert_eq!(text.len(), len + answer as usize + 3);
+                // What another invocation has built meanwhile may lie in it; see `SECURITY.md`.
+                if inside == In::Nothing {
+                    assert_eq!(text[..len], content);
+                }
+                self.hold(Held::Text(text));
+            }
+        } else {
+            let _ = send::send(pieces, |argument| {
+                let mut world = world.borrow_mut();
+                world.check();
+                assert_eq!(Bytes::raw(argument).len(), len + answer as usize + 3);
+                world.inside(inside);
+            });
+        }
+    }
+
+    fn panic(&mut self, inside: Inside) {
+        let content = self.fill(9);
+        let given = self.take_bytes(0);
+        let world = RefCell::new(&mut *self);
+        // Of two ways each is taken now and then.
+        let calls = content[0] % 2 == 0;
+        let unwound = panic::catch_unwind(AssertUnwindSafe(|| {
+            if calls {
+                drop(send::call(&*content, |_| {
+                    world.borrow_mut().inside(inside);
+                    panic::resume_unwind(Box::new(()))
+                }));
+            } else {
+                let question = Ask(|| {
+                    world.borrow_mut().inside(inside);
+                    guest_alloc(5);
+                    panic::resume_unwind(Box::new(()))
+                });
+                drop(text::build((&*content, question, given)));
+            }
+        }));
+        let _ = unwound;
+    }
+
+    /// What must hold after each step: I3, I4 and what everything reads as. (The arena asserts the rest.)
+    fn check(&self) {
+        let mut blocks = [(0, 0); 32];
+        let mut count = 0;
+        for (held, content) in self.held.iter().chain(&self.forgotten) {
+            if let Held::Keys(_) = held {
+                continue;
+            }
+            let bytes = held.bytes();
+            assert_eq!(bytes, content, "no byte changes");
+            if bytes.is_empty() {
+                continue;
+            }
+            let (start, end) = (at(bytes), at(bytes) + bytes.len());
+            match held {
+                Held::Text(_) => assert!(start >= top() as usize && end <= SIZE as usize, "I4"),
+                _ => assert!(end <= LEASED.get() as usize, "I3"),
+            }
+            blocks[count] = (start, end);
+            count += 1;
+        }
+        let blocks = &mut blocks[..count];
+        blocks.sort_unstable();
+        assert!(
+            blocks.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+            "I3, I4"
+        );
+        crate::arena::invariants::check();
+    }
+
+    /// Drops everything, what was forgotten too: then all is free.
+    fn end(mut self) {
+        while let Some(last) = self.held.pop().or_else(|| self.forgotten.pop()) {
+            drop(last);
+            self.check();
+        }
+        assert_eq!((LIVE.get(), TEXTS.get()), (0, 0), "I5, I6");
+        reset_arena();
+        assert!(arena_is_free());
+    }
+}
+
+/// Runs a sequence; how many operations of it were tried before one did nothing.
+fn run(sequence: &[usize]) -> usize {
+    let mut world = World::default();
+    let mut tried = 0;
+    for op in sequence {
+        tried += 1;
+        let useful = world.step(OPS[*op]);
+        world.check();
+        if !useful {
+            break;
+        }
+    }
+    world.end();
+    tried
+}
+
+/// Says which sequence it was, if one fails.
+struct Report<'a>(&'a Cell<Vec<usize>>);
+
+impl core::ops::Drop for Report<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let ops: Vec<Op> = self.0.take().into_iter().map(|op| OPS[op]).collect();
+            println!("the sequence: {ops:?}");
+        }
+    }
+}
+
+/// Runs all sequences that begin with one operation; how many they are.
+fn run_all(first: usize, depth: usize) -> u64 {
+    let mut sequence = vec![0; depth];
+    sequence[0] = first;
+    let shown = Cell::new(Vec::new());
+    let _report = Report(&shown);
+    let mut count = 0;
+    loop {
+        let mut copy = shown.take();
+        copy.clone_from(&sequence);
+        shown.set(copy);
+        let tried = run(&sequence);
+        count += 1;
+        // What comes behind the last that was tried makes no difference.
+        sequence[tried..].fill(0);
+        let next = (1..tried).rev().find(|at| {
+            sequence[*at] = (sequence[*at] + 1) % OPS.len();
+            sequence[*at] != 0
+        });
+        if next.is_none() {
+            return count;
+        }
+    }
+}
+
+#[test]
+fn every_sequence_of_operations_keeps_the_invariants() {
+    let usual = if ARENA_BYTES == 64 { 3 } else { 2 };
+    let depth = std::env::var("FLARON_MODEL_DEPTH").map_or(usual, |depth| depth.parse().unwrap());
+    // Under Miri sequences of one, of which there is one for each operation.
+    let depth = if cfg!(miri) { 1 } else { depth };
+    let firsts = AtomicUsize::new(0);
+    let work = || {
+        let mut count = 0;
+        loop {
+            let first = firsts.fetch_add(1, Relaxed);
+            if first >= OPS.len() {
+                return count;
+            }
+            count += run_all(first, depth);
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let count: u64 = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap())
+            .sum()
+    });
+    println!(
+        "{count} sequences of up to {depth} of {} operations, arena {ARENA_BYTES}",
+        OPS.len()
+    );
+}

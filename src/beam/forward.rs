@@ -1,0 +1,83 @@
+//! Sending the client's request on.
+
+use crate::abi;
+use crate::arena::ForwardWriter;
+use crate::beam::{BeamError, FetchResponse, fetch_pieces};
+use crate::text::Pieces;
+use crate::text::ask::AsksTheHost;
+use crate::text::piece::{Piece, Sealed, Sink};
+
+/// Sends the client's request to a URL: with its method, those of its headers that are named here and
+/// that it has, and its body.
+///
+/// ```
+/// # mod flare {
+/// use flaron_sdk::{Error, FlareAction, beam, request, response};
+///
+/// fn proxy() -> Result<FlareAction, Error> {
+///     let target = request::target();
+///     let url = ("https://api.example.com", &target);
+///     let answer = beam::forward(url, &["accept", "content-type"])?;
+///     response::set_status(answer.status);
+///     response::set_body(answer.body_bytes());
+///     Ok(FlareAction::Respond)
+/// }
+/// # }
+/// ```
+///
+/// The host writes method, headers and body where they are sent from, so the arena holds the request
+/// once: with 256 KiB a body of 125 kB can be sent, and an answer of the same length received. A body
+/// must be text (the ABI has it in JSON): one that is not UTF-8 is [`BeamError::NoResponse`]. An empty
+/// one is left out; so is any without `requires_body` in the flare's configuration.
+///
+/// # Errors
+///
+/// As [`fetch`](crate::beam::fetch).
+#[inline] // size: inline-reason
+pub fn forward(url: impl Pieces, headers: &[&str]) -> Result<FetchResponse, BeamError> {
+    fetch_pieces(url, Forwarded(headers))
+}
+
+/// The options that send the client's request on, with these headers.
+struct Forwarded<'a>(&'a [&'a str]);
+
+impl Piece for Forwarded<'_> {
+    type Backward = AsksTheHost;
+
+    #[inline(always)] // size: inline-step
+    fn backward(_: Sealed) -> Option<AsksTheHost> {
+        None
+    }
+
+    fn prepend_to<S: Sink>(self, _: S, proof: AsksTheHost) -> S {
+        match proof {}
+    }
+
+    fn append_to(self, text: ForwardWriter) -> ForwardWriter {
+        let mut text = member(text, b"{", "method", abi::req_method);
+        let mut before: &[u8] = b",\"headers\":{";
+        for name in self.0 {
+            let end = text.mark();
+            text = member(text, before, name, || abi::req_header_get(name.as_bytes()));
+            if text.mark() != end {
+                before = b",";
+            }
+        }
+        if before.len() == 1 {
+            text = text.bytes(b"}");
+        }
+        member(text, b",", "body", abi::req_body).bytes(b"}")
+    }
+}
+
+/// Appends a member, unless the host has no value for it.
+fn member(
+    text: ForwardWriter,
+    before: &[u8],
+    name: &str,
+    ask: impl FnOnce() -> i64,
+) -> ForwardWriter {
+    let end = text.mark();
+    let text = text.bytes(before).quoted(name.as_bytes()).bytes(b":");
+    text.ask_quoted(end, ask)
+}

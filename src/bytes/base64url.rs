@@ -1,0 +1,43 @@
+//! Base64url without padding (RFC 4648, section 5): the coding of tokens.
+
+use core::cell::Cell;
+use core::num::NonZeroUsize;
+
+/// The six bits of a digit.
+fn value(digit: u8) -> Option<u32> {
+    Some(
+        match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        }
+        .into(),
+    )
+}
+
+/// Decodes Base64url where it lies: the bytes move to the front. Tells how many they are, or `None` if
+/// it is no such text, or an empty one. There is exactly one for any bytes: no padding, and no bits that are
+/// left over.
+// size: in-a-register
+pub(crate) fn decode(text: &mut [u8]) -> Option<NonZeroUsize> {
+    let cells = Cell::from_mut(text).as_slice_of_cells();
+    let mut output = cells.iter();
+    // The digits' bits; of them the lowest `left` are not written yet.
+    let (mut bits, mut left) = (0_u32, 0);
+    for digit in cells {
+        bits = bits << 6 | value(digit.get())?;
+        left += 6;
+        if left >= 8 {
+            left -= 8;
+            output.next()?.set((bits >> left) as u8);
+        }
+    }
+    // Six bits are a digit too many, and others are 0.
+    if left == 6 || bits & ((1 << left) - 1) != 0 {
+        return None;
+    }
+    NonZeroUsize::new(cells.len() - output.len())
+}

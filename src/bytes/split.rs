@@ -1,0 +1,111 @@
+//! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
+
+/// The index of the first such byte; the length if there is none.
+#[inline(never)] // size: one-copy
+pub(crate) fn find(text: &[u8], byte: u8) -> usize {
+    let found = text.iter().position(|other| *other == byte);
+    found.unwrap_or(text.len())
+}
+
+/// Whether two texts are the same.
+#[inline(never)] // size: same
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut b = b.iter();
+    for byte in a {
+        if b.next() != Some(byte) {
+            return false;
+        }
+    }
+    true
+}
+
+/// What is before the first `at`, and what is behind it; `None` if there is none.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert_eq!(text::split_once(b"a=b=c", b'='), Some((&b"a"[..], &b"b=c"[..])));
+/// assert_eq!(text::split_once(b"a", b'='), None);
+/// ```
+#[inline] // size: inline-small
+pub fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let found = find(text, at);
+    Some((text.get(..found)?, text.get(found + 1..)?))
+}
+
+/// What is between the bytes `at`: one part more than there are of these.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// let mut parts = text::split(b"a,,b", b',');
+/// assert_eq!(parts.next(), Some(&b"a"[..]));
+/// assert_eq!(parts.next(), Some(&b""[..]));
+/// assert_eq!(parts.next(), Some(&b"b"[..]));
+/// assert_eq!(parts.next(), None);
+/// ```
+pub fn split(text: &[u8], at: u8) -> Split<'_> {
+    Split {
+        rest: Some(text),
+        at,
+    }
+}
+
+/// The parts of a text: see [`split`].
+#[derive(Debug, Clone)]
+pub struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    at: u8,
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    #[inline] // size: inline-small
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let found = find(rest, self.at);
+        self.rest = rest.get(found + 1..);
+        rest.get(..found)
+    }
+}
+
+/// Without the spaces and tabs at both ends: what HTTP allows around the parts of a header.
+///
+/// ```
+/// assert_eq!(flaron_sdk::text::trim(b" \ta b "), b"a b");
+/// ```
+#[inline] // size: inline-small
+pub fn trim(text: &[u8]) -> &[u8] {
+    trim_end(trim_start(text))
+}
+
+/// Without the spaces and tabs at the beginning.
+#[inline] // size: inline-small
+pub fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Without the spaces and tabs at the end.
+#[inline] // size: inline-small
+pub fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Whether two texts are the same but for the case of ASCII letters.
+///
+/// ```
+/// assert!(flaron_sdk::text::eq_ignore_case(b"Bearer", b"bEARER"));
+/// ```
+pub fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
+    a.eq_ignore_ascii_case(b)
+}

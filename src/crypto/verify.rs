@@ -1,0 +1,216 @@
+//! Verifying what others have signed with a secret: MACs and JSON Web Tokens.
+
+use crate::abi;
+use crate::arena::ArenaStr;
+use crate::arena::claim::claim_with;
+use crate::bytes::base64url;
+use crate::bytes::number::parse_u64;
+use crate::bytes::split::{find, same};
+use crate::crypto::claims::{self, Claims};
+use crate::error::no_result;
+use crate::json::{Bytes, Str, hex_digit};
+use crate::text::send;
+
+/// Whether two texts are the same. It takes the same time wherever they differ, so an attacker who
+/// measures it learns no secret byte by byte; only their length shows.
+///
+/// ```
+/// assert!(flaron_sdk::crypto::equal(b"hunter2", b"hunter2"));
+/// assert!(!flaron_sdk::crypto::equal(b"hunter2", b"hunter3"));
+/// ```
+#[inline(never)] // size: constant-time
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut difference = 0;
+    for (a, b) in a.iter().zip(b) {
+        difference |= a ^ b;
+    }
+    a.len() == b.len() && difference == 0
+}
+
+/// Checks the HMAC-SHA256 of a text under a secret, such as a webhook's or a signed URL's.
+///
+/// `mac` is in lowercase hexadecimal, as `X-Hub-Signature-256` has it behind `sha256=`. The host computes
+/// the MAC of `input`, which must be UTF-8, and the two are compared in constant time.
+///
+/// ```
+/// # #[cfg(feature = "request")] {
+/// use flaron_sdk::{Error, FlareAction, crypto, request};
+///
+/// fn webhook() -> Result<FlareAction, Error> {
+///     let signature = request::header("x-hub-signature-256").map(|value| value.into_bytes());
+///     let mac = signature.as_deref().and_then(|value| value.strip_prefix(b"sha256="));
+///     crypto::verify_hmac("webhook-key", &request::body(), mac.unwrap_or_default())?;
+///     Ok(FlareAction::PassThrough)
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`VerifyError::BadSignature`] when it is another MAC or none; [`VerifyError::NoKey`] when the host
+/// gives none, because the flare may not use the secret or `input` is not UTF-8;
+/// [`VerifyError::ArenaFull`].
+pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), VerifyError> {
+    if has_mac(secret_key, input, |expected| equal(expected, mac))? {
+        Ok(())
+    } else {
+        Err(VerifyError::BadSignature)
+    }
+}
+
+/// Whether a text has the MAC that `is_mac` says yes to. It gets the right one, in lowercase hexadecimal.
+#[inline(always)] // size: inline-small
+fn has_mac(
+    secret_key: &str,
+    input: &[u8],
+    is_mac: impl FnOnce(&[u8]) -> bool,
+) -> Result<bool, VerifyError> {
+    let arguments = (
+        "{\"secret_key\":",
+        Str(secret_key),
+        ",\"input\":",
+        Bytes(input),
+        "}",
+    );
+    claim_with(send::send(arguments, abi::crypto_hmac)?, |mac| {
+        Some(is_mac(mac))
+    })
+    .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
+}
+
+/// Checks a JSON Web Token (RFC 7519) that was signed with a secret by HS256, and gives its claims.
+///
+/// The token's header has at most 256 characters; it must name HS256 as its algorithm, which is looked at before anything else; have no critical
+/// extensions; have the right signature, which is compared in constant time; and have the claim `exp`,
+/// and perhaps `nbf`, by which it is valid now. Both are whole seconds. Without a clock of the host's no
+/// token is valid.
+///
+/// ```
+/// # #[cfg(all(feature = "request", feature = "response"))] {
+/// use flaron_sdk::{FlareAction, Status, crypto, request, response};
+///
+/// fn gate() -> Result<FlareAction, Status> {
+///     let token = request::credentials("Bearer").ok_or(Status(401))?;
+///     let claims = crypto::verify_jwt("jwt-key", token).map_err(|_| Status(401))?;
+///     if let Some(user) = claims.text_bytes("sub") {
+///         response::set_header_bytes("x-user", user);
+///     }
+///     Ok(FlareAction::Transform)
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid.
+pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
+    let mut token = token.into_bytes();
+    // Where there is no point, there is nothing behind it, and that is no signature.
+    let head_len = find(&token, b'.');
+    let claims_len = find(token.get(head_len + 1..).unwrap_or_default(), b'.');
+    let signed_len = head_len + 1 + claims_len;
+
+    check_head(token.get(..head_len).unwrap_or_default())?;
+
+    // What is signed is decoded where it lies as well, but after the host has read it.
+    let signature = token.as_mut().get_mut(signed_len + 1..).unwrap_or_default();
+    let len = base64url::decode(signature).ok_or(VerifyError::BadSignature)?;
+    let (signed, signature) = token.split_at_checked(signed_len).unwrap_or_default();
+    let signature = signature.get(1..len.get() + 1).unwrap_or_default();
+    if !has_mac(secret_key, signed, |mac| equal_hex(signature, mac))? {
+        return Err(VerifyError::BadSignature);
+    }
+
+    let claims = token
+        .as_mut()
+        .get_mut(head_len + 1..signed_len)
+        .unwrap_or_default();
+    let len = base64url::decode(claims).ok_or(VerifyError::Malformed)?;
+    let claims = token.skip(head_len as u32 + 1).truncate(len.get() as u32);
+    check_time(&claims)?;
+    Ok(Claims::new(claims))
+}
+
+/// Whether hexadecimal in lower case says the same as bytes: in the same time wherever they differ.
+fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
+    let mut difference = 0;
+    for (byte, digits) in bytes.iter().zip(hex.chunks_exact(2)) {
+        for (digit, value) in digits.iter().zip([byte >> 4, byte & 15]) {
+            difference |= digit ^ hex_digit(value);
+        }
+    }
+    hex.len() == 2 * bytes.len() && difference == 0
+}
+
+/// The longest header that a token may have, in Base64url: one that names algorithm, type and key is a
+/// fifth of that.
+const MAX_HEAD: usize = 256;
+
+/// Checks what the token says of itself, in a copy: the host has to read it as it was sent.
+fn check_head(head: &[u8]) -> Result<(), VerifyError> {
+    let mut copy = [0; MAX_HEAD];
+    let copy = copy.get_mut(..head.len()).ok_or(VerifyError::Malformed)?;
+    copy.copy_from_slice(head);
+    let len = base64url::decode(copy).ok_or(VerifyError::Malformed)?;
+    let head = copy.get(..len.get()).unwrap_or_default();
+    let algorithm = claims::member(head, "alg").and_then(|value| claims::text(value.get()));
+    let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm, b"HS256"));
+    if is_hs256 && claims::member(head, "crit").is_none() {
+        Ok(())
+    } else {
+        Err(VerifyError::BadAlgorithm)
+    }
+}
+
+/// Checks `exp`, which must be there, and `nbf`.
+fn check_time(json: &[u8]) -> Result<(), VerifyError> {
+    let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), parse_u64);
+    let now = now.ok_or(VerifyError::NoClock)?;
+    let time = |name| match claims::member(json, name) {
+        Some(time) => claims::number(time.get())
+            .ok_or(VerifyError::Malformed)
+            .map(Some),
+        None => Ok(None),
+    };
+    if time("exp")?.ok_or(VerifyError::Malformed)? <= now {
+        return Err(VerifyError::Expired);
+    }
+    if time("nbf")?.is_some_and(|nbf| nbf > now) {
+        return Err(VerifyError::NotYetValid);
+    }
+    Ok(())
+}
+
+/// Why a MAC or a token is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The token is no JSON Web Token, or its times are missing or no whole numbers.
+    Malformed,
+    /// The token names another algorithm than HS256, or has critical extensions.
+    BadAlgorithm,
+    /// The signature is another one.
+    BadSignature,
+    /// The token is no longer valid: `exp`.
+    Expired,
+    /// The token is not valid yet: `nbf`.
+    NotYetValid,
+    /// The host gave no MAC: the flare may not use the secret, or there is none.
+    NoKey,
+    /// The host gave no time.
+    NoClock,
+    /// Something does not fit into the free part of the arena.
+    ArenaFull,
+}
+
+crate::error::messages! {
+    VerifyError {
+        Malformed: VerifyMalformed,
+        BadAlgorithm: VerifyBadAlgorithm,
+        BadSignature: VerifyBadSignature,
+        Expired: VerifyExpired,
+        NotYetValid: VerifyNotYetValid,
+        NoKey: VerifyNoKey,
+        NoClock: VerifyNoClock,
+    }
+}

@@ -1,0 +1,116 @@
+//! Headers that have an inner structure.
+
+use crate::abi;
+use crate::arena::claim::{claim, claim_part, claim_with};
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::split::{eq_ignore_case, find, same, split, trim_end, trim_start};
+
+/// The value of a cookie; of several with this name the first one's.
+///
+/// `None` if the request has no such cookie, or if its cookies do not fit into the arena. The value is
+/// what was sent, with quotes if it has them. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.requires_raw_auth(true).header("cookie", "theme=dark; lang=de");
+///
+/// let theme = request::cookie("theme");
+/// assert!(theme.is_some_and(|theme| theme == "dark"));
+/// # }
+/// ```
+pub fn cookie(name: &str) -> Option<ArenaStr> {
+    let cookie = claim_part(abi::req_header_get(&b"cookie"[..]), |cookies| {
+        let mut start = 0;
+        split(cookies, b';').find_map(|pair| {
+            let len = pair.len();
+            let trimmed = trim_start(pair);
+            start += len + 1;
+            let (found, value) = trimmed.split_at_checked(name.len())?;
+            let value = trim_end(value.strip_prefix(b"=")?);
+            same(found, name.as_bytes()).then(|| {
+                let before = len - trimmed.len() + found.len() + 1;
+                (start - (len + 1) + before, value.len())
+            })
+        })
+    });
+    cookie.map(ArenaBytes::into_text)
+}
+
+/// What `Authorization` has behind a scheme: `Authorization: Bearer TOKEN` has the token.
+///
+/// `scheme` is in any case. `None` if there is no such header, if it has another scheme, and if it does
+/// not fit into the arena. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.requires_raw_auth(true).header("authorization", "bearer abc.def");
+///
+/// let token = request::credentials("Bearer");
+/// assert!(token.is_some_and(|token| token == "abc.def"));
+/// # }
+/// ```
+pub fn credentials(scheme: &str) -> Option<ArenaStr> {
+    let credentials = claim_part(abi::req_header_get(&b"authorization"[..]), |header| {
+        let (found, behind) = header.split_at_checked(scheme.len())?;
+        let credentials = trim_start(behind);
+        let is_scheme =
+            credentials.len() < behind.len() && eq_ignore_case(found, scheme.as_bytes());
+        is_scheme.then_some((header.len() - credentials.len(), credentials.len()))
+    });
+    credentials.map(ArenaBytes::into_text)
+}
+
+/// Name and password of `Authorization: Basic …`, decoded by the host: `name:password`.
+///
+/// `None` if the header is missing, of another scheme or malformed, and if it does not fit into the
+/// arena. It takes `requires_raw_auth` in the flare's configuration.
+///
+/// Compare it with [`crypto::equal`](crate::crypto::equal), which takes as long for a wrong password as
+/// for one that is nearly right. The name ends at the first colon:
+/// [`text::split_once`](crate::text::split_once) finds it.
+pub fn basic_credentials() -> Option<ArenaBytes> {
+    let credentials = credentials("Basic")?;
+    claim(abi::encoding_base64_decode(credentials.raw()))
+}
+
+/// The first element of a header that is a list, such as the client's address in `X-Forwarded-For`.
+///
+/// `None` if the request has no such header, if the first element is empty, and if the header does not
+/// fit into the arena. Anybody can send such a header: trust it as far as the proxy that sets it.
+pub fn first_of(name: &str) -> Option<ArenaStr> {
+    let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
+        let first = trim_end(header.get(..find(header, b','))?);
+        (!first.is_empty()).then_some((0, first.len()))
+    });
+    first.map(ArenaBytes::into_text)
+}
+
+/// Whether `If-None-Match` names this entity tag, so that the answer is a 304 without a body.
+///
+/// `tag` is as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison is
+/// the weak one that RFC 9110 has for this header: `W/` does not count, on either side. `*` names every
+/// tag. (A tag that is nothing but a comma would be found between any two.) `false` if there is no such header, or if it does not fit into the arena.
+pub fn matches_etag(tag: &str) -> bool {
+    let tag = strong(tag.as_bytes());
+    let header = abi::req_header_get(&b"if-none-match"[..]);
+    claim_with(header, |header| names_tag(header, tag).then_some(())).is_some()
+}
+
+/// Whether a list of entity tags names this one, or is `*`. A tag begins and ends with a quote and has
+/// none inside, so it can be looked for anywhere in the list.
+fn names_tag(list: &[u8], tag: &[u8]) -> bool {
+    list == b"*"
+        || (0..list.len()).any(|at| {
+            list.get(at..at + tag.len())
+                .is_some_and(|part| same(part, tag))
+        })
+}
+
+/// A tag without the `W/` of a weak one.
+fn strong(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}

@@ -1,0 +1,205 @@
+//! The request's URL in parts: path and query.
+
+use crate::abi;
+use crate::arena::claim::claim_part;
+use crate::arena::{ArenaBytes, ArenaStr};
+use crate::error::{Error, Kind, no_result};
+use crate::request::query::{self, Query};
+use crate::text::piece::{Backward, Sink};
+
+/// The path of the URL, as it was sent: percent-encoded, without the query. It begins with `/`.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.url("https://flare.example/users/42?page=2");
+///
+/// let path = request::path();
+/// assert_eq!(path, "/users/42");
+/// let user = path.into_bytes().strip_prefix(b"/users/").map(<[u8]>::to_vec);
+/// assert_eq!(user.as_deref(), Some(&b"42"[..]));
+/// # }
+/// ```
+///
+/// Nothing is decoded, so a `%2F` in a segment is no separator. To take the path apart, look at its
+/// bytes ([`ArenaStr::into_bytes`]): that links no UTF-8 check.
+///
+/// # Traps
+///
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
+pub fn path() -> ArenaStr {
+    let path = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        Some((bounds.start, bounds.path - bounds.start))
+    });
+    match path {
+        Some(path) => path.into_text(),
+        None => abi::trap("the host gave no URL, or one that does not fit"),
+    }
+}
+
+/// Path and query of the URL, without scheme, host and fragment.
+///
+/// # Traps
+///
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
+pub fn target() -> Target {
+    match claim_target() {
+        Some(target) => target,
+        None => abi::trap("the host gave no URL, or one that does not fit"),
+    }
+}
+
+/// [`target`], or why there is none.
+///
+/// # Errors
+///
+/// [`Error`]: the host has no URL, or it does not fit into the arena.
+pub fn try_target() -> Result<Target, Error> {
+    claim_target().ok_or_else(|| no_result(Error::new(Kind::ArenaFull), Error::new(Kind::NoAnswer)))
+}
+
+#[inline(always)] // size: inline-step
+fn claim_target() -> Option<Target> {
+    let mut path = 0;
+    let bytes = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        path = bounds.path - bounds.start;
+        Some((bounds.start, bounds.end - bounds.start))
+    });
+    Some(Target {
+        bytes: bytes?,
+        path,
+    })
+}
+
+/// The query of the URL, decoded by the rules of forms. Empty if there is none.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use flaron_sdk::request;
+/// # let host = flaron_sdk::testing::Host::new();
+/// # host.url("https://flare.example/search?q=caf%C3%A9+au+lait&page=2");
+///
+/// let query = request::query();
+/// assert_eq!(query.get("q"), Some("café au lait"));
+/// assert_eq!(query.get_bytes("page"), Some(&b"2"[..]));
+/// # }
+/// ```
+///
+/// # Traps
+///
+/// As [`url`](crate::request::url). [`try_target`] tells instead.
+pub fn query() -> Query {
+    let query = claim_part(abi::req_url(), |url| {
+        let bounds = bounds(url);
+        let query = url.get_mut(bounds.path + 1..bounds.end);
+        Some((bounds.path + 1, query.map_or(0, query::decode)))
+    });
+    match query {
+        Some(query) => Query::new(query),
+        None => abi::trap("the host gave no URL, or one that does not fit"),
+    }
+}
+
+/// Path and query of the request's URL: see [`target`]. A lease on the URL that the host wrote.
+///
+/// `&Target` is a [piece](crate::text) of text: path and query, as they were sent.
+#[derive(Debug)]
+pub struct Target {
+    /// Path and query.
+    bytes: ArenaBytes,
+    /// How long the path is.
+    path: usize,
+}
+
+impl Target {
+    /// The path: see [`path`].
+    pub fn path(&self) -> &[u8] {
+        self.bytes.get(..self.path).unwrap_or_default()
+    }
+
+    /// The query as it was sent, without the question mark; empty if there is none.
+    pub fn query(&self) -> &[u8] {
+        self.bytes.get(self.path + 1..).unwrap_or_default()
+    }
+
+    /// The query as it was sent, with the question mark; empty if there is none. To be put behind
+    /// another path.
+    pub fn search(&self) -> &[u8] {
+        self.bytes.get(self.path..).unwrap_or_default()
+    }
+
+    /// Path and query, as they were sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The query, decoded by the rules of forms: see [`query`](crate::request::query).
+    pub fn into_query(self) -> Query {
+        let mut query = self.bytes.skip(self.path as u32 + 1);
+        let len = query::decode(query.as_mut());
+        Query::new(query.truncate(len as u32))
+    }
+
+    /// Path and query, as a bare lease.
+    pub fn into_bytes(self) -> ArenaBytes {
+        self.bytes
+    }
+}
+
+impl Backward for &Target {
+    #[inline(always)] // size: inline-step
+    fn prepend_to<S: Sink>(self, sink: S) -> S {
+        sink.bytes(&self.bytes)
+    }
+}
+
+/// Where in a URL the path begins and ends, and where the query ends.
+struct Bounds {
+    start: usize,
+    path: usize,
+    end: usize,
+}
+
+/// Finds them. A URL without a path gets one: `/`, in place of the byte before, which is the authority's
+/// last. So nothing of the authority is ever in the path.
+#[inline] // size: inline-shared
+fn bounds(url: &mut [u8]) -> Bounds {
+    const NOWHERE: usize = usize::MAX;
+    // Two slashes are before the authority, which has none, and the third one begins the path. A URL of a
+    // path alone has no authority, even if it begins with two slashes.
+    let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
+    let (mut start, mut path, mut end) = (NOWHERE, NOWHERE, 0);
+    for &byte in &*url {
+        if byte == b'#' {
+            break;
+        }
+        if path == NOWHERE {
+            if byte == b'?' {
+                path = end;
+            } else if byte == b'/' {
+                slashes += 1;
+                if slashes == 3 {
+                    start = end;
+                }
+            }
+        }
+        end += 1;
+    }
+    if path == NOWHERE {
+        path = end;
+    }
+    if start == NOWHERE {
+        start = path;
+        if let Some((before, byte)) = path
+            .checked_sub(1)
+            .and_then(|at| Some((at, url.get_mut(at)?)))
+        {
+            *byte = b'/';
+            start = before;
+        }
+    }
+    Bounds { start, path, end }
+}

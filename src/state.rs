@@ -1,0 +1,153 @@
+//! State that lasts from one invocation of an instance to the next.
+
+#![cfg_attr(
+    target_family = "wasm",
+    allow(unsafe_code, reason = "a cell is a static where there is one thread")
+)]
+
+use core::cell::Cell;
+
+/// Declares a static that a flare can change: for what lasts as long as the instance does.
+///
+/// A WebSocket connection has one instance for its whole life, so this is where a flare keeps what it
+/// knows of the connection. An HTTP flare's instance may serve many requests, or one: it is a cache, no
+/// more.
+///
+/// ```
+/// flaron_sdk::state! {
+///     /// How many messages the connection has sent.
+///     static MESSAGES: u32 = 0;
+/// }
+///
+/// MESSAGES.set(MESSAGES.get() + 1);
+/// assert_eq!(MESSAGES.get(), 1);
+/// ```
+///
+/// It is a [`State`]: a cell whose value is copied, taken or replaced, never borrowed. The first value is
+/// made at compile time. In Wasm it is a plain static; on native targets each thread has its own, as each
+/// has its own [`Host`](crate::testing::Host).
+#[macro_export]
+macro_rules! state {
+    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $value:expr;)+) => {$(
+        $(#[$attribute])*
+        $visibility static $name: $crate::State<$type> = $crate::__state!($type, $value);
+    )+};
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(target_family = "wasm")]
+macro_rules! __state {
+    ($type:ty, $value:expr) => {
+        $crate::State::new($value)
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+#[cfg(not(target_family = "wasm"))]
+macro_rules! __state {
+    ($type:ty, $value:expr) => {{
+        $crate::__thread_local! {
+            static CELL: ::core::cell::Cell<$type> = const { ::core::cell::Cell::new($value) };
+        }
+        $crate::State::new(&CELL)
+    }};
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub use std::thread_local as __thread_local;
+
+/// A cell in a static: see [`state!`](crate::state!).
+#[cfg(target_family = "wasm")]
+pub struct State<T: 'static>(Cell<T>);
+
+/// A cell in a static: see [`state!`](crate::state!).
+#[cfg(not(target_family = "wasm"))]
+pub struct State<T: 'static>(&'static std::thread::LocalKey<Cell<T>>);
+
+// SAFETY: a Wasm module that the SDK compiles for has one thread (others are refused: see
+// `arena/storage.rs`).
+#[cfg(target_family = "wasm")]
+unsafe impl<T> Sync for State<T> {}
+
+#[cfg(target_family = "wasm")]
+impl<T> State<T> {
+    #[doc(hidden)]
+    pub const fn new(value: T) -> State<T> {
+        State(Cell::new(value))
+    }
+
+    #[inline(always)] // size: inline-small
+    fn with<R>(&self, use_cell: impl FnOnce(&Cell<T>) -> R) -> R {
+        use_cell(&self.0)
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl<T> State<T> {
+    #[doc(hidden)]
+    pub const fn new(cell: &'static std::thread::LocalKey<Cell<T>>) -> State<T> {
+        State(cell)
+    }
+
+    fn with<R>(&self, use_cell: impl FnOnce(&Cell<T>) -> R) -> R {
+        self.0.with(use_cell)
+    }
+}
+
+impl<T> State<T> {
+    /// A copy of the value.
+    #[inline] // size: inline-small
+    pub fn get(&self) -> T
+    where
+        T: Copy,
+    {
+        self.with(Cell::get)
+    }
+
+    /// Changes the value.
+    #[inline] // size: inline-small
+    pub fn set(&self, value: T) {
+        self.with(|cell| cell.set(value));
+    }
+
+    /// Changes the value and gives the old one.
+    #[inline] // size: inline-small
+    pub fn replace(&self, value: T) -> T {
+        self.with(|cell| cell.replace(value))
+    }
+
+    /// Takes the value and leaves the default.
+    #[inline] // size: inline-small
+    pub fn take(&self) -> T
+    where
+        T: Default,
+    {
+        self.with(Cell::take)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::thread;
+
+    crate::state! {
+        /// A number.
+        static COUNT: u32 = 7;
+        static NAME: Option<String> = None;
+    }
+
+    #[test]
+    fn it_lasts_and_each_thread_has_its_own() {
+        COUNT.set(COUNT.get() + 1);
+        assert_eq!(COUNT.replace(1), 8);
+        assert_eq!(NAME.replace(Some("a".into())), None);
+        let other = thread::spawn(|| (COUNT.get(), NAME.take()));
+        assert_eq!(other.join().unwrap(), (7, None));
+        assert_eq!((COUNT.get(), NAME.take().as_deref()), (1, Some("a")));
+        assert_eq!(NAME.take(), None);
+    }
+}

@@ -1,0 +1,229 @@
+//! The GitHub action in `size-report/`, in a repository beside this one: its script, with the variables
+//! that a runner sets, and a server in GitHub's place.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use flaron_build::Build;
+use flaron_tests::cargo::{ensure_wasm_target, target_dir, workspace};
+use flaron_tests::http::Upstream;
+
+/// Somebody's repository with one flare, and the runner's folders.
+struct Runner(tempfile::TempDir);
+
+impl Runner {
+    fn new() -> Runner {
+        ensure_wasm_target();
+        let runner = Runner(tempfile::tempdir().unwrap());
+        runner.write(
+            "repository/Cargo.toml",
+            "[package]\nname = \"my-flare\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+             [lib]\ncrate-type = [\"cdylib\"]\n[profile.release]\npanic = \"abort\"\nstrip = true\n",
+        );
+        runner.write(
+            "repository/src/lib.rs",
+            "#![no_std]\n#[panic_handler]\nfn panic(_: &core::panic::PanicInfo) -> ! { loop {} }\n\
+             #[unsafe(no_mangle)]\npub extern \"C\" fn handle_request() -> i64 { 1 << 32 }\n",
+        );
+        runner.write("event.json", r#"{"pull_request": {"number": 12}}"#);
+        // As if the cache had the tool: installing it takes minutes.
+        let built = Build::isolated(workspace())
+            .args(["--quiet"])
+            .package("flaron-size")
+            .target_dir(&target_dir())
+            .run()
+            .unwrap();
+        let bin = runner.path("tool/bin");
+        fs::create_dir_all(&bin).unwrap();
+        let tool = built.executable("flaron-size").unwrap();
+        std::os::unix::fs::symlink(tool, bin.join("flaron-size")).unwrap();
+        runner
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let file = self.path(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    fn run(&self, step: &str, variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new("bash");
+        command
+            .arg(workspace().join("size-report/action.sh"))
+            .arg(step)
+            .current_dir(self.path("repository"))
+            .env("FOLDER", self.path("tool"))
+            .env("FILES", "target/wasm32-unknown-unknown/release/*.wasm")
+            .env(
+                "BUILD",
+                "cargo build --release --target wasm32-unknown-unknown",
+            )
+            .env("GITHUB_OUTPUT", self.path("output"))
+            .env("GITHUB_STEP_SUMMARY", self.path("summary.md"))
+            .env("GITHUB_EVENT_PATH", self.path("event.json"))
+            .env("GITHUB_REPOSITORY", "somebody/flares")
+            .env("GITHUB_TOKEN", "secret")
+            .env("RUNNER_TEMP_DIR", self.0.path())
+            .env_remove("CARGO_TARGET_DIR")
+            .env_remove("WASM_OPT")
+            .envs(variables.iter().copied());
+        command.output().unwrap()
+    }
+
+    fn summary(&self) -> String {
+        fs::read_to_string(self.path("summary.md")).unwrap()
+    }
+}
+
+#[track_caller]
+fn assert_code(output: &Output, code: i32) {
+    let out = String::from_utf8_lossy(&output.stdout);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
+}
+
+#[test]
+fn the_tools_place_and_what_it_depends_on_are_said() {
+    let runner = Runner::new();
+    assert_code(&runner.run("locate", &[]), 0);
+    let output = fs::read_to_string(runner.path("output")).unwrap();
+    let hash = output.lines().find_map(|line| line.strip_prefix("hash="));
+    assert_eq!(hash.unwrap().len(), 16, "{output}");
+    // What the cache had is not installed again.
+    assert_code(&runner.run("install", &[]), 0);
+}
+
+#[test]
+fn a_budget_holds_and_the_table_is_on_the_summary() {
+    let runner = Runner::new();
+    assert_code(
+        &runner.run("check", &[("BUDGET", "64KiB"), ("COMMENT", "false")]),
+        0,
+    );
+    assert!(
+        runner.summary().contains("| my_flare |"),
+        "{}",
+        runner.summary()
+    );
+    assert!(runner.summary().contains("### Sizes of the flares"));
+
+    assert_code(
+        &runner.run("check", &[("BUDGET", "10"), ("COMMENT", "false")]),
+        1,
+    );
+    assert!(runner.summary().contains("over its budget of 10"));
+    // Nothing to hold it to, and nothing to hold.
+    assert_code(&runner.run("check", &[]), 2);
+    let nothing = runner.run(
+        "check",
+        &[("FILES", "*.wasm"), ("BUILD", ""), ("BUDGET", "1")],
+    );
+    assert_code(&nothing, 2);
+    assert!(String::from_utf8_lossy(&nothing.stdout).contains("::error::there is no *.wasm"));
+}
+
+#[test]
+fn a_baseline_that_is_not_there_yet_is_shown_and_the_next_one_holds() {
+    let runner = Runner::new();
+    let variables = [("BASELINE", "sizes.toml"), ("COMMENT", "false")];
+    let first = runner.run("check", &variables);
+    assert_code(&first, 0);
+    assert!(
+        String::from_utf8_lossy(&first.stdout).contains("::warning::there is no sizes.toml yet")
+    );
+    assert!(
+        runner.summary().contains("commit it") && runner.summary().contains("[flares.my_flare]")
+    );
+
+    assert_code(&runner.run("check", &variables), 0);
+    let source = runner.path("repository/src/lib.rs");
+    let mut grown = fs::read_to_string(&source).unwrap();
+    grown.push_str("#[unsafe(no_mangle)] pub extern \"C\" fn more(n: i64) -> i64 { n * 7 }\n");
+    fs::write(&source, grown).unwrap();
+    assert_code(&runner.run("check", &variables), 1);
+    assert!(
+        runner.summary().contains("more than the baseline"),
+        "{}",
+        runner.summary()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_comment_is_made_and_kept_up_to_date() {
+    let runner = tokio::task::block_in_place(Runner::new);
+    let check = |api: &str| {
+        let api = format!("http://{api}");
+        let variables = [
+            ("BUDGET", "64KiB"),
+            ("COMMENT", "true"),
+            ("GITHUB_API_URL", &api),
+        ];
+        tokio::task::block_in_place(|| assert_code(&runner.run("check", &variables), 0));
+    };
+    // Nobody has commented yet.
+    let github = Upstream::start(http::Response::new("[]")).await;
+    check(&github.addr.to_string());
+    let [asked, made] = <[_; 2]>::try_from(github.requests()).unwrap();
+    assert_eq!(
+        asked.uri().path(),
+        "/repos/somebody/flares/issues/12/comments"
+    );
+    assert_eq!(
+        (made.method().as_str(), made.uri().path()),
+        ("POST", asked.uri().path())
+    );
+    assert_eq!(made.headers()["authorization"], "Bearer secret");
+    let body: serde_json::Value = serde_json::from_slice(made.body()).unwrap();
+    let text = body["body"].as_str().unwrap();
+    assert!(
+        text.starts_with("<!-- flaron-size -->\n") && text.contains("| my_flare |"),
+        "{text}"
+    );
+
+    // Somebody has, and the action has.
+    let comments = r#"[{"id": 1, "body": "nice"}, {"id": 7, "body": "<!-- flaron-size -->\nold"}]"#;
+    let github = Upstream::start(http::Response::new(comments)).await;
+    check(&github.addr.to_string());
+    let [_, changed] = <[_; 2]>::try_from(github.requests()).unwrap();
+    let path = "/repos/somebody/flares/issues/comments/7";
+    assert_eq!(
+        (changed.method().as_str(), changed.uri().path()),
+        ("PATCH", path)
+    );
+}
+
+/// Every input is handed to the script, and the script asks for nothing else.
+#[test]
+fn inputs_and_script_agree() {
+    let read = |name: &str| {
+        fs::read_to_string(Path::new(workspace()).join("size-report").join(name)).unwrap()
+    };
+    let (action, script) = (read("action.yml"), read("action.sh"));
+    for (input, variable) in [
+        ("files", "FILES"),
+        ("build", "BUILD"),
+        ("budget", "BUDGET"),
+        ("opt-budget", "OPT_BUDGET"),
+        ("max-pages", "MAX_PAGES"),
+        ("baseline", "BASELINE"),
+        ("comment", "COMMENT"),
+        ("token", "GITHUB_TOKEN"),
+    ] {
+        assert!(action.contains(&format!("\n  {input}:\n")), "{input}");
+        assert!(
+            action.contains(&format!("{variable}: ${{{{ inputs.{input} }}}}")),
+            "{input}"
+        );
+        assert!(
+            script.contains(&format!("${{{variable}-}}"))
+                || script.contains(&format!("${variable}")),
+            "{variable}"
+        );
+    }
+}
