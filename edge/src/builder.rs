@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::capability::cluster::ClusterKeys;
 use crate::capability::crypto::JwtPolicy;
 use crate::capability::id::IdGenerator;
 use crate::capability::plasma::{GossipConfig, Plasma, PlasmaConfig};
@@ -40,6 +41,8 @@ pub struct EdgeBuilder {
     peers: BTreeMap<String, String>,
     peer_token: Option<String>,
     gossip: Option<GossipConfig>,
+    cluster_keys: Option<ClusterKeys>,
+    plasma_limit: Option<usize>,
     no_status_page: bool,
     memory: Option<usize>,
 }
@@ -164,6 +167,24 @@ impl EdgeBuilder {
         self
     }
 
+    /// What all nodes of the cluster share, and nobody else: what they say to each other, in Plasma
+    /// and in `spark_pull`, is encrypted and authenticated with it. It goes before the keys of
+    /// [`EdgeBuilder::gossip`]. Default: none, and nodes of the same machine alone are trusted.
+    #[must_use]
+    pub fn cluster_keys(mut self, keys: ClusterKeys) -> Self {
+        self.cluster_keys = Some(keys);
+        self
+    }
+
+    /// How much Plasma stores here before its flares' writes are refused, in bytes of keys and
+    /// values and 128 for each entry and each actor of a counter. What other nodes wrote is taken in
+    /// up to twice as much. Default: 64 MiB.
+    #[must_use]
+    pub fn plasma_limit(mut self, bytes: usize) -> Self {
+        self.plasma_limit = Some(bytes);
+        self
+    }
+
     /// How many bytes of its clients' data the node holds at once: bodies that flares are to see,
     /// WebSocket messages, and responses that wait to be read. Beyond that clients wait, and get 503
     /// after ten seconds. It does not count the flares' own memory (`max_memory_mib`), nor pieces of
@@ -275,6 +296,7 @@ impl EdgeBuilder {
             SparkPeersConfig {
                 peers: self.peers.clone(),
                 token: self.peer_token.clone(),
+                keys: self.cluster_keys.clone(),
                 ..SparkPeersConfig::default()
             },
             network.handle(),
@@ -282,14 +304,17 @@ impl EdgeBuilder {
         .map_err(|error| failed(&error))?;
         let export = ExportPolicy {
             token: self.peer_token.clone(),
+            keys: self.cluster_keys.clone(),
         };
         let node_id = self.node_id.as_deref().unwrap_or("local");
-        let plasma = Plasma::open(PlasmaConfig {
-            path: self.data.as_ref().map(|data| data.join("plasma.redb")),
-            ..PlasmaConfig::new(node_id)
-        })
-        .map_err(|error| failed(&error))?;
-        if let Some(gossip) = self.gossip.clone() {
+        let mut config = PlasmaConfig::new(node_id);
+        config.path = self.data.as_ref().map(|data| data.join("plasma.redb"));
+        if let Some(bytes) = self.plasma_limit {
+            config.max_bytes = bytes;
+        }
+        let plasma = Plasma::open(config).map_err(|error| failed(&error))?;
+        if let Some(mut gossip) = self.gossip.clone() {
+            gossip.keys = self.cluster_keys.clone().or(gossip.keys);
             let plasma = plasma.clone();
             network
                 .run(async move { plasma.join(gossip).await })?

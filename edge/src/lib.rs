@@ -64,7 +64,9 @@ mod wasm;
 mod watch;
 
 pub use builder::EdgeBuilder;
-pub use capability::{beam, crypto, encoding, id, plasma, secrets, spark, time};
+pub use capability::{
+    beam, cluster, crypto, encoding, health, id, plasma, rescue, secrets, spark, time,
+};
 pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits};
 pub use contract::Kind;
 pub use edge::{Edge, FlareStatus, Server};

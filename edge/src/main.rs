@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Run(run) => cli::run::run(*run),
         Command::Inspect { file } => cli::describe::inspect(&file),
         Command::New { name, sdk } => new(&name, sdk.as_deref()),
+        Command::NewKey => cli::store::new_key(),
+        Command::Store { action, folder } => cli::store::store(action, &folder),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

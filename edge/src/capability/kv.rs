@@ -4,6 +4,10 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
 /// The longest key, in bytes.
 pub const MAX_KEY_BYTES: usize = 256;
 
@@ -79,4 +83,12 @@ pub(crate) fn check_key(key: &[u8]) -> Result<&str, String> {
     }
     // ASCII, as was just seen.
     str::from_utf8(key).map_err(|e| e.to_string())
+}
+
+/// Bytes as JSON has them.
+pub(crate) fn bytes_json(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({ "text": text }),
+        Err(_) => json!({ "base64": STANDARD.encode(bytes) }),
+    }
 }

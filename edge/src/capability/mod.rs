@@ -7,6 +7,7 @@
 //! | [`spark`] | a site's keys with TTLs, on this node's disk; pulls from other nodes |
 //! | [`plasma`] | keys and counters that several nodes share |
 //! | [`crypto`], [`secrets`] | hashes, tokens, encryption, and the keys for them |
+//! | [`rescue`] | what of a damaged data folder can be saved |
 //! | [`encoding`], [`id`], [`time`] | small things |
 //! | [`cluster`] | the key that nodes of one cluster share, and what is sealed with it |
 //! | [`health`] | what is wrong with a node |
@@ -20,6 +21,7 @@ pub mod health;
 pub mod id;
 pub(crate) mod kv;
 pub mod plasma;
+pub mod rescue;
 pub mod secrets;
 pub mod spark;
 pub(crate) mod store;

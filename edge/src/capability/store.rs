@@ -7,6 +7,9 @@
 //!
 //! redb answers some damage with a panic. Here that is an error like others, with the file's name.
 
+#[cfg(test)]
+pub(crate) mod simulated;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -231,7 +234,7 @@ pub(crate) fn builder() -> redb::Builder {
 }
 
 /// Turns a panic into an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     // What the closure may leave half done is redb's own, and is thrown away with it.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic

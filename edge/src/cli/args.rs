@@ -32,6 +32,26 @@ pub(crate) enum Command {
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
     },
+    /// Print a new key for a cluster's nodes to share.
+    NewKey,
+    /// Look into a node's data folder, save what is in it, or put damaged files aside.
+    Store {
+        /// What to do.
+        action: StoreAction,
+        /// The node's --data folder.
+        folder: PathBuf,
+    },
+}
+
+/// What `flaron-edge store` does.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum StoreAction {
+    /// Say how many entries can be read, and what is damaged.
+    Check,
+    /// Print every entry that can be read, a line of JSON each.
+    Export,
+    /// Rename files that are damaged, so that the node begins with new ones.
+    Reset,
 }
 
 #[derive(Args)]
@@ -60,12 +80,27 @@ pub(crate) struct Run {
     /// This node's name; nodes that gossip or pull need one each.
     #[arg(long, value_name = "NAME")]
     pub(crate) node_id: Option<String>,
-    /// Spread Plasma to other nodes, through this UDP address.
+    /// Spread Plasma to other nodes, through this TCP address. Other than on this machine it takes
+    /// the cluster's key: FLARON_CLUSTER_KEY in the environment, or --cluster-key-file.
     #[arg(long, value_name = "ADDR", requires = "node_id")]
     pub(crate) gossip: Option<SocketAddr>,
     /// The gossip address of another node to contact first; may be given several times.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) seed: Vec<String>,
+    /// The gossip address that the other nodes reach this one at, if it is another.
+    #[arg(long, value_name = "ADDR", requires = "gossip")]
+    pub(crate) advertise: Option<SocketAddr>,
+    /// A file with the cluster's key, as `flaron-edge new-key` prints it; with two keys while one
+    /// replaces the other.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_key_file: Option<PathBuf>,
+    /// Gossip on a network without a key: whoever reaches the address can read and change all that
+    /// Plasma holds.
+    #[arg(long, requires = "gossip")]
+    pub(crate) insecure_gossip: bool,
+    /// How many MiB Plasma stores [default: 64].
+    #[arg(long, value_name = "MIB")]
+    pub(crate) plasma_limit: Option<usize>,
     /// A node that flares can pull Spark keys from; may be given several times. The nodes' shared
     /// token is in the environment, FLARON_PEER_TOKEN.
     #[arg(long, value_name = "NAME=URL")]

@@ -3,3 +3,4 @@
 pub(crate) mod args;
 pub(crate) mod describe;
 pub(crate) mod run;
+pub(crate) mod store;

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::Path;
 use std::time::Duration;
 
+use flaron_edge::cluster::ClusterKeys;
 use flaron_edge::plasma::GossipConfig;
 use flaron_edge::{Edge, EdgeBuilder, Error, Reload, Result};
 use tokio::net::TcpListener;
@@ -111,7 +112,15 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
     if let Some(listen) = run.gossip {
         let mut gossip = GossipConfig::new(listen);
         gossip.seeds.clone_from(&run.seed);
+        gossip.advertise = run.advertise;
+        gossip.insecure = run.insecure_gossip;
         builder = builder.gossip(gossip);
+    }
+    if let Some(keys) = cluster_keys(run.cluster_key_file.as_deref())? {
+        builder = builder.cluster_keys(keys);
+    }
+    if let Some(mib) = run.plasma_limit {
+        builder = builder.plasma_limit(mib.saturating_mul(1024 * 1024));
     }
     for peer in &run.peer {
         let (name, url) = pair(peer, "--peer", "NAME=http://HOST:PORT")?;
@@ -121,6 +130,20 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
         builder = builder.peer_token(token);
     }
     Ok(builder)
+}
+
+/// The cluster's key, from the file or the environment.
+fn cluster_keys(file: Option<&Path>) -> Result<Option<ClusterKeys>> {
+    let text = match file {
+        Some(file) => std::fs::read_to_string(file)
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", file.display())))?,
+        None => match std::env::var("FLARON_CLUSTER_KEY") {
+            Ok(text) => text,
+            Err(_) => return Ok(None),
+        },
+    };
+    let keys = ClusterKeys::parse(&text).map_err(|error| Error::new(error.to_string()))?;
+    Ok(Some(keys))
 }
 
 /// Prints what came of a reload.

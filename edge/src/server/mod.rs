@@ -3,6 +3,7 @@
 pub(crate) mod exchange;
 mod export;
 mod frames;
+mod health;
 mod io;
 pub(crate) mod listen;
 mod respond;

@@ -5,6 +5,7 @@
 //! | `/_edge` | the page |
 //! | `/_edge/status.json` | what it shows, as JSON |
 //! | `/_edge/events` | each invocation as it ends, as server-sent events |
+//! | `/_edge/health` | whether the node can do its work: 200 or 503 |
 //! | `/_edge/spark/export` | where other nodes pull keys from |
 //!
 //! It is for the developer at this machine: other addresses, requests that came through a proxy,
@@ -27,6 +28,7 @@ use crate::http::reply::reply;
 use crate::journal::Entry;
 use crate::runtime::run_blocking;
 use crate::server::export::{export, is_local};
+use crate::server::health::{health, problems};
 use crate::shutdown::stopped;
 use crate::state::State;
 
@@ -57,6 +59,9 @@ pub(super) async fn handle(
     let path = request.uri().path();
     if path == EXPORT_PATH {
         return export(state, request, peer).await;
+    }
+    if path == "/_edge/health" {
+        return health(state, is_local(&request, peer));
     }
     if !state.status_page || !is_local(&request, peer) {
         return reply(
@@ -152,6 +157,7 @@ fn status(state: &State) -> Value {
         "flares": flares,
         "spark": spark_json(state),
         "plasma": plasma_json(state),
+        "problems": problems(state),
         "recent": recent,
     })
 }

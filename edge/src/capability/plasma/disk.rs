@@ -223,7 +223,8 @@ fn migrate(txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
 /// What one transaction writes.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    pub(super) keys: Option<&'a BTreeMap<Id, KeyState>>,
+    /// With the node that told them, which the disk need not know.
+    pub(super) keys: Option<&'a BTreeMap<Id, (KeyState, Option<Arc<str>>)>>,
     pub(super) removed: &'a [Id],
     pub(super) identity: Option<&'a Identity>,
     pub(super) members: Option<&'a Members>,
@@ -235,7 +236,7 @@ pub(super) fn persist(database: &Database, batch: &Batch<'_>) -> Result<(), redb
     let txn = database.begin_write()?;
     {
         let mut keys = txn.open_table(KEYS)?;
-        for (id, state) in batch.keys.into_iter().flatten() {
+        for (id, (state, _)) in batch.keys.into_iter().flatten() {
             keys.insert(
                 (id.0.as_str(), id.1.as_str()),
                 encode(id, state)?.as_slice(),

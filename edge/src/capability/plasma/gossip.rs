@@ -215,11 +215,8 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
             }
             Some(ended) = tasks.join_next() => {
                 match ended {
-                    Ok(Ended::Followed(name)) => {
+                    Ok(Followed(name)) => {
                         lock(&node.followed).remove(&name);
-                    }
-                    Ok(Ended::Listened) => {
-                        tasks.spawn(listen(node.clone(), listener.clone()));
                     }
                     Err(error) if error.is_panic() => {
                         node.shared.problems.set(Severity::Notice, "gossip", "a task of the gossip failed and was started again".to_owned());
@@ -235,11 +232,8 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
     }
 }
 
-enum Ended {
-    /// Following this one (a node's name, or a seed's address) ended.
-    Followed(String),
-    Listened,
-}
+/// Following this one (a node's name, or a seed's address) ended.
+struct Followed(String);
 
 /// Who is to be followed and is not yet.
 fn targets(node: &Node) -> Vec<(String, Target)> {
@@ -275,7 +269,7 @@ enum Target {
 }
 
 /// Follows a node until it cannot be reached, and then waits before it is tried again.
-async fn follow(node: Arc<Node>, name: String, target: Target) -> Ended {
+async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
     let mut isolated = node.shared.isolated.subscribe();
     let began = Instant::now();
     let ended = tokio::select! {
@@ -301,7 +295,7 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Ended {
         _ => (node.interval * 5).min(MAX_PAUSE),
     };
     tokio::time::sleep(pause).await;
-    Ended::Followed(name)
+    Followed(name)
 }
 
 async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), ChannelError> {
@@ -352,6 +346,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
         return Ok(());
     }
+    let from: Arc<str> = hello.node.as_str().into();
     let mut puller = Puller::new();
     let mut told = false;
     loop {
@@ -375,6 +370,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         if count > 0 || time > 0 || is_first {
             let (done, stored) = oneshot::channel();
             let job = Job::Merge {
+                from: from.clone(),
                 entries,
                 time,
                 met: is_first.then_some(seen),
@@ -398,7 +394,7 @@ fn ended() -> ChannelError {
 }
 
 /// Accepts those who follow this node.
-async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Ended {
+async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let mut connections = JoinSet::new();
     loop {

@@ -71,9 +71,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::capability::health::Problem;
-use crate::capability::kv::{WallClock, check_key, wall_clock};
+use crate::capability::kv::{WallClock, bytes_json, check_key, wall_clock};
 use crate::capability::plasma::crdt::Id;
+use crate::capability::plasma::disk::decode;
 use crate::capability::plasma::gossip::Gossip;
 use crate::capability::plasma::replica::{Answer, Bounds, Op, Replica};
 use crate::capability::plasma::shared::Shared;
@@ -206,4 +209,14 @@ impl Drop for Plasma {
             let _ = writer.join();
         }
     }
+}
+
+/// A stored key in words, for whoever saves what is in a file; `None` if it is damaged.
+pub(crate) fn decode_stored_plasma(site: &str, key: &str, stored: &[u8]) -> Option<Value> {
+    let state = decode(site, key, stored)?;
+    Some(match (&state.value, state.counter()) {
+        (Some(value), _) => json!({ "store": "plasma", "value": bytes_json(value) }),
+        (None, Some(total)) => json!({ "store": "plasma", "counter": total }),
+        (None, None) => json!({ "store": "plasma", "deleted": true }),
+    })
 }

@@ -139,7 +139,7 @@ pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response
     let state = shared.state();
     match request {
         Request::Changes { since } => {
-            let Some((cursor, entries, more)) = state.changes(*since, ANSWER_BYTES) else {
+            let Some((cursor, entries, more)) = state.changes(*since, node, ANSWER_BYTES) else {
                 return Response::OtherFeed;
             };
             let mut members = lock(&shared.members);

@@ -58,7 +58,7 @@ impl Bounds {
 /// The keys that a batch touches, as they will be.
 #[derive(Default)]
 pub(super) struct Changes {
-    keys: BTreeMap<Id, KeyState>,
+    keys: BTreeMap<Id, (KeyState, Option<Arc<str>>)>,
     grown: usize,
     identity: Option<Identity>,
 }
@@ -177,7 +177,7 @@ impl Replica {
         let grown = after.cost(&id).saturating_sub(before.cost(&id));
         self.check_room(changes, grown)?;
         changes.grown += grown;
-        changes.keys.insert(id, after);
+        changes.keys.insert(id, (after, None));
         Ok(answer)
     }
 
@@ -202,7 +202,7 @@ impl Replica {
 
     fn key(&self, changes: &Changes, id: &Id) -> KeyState {
         match changes.keys.get(id) {
-            Some(key) => key.clone(),
+            Some((key, _)) => key.clone(),
             None => self.shared.state().get(id).cloned().unwrap_or_default(),
         }
     }
@@ -212,6 +212,7 @@ impl Replica {
     pub(super) fn merge(
         &mut self,
         changes: &mut Changes,
+        from: &Arc<str>,
         entries: Vec<Entry>,
         time: u64,
     ) -> Answer {
@@ -262,7 +263,10 @@ impl Replica {
                 return Err(PlasmaError::new(PlasmaCode::Internal, what));
             }
             changes.grown += grown;
-            changes.keys.insert(id, after);
+            let is_theirs = after == theirs;
+            changes
+                .keys
+                .insert(id, (after, is_theirs.then(|| from.clone())));
         }
         Ok(0)
     }
@@ -362,8 +366,8 @@ impl Replica {
         self.shared.time.store(self.clock.last(), Ordering::SeqCst);
         {
             let mut state = write(&self.shared.state);
-            for (id, key) in changes.keys {
-                state.put(id, key);
+            for (id, (key, from)) in changes.keys {
+                state.put(id, key, from);
             }
             if state.bytes() < self.bounds.max_bytes {
                 self.shared.problems.clear("full");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use crate::capability::plasma::crdt::{Id, KeyState};
 use crate::capability::plasma::protocol::{Cursor, Entry};
@@ -15,6 +16,8 @@ struct Held {
     /// Where in the feed its last change is.
     seq: u64,
     digest: u64,
+    /// The node that has told it just like this, and need not be told.
+    from: Option<Arc<str>>,
 }
 
 /// The committed state. Only the writing thread changes it.
@@ -42,7 +45,7 @@ impl State {
             tombstones: 0,
         };
         for (id, key) in keys {
-            state.put(id, key);
+            state.put(id, key, None);
         }
         state
     }
@@ -65,8 +68,8 @@ impl State {
             .map(|((_, key), _)| key.as_str())
     }
 
-    /// Sets a key to what is known of it now.
-    pub(super) fn put(&mut self, id: Id, state: KeyState) {
+    /// Sets a key to what is known of it now; `from` is the node that knows just that.
+    pub(super) fn put(&mut self, id: Id, state: KeyState, from: Option<Arc<str>>) {
         self.remove(&id);
         self.seq += 1;
         self.bytes += state.cost(&id);
@@ -75,7 +78,13 @@ impl State {
         self.digests[bucket(&id)] ^= digest;
         self.feed.insert(self.seq, id.clone());
         let seq = self.seq;
-        self.keys.insert(id, Held { state, seq, digest });
+        let held = Held {
+            state,
+            seq,
+            digest,
+            from,
+        };
+        self.keys.insert(id, held);
     }
 
     /// Forgets a key.
@@ -130,8 +139,13 @@ impl State {
     }
 
     /// What changed after a point of the feed, of about `most` bytes, and up to where that is. `None`
-    /// for another feed's cursor.
-    pub(super) fn changes(&self, since: Cursor, most: usize) -> Option<(Cursor, Vec<Entry>, bool)> {
+    /// for another feed's cursor. What `to` has told itself is left out.
+    pub(super) fn changes(
+        &self,
+        since: Cursor,
+        to: &str,
+        most: usize,
+    ) -> Option<(Cursor, Vec<Entry>, bool)> {
         if since.incarnation != self.incarnation || since.seq > self.seq {
             return None;
         }
@@ -146,7 +160,9 @@ impl State {
                 return Some((cursor, entries, true));
             }
             cursor.seq = *seq;
-            if let Some(held) = self.keys.get(id) {
+            if let Some(held) = self.keys.get(id)
+                && held.from.as_deref() != Some(to)
+            {
                 bytes += held.state.cost(id);
                 entries.push((id.clone(), held.state.clone()));
             }

@@ -2,7 +2,7 @@
 //! answers when that is on disk, so the price of a sync is shared by all who wait for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -24,6 +24,7 @@ pub(super) enum Job {
         done: mpsc::SyncSender<Answer>,
     },
     Merge {
+        from: Arc<str>,
         entries: Vec<Entry>,
         /// A time that the other's clock has seen.
         time: u64,
@@ -94,12 +95,13 @@ fn apply(replica: &mut Replica, batch: Vec<Job>) -> bool {
                 waiting.push(Waiting::Local(done, answer));
             }
             Job::Merge {
+                from,
                 entries,
                 time,
                 met,
                 done,
             } => {
-                let answer = replica.merge(&mut changes, entries, time);
+                let answer = replica.merge(&mut changes, &from, entries, time);
                 if let (Ok(_), Some(seen)) = (&answer, met) {
                     replica.met(&mut changes, seen);
                 }

@@ -6,9 +6,12 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::capability::cluster::ClusterKeys;
+use crate::capability::cluster::sealed::{open, seal};
 use crate::capability::kv::{MAX_SITE_BYTES, check_key};
 use crate::capability::spark::peers::{
-    EXPORT_MAX_REPLY, EXPORT_MAX_REQUEST, ExportAnswer, ExportEntry, ExportQuery, MAX_PULL_KEYS,
+    ANSWER_PURPOSE, EXPORT_MAX_REPLY, EXPORT_MAX_REQUEST, ExportAnswer, ExportEntry, ExportQuery,
+    MAX_PULL_KEYS, PULL_PURPOSE, SEALED_TYPE,
 };
 use crate::capability::spark::{Entry, Spark};
 
@@ -18,12 +21,15 @@ pub struct ExportPolicy {
     /// With a token, whoever presents it and nobody else; without one, this machine and nobody
     /// else. Behind a reverse proxy everyone looks like this machine: set a token there.
     pub token: Option<String>,
+    /// With the cluster's key, whoever has it, and of the others those with the token alone.
+    pub keys: Option<ClusterKeys>,
 }
 
 impl fmt::Debug for ExportPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExportPolicy")
             .field("has_token", &self.token.is_some())
+            .field("keys", &self.keys)
             .finish()
     }
 }
@@ -46,8 +52,10 @@ pub struct ExportRequest<'a> {
 pub struct ExportReply {
     /// The HTTP status.
     pub status: u16,
-    /// JSON.
+    /// JSON, or that encrypted.
     pub body: Vec<u8>,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
 }
 
 /// Answers another node's pull. It reads from disk: call it from a thread that may block.
@@ -58,6 +66,7 @@ pub struct ExportReply {
 pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) -> ExportReply {
     let refuse = |status, reason: &str| ExportReply {
         status,
+        content_type: "application/json",
         body: serde_json::json!({ "error": reason })
             .to_string()
             .into_bytes(),
@@ -65,23 +74,29 @@ pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) 
     if request.origin.is_some() {
         return refuse(403, "this is not for browsers");
     }
-    let known = match &policy.token {
-        Some(token) => request
+    if request.body.len() > EXPORT_MAX_REQUEST {
+        return refuse(413, "the request is too large");
+    }
+    let opened = policy
+        .keys
+        .as_ref()
+        .and_then(|keys| Some((keys, open(keys, PULL_PURPOSE, &[], request.body)?)));
+    let known = match (&opened, &policy.token) {
+        (Some(_), _) => true,
+        (None, Some(token)) => request
             .authorization
             .and_then(|value| value.strip_prefix("Bearer "))
             .is_some_and(|given| same_secret(given, token)),
-        None => request.remote.to_canonical().is_loopback(),
+        (None, None) => policy.keys.is_none() && request.remote.to_canonical().is_loopback(),
     };
     if !known {
         return refuse(
             403,
-            "only nodes of the same cluster may pull: give them the same token",
+            "only nodes of the same cluster may pull: give them the same key or token",
         );
     }
-    if request.body.len() > EXPORT_MAX_REQUEST {
-        return refuse(413, "the request is too large");
-    }
-    let query: ExportQuery = match serde_json::from_slice(request.body) {
+    let body = opened.as_ref().map_or(request.body, |(_, body)| body);
+    let query: ExportQuery = match serde_json::from_slice(body) {
         Ok(query) => query,
         Err(error) => return refuse(400, &format!("not a pull: {error}")),
     };
@@ -120,9 +135,24 @@ pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) 
             }
         }
     }
-    match serde_json::to_vec(&ExportAnswer { entries }) {
-        Ok(body) => ExportReply { status: 200, body },
-        Err(_) => refuse(500, "the answer cannot be written"),
+    let Ok(body) = serde_json::to_vec(&ExportAnswer { entries }) else {
+        return refuse(500, "the answer cannot be written");
+    };
+    let Some((keys, _)) = opened else {
+        return ExportReply {
+            status: 200,
+            body,
+            content_type: "application/json",
+        };
+    };
+    // Bound to the question: an answer that was recorded is no answer to another.
+    match seal(keys, ANSWER_PURPOSE, request.body, &body) {
+        Some(body) => ExportReply {
+            status: 200,
+            body,
+            content_type: SEALED_TYPE,
+        },
+        None => refuse(500, "the answer cannot be encrypted"),
     }
 }
 

@@ -48,9 +48,10 @@ use std::time::Duration;
 
 use redb::{ReadableDatabase as _, ReadableTable as _};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::capability::health::{Problem, Problems, Severity};
-use crate::capability::kv::{WallClock, wall_clock};
+use crate::capability::kv::{WallClock, bytes_json, wall_clock};
 use crate::capability::spark::tables::{ENTRIES, Op, USAGE, alive, prepare, secs_left, split};
 use crate::capability::spark::writer::{Job, Writer};
 use crate::capability::store::Store;
@@ -127,6 +128,19 @@ impl Spark {
             what,
         };
         let store = Store::open(config.path.as_deref()).map_err(|e| fail(e.what().to_owned()))?;
+        Self::start(store, config, clock)
+    }
+
+    /// Starts on a store that is open.
+    fn start(
+        store: Store,
+        config: SparkConfig,
+        clock: WallClock,
+    ) -> Result<Arc<Self>, SparkOpenError> {
+        let fail = |what: String| SparkOpenError {
+            path: config.path.clone(),
+            what,
+        };
         // The tables are made now, so that readers find them.
         store.with(prepare).map_err(|e| fail(e.what().to_owned()))?;
 
@@ -323,4 +337,14 @@ pub struct SiteUsage {
     pub bytes: u64,
     /// The quota.
     pub quota_bytes: u64,
+}
+
+/// A stored entry in words, for whoever saves what is in a file; `None` if it is damaged.
+pub(crate) fn decode_stored_spark(site: &str, key: &str, stored: &[u8]) -> Option<Value> {
+    let (deadline, value) = split(site, key, stored)?;
+    let mut entry = json!({ "store": "spark", "value": bytes_json(value) });
+    if deadline != 0 {
+        entry["expires_ms"] = deadline.into();
+    }
+    Some(entry)
 }

@@ -9,9 +9,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::capability::cluster::ClusterKeys;
+use crate::capability::cluster::sealed::{open, seal};
 use crate::capability::kv::check_key;
 use crate::capability::spark::error::{SparkCode, SparkError, SparkOpenError};
 use crate::http::client::{causes, client_builder};
+
+/// What the messages of a pull are sealed for, and how HTTP calls them.
+pub(super) const PULL_PURPOSE: &str = "flaron-edge spark pull, v1";
+pub(super) const ANSWER_PURPOSE: &str = "flaron-edge spark pull's answer, v1";
+pub(super) const SEALED_TYPE: &str = "application/vnd.flaron.sealed";
 
 /// The most keys of one pull.
 pub const MAX_PULL_KEYS: usize = 1000;
@@ -32,16 +39,19 @@ pub struct SparkPeersConfig {
     pub peers: BTreeMap<String, String>,
     /// What all nodes of the cluster know, to tell each other from strangers.
     pub token: Option<String>,
+    /// The cluster's key. With one, what is asked and answered is encrypted with it, over HTTP too.
+    pub keys: Option<ClusterKeys>,
     /// How long a pull may take in all.
     pub timeout: Duration,
 }
 
 impl Default for SparkPeersConfig {
-    /// No names, no token, 5 s.
+    /// No names, no token, no key, 5 s.
     fn default() -> Self {
         Self {
             peers: BTreeMap::new(),
             token: None,
+            keys: None,
             timeout: Duration::from_secs(5),
         }
     }
@@ -51,6 +61,7 @@ impl Default for SparkPeersConfig {
 pub struct SparkPeers {
     peers: BTreeMap<String, reqwest::Url>,
     token: Option<Zeroizing<String>>,
+    keys: Option<ClusterKeys>,
     client: reqwest::Client,
     runtime: tokio::runtime::Handle,
 }
@@ -117,6 +128,7 @@ impl SparkPeers {
         Ok(Arc::new(Self {
             peers,
             token: config.token.map(Zeroizing::new),
+            keys: config.keys,
             client,
             runtime,
         }))
@@ -161,12 +173,21 @@ impl SparkPeers {
             keys: keys.to_vec(),
         };
         let query = serde_json::to_vec(&query).map_err(|e| bad(e.to_string()))?;
+        let (query, kind) = match &self.keys {
+            Some(keys) => {
+                let sealed = seal(keys, PULL_PURPOSE, &[], &query);
+                let sealed =
+                    sealed.ok_or_else(|| bad("cannot be asked: no randomness".to_owned()))?;
+                (sealed, SEALED_TYPE)
+            }
+            None => (query, "application/json"),
+        };
         self.runtime.block_on(async {
             let mut request = self
                 .client
                 .post(url)
-                .header("content-type", "application/json")
-                .body(query);
+                .header("content-type", kind)
+                .body(query.clone());
             if let Some(token) = &self.token {
                 request = request.bearer_auth(token.as_str());
             }
@@ -185,6 +206,15 @@ impl SparkPeers {
                     )));
                 }
                 body.extend_from_slice(&chunk);
+            }
+            if let Some(keys) = &self.keys {
+                let opened = open(keys, ANSWER_PURPOSE, &query, &body);
+                body = opened.ok_or_else(|| {
+                    bad(
+                        "did not answer with the cluster's key: give both nodes the same"
+                            .to_owned(),
+                    )
+                })?;
             }
             serde_json::from_slice(&body).map_err(|e| bad(format!("did not answer as a node: {e}")))
         })

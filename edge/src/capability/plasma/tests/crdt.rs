@@ -3,24 +3,6 @@
 use super::*;
 use crate::capability::plasma::crdt::{Count, HybridClock, KeyState, Stamp};
 
-/// A small generator of numbers, so that a failure can be run again.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, n: usize) -> usize {
-        // SplitMix64: seeds that are close give numbers that are not.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % n as u64) as usize
-    }
-
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
-
 fn count(epoch: u64, up: u64) -> Count {
     Count { epoch, up, down: 0 }
 }

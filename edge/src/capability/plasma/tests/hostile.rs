@@ -3,11 +3,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use super::crdt::Random;
 use super::*;
 use crate::capability::cluster::ClusterKeys;
 use crate::capability::plasma::crdt::{Count, HybridClock, KeyState, Stamp};
 use crate::capability::plasma::protocol::objection;
+use crate::capability::store::simulated::Random;
 
 fn keys() -> ClusterKeys {
     ClusterKeys::parse(&ClusterKeys::generate().unwrap()).unwrap()

@@ -3,6 +3,7 @@ mod crdt;
 mod disk;
 mod hostile;
 mod model;
+mod network;
 mod session;
 mod simulation;
 

@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::capability::kv::wall_clock;
+use crate::capability::store::Store;
+use crate::capability::store::simulated::{Disk, Random};
 
 #[test]
 fn a_store_is_reopened_with_its_deadlines() {
@@ -116,4 +119,104 @@ fn answered_writes_survive_kill_9() {
         }
     }
     assert!(last.is_some());
+}
+
+fn on(disk: &Arc<Disk>) -> Result<Arc<Spark>, SparkOpenError> {
+    let store = Store::open_with("simulated".to_owned(), disk.opener());
+    let store = store.map_err(|e| SparkOpenError {
+        path: None,
+        what: e.to_string(),
+    })?;
+    Spark::start(store, SparkConfig::default(), wall_clock())
+}
+
+/// Power cuts with torn writes: what was acknowledged is there afterwards, and nothing that was never
+/// written is.
+#[test]
+fn answered_writes_survive_power_cuts() {
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let disk = Arc::new(Disk::default());
+        let mut acknowledged = std::collections::BTreeMap::new();
+        for cut in 0..5u8 {
+            let store = on(&disk).unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let mut s = session(&store);
+            for (key, value) in &acknowledged {
+                let key: &String = key;
+                let found = s.get(key.as_bytes()).unwrap().map(|v| v[4..].to_vec());
+                assert_eq!(found.as_ref(), Some(value), "seed {seed}: {key}");
+            }
+            for i in 0..random.below(20) {
+                let (key, value) = (format!("k{}", random.below(30)), vec![cut, i as u8]);
+                s.set(key.as_bytes(), &value, 0).unwrap();
+                acknowledged.insert(key, value);
+            }
+            // The process goes with the power: nothing is written on its way out.
+            disk.set_full(true);
+            drop(s);
+            drop(store);
+            disk.crash(&mut random);
+            disk.set_full(false);
+        }
+    }
+}
+
+/// A disk that was full once: redb refused all work from then on, until a restart.
+#[test]
+fn a_disk_that_was_full_works_again() {
+    let disk = Arc::new(Disk::default());
+    let store = on(&disk).unwrap();
+    let mut s = session(&store);
+    s.set(b"before", b"1", 0).unwrap();
+    disk.set_full(true);
+    assert_eq!(code(s.set(b"meanwhile", b"2", 0)), 6);
+    s.delete(b"before").unwrap_err();
+    let problems = store.problems();
+    assert!(problems[0].what.contains("cannot write"), "{problems:?}");
+    disk.set_full(false);
+    s.set(b"after", b"3", 0).unwrap();
+    assert!(store.problems().is_empty(), "{:?}", store.problems());
+    assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
+    assert_eq!(s.get(b"after").unwrap().unwrap(), b"\0\0\0\x003");
+}
+
+/// The same on a real file system: a tmpfs of 3 MiB. It needs root.
+#[test]
+#[ignore = "needs root, for a tmpfs of its own"]
+fn a_file_system_that_was_full_works_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().display().to_string();
+    let run = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        assert!(
+            Command::new(words[0])
+                .args(&words[1..])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    run(&format!("mount -t tmpfs -o size=3m tmpfs {at}"));
+    {
+        let config = SparkConfig {
+            path: Some(dir.path().join("spark.redb")),
+            ..SparkConfig::default()
+        };
+        let store = Spark::open(config).unwrap();
+        let mut s = session(&store);
+        s.set(b"before", b"1", 0).unwrap();
+        let filler = dir.path().join("filler");
+        let mut failed = false;
+        std::fs::write(&filler, vec![0; 1 << 20]).unwrap();
+        for i in 0..200 {
+            failed |= s.set(format!("k{i}").as_bytes(), &[7; 60_000], 0).is_err();
+        }
+        assert!(failed, "3 MiB were enough");
+        std::fs::remove_file(&filler).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        s.delete(b"k1").unwrap();
+        s.set(b"after", b"3", 0).unwrap();
+        assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
+    }
+    run(&format!("umount {at}"));
 }

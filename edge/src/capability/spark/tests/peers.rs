@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::*;
+use crate::capability::cluster::ClusterKeys;
 
 /// Serves a store's export on loopback, one request a connection, as plainly as can be.
 fn serve(store: Arc<Spark>, policy: ExportPolicy) -> SocketAddr {
@@ -88,6 +89,7 @@ impl Network {
                 .collect(),
             token: token.map(str::to_owned),
             timeout: Duration::from_secs(2),
+            ..SparkPeersConfig::default()
         };
         SparkPeers::new(config, self.runtime.handle().clone()).unwrap()
     }
@@ -241,6 +243,7 @@ fn a_shared_token_opens_the_export() {
         there,
         ExportPolicy {
             token: Some("shared".to_owned()),
+            ..ExportPolicy::default()
         },
     );
     for (token, expected) in [
@@ -255,12 +258,68 @@ fn a_shared_token_opens_the_export() {
 }
 
 #[test]
+fn the_clusters_key_opens_the_export_and_hides_what_is_pulled() {
+    let network = Network::new();
+    let here = in_memory();
+    let made = || ClusterKeys::parse(&ClusterKeys::generate().unwrap()).unwrap();
+    let (keys, others) = (made(), made());
+    let there = in_memory();
+    session(&there).set(b"k", b"a secret value", 0).unwrap();
+    let policy = ExportPolicy {
+        keys: Some(keys.clone()),
+        ..ExportPolicy::default()
+    };
+    let heard: Arc<std::sync::Mutex<Vec<u8>>> = Arc::default();
+    let wire = heard.clone();
+    let address = serve_http(move |_, body| {
+        let request = ExportRequest {
+            remote: [127, 0, 0, 1].into(),
+            authorization: None,
+            origin: None,
+            body,
+        };
+        let reply = export(&there, &policy, request);
+        let mut wire = wire.lock().unwrap();
+        wire.extend_from_slice(body);
+        wire.extend_from_slice(&reply.body);
+        (reply.status, reply.body)
+    });
+    for (keys, expected) in [
+        (Some(keys.clone()), Ok(1)),
+        (Some(others), Err(6)),
+        (None, Err(6)), // not even from this machine
+    ] {
+        let config = SparkPeersConfig {
+            peers: [("a".to_owned(), format!("http://{address}"))].into(),
+            keys: keys.clone(),
+            ..SparkPeersConfig::default()
+        };
+        let peers = SparkPeers::new(config, network.runtime.handle().clone()).unwrap();
+        let is_first = expected.is_ok();
+        let result = network.session(&here, &peers).pull(b"a", b"[\"k\"]");
+        assert_eq!(result.map_err(|e| e.code()), expected, "{keys:?}");
+        if is_first {
+            let heard = heard.lock().unwrap();
+            assert!(heard.len() > 50);
+            for secret in [&b"example.test"[..], b"secret", b"\"k\""] {
+                assert!(!heard.windows(secret.len()).any(|at| at == secret));
+            }
+        }
+    }
+    assert_eq!(
+        session(&here).get(b"k").unwrap().unwrap(),
+        b"\0\0\0\0a secret value"
+    );
+}
+
+#[test]
 fn export_answers_nodes_only() {
     let store = in_memory();
     session(&store).set(b"k", b"v", 0).unwrap();
     let open = ExportPolicy::default();
     let guarded = ExportPolicy {
         token: Some("t".to_owned()),
+        ..ExportPolicy::default()
     };
     assert!(!format!("{guarded:?}").contains("\"t\""));
     let body = br#"{"site":"example.test","keys":["k","none"]}"#;

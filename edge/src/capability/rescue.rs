@@ -1,0 +1,230 @@
+//! `flaron-edge store`: what of a data folder can be read, saving it, and beginning anew.
+//!
+//! All of it works on a copy of each file, so that nothing that is tried can make damage worse.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
+use redb::{TableDefinition, TableError};
+use serde_json::Value;
+
+use crate::capability::plasma::decode_stored_plasma;
+use crate::capability::spark::decode_stored_spark;
+use crate::capability::store::{builder, guarded};
+
+/// The stores of a data folder: the file, the table with its entries, and what an entry is in words.
+const STORES: [(&str, &str, Decode); 2] = [
+    ("spark.redb", "entries.2", decode_stored_spark),
+    ("plasma.redb", "keys.2", decode_stored_plasma),
+];
+
+/// An entry by site, key and stored bytes, as JSON; `None` if it is damaged.
+type Decode = fn(&str, &str, &[u8]) -> Option<Value>;
+
+/// What is found in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreReport {
+    /// The file.
+    pub file: PathBuf,
+    /// How many entries can be read.
+    pub entries: u64,
+    /// What is damaged, in words. Empty: the file is well.
+    pub damage: Vec<String>,
+}
+
+/// Reads all stores of a data folder and says what is damaged.
+///
+/// # Errors
+///
+/// In words: the folder has no store, a node has it open, or it cannot be copied.
+pub fn check(folder: &Path) -> Result<Vec<StoreReport>, String> {
+    read(folder, &mut |_| Ok(()))
+}
+
+/// As [`check`], and writes each entry that can be read as a line of JSON.
+///
+/// # Errors
+///
+/// As [`check`], and when `out` cannot be written to.
+pub fn export(folder: &Path, out: &mut dyn Write) -> Result<Vec<StoreReport>, String> {
+    read(folder, &mut |entry| {
+        writeln!(out, "{entry}").map_err(|e| format!("cannot write the entries: {e}"))
+    })
+}
+
+/// Puts stores that are damaged aside, under another name in the same folder, so that the node
+/// begins with new ones. Says what was renamed to what.
+///
+/// # Errors
+///
+/// As [`check`], and when a file cannot be renamed.
+pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let mut renamed = Vec::new();
+    for report in check(folder)? {
+        if report.damage.is_empty() {
+            continue;
+        }
+        let mut aside = report.file.clone().into_os_string();
+        aside.push(format!(".damaged-{now}"));
+        let aside = PathBuf::from(aside);
+        std::fs::rename(&report.file, &aside)
+            .map_err(|e| format!("cannot rename {}: {e}", report.file.display()))?;
+        renamed.push((report.file, aside));
+    }
+    Ok(renamed)
+}
+
+type Take<'a> = &'a mut dyn FnMut(Value) -> Result<(), String>;
+
+fn read(folder: &Path, take: Take<'_>) -> Result<Vec<StoreReport>, String> {
+    let mut reports = Vec::new();
+    for (name, table, decode) in STORES {
+        let file = folder.join(name);
+        if file.exists() {
+            reports.push(read_file(file, table, decode, take)?);
+        }
+    }
+    if reports.is_empty() {
+        return Err(format!(
+            "there is no spark.redb or plasma.redb in {}",
+            folder.display()
+        ));
+    }
+    Ok(reports)
+}
+
+fn read_file(
+    file: PathBuf,
+    table: &str,
+    decode: Decode,
+    take: Take<'_>,
+) -> Result<StoreReport, String> {
+    let mut report = StoreReport {
+        entries: 0,
+        damage: Vec::new(),
+        file,
+    };
+    let file = &report.file;
+    if let Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) =
+        guarded(|| Ok(builder().open_read_only(file)))
+    {
+        return Err(format!("{} is in use: stop the node first", file.display()));
+    }
+    if std::fs::metadata(file).is_ok_and(|file| file.len() == 0) {
+        report.damage.push("the file is empty".to_owned());
+        return Ok(report);
+    }
+    let mut copy = file.clone().into_os_string();
+    copy.push(format!(".check-{}", std::process::id()));
+    let copy = Removed(PathBuf::from(copy));
+    std::fs::copy(file, &copy.0)
+        .map_err(|e| format!("cannot copy {} beside itself: {e}", file.display()))?;
+    let opened = guarded(|| {
+        let mut database = builder().open(&copy.0).map_err(|e| e.to_string())?;
+        let is_well = database.check_integrity().map_err(|e| e.to_string())?;
+        Ok((database, is_well))
+    });
+    let database = match opened {
+        Ok((database, is_well)) => {
+            if !is_well {
+                report
+                    .damage
+                    .push("its pages do not match their checksums".to_owned());
+            }
+            database
+        }
+        Err(what) => {
+            report.damage.push(what);
+            // What a check finds no way through may still be read in part.
+            match guarded(|| builder().open(&copy.0).map_err(|e| e.to_string())) {
+                Ok(database) => database,
+                Err(_) => return Ok(report),
+            }
+        }
+    };
+    let found = guarded(|| entries(&database, table));
+    match found {
+        Ok((found, failed)) => {
+            for ((site, key), stored) in found {
+                match decode(&site, &key, &stored) {
+                    Some(Value::Object(mut entry)) => {
+                        report.entries += 1;
+                        entry.insert("site".to_owned(), site.into());
+                        entry.insert("key".to_owned(), key.into());
+                        take(Value::Object(entry))?;
+                    }
+                    _ => report
+                        .damage
+                        .push(format!("the entry of `{key}` of `{site}` is damaged")),
+                }
+            }
+            report.damage.extend(failed);
+        }
+        Err(what) => report.damage.push(what),
+    }
+    Ok(report)
+}
+
+type Found = BTreeMap<(String, String), Vec<u8>>;
+
+/// The entries, from both ends until something cannot be read.
+fn entries(database: &Database, table: &str) -> Result<(Found, Option<String>), String> {
+    let mut found = Found::new();
+    let mut failed = None;
+    let definition: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new(table);
+    let txn = database.begin_read().map_err(|e| e.to_string())?;
+    let table = match txn.open_table(definition) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok((found, None)),
+        table => table.map_err(|e| e.to_string())?,
+    };
+    for backwards in [false, true] {
+        let mut range = table.iter().map_err(|e| e.to_string())?;
+        let ended = guarded(|| {
+            while let Some(item) = if backwards {
+                range.next_back()
+            } else {
+                range.next()
+            } {
+                let (id, stored) = item.map_err(|e| e.to_string())?;
+                let (site, key) = id.value();
+                let id = (site.to_owned(), key.to_owned());
+                if found.insert(id, stored.value().to_vec()).is_some() && backwards {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match ended {
+            Ok(()) => break,
+            Err(what) => failed = Some(what),
+        }
+    }
+    let told = guarded(|| table.len().map_err(|e| e.to_string())).unwrap_or(0);
+    if failed.is_none() && told != found.len() as u64 {
+        failed = Some(format!(
+            "{told} entries are told of, {} are there",
+            found.len()
+        ));
+    }
+    Ok((found, failed))
+}
+
+/// A file that goes when this does.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // It is a copy: to leave it behind does no harm.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! A disk for tests, on which power goes and room runs out by the numbers of a seed.
+
+use std::sync::{Arc, Mutex};
+
+use crate::capability::store::{OpenDatabase, builder};
+use crate::sync::lock;
+
+/// A small generator of numbers, so that a failure can be run again.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        // SplitMix64: seeds that are close give numbers that are not.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// A disk that forgets what was not synced, and can be full.
+#[derive(Debug, Default)]
+pub(crate) struct Disk(Mutex<DiskState>);
+
+#[derive(Debug, Default)]
+struct DiskState {
+    durable: Vec<u8>,
+    current: Vec<u8>,
+    unsynced: Vec<Write>,
+    is_full: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Write {
+    Bytes(usize, Vec<u8>),
+    Length(usize),
+}
+
+impl Write {
+    fn apply(&self, to: &mut Vec<u8>) {
+        match self {
+            Write::Length(length) => to.resize(*length, 0),
+            Write::Bytes(at, bytes) => {
+                if to.len() < at + bytes.len() {
+                    to.resize(at + bytes.len(), 0);
+                }
+                to[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+        }
+    }
+}
+
+impl Disk {
+    /// The power goes: of what was not synced any part may be there, and a part of a part.
+    pub(crate) fn crash(&self, random: &mut Random) {
+        let mut state = lock(&self.0);
+        let state = &mut *state;
+        for write in std::mem::take(&mut state.unsynced) {
+            match write {
+                Write::Bytes(at, mut bytes) if random.chance(50) => {
+                    bytes.truncate(random.below(bytes.len() + 1) / 512 * 512);
+                    Write::Bytes(at, bytes).apply(&mut state.durable);
+                }
+                length @ Write::Length(_) if random.chance(80) => length.apply(&mut state.durable),
+                _ => {}
+            }
+        }
+        state.current.clone_from(&state.durable);
+    }
+
+    /// From now on nothing can be written, or it can again.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        lock(&self.0).is_full = is_full;
+    }
+
+    /// A copy of what is on it.
+    pub(crate) fn copy(&self) -> Vec<u8> {
+        lock(&self.0).durable.clone()
+    }
+
+    /// What was copied once is on it again.
+    pub(crate) fn restore(&self, copy: Vec<u8>) {
+        let mut state = lock(&self.0);
+        state.unsynced.clear();
+        state.durable.clone_from(&copy);
+        state.current = copy;
+    }
+
+    /// What opens a database on it.
+    pub(crate) fn opener(self: &Arc<Self>) -> OpenDatabase {
+        let disk = self.clone();
+        Arc::new(move || {
+            builder()
+                .create_with_backend(Backend(disk.clone()))
+                .map_err(|e| e.to_string())
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Backend(Arc<Disk>);
+
+impl Backend {
+    fn write_op(&self, write: Write) -> std::io::Result<()> {
+        let mut state = lock(&self.0.0);
+        if state.is_full {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        write.apply(&mut state.current);
+        state.unsynced.push(write);
+        Ok(())
+    }
+}
+
+impl redb::StorageBackend for Backend {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(lock(&self.0.0).current.len() as u64)
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        let at = offset as usize;
+        let state = lock(&self.0.0);
+        let bytes = state
+            .current
+            .get(at..at + out.len())
+            .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+    fn set_len(&self, length: u64) -> std::io::Result<()> {
+        self.write_op(Write::Length(length as usize))
+    }
+    fn sync_data(&self) -> std::io::Result<()> {
+        let mut state = lock(&self.0.0);
+        let state = &mut *state;
+        if state.is_full {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        for write in std::mem::take(&mut state.unsynced) {
+            write.apply(&mut state.durable);
+        }
+        Ok(())
+    }
+    fn write(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.write_op(Write::Bytes(offset as usize, bytes.to_vec()))
+    }
+}

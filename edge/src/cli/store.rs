@@ -1,0 +1,56 @@
+//! `flaron-edge store` and `flaron-edge new-key`.
+
+use std::path::Path;
+
+use flaron_edge::cluster::ClusterKeys;
+use flaron_edge::rescue::{self, StoreReport};
+use flaron_edge::{Error, Result};
+
+use crate::cli::args::StoreAction;
+
+/// Prints a new key.
+pub(crate) fn new_key() -> Result<()> {
+    let key = ClusterKeys::generate()
+        .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
+    println!("{}", *key);
+    Ok(())
+}
+
+/// Checks, exports or resets a data folder.
+pub(crate) fn store(action: StoreAction, folder: &Path) -> Result<()> {
+    let reports = match action {
+        StoreAction::Check => rescue::check(folder),
+        StoreAction::Export => rescue::export(folder, &mut std::io::stdout().lock()),
+        StoreAction::Reset => {
+            let renamed = rescue::reset(folder).map_err(Error::new)?;
+            for (from, to) in &renamed {
+                println!("{} is now {}", from.display(), to.display());
+            }
+            if renamed.is_empty() {
+                println!("No file is damaged; nothing was renamed");
+            }
+            return Ok(());
+        }
+    }
+    .map_err(Error::new)?;
+    report(&reports)
+}
+
+/// Says what was found; an error if something is damaged.
+fn report(reports: &[StoreReport]) -> Result<()> {
+    let mut damaged = 0;
+    for report in reports {
+        eprintln!("{}: {} entries", report.file.display(), report.entries);
+        for damage in &report.damage {
+            eprintln!("  {damage}");
+        }
+        damaged += usize::from(!report.damage.is_empty());
+    }
+    match damaged {
+        0 => Ok(()),
+        _ => Err(Error::new(
+            "there is damage: `store export` saves what can be read, `store reset` puts damaged \
+             files aside",
+        )),
+    }
+}
