@@ -55,6 +55,13 @@ fn hexadecimal_is_decoded_to_the_front() {
         (b"000", None),
         (b"0g", None),
         (b"g0", None),
+        // The neighbours of the digits.
+        (b"0:", None),
+        (b":0", None),
+        (b"/0", None),
+        (b"@0", None),
+        (b"G0", None),
+        (b"`0", None),
         (b"\xff\xff", None),
     ] {
         let mut bytes = text.to_vec();

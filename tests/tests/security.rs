@@ -29,13 +29,17 @@ fn commands(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Whether any test of a package's sources, or a module that it is in, has this in its path.
+/// Whether each part of a filter is in the name of a test in this folder, or of a module that one is in.
 fn is_in_a_path(folder: &Path, filter: &str) -> bool {
+    filter.split("::").all(|part| is_in_a_name(folder, part))
+}
+
+fn is_in_a_name(folder: &Path, filter: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         if path.is_dir() {
-            return name.contains(filter) || is_in_a_path(&path, filter);
+            return name.contains(filter) || is_in_a_name(&path, filter);
         }
         let stem = name.strip_suffix(".rs").unwrap_or("");
         stem.contains(filter)
