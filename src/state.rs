@@ -67,8 +67,8 @@ pub struct State<T: 'static>(Cell<T>);
 #[cfg(not(target_family = "wasm"))]
 pub struct State<T: 'static>(&'static std::thread::LocalKey<Cell<T>>);
 
-// SAFETY: a Wasm module that the SDK compiles for has one thread (others are refused: see
-// `arena/storage.rs`).
+// SAFETY: a Wasm module that the SDK compiles for has one thread (`build.rs` refuses others). A value never
+// leaves its cell but by being copied, taken or replaced, during which no code of its own runs.
 #[cfg(target_family = "wasm")]
 unsafe impl<T> Sync for State<T> {}
 

@@ -15,17 +15,20 @@ pub fn root() -> &'static Path {
     root.expect("the package is in a folder of the repository")
 }
 
-/// The names of the flares in `examples/`, in the order of the alphabet.
+/// The names of the flares in `examples/` that there are from the published crate too, in the order of
+/// the alphabet.
 ///
 /// # Errors
 ///
 /// When the folder cannot be read.
 pub fn names() -> Result<Vec<String>> {
     let mut names = Vec::new();
+    let peers = root().join("size-report/peers");
     for entry in fs::read_dir(root().join("examples"))? {
         let path = entry?.path();
         if path.join("Cargo.toml").is_file()
             && let Some(name) = path.file_name().and_then(|name| name.to_str())
+            && peers.join(name).is_dir()
         {
             names.push(name.to_owned());
         }

@@ -93,8 +93,9 @@ unsafe fn quote(start: u32, end: u32) -> u32 {
         return FULL;
     }
     let room = top() - start;
-    // SAFETY: from `start` on there is the text's own end, then free space up to `top()`: no lease and no
-    // other text lies there, and no reference leads there but this one, which ends here.
+    // SAFETY: from `start` on there is the text's own end, then free space up to `top()`: no lease (I3) and
+    // no text that is kept (I4) lies there, all of it is initialised (I8), and no reference leads there (I7)
+    // but this one, which ends here.
     let space = unsafe { core::slice::from_raw_parts_mut(at_offset(start), room as usize) };
     match quote_in_place(space, (end - start) as usize) {
         Some(len) => start + len as u32,

@@ -121,14 +121,16 @@ pub(crate) fn claim_part(
         return None;
     }
     let packed = Packed::new(returned as u64)?;
-    // SAFETY: the block is one that the host allocated, behind all leases. It is free space by now,
-    // and nothing else looks at it before the borrow ends with `find`.
+    // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
+    // by now (I7), its bytes are initialised (I8), and nothing else looks at it before the borrow ends with
+    // `find`.
     let (start, len) = find(unsafe { block::bytes_of_mut(packed) })?;
     // No part reaches out of the block, whatever `find` says.
     let start = (start as u32).min(block::len_of(packed));
     let len = (len as u32).min(block::len_of(packed) - start);
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
+    invariants::check();
     let address = block::address_of(packed) + start;
     let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
     Some(ArenaBytes::new(part))

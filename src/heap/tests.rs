@@ -161,6 +161,12 @@ fn what_the_host_has_allocated_is_given_up_for_a_block() {
     let block = Block::new(16, 1, 7).unwrap();
     assert!(crate::arena::claim::claim(i64::from(address) << 32 | 16).is_none());
     drop(block);
+    // What would lie behind the block, too.
+    let address = crate::guest_alloc(64);
+    let block = Block::new(16, 1, 7).unwrap();
+    let behind = i64::from(address + 16) << 32 | 16;
+    assert!(crate::arena::claim::claim(behind).is_none() && block.is_whole());
+    drop(block);
     // Making one larger takes it, too.
     let mut block = Block::new(8, 1, 8).unwrap();
     let address = crate::guest_alloc(16);

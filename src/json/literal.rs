@@ -170,7 +170,7 @@ const fn put_number<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u
             at = put_literal(into, at, byte);
         }
         i += 1;
-        let ends = i == text.len() || !matches!(text[i], b'0'..=b'9');
+        let ends = i == text.len() || !text[i].is_ascii_digit();
         if byte == b'.' && ends {
             at = put_literal(into, at, b'0');
         }

@@ -71,6 +71,6 @@ pub(crate) fn string_member<'a>(
 }
 
 /// The members of the object at the beginning of flattened JSON.
-pub(crate) fn first_members(mut json: &[u8]) -> Members<'_> {
-    take(&mut json).unwrap_or_default().members()
+pub(crate) fn first_members(json: &[u8]) -> Members<'_> {
+    take(&mut json.iter()).unwrap_or_default().members()
 }

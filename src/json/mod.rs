@@ -56,7 +56,9 @@
     not(feature = "json"),
     allow(
         dead_code,
+        unreachable_pub,
         unused_imports,
+        unreachable_pub,
         reason = "public with the feature `json`, and one list of names for both cases"
     )
 )]

@@ -1,6 +1,7 @@
 //! Views on flattened JSON. What is looked at has been checked, so nothing is checked again.
 
 use core::fmt;
+use core::slice::Iter;
 
 use crate::bytes::number;
 #[cfg(any(feature = "beam", lists_keys))]
@@ -74,7 +75,7 @@ impl<'a> Value<'a> {
 
     /// The member of an object with this name; of several the first.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        let mut rest = self.inside(b'{');
+        let mut rest = self.inside(b'{').iter();
         loop {
             let found = take_name(&mut rest)?;
             let value = take(&mut rest)?;
@@ -86,12 +87,12 @@ impl<'a> Value<'a> {
 
     /// The members of an object, name (as bytes) and value; nothing if it is no object.
     pub fn members(&self) -> Members<'a> {
-        Members(self.inside(b'{'))
+        Members(self.inside(b'{').iter())
     }
 
     /// The elements of an array; nothing if it is no array.
     pub fn elements(&self) -> Elements<'a> {
-        Elements(self.inside(b'['))
+        Elements(self.inside(b'[').iter())
     }
 
     /// What is behind the opening bracket, if it is this one.
@@ -104,35 +105,42 @@ impl<'a> Value<'a> {
 }
 
 /// Takes the name at the beginning of the inside of an object; what is left begins with its value.
-fn take_name<'a>(inside: &mut &'a [u8]) -> Option<&'a [u8]> {
+fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     // The mark, the name, its end, the colon.
-    let name = inside.get(1..)?;
+    inside.next()?;
+    let name = inside.as_slice();
     let name = name.get(..find(name, END))?;
-    *inside = inside.get(name.len() + 3..)?;
+    inside.nth(name.len() + 1)?;
     Some(name)
 }
 
 /// Takes the value at the beginning of the inside of an array or an object; what is left begins
-/// behind the comma that follows it.
-pub(crate) fn take<'a>(inside: &mut &'a [u8]) -> Option<Value<'a>> {
-    let mut rest = *inside;
+/// behind the comma that follows it. Behind a closing bracket there is no more.
+#[inline] // size: inline-shared
+pub(crate) fn take<'a>(inside: &mut Iter<'a, u8>) -> Option<Value<'a>> {
+    let value = inside.as_slice();
     let mut open = 0;
     let mut in_string = false;
-    while let Some((byte, behind)) = rest.split_first() {
+    let left = loop {
+        let left = inside.len();
+        let Some(byte) = inside.next() else {
+            break left;
+        };
         match *byte {
             END => in_string = false,
             FIRST_MARK.. => in_string = true,
             _ if in_string => {}
             b'{' | b'[' => open += 1,
-            b'}' | b']' | b',' if open == 0 => break,
+            b',' if open == 0 => break left,
+            b'}' | b']' if open == 0 => {
+                *inside = [].iter();
+                break left;
+            }
             b'}' | b']' => open -= 1,
             _ => {}
         }
-        rest = behind;
-    }
-    let value = inside.get(..inside.len() - rest.len())?;
-    // Behind a closing bracket there is no more.
-    *inside = rest.strip_prefix(b",").unwrap_or_default();
+    };
+    let value = value.get(..value.len() - left)?;
     if value.is_empty() {
         None
     } else {
@@ -194,7 +202,7 @@ impl fmt::Debug for Value<'_> {
 
 /// The elements of an array: see [`Value::elements`].
 #[derive(Clone)]
-pub struct Elements<'a>(&'a [u8]);
+pub struct Elements<'a>(Iter<'a, u8>);
 
 /// Shows the elements that are left.
 impl fmt::Debug for Elements<'_> {
@@ -213,7 +221,7 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The members of an object, name and value: see [`Value::members`].
 #[derive(Clone)]
-pub struct Members<'a>(&'a [u8]);
+pub struct Members<'a>(Iter<'a, u8>);
 
 /// Shows the members that are left.
 impl fmt::Debug for Members<'_> {

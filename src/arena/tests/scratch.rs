@@ -37,6 +37,11 @@ fn dropping_the_lowest_text_gives_its_space_back() {
         drop(inner);
         assert_eq!(room(), before);
     }
+    // Its block begins at a multiple of 8, wherever in it the text does.
+    for len in 1..20 {
+        drop(text::build(&*vec![7; len]).unwrap());
+        assert_eq!(room(), before, "{len}");
+    }
     assert_eq!(outer, b"outer");
 }
 

@@ -100,7 +100,8 @@ fn text_and_bytes_are_ordered_hashed_and_joined_as_what_they_are() {
     let text = |text: &str| leased(text.as_bytes()).into_text();
     assert!(text("a") < text("b") && leased(b"b") > leased(b"a"));
     assert!("a" == text("a") && *"a" == text("a") && "b" != text("a"));
-    assert!(b"a"[..] == leased(b"a") && &b"a"[..] == leased(b"a"));
+    let bytes: &[u8] = b"a";
+    assert!(*bytes == leased(b"a") && bytes == leased(b"a"));
     assert_eq!(text("a").cmp(&text("a")), std::cmp::Ordering::Equal);
 
     let counts = HashMap::from([(text("x"), 1), (text("y"), 2)]);
