@@ -220,11 +220,13 @@ fn migrate(txn: &redb::WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 
+/// Keys as they are now, with the node that has told them just so, which the disk need not know.
+pub(super) type Changed = BTreeMap<Id, (KeyState, Option<Arc<str>>)>;
+
 /// What one transaction writes.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    /// With the node that told them, which the disk need not know.
-    pub(super) keys: Option<&'a BTreeMap<Id, (KeyState, Option<Arc<str>>)>>,
+    pub(super) keys: Option<&'a Changed>,
     pub(super) removed: &'a [Id],
     pub(super) identity: Option<&'a Identity>,
     pub(super) members: Option<&'a Members>,

@@ -311,8 +311,8 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     send(&mut channel, &node.hello()).await?;
     let welcome: Welcome = within(SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
     let (hello, seen) = match welcome {
-        Welcome::Welcome { hello, seen } if hello.is_sane() => (hello, seen),
-        Welcome::Welcome { .. } => return Err(ChannelError::Broken("a hello that cannot be")),
+        Welcome::Accepted { hello, seen } if hello.is_sane() => (hello, seen),
+        Welcome::Accepted { .. } => return Err(ChannelError::Broken("a hello that cannot be")),
         Welcome::Yourself => {
             lock(&node.asked).insert(name.to_owned(), None);
             return Ok(());
@@ -456,13 +456,13 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
         node.say_twin();
         Welcome::SameName
     } else {
-        Welcome::Welcome {
+        Welcome::Accepted {
             seen: node.meet(&hello),
             hello: own,
         }
     };
     send(&mut channel, &welcome).await?;
-    let Welcome::Welcome { .. } = welcome else {
+    let Welcome::Accepted { .. } = welcome else {
         return Ok(());
     };
     let mut news = node.shared.news.subscribe();

@@ -52,7 +52,7 @@ pub(super) struct Hello {
 /// The answer to a [`Hello`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Welcome {
-    Welcome {
+    Accepted {
         hello: Hello,
         /// The last life of the caller's actor that was known before.
         seen: Option<u64>,

@@ -1,14 +1,13 @@
 //! All changing: of flares on this node and from other nodes. To a copy first, then to the disk,
 //! then to what readers see. Whatever fails leaves everything as it was.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::capability::health::Severity;
 use crate::capability::kv::WallClock;
 use crate::capability::plasma::crdt::{HybridClock, Id, KeyState, MAX_AHEAD_MS, Stamp, millis};
-use crate::capability::plasma::disk::{Batch, Identity, load, new_actor, persist, random};
+use crate::capability::plasma::disk::{Batch, Changed, Identity, load, new_actor, persist, random};
 use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
 use crate::capability::plasma::protocol::{Entry, objection};
 use crate::capability::plasma::shared::Shared;
@@ -58,7 +57,7 @@ impl Bounds {
 /// The keys that a batch touches, as they will be.
 #[derive(Default)]
 pub(super) struct Changes {
-    keys: BTreeMap<Id, (KeyState, Option<Arc<str>>)>,
+    keys: Changed,
     grown: usize,
     identity: Option<Identity>,
 }

@@ -59,8 +59,8 @@ impl World {
     fn forget(&self, at: usize) -> Option<World> {
         let tombstone = &self.keys[at];
         let is_seen = self.clocks.iter().zip(&self.keys).all(|(clock, key)| {
-            *clock >= tombstone.base.time && key.base >= tombstone.base
-                || *key == KeyState::default() && *clock >= tombstone.base.time
+            let knows = key.base >= tombstone.base || *key == KeyState::default();
+            knows && *clock >= tombstone.base.time
         });
         (tombstone.is_tombstone() && tombstone.base.time > 0 && is_seen).then(|| {
             let mut next = self.clone();
@@ -110,8 +110,8 @@ fn explore(plans: [&[Do]; 3], forgetting: bool) -> usize {
             assert_eq!(all.counter().unwrap_or(0), acknowledged as i64, "{plans:?}");
         }
         let mut next = Vec::new();
-        for at in 0..3 {
-            if let Some(op) = plans[at].get(world.done[at]) {
+        for (at, plan) in plans.iter().enumerate() {
+            if let Some(op) = plan.get(world.done[at]) {
                 next.push(world.act(at, *op));
             }
             for from in (0..3).filter(|from| *from != at) {
