@@ -53,7 +53,6 @@ fn threads_are_refused_by_their_flags() {
         "-Ctarget-feature=+atomics",
         "-C target-feature=+bulk-memory,+atomics",
         "-Clink-arg=--shared-memory",
-        "-Clink-args=--import-memory\u{20}--shared-memory",
         "-Ctarget-cpu=bleeding-edge",
     ] {
         let told = refusal(WASM, flags, &[]).unwrap();
