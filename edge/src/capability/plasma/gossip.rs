@@ -273,8 +273,9 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
     let mut isolated = node.shared.isolated.subscribe();
     let began = Instant::now();
     let ended = tokio::select! {
-        ended = follow_once(&node, &name, target) => ended,
+        biased;
         () = cut(&mut isolated) => Ok(()),
+        ended = follow_once(&node, &name, target) => ended,
     };
     if let Err(error) = &ended {
         tracing::debug!(node = name, %error, "plasma: cannot follow a node");
@@ -435,8 +436,9 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
                 }
             };
             tokio::select! {
-                () = served => {}
+                biased;
                 () = cut(&mut isolated) => {}
+                () = served => {}
             }
         });
     }

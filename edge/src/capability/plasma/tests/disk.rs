@@ -76,6 +76,7 @@ fn kill_9_child() {
     let seed: SocketAddr = std::env::var("PLASMA_KILL_SEED").unwrap().parse().unwrap();
     let cluster = Cluster {
         seed: Some(seed),
+        name: std::env::var("PLASMA_KILL_CLUSTER").unwrap(),
         ..Cluster::new()
     };
     let config = PlasmaConfig {
@@ -115,6 +116,7 @@ fn killed_nodes_lose_nothing_and_count_nothing_twice() {
                 "--nocapture",
             ])
             .env("PLASMA_KILL_TEST", &path)
+            .env("PLASMA_KILL_CLUSTER", &cluster.name)
             .env("PLASMA_KILL_SEED", cluster.seed.unwrap().to_string())
             .stdout(Stdio::piped())
             .spawn()

@@ -69,6 +69,7 @@ fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 struct Cluster {
     runtime: tokio::runtime::Runtime,
     seed: Option<SocketAddr>,
+    name: String,
 }
 
 impl Cluster {
@@ -80,6 +81,7 @@ impl Cluster {
         Self {
             runtime: runtime.unwrap(),
             seed: None,
+            name: format!("test {}", getrandom::u64().unwrap()),
         }
     }
 
@@ -87,6 +89,8 @@ impl Cluster {
         GossipConfig {
             seeds: self.seed.iter().map(SocketAddr::to_string).collect(),
             interval: Duration::from_millis(20),
+            // Of its own: a port of one test may soon be another's.
+            cluster: self.name.clone(),
             ..GossipConfig::new("127.0.0.1:0".parse().unwrap())
         }
     }
