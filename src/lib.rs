@@ -101,7 +101,6 @@ pub mod heap;
 #[cfg(feature = "json")]
 pub mod json;
 #[cfg(all(not(feature = "json"), any(reads_json, writes_json)))]
-#[allow(unreachable_pub, reason = "it is public with the feature `json`")]
 mod json;
 #[cfg(lists_keys)]
 mod keys;

@@ -58,7 +58,6 @@
         dead_code,
         unreachable_pub,
         unused_imports,
-        unreachable_pub,
         reason = "public with the feature `json`, and one list of names for both cases"
     )
 )]

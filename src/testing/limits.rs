@@ -1,6 +1,6 @@
 //! How much an invocation may use.
 
-/// How much one invocation may use: see [`Host::limits`]. The names are those of `flare.toml`.
+/// How much one invocation may use: see [`Host::limits`](crate::testing::Host::limits). The names are those of `flare.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use crate::entry::FlareAction;
 
-/// What a handler made of a request: see [`Host::run`].
+/// What a handler made of a request: see [`Host::run`](crate::testing::Host::run).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
