@@ -345,6 +345,19 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     if let Target::Seed = target {
         // From now on it is followed under its name.
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
+        // A life that is not this folder's is told once, and this was it.
+        let is_ours = |life: &u64| lock(&node.shared.identity).lives.contains(life);
+        if seen.is_some_and(|life| !is_ours(&life)) {
+            let (done, _) = oneshot::channel();
+            let job = Job::Merge {
+                from: hello.node.as_str().into(),
+                entries: Vec::new(),
+                time: 0,
+                met: Some(seen),
+                done,
+            };
+            node.jobs.send(job).map_err(|_| ended())?;
+        }
         return Ok(());
     }
     let from: Arc<str> = hello.node.as_str().into();
