@@ -154,11 +154,22 @@ impl Guest {
 
     /// A node that runs it with these settings.
     pub fn edge_with(&self, config: &str) -> Edge {
+        self.build(config).unwrap()
+    }
+
+    /// Why no node runs it with these settings.
+    pub fn refusal(&self, config: &str) -> String {
+        match self.build(config) {
+            Ok(_) => panic!("it runs"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn build(&self, config: &str) -> flaron_edge::Result<Edge> {
         Edge::builder()
             .flare(self.wasm())
             .config(FlareConfig::parse(config).unwrap())
             .build()
-            .unwrap()
     }
 }
 

@@ -24,10 +24,16 @@ fn what_is_not_wasm_is_refused() {
         let refusal = refusal_of(bytes.to_vec());
         assert!(refusal.contains("not a Wasm module"), "{refusal}");
     }
-    for bytes in [&b"\0asm"[..], b"\0asm\x01\0\0\0\xff", b"\0asm\x0d\0\x01\0"] {
+    for bytes in [&b"\0asm"[..], b"\0asm\x01\0\0\0\xff"] {
         let refusal = refusal_of(bytes.to_vec());
         assert!(refusal.contains("not a valid Wasm module"), "{refusal}");
     }
+    let refusal = refusal_of(b"\0asm\x0d\0\x01\0".to_vec());
+    assert!(refusal.contains("is a WebAssembly component"), "{refusal}");
+    assert!(
+        refusal.contains("build for wasm32-unknown-unknown"),
+        "{refusal}"
+    );
 }
 
 #[test]

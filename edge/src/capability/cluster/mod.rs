@@ -1,8 +1,8 @@
 //! Trust between the nodes of one cluster.
 //!
 //! All nodes share a secret of 32 bytes ([`ClusterKeys`]). Whatever one node says to another is
-//! encrypted and authenticated with it: streams between nodes ([`channel`]) by the Noise protocol,
-//! single messages (a pull of Spark's keys, [`sealed`]) by an AEAD. Who lacks the key can neither
+//! encrypted and authenticated with it: streams between nodes (`channel`) by the Noise protocol,
+//! single messages (a pull of Spark's keys, `sealed`) by an AEAD. Who lacks the key can neither
 //! read nor change nor repeat what is said, and what he sends is dropped before it is looked at.
 
 pub(crate) mod channel;
