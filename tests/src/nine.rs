@@ -61,14 +61,15 @@ pub async fn hello(wasm: &Path) {
 /// The method, a space, and the full URL.
 pub async fn echo(wasm: &Path) {
     let node = Node::start(wasm, settings("echo"), &[]).await;
-    for (method, path) in [
-        ("PUT", "/a?b=1"),
-        ("GET", "/"),
-        ("POST", "/%F0%9F%98%80?%22=%5C&x"),
-        ("M-SEARCH", "/a//b/../c?"),
+    for (method, path, seen) in [
+        ("PUT", "/a?b=1", "/a?b=1"),
+        ("GET", "/", "/"),
+        ("POST", "/%F0%9F%98%80?%22=%5C&x", "/%F0%9F%98%80?%22=%5C&x"),
+        // The edge resolves dots before anybody sees the path.
+        ("M-SEARCH", "/a//b/../c?", "/a//c?"),
     ] {
         let answer = send(node.addr, method, path, "a body").await;
-        let expected = format!("{method} http://{}{path}", node.addr);
+        let expected = format!("{method} http://{}{seen}", node.addr);
         answer.is(200, "text/plain", &expected);
     }
     node.has_no_complaints();

@@ -60,6 +60,18 @@ const COMMANDS: &[(&str, Fate)] = &[
         InFlare,
     ),
     (
+        "export FLARON_CLUSTER_KEY=$(flaron-edge new-key)",
+        Not("it is for the two nodes below"),
+    ),
+    (
+        "flaron-edge run flare --node-id a --gossip 10.0.0.1:7946",
+        Not("the address is the reader's; tests/tests/process.rs runs two nodes on this machine"),
+    ),
+    (
+        "flaron-edge run flare --node-id b --gossip 10.0.0.2:7946 --seed 10.0.0.1:7946",
+        Not("the address is the reader's; tests/tests/process.rs runs two nodes on this machine"),
+    ),
+    (
         "cargo run --profile server -p flaron-benches -- load",
         Not("it needs wrk and wasmtime, and minutes"),
     ),
