@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flaron_tests::cargo::{Crate, workspace};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
@@ -10,7 +10,7 @@ use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 /// A call, and the imports that a flare with nothing else has.
 type Call = (&'static str, &'static [&'static str]);
 
-/// For each feature, what of it a flare can call.
+/// For each feature, what of it a flare can call. What needs more features has them behind a `+`.
 const CALLS: &[(&str, &[Call])] = &[
     (
         "request",
@@ -19,7 +19,32 @@ const CALLS: &[(&str, &[Call])] = &[
             ("request::url()", &["req_url"]),
             ("text::build(request::method_piece())", &["req_method"]),
             ("text::build(request::url_piece())", &["req_url"]),
+            ("request::try_method()", &["req_method"]),
+            ("request::method_is(\"GET\")", &["req_method"]),
+            ("request::try_url()", &["req_url"]),
+            ("request::path()", &["req_url"]),
+            ("request::query()", &["req_url"]),
+            ("request::target()", &["req_url"]),
+            ("request::try_target()", &["req_url"]),
+            ("request::target().into_query()", &["req_url"]),
+            (
+                "text::build(request::header_piece(\"a\"))",
+                &["req_header_get"],
+            ),
+            ("request::cookie(\"a\")", &["req_header_get"]),
+            ("request::credentials(\"Bearer\")", &["req_header_get"]),
+            (
+                "request::basic_credentials()",
+                &["req_header_get", "encoding_base64_decode"],
+            ),
+            (
+                "request::first_of(\"x-forwarded-for\")",
+                &["req_header_get"],
+            ),
+            ("request::matches_etag(\"a\")", &["req_header_get"]),
             ("request::header(\"a\")", &["req_header_get"]),
+            ("request::try_body()", &["req_body"]),
+            ("text::build(request::body_piece())", &["req_body"]),
             ("request::body()", &["req_body"]),
         ],
     ),
@@ -39,6 +64,10 @@ const CALLS: &[(&str, &[Call])] = &[
             ("response::set_body(b\"a\")", &["resp_body_set"]),
             ("response::set_body_str(\"a\")", &["resp_body_set"]),
             ("response::set_body_pieces(1_u32)", &["resp_body_set"]),
+            (
+                "response::Status(404).respond()",
+                &["resp_set_status", "resp_body_set"],
+            ),
         ],
     ),
     (
@@ -54,6 +83,23 @@ const CALLS: &[(&str, &[Call])] = &[
                 "beam::fetch_raw_json(\"http://a/\", \"{}\")",
                 &["beam_fetch"],
             ),
+            (
+                "beam::fetch_pieces((\"http://a/\", 1_u32), \"{}\")",
+                &["beam_fetch"],
+            ),
+        ],
+    ),
+    (
+        "beam+request",
+        &[
+            (
+                "beam::forward(\"http://a/\", &[])",
+                &["beam_fetch", "req_method", "req_body"],
+            ),
+            (
+                "beam::forward((\"http://a/\", 1_u32), &[\"accept\"])",
+                &["beam_fetch", "req_method", "req_header_get", "req_body"],
+            ),
         ],
     ),
     (
@@ -66,6 +112,11 @@ const CALLS: &[(&str, &[Call])] = &[
             ("spark::set_pieces(\"k\", 1_u32, 0)", &["spark_set"]),
             ("spark::delete(\"k\")", &["spark_delete"]),
             ("spark::list()", &["spark_list"]),
+            ("spark::get_pieces((\"k\", 1_u32))", &["spark_get"]),
+            ("spark::set_keyed((\"k\", 1_u32), 2_u32, 0)", &["spark_set"]),
+            ("spark::delete_pieces((\"k\", 1_u32))", &["spark_delete"]),
+            ("spark::try_list()", &["spark_list"]),
+            ("text::build(spark::list_piece())", &["spark_list"]),
             ("spark::pull(\"n\", &[\"k\"])", &["spark_pull"]),
         ],
     ),
@@ -80,6 +131,19 @@ const CALLS: &[(&str, &[Call])] = &[
             ("plasma::increment(\"k\", 1)", &["plasma_increment"]),
             ("plasma::decrement(\"k\", 1)", &["plasma_decrement"]),
             ("plasma::list()", &["plasma_list"]),
+            ("plasma::get_pieces((\"k\", 1_u32))", &["plasma_get"]),
+            ("plasma::set_keyed((\"k\", 1_u32), 2_u32)", &["plasma_set"]),
+            ("plasma::delete_pieces((\"k\", 1_u32))", &["plasma_delete"]),
+            (
+                "plasma::increment_pieces((\"k\", 1_u32), 1)",
+                &["plasma_increment"],
+            ),
+            (
+                "plasma::decrement_pieces((\"k\", 1_u32), 1)",
+                &["plasma_decrement"],
+            ),
+            ("plasma::try_list()", &["plasma_list"]),
+            ("text::build(plasma::list_piece())", &["plasma_list"]),
         ],
     ),
     (
@@ -119,7 +183,20 @@ const CALLS: &[(&str, &[Call])] = &[
                 &["crypto_decrypt_aes"],
             ),
             ("crypto::random_bytes(8)", &["crypto_random_bytes"]),
+            ("crypto::random_u32()", &["crypto_random_bytes"]),
+            ("crypto::equal(b\"a\", b\"b\")", &[]),
+            (
+                "crypto::verify_hmac(\"n\", b\"a\", b\"0a\")",
+                &["crypto_hmac"],
+            ),
         ],
+    ),
+    (
+        "crypto+request",
+        &[(
+            "crypto::verify_jwt(\"n\", flaron_sdk::request::credentials(\"Bearer\").unwrap())",
+            &["req_header_get", "crypto_hmac", "timestamp"],
+        )],
     ),
     (
         "encoding",
@@ -148,6 +225,12 @@ const CALLS: &[(&str, &[Call])] = &[
                 &["encoding_url_encode"],
             ),
             ("encoding::url_decode(\"a\")", &["encoding_url_decode"]),
+            (
+                "encoding::try_base64_encode(b\"a\")",
+                &["encoding_base64_encode"],
+            ),
+            ("encoding::try_hex_encode(b\"a\")", &["encoding_hex_encode"]),
+            ("encoding::try_url_encode(\"a\")", &["encoding_url_encode"]),
         ],
     ),
     (
@@ -175,6 +258,11 @@ const CALLS: &[(&str, &[Call])] = &[
             ("time::now_unix()", &["timestamp"]),
             ("time::now_rfc3339()", &["timestamp"]),
             ("time::now_http()", &["timestamp"]),
+            ("time::try_now(\"unix\")", &["timestamp"]),
+            ("time::try_now_ms()", &["timestamp"]),
+            ("time::try_now_unix()", &["timestamp"]),
+            ("time::try_now_rfc3339()", &["timestamp"]),
+            ("time::try_now_http()", &["timestamp"]),
             ("text::build(time::now_ms_piece())", &["timestamp"]),
             ("text::build(time::now_unix_piece())", &["timestamp"]),
             ("text::build(time::now_rfc3339_piece())", &["timestamp"]),
@@ -205,12 +293,20 @@ const CALLS: &[(&str, &[Call])] = &[
             ("ws::event_text()", &["ws_event_data"]),
             ("ws::message()", &["ws_event_data"]),
             ("ws::close_code()", &["ws_close_code"]),
+            ("ws::try_conn_id()", &["ws_conn_id"]),
+            ("ws::try_event_type()", &["ws_event_type"]),
+            ("ws::try_event_data()", &["ws_event_data"]),
             ("text::build(ws::conn_id_piece())", &["ws_conn_id"]),
             ("text::build(ws::event_type_piece())", &["ws_event_type"]),
             ("text::build(ws::event_data_piece())", &["ws_event_data"]),
         ],
     ),
 ];
+
+/// The module of a row's features.
+fn module(features: &str) -> &str {
+    features.split('+').next().unwrap()
+}
 
 /// A flare that does one thing.
 fn flare(feature: &str, statement: &str) -> String {
@@ -285,19 +381,21 @@ fn set(names: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn a_flare_has_the_imports_that_it_calls_and_no_others() {
-    for (feature, calls) in CALLS {
-        let mut krate = Crate::new(&format!("imports-{feature}"), &[feature]);
+    for (features, calls) in CALLS {
+        let feature = module(features);
+        let name = format!("imports-{}", features.replace('+', "-"));
+        let mut krate = Crate::new(&name, &features.split('+').collect::<Vec<_>>());
         krate.add("nothing", &flare(feature, ""));
         for (number, (call, _)) in calls.iter().enumerate() {
             krate.add(&format!("call_{number}"), &flare(feature, call));
         }
         let built = krate.build();
-        let exported = match *feature {
+        let exported = match feature {
             "ws" => set(&["memory", "alloc", "ws_open", "ws_message", "ws_close"]),
             _ => set(&["memory", "alloc", "handle_request"]),
         };
         let nothing = names(&built["nothing"]);
-        assert_eq!(nothing, (set(&[]), exported.clone()), "{feature}");
+        assert_eq!(nothing, (set(&[]), exported.clone()), "{features}");
         for (number, (call, imports)) in calls.iter().enumerate() {
             let found = names(&built[&format!("call_{number}")]);
             assert_eq!(found, (set(imports), exported.clone()), "{call}");
@@ -305,24 +403,41 @@ fn a_flare_has_the_imports_that_it_calls_and_no_others() {
     }
 }
 
+/// The source files of a module, without its tests.
+fn sources(module: &str) -> Vec<PathBuf> {
+    let src = workspace().join("src");
+    let mut files = vec![src.join(format!("{module}.rs"))];
+    if let Ok(folder) = fs::read_dir(src.join(module)) {
+        files.extend(folder.map(|entry| entry.unwrap().path()).filter(|path| {
+            path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs")
+        }));
+    }
+    files
+}
+
 /// The table above has every public function of every module.
 #[test]
 fn no_function_is_forgotten() {
-    for (feature, calls) in CALLS {
-        let file = workspace().join("src").join(format!("{feature}.rs"));
+    let mut forgotten = Vec::new();
+    for module in CALLS.iter().map(|(features, _)| module(features)) {
         let mut found = 0;
-        for line in fs::read_to_string(file).unwrap().lines() {
-            if let Some(rest) = line.strip_prefix("pub fn ") {
-                let name = rest.split(['(', '<']).next().unwrap();
-                let call = format!("{feature}::{name}(");
-                let called =
-                    |(c, _): &Call| c.trim_start_matches("text::build(").starts_with(&call);
-                assert!(calls.iter().any(called), "{call}");
-                found += 1;
+        for file in sources(module) {
+            for line in fs::read_to_string(file).unwrap().lines() {
+                if let Some(rest) = line.strip_prefix("pub fn ") {
+                    let name = rest.split(['(', '<']).next().unwrap();
+                    let call = format!("{module}::{name}(");
+                    let called =
+                        |(c, _): &Call| c.trim_start_matches("text::build(").starts_with(&call);
+                    if !CALLS.iter().flat_map(|(_, calls)| *calls).any(called) {
+                        forgotten.push(call);
+                    }
+                    found += 1;
+                }
             }
         }
-        assert!(found > 0, "{feature}");
+        assert!(found > 0, "{module}");
     }
+    assert!(forgotten.is_empty(), "{forgotten:?}");
     // And every import of the ABI is some function's but one: `snowflake` uses the metered
     // `snowflake_id`, not `id_snowflake`.
     let abi = fs::read_to_string(workspace().join("src/abi/table.rs")).unwrap();
