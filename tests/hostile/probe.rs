@@ -5,7 +5,7 @@
 #![no_std]
 
 use core::fmt::{Debug, Display, Write};
-use core::{error::Error, mem};
+use core::{error::Error, mem, panic::PanicInfo};
 
 use flaron_sdk::json::Document;
 use flaron_sdk::text::{self, Hex, Text, TextBuf};
@@ -16,7 +16,14 @@ use flaron_sdk::{
 };
 
 flaron_sdk::handle_request!(handle);
-flaron_sdk::panic_handler!();
+
+/// A panic is no documented trap, and would look like one.
+#[panic_handler]
+fn panicked(info: &PanicInfo<'_>) -> ! {
+    let file = info.location().map_or("", |location| location.file());
+    unsafe { host::panicked(file.as_ptr(), file.len()) }
+    core::arch::wasm32::unreachable()
+}
 
 /// The documented trap: a handler's error.
 fn handle() -> Result<FlareAction, SparkError> {
@@ -33,6 +40,8 @@ mod host {
         pub fn text(start: *const u8, len: usize);
         pub fn held(start: *const u8, len: usize);
         pub fn kept(start: *const u8, len: usize);
+        /// The source file in which something panicked. Does not return.
+        pub fn panicked(start: *const u8, len: usize);
     }
 }
 
@@ -65,7 +74,7 @@ pub extern "C" fn source(call: usize) -> u64 {
 pub extern "C" fn probe(call: usize) {
     reset_arena();
     host::honest();
-    let held = request::body();
+    let held = body();
     let kept = text::build(("kept ", Hex(0xfeed_beef), "."));
     if let Some((_, call)) = CALLS.get(call) {
         call();
@@ -74,6 +83,19 @@ pub extern "C" fn probe(call: usize) {
         unsafe { host::kept(kept.as_ptr(), kept.len()) };
     }
     unsafe { host::held(held.as_ptr(), held.len()) };
+}
+
+/// What calls are given of the request: nothing if the host refuses, so that the calls are made.
+fn method() -> ArenaStr {
+    request::try_method().unwrap_or_default()
+}
+
+fn url() -> ArenaStr {
+    request::try_url().unwrap_or_default()
+}
+
+fn body() -> ArenaBytes {
+    request::try_body().unwrap_or_default()
 }
 
 /// Whatever a call gives.
@@ -85,7 +107,11 @@ impl Show for () {
     fn show(self) {}
 }
 impl Show for bool {
-    fn show(self) {}
+    fn show(self) {
+        if self {
+            number(1);
+        }
+    }
 }
 impl Show for &[u8] {
     fn show(self) {
@@ -151,6 +177,37 @@ impl Show for FetchResponse {
         self.body_bytes().show();
     }
 }
+impl Show for request::Query {
+    fn show(self) {
+        for (name, value) in self.pairs().take(100) {
+            name.show();
+            value.show();
+        }
+        for name in ["a", "", "\u{e9}", "a=", "&"] {
+            self.get(name).show();
+            self.get_bytes(name).show();
+        }
+        write(&self);
+    }
+}
+impl Show for request::Target {
+    fn show(self) {
+        for part in [self.as_bytes(), self.path(), self.query(), self.search()] {
+            part.show();
+        }
+        self.into_query().show();
+    }
+}
+impl Show for crypto::Claims {
+    fn show(self) {
+        for name in ["exp", "status", ""] {
+            self.text(name).show();
+            self.text_bytes(name).show();
+            self.number(name).show();
+        }
+        self.into_document().show();
+    }
+}
 impl Show for Document {
     fn show(self) {
         value(self.root());
@@ -189,6 +246,8 @@ numbers!(u16, u32, u64, i64);
 /// Keys: some are dropped at once, some outlive the iterator, one is forgotten by nobody.
 impl Show for flaron_sdk::Keys {
     fn show(mut self) {
+        number(self.len() as i64);
+        (self.is_empty() || self.contains("hits")).show();
         let first = self.next();
         let mut last = None;
         for key in (&mut self).take(1000) {
@@ -260,25 +319,55 @@ macro_rules! calls {
 
 calls! {
     request::method();
+    request::try_method();
     request::url();
+    request::try_url();
     request::header("X-A");
+    request::method_is("GET");
+    request::path();
+    request::target();
+    request::try_target();
+    request::query();
+    request::cookie("k");
+    request::cookie(&url());
+    request::credentials("Bearer");
+    request::credentials(&method());
+    request::basic_credentials();
+    request::first_of("x-forwarded-for");
+    request::matches_etag("W/\"k\"");
+    request::matches_etag(&url());
+    response::set_body_pieces((request::header_piece("X-A"), "|", request::body_piece()));
+    response::set_body_pieces(request::body_piece());
+    response::set_header_pieces("a", request::header_piece(&method()));
+    {
+        // A part of the URL, between what lies before and behind it.
+        let (before, target) = (url(), request::try_target());
+        let behind = body();
+        if let Ok(target) = &target {
+            response::set_body_pieces((target, "#", &*before)).show();
+        }
+        drop(before);
+        behind.show();
+        target
+    };
     request::body();
+    request::try_body();
     response::set_status(599);
     response::set_header("a", "b");
-    response::set_header_bytes("a", &request::body());
+    response::set_header_bytes("a", &body());
     response::set_header_pieces("a", request::header("b"));
-    response::set_header_pieces(&request::method(), (request::url(), i64::MIN, u64::MAX));
-    response::set_body(&request::body());
-    response::set_body_str(&request::method());
-    response::set_body_pieces((request::method(), " ", request::url(), Some(request::body())));
+    response::set_header_pieces(&method(), (url(), i64::MIN, u64::MAX));
+    response::set_body(&body());
+    response::set_body_str(&method());
+    response::set_body_pieces((method(), " ", url(), Some(body())));
     response::set_body_pieces((request::method_piece(), " ", request::url_piece(), u64::MAX));
     response::set_body_pieces(request::url_piece());
-    response::set_header_pieces("a", (request::url(), request::method_piece(), request::body(), 7_u8));
+    response::set_header_pieces("a", (url(), request::method_piece(), body(), 7_u8));
     beam::fetch("https://a/", None);
-    beam::fetch(&request::url(), Some(&FetchOptions::new()));
-    beam::fetch("https://a/", Some(&FetchOptions::new().with_method(&request::method())
-        .with_header(&request::method(), &request::url()).with_header("b", "c")
-        .with_headers(&[("\"", "\\"), ("\u{7f}\u{0}", "\u{2028}")]).with_body(&request::url())));
+    beam::fetch(&url(), Some(&FetchOptions::new()));
+    beam::fetch("https://a/", Some(&FetchOptions::new().with_method(&method())
+        .with_header(&method(), &url()).with_header("b", "c")
+        .with_headers(&[("\"", "\\"), ("\u{7f}\u{0}", "\u{2028}")]).with_body(&url())));
     {
         let many = (0..9).fold(FetchOptions::new(), |options, n| {
             options.with_header(["a", "b", "c", "d", "e", "f", "g", "h", "i"][n], "x")
@@ -287,6 +376,10 @@ calls! {
         beam::fetch_raw("https://a/", Some(&many))
     };
     beam::fetch_json("https://a/", FETCH);
+    beam::fetch_pieces(("https://a/", url(), -1), ("{\"body\":", json::Str(&url()), "}"));
+    beam::fetch_pieces(request::url_piece(), FETCH);
+    beam::forward(("https://a/", 7_u8), &["accept", "\"\\\u{1}", "b"]);
+    beam::forward(request::url_piece(), &[]);
     beam::fetch_raw("https://a/", None);
     beam::fetch_raw("https://a/", Some(&FetchOptions::new().with_body("\r")));
     beam::fetch_raw_json("https://a/", FETCH);
@@ -298,28 +391,47 @@ calls! {
         second
     };
     spark::get("k");
-    spark::get(&request::url());
+    spark::get(&url());
     spark::get_string("k");
     spark::get_u64("k");
-    spark::set("k", &request::body(), u32::MAX);
-    spark::set_pieces("k", (request::body(), Hex(u64::MAX), "|", -1), 1);
+    spark::set("k", &body(), u32::MAX);
+    spark::set_pieces("k", (body(), Hex(u64::MAX), "|", -1), 1);
+    spark::get_pieces(("k", method(), 1_u32));
+    spark::get_pieces((request::method_piece(), ":", request::url_piece()));
+    spark::set_keyed(("k", url()), (body(), "|", Hex(u64::MAX)), 1);
+    spark::set_keyed(request::method_piece(), (request::url_piece(), request::body_piece()), u32::MAX);
     spark::delete("k");
+    spark::delete_pieces(("k", url()));
+    spark::delete_pieces((request::url_piece(), "."));
     spark::list();
+    spark::try_list();
+    spark::set_pieces("k", (spark::list_piece(), plasma::list_piece()), 1);
     {
-        let (one, other) = (spark::list(), plasma::list());
+        let (one, other) = (spark::try_list(), plasma::try_list());
         one.show();
         other
     };
     spark::pull("n", &["a", "b"]);
-    spark::pull(&request::method(), &[&request::url(), "\"\\\u{1}", &request::method()]);
+    spark::pull(&method(), &[&url(), "\"\\\u{1}", &method()]);
     plasma::get("k");
     plasma::get_string("k");
-    plasma::set("k", &request::body());
-    plasma::set_pieces("k", (request::method(), 1_u32));
+    plasma::set("k", &body());
+    plasma::set_pieces("k", (method(), 1_u32));
+    plasma::get_pieces(("k", url()));
+    plasma::get_pieces(request::url_piece());
+    plasma::set_keyed(("k", 1_u8), (method(), body()));
+    plasma::set_keyed((request::url_piece(), "k"), request::body_piece());
     plasma::delete("k");
+    plasma::delete_pieces(("k", url()));
+    plasma::delete_pieces((request::method_piece(), request::url_piece()));
     plasma::increment("k", i64::MAX);
     plasma::decrement("k", i64::MIN);
+    plasma::increment_pieces(("k", url()), i64::MIN);
+    plasma::increment_pieces((request::url_piece(), "k"), 1);
+    plasma::decrement_pieces(("k", url()), i64::MAX);
+    plasma::decrement_pieces(request::method_piece(), -1);
     plasma::list();
+    plasma::try_list();
     secrets::get("n");
     secrets::get_bytes("n");
     {
@@ -328,28 +440,37 @@ calls! {
         other
     };
     crypto::hash("md5", "a");
-    crypto::hash(&request::method(), &request::url());
+    crypto::hash(&method(), &url());
     crypto::hash_json("{\"algorithm\":\"md5\",\"input\":\"\"}");
-    crypto::hmac("n", &request::url());
+    crypto::hmac("n", &url());
     crypto::hmac_json("{\"secret_key\":\"n\",\"input\":\"\"}");
     crypto::sign_jwt("HS256", "n", &[]);
-    crypto::sign_jwt(&request::method(), "n", &[("a", &request::url()), (&request::url(), "\t")]);
+    crypto::sign_jwt(&method(), "n", &[("a", &url()), (&url(), "\t")]);
     crypto::sign_jwt_json("{\"algorithm\":\"HS256\",\"secret_key\":\"n\",\"claims\":{}}");
     logging::warn_pieces((crypto::hash_json_piece("{}"), crypto::hmac_json_piece("{}"),
         crypto::sign_jwt_json_piece("{}")));
-    crypto::encrypt_aes("n", &request::url());
+    crypto::encrypt_aes("n", &url());
     crypto::decrypt_aes("n", "YQ==");
-    crypto::decrypt_aes("n", &request::url());
+    crypto::decrypt_aes("n", &url());
     crypto::random_bytes(0);
     crypto::random_bytes(u32::MAX);
-    encoding::base64_encode(&request::body());
-    encoding::base64_decode(&request::url());
-    encoding::hex_encode(&request::body());
-    encoding::hex_decode(&request::url());
-    encoding::url_encode(&request::url());
-    encoding::url_decode(&request::url());
-    plasma::set_pieces("k", (encoding::base64_encode_piece(&request::body()), ".",
-        encoding::hex_encode_piece(b"a"), "?", encoding::url_encode_piece(&request::url())));
+    crypto::random_u32();
+    crypto::verify_hmac("n", &body(), &body());
+    crypto::verify_hmac(&method(), &url().into_bytes(), b"00");
+    crypto::verify_jwt("n", url());
+    crypto::verify_jwt(&method(), url());
+    crypto::equal(&body(), &url().into_bytes());
+    encoding::base64_encode(&body());
+    encoding::try_base64_encode(&body());
+    encoding::base64_decode(&url());
+    encoding::hex_encode(&body());
+    encoding::try_hex_encode(&body());
+    encoding::hex_decode(&url());
+    encoding::url_encode(&url());
+    encoding::try_url_encode(&url());
+    encoding::url_decode(&url());
+    plasma::set_pieces("k", (encoding::base64_encode_piece(&body()), ".",
+        encoding::hex_encode_piece(b"a"), "?", encoding::url_encode_piece(&url())));
     id::uuid_v4();
     id::uuid_v7();
     id::ulid();
@@ -359,51 +480,60 @@ calls! {
     text::build((id::uuid_v4_piece(), id::uuid_v7_piece(), id::ulid_piece(), id::nanoid_piece(9),
         id::ksuid_piece(), id::snowflake_piece()));
     time::now(time::format::HTTP);
-    time::now(&request::method());
+    time::now(&method());
+    time::try_now(time::format::HTTP);
+    time::try_now(&method());
     time::now_ms();
+    time::try_now_ms();
     time::now_unix();
+    time::try_now_unix();
     time::now_rfc3339();
+    time::try_now_rfc3339();
     time::now_http();
+    time::try_now_http();
     spark::set_pieces("k", (time::now_ms_piece(), time::now_unix_piece(), time::now_rfc3339_piece(),
         time::now_http_piece()), 1);
-    logging::info(&request::method());
+    logging::info(&method());
     logging::warn("a");
     logging::error("a");
-    logging::info_pieces((request::method(), request::body()));
-    logging::warn_pieces(request::url());
+    logging::info_pieces((method(), body()));
+    logging::warn_pieces(url());
     logging::error_pieces(("a", b"\xff", 1_u32, i8::MIN));
-    ws::send(&request::body());
-    ws::send_text(&request::method());
-    ws::send_pieces((request::method(), request::body()));
+    ws::send(&body());
+    ws::send_text(&method());
+    ws::send_pieces((method(), body()));
     ws::send_pieces((ws::conn_id_piece(), "|", ws::event_type_piece(), "|", ws::event_data_piece()));
     ws::close(u16::MAX);
     ws::conn_id();
+    ws::try_conn_id();
     ws::event_type();
+    ws::try_event_type();
     ws::event_data();
+    ws::try_event_data();
     ws::event_text();
     ws::message();
     ws::close_code();
-    Document::parse(request::body());
+    Document::parse(body());
     {
         // In a buffer of the flare's own.
         let mut buffer = [b' '; 256];
-        let body = request::body();
+        let body = body();
         let len = body.len().min(buffer.len());
         buffer[..len].copy_from_slice(&body[..len]);
         json::parse(&mut buffer).map(value)
     };
-    text::build((request::method(), json::Str(&request::url()), json::Array(&[&request::url()])));
-    text::build(json::Object(&[(&request::url(), &request::method())]));
+    text::build((method(), json::Str(&url()), json::Array(&[&url()])));
+    text::build(json::Object(&[(&url(), &method())]));
     {
         // Scratch and leases in turn, given back out of order.
-        let a = text::build(request::body());
-        let b = request::body();
+        let a = text::build(body());
+        let b = body();
         let c = text::build(("c", &*b));
-        let d = request::url();
+        let d = url();
         drop(a);
         let e = text::build(("e", d.as_str()));
         drop(b);
-        let f = request::url();
+        let f = url();
         drop(d);
         c.show();
         e.show();
@@ -413,7 +543,7 @@ calls! {
         // The host may allocate in a call that gives nothing, and return that from another.
         ws::close(1000);
         let built = text::build(("built ", Hex(0xbead)));
-        let body = request::body();
+        let body = body();
         if let Ok(built) = &built {
             assert!(*built == "built bead");
         }
@@ -427,14 +557,14 @@ calls! {
         more.show();
         built
     };
-    text::from_utf8(&request::body());
+    text::from_utf8(&body());
     {
         let mut buffer = [0; 64];
         let mut text = TextBuf::new(&mut buffer);
-        text.push((request::method(), request::body())).show();
+        text.push((method(), body())).show();
         text.push((request::method_piece(), ";")).show();
         text.push("more").show();
-        write!(text, "{}", request::url()).show();
+        write!(text, "{}", url()).show();
         text.as_str().show();
         text.as_bytes().show()
     };
@@ -450,20 +580,20 @@ calls! {
         for place in got.iter_mut().step_by(2) {
             *place = None;
         }
-        request::url()
+        url()
     };
     {
         reset_arena();
-        let method = request::method();
+        let method = method();
         reset_arena();
-        request::url().show();
+        url().show();
         method
     };
     // The last one: what is forgotten costs its space for good.
     {
-        mem::forget(request::method());
-        mem::forget(text::build(request::url()));
-        mem::forget(spark::list().next());
-        request::url()
+        mem::forget(method());
+        mem::forget(text::build(url()));
+        mem::forget(spark::try_list().map(|mut keys| keys.next()));
+        url()
     };
 }

@@ -1,7 +1,8 @@
 //! A hostile host, against the SDK as real Wasm: every function of the SDK is called while the
 //! imports answer with nothing, with random numbers, with pointers that lead anywhere, with text
-//! that is none, with JSON made to hurt. A call may give an error or an empty value; it may not
-//! trap, give away bytes from outside the arena, or text that is not UTF-8, change what is leased
+//! that is none, with JSON made to hurt. A call may give an error or an empty value, and those in
+//! `TRAPS`, which have no way to say so, may trap as documented; no other call may trap, and none may
+//! give away bytes from outside the arena, or text that is not UTF-8, change what is leased
 //! to somebody else, or write anywhere but into the arena and the stack.
 
 use std::ops::Range;
@@ -16,6 +17,33 @@ use wasmtime::{
 };
 
 const PROBE: &str = include_str!("../hostile/probe.rs");
+
+/// The functions that give a bare value, and are documented to trap if the host refuses or lies: at
+/// `unreachable`, and only where they are called by themselves. (All else that the probe calls has an
+/// error or an empty value for it.)
+const TRAPS: [&str; 21] = [
+    "request::method",
+    "request::method_is",
+    "request::url",
+    "request::path",
+    "request::target",
+    "request::query",
+    "request::body",
+    "spark::list",
+    "plasma::list",
+    "encoding::base64_encode",
+    "encoding::hex_encode",
+    "encoding::url_encode",
+    "time::now",
+    "time::now_ms",
+    "time::now_unix",
+    "time::now_rfc3339",
+    "time::now_http",
+    "ws::conn_id",
+    "ws::event_type",
+    "ws::event_data",
+    "ws::event_text",
+];
 
 /// The seed of everything that is random.
 const SEED: u64 = 0x5eed_0001;
@@ -116,11 +144,14 @@ struct Host {
     earlier: i64,
     /// How deep invocations are nested.
     depth: usize,
+    /// The calls that have begun and not ended, the innermost last.
+    running: Vec<usize>,
     /// Up to where blocks were allocated, and from where on the flare's own text lies.
     low: usize,
     high: usize,
-    /// Whether a text may have grown: upwards, behind the blocks.
-    grew: bool,
+    /// Whether a text may have grown, upwards, behind the blocks: how many times as long as they are; 0
+    /// if none has.
+    grew: usize,
     /// What the flare showed: how often `held` and `kept`, and any values.
     shown: [usize; 3],
 }
@@ -135,7 +166,11 @@ fn wrong<T>(what: impl Into<String>) -> Result<T> {
 fn alloc(caller: &mut Context<'_>, size: i32) -> Result<usize> {
     let export = caller.get_export("alloc").and_then(Extern::into_func);
     let alloc = export.unwrap().typed::<i32, i32>(&caller)?;
-    let at = alloc.call(&mut *caller, size)? as u32 as usize;
+    let at = match alloc.call(&mut *caller, size) {
+        Ok(at) => at as u32 as usize,
+        // Never a documented trap, whoever is called.
+        Err(error) => return wrong(format!("alloc({size}): {error:?}")),
+    };
     let host = caller.data_mut();
     if at == 0 {
         return Ok(0);
@@ -270,13 +305,16 @@ fn answer(
         Trick::Nested(call) => {
             if caller.data().depth == 0 {
                 let held = caller.data().held;
-                caller.data_mut().grew |= grows(call);
+                let host = caller.data_mut();
+                host.grew = host.grew.max(grows(call));
+                host.running.push(call);
                 let export = caller.get_export("probe").and_then(Extern::into_func);
                 let probe = export.unwrap().typed::<u32, ()>(&caller)?;
                 caller.data_mut().depth += 1;
                 probe.call(&mut *caller, call as u32)?;
                 let host = caller.data_mut();
                 host.depth -= 1;
+                host.running.pop();
                 host.held = held;
             }
             match block(caller, b"{\"status\":200,\"headers\":{},\"body\":\"x\"}")? {
@@ -362,7 +400,7 @@ fn note(host: &mut Host, bytes: &Range<usize>) {
     if bytes.is_empty() || bytes.start < host.low || bytes.end > host.arena.end {
         return;
     }
-    if host.grew && bytes.start < host.low + 8 {
+    if host.grew != 0 && bytes.start < host.low + 8 {
         host.low = bytes.end;
     } else {
         host.high = host.high.min(bytes.start);
@@ -378,12 +416,23 @@ fn check_arguments(caller: &Context<'_>, name: &str, arguments: &[Range<usize>])
     };
     let memory = caller.data().memory.unwrap();
     let bytes = &memory.data(caller)[argument.clone()];
-    match serde_json::from_slice::<serde_json::Value>(bytes) {
+    let text = String::from_utf8_lossy(bytes);
+    let running = caller.data().running.last();
+    let running = running.map_or("", |call| &sources()[*call]);
+    let forwards = running.starts_with("beam::forward(");
+    if forwards && !text.starts_with("{\"method\":") {
+        // There is no beginning if the host gives no method for what it is to send.
+        return Ok(());
+    }
+    if !forwards && !running.starts_with("crypto::verify_") {
+        // Those take bytes, which stay as they are if they are no text; the others take text.
+        if let Err(error) = std::str::from_utf8(bytes) {
+            return wrong(format!("{name} gets {text:?}: {error}"));
+        }
+    }
+    match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(_) => Ok(()),
-        Err(error) => wrong(format!(
-            "{name} gets {:?}: {error}",
-            String::from_utf8_lossy(bytes)
-        )),
+        Err(error) => wrong(format!("{name} gets {text:?}: {error}")),
     }
 }
 
@@ -400,6 +449,9 @@ fn shown(caller: &mut Context<'_>, name: &str, bytes: Option<Range<usize>>) -> R
         "held" if content == HELD || content.is_empty() && caller.data().held == 0 => 0,
         "kept" if content == KEPT => 1,
         "held" | "kept" => return wrong(format!("{name} is {content:x?}")),
+        "panicked" => {
+            return wrong(format!("a panic in {}", String::from_utf8_lossy(content)));
+        }
         "text" if std::str::from_utf8(content).is_err() => {
             return wrong(format!("text is {content:x?}"));
         }
@@ -514,9 +566,10 @@ impl Run {
             held: 0,
             earlier: 0,
             depth: 0,
+            running: Vec::new(),
             low: 0,
             high: 0,
-            grew: false,
+            grew: 0,
             shown: [0; 3],
         };
         let mut store = Store::new(&probe.engine, host);
@@ -551,8 +604,9 @@ impl Run {
         }
     }
 
-    /// One invocation, and everything that must hold afterwards. `Err` tells what does not.
-    fn invoke(&mut self, call: u32, trick: &Trick, leaks: bool) -> Result<()> {
+    /// One invocation, and everything that must hold afterwards. `Err` tells what does not; `false` that
+    /// the call trapped as it may, after which the instance must not be entered again.
+    fn invoke(&mut self, call: u32, trick: &Trick, leaks: bool) -> Result<bool> {
         let arena = self.store.data().arena.clone();
         if !leaks {
             // Nothing is alive: all of it is free, and can be recognised.
@@ -562,12 +616,17 @@ impl Run {
         host.trick = trick.clone();
         host.honest = false;
         host.depth = 0;
+        host.held = 0;
+        host.running = vec![call as usize];
         host.earlier = 0;
         (host.low, host.high) = (arena.start, arena.end);
         host.grew = grows(call as usize);
         host.shown = [0; 3];
         self.store.set_fuel(FUEL)?;
-        self.probe.call(&mut self.store, call)?;
+        if let Err(error) = self.probe.call(&mut self.store, call) {
+            self.trapped(error)?;
+            return Ok(false);
+        }
 
         let host = self.store.data();
         if host.shown[0] == 0 {
@@ -575,10 +634,10 @@ impl Run {
         }
         let (mut low, mut high) = (host.low, host.high);
         let plenty = low < arena.start + arena.len() / 8;
-        if host.grew {
+        if host.grew != 0 {
             // Such a text may end behind the blocks, and may be moved to below the flare's other text.
             // It is made of what lies in the blocks and of little else.
-            let longest = 2 * (low - arena.start) + 1024;
+            let longest = host.grew * (low - arena.start) + 1024;
             low += longest;
             high = high.saturating_sub(longest);
         }
@@ -597,6 +656,23 @@ impl Run {
             if self.alloc.call(&mut self.store, arena.len() as i32)? as usize != arena.start {
                 return wrong("the arena is not free afterwards");
             }
+        }
+        Ok(true)
+    }
+
+    /// What must hold when an invocation has ended with an error: it is the documented trap, of a call
+    /// that is documented to trap, and nothing was written that is not the call's.
+    fn trapped(&self, error: Error) -> Result<()> {
+        let host = self.store.data();
+        let may_trap = host.running.last().is_some_and(|call| may_trap(*call));
+        if !may_trap || error.downcast_ref::<Trap>() != Some(&Trap::UnreachableCodeReached) {
+            return Err(error);
+        }
+        let memory = self.memory.data(&self.store);
+        unchanged(&self.before, memory, &host.arena)?;
+        let at = (host.held as u64 >> 32) as usize;
+        if at != 0 && !memory[at..].starts_with(HELD) {
+            return wrong("what was held has changed before the trap");
         }
         Ok(())
     }
@@ -709,6 +785,41 @@ fn contents() -> Vec<Vec<u8>> {
         "YQ==",
     ] {
         contents.push(body.into());
+    }
+    // A method, URLs, and headers that have parts.
+    for text in [
+        "GET",
+        "https://u:p@a.example?x=1&&=&a=%c3%a9%f8%zz%+&a=&a",
+        "https://a/b%2Fc/d?a=%ff%00&a==b&%61=c#?f",
+        "https://a",
+        "https:///",
+        "https://",
+        "//a?b",
+        "/",
+        "?",
+        "#",
+        "//",
+        "a?",
+        "Bearer abc.def",
+        "Bearer ",
+        "Bearer",
+        "bAsIc  dTpw",
+        "Basic YQ==",
+        "a=1; k=\"v\" ;k=2",
+        "k=",
+        ";;k;k =1;\tk=1\t",
+        " , a ,b",
+        "10.0.0.1 , b",
+        ",",
+        "*",
+        "W/\"a\", \"k\"",
+        "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.AA",
+        "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.",
+        "eyJhbGciOiJIUzI1NiJ9..",
+        "..",
+        ".",
+    ] {
+        contents.push(text.into());
     }
     for bytes in [
         &b"\x80"[..],
@@ -848,22 +959,41 @@ fn calls(run: &mut Run) -> Vec<String> {
         .collect()
 }
 
-/// Whether the probe's call grows a text.
-fn grows(call: usize) -> bool {
-    static GROWS: OnceLock<Vec<bool>> = OnceLock::new();
-    let grows = GROWS.get_or_init(|| {
-        let calls = calls(&mut Run::new(SEED));
-        calls.iter().map(|call| call.contains("_piece(")).collect()
-    });
-    grows.get(call).is_some_and(|grows| *grows)
+/// The same, asked once.
+fn sources() -> &'static [String] {
+    static SOURCES: OnceLock<Vec<String>> = OnceLock::new();
+    SOURCES.get_or_init(|| calls(&mut Run::new(SEED)))
+}
+
+/// Whether the probe's call grows a text, and how many times as long as what the host gave it may be: a
+/// byte that is quoted becomes up to six.
+fn grows(call: usize) -> usize {
+    let Some(source) = sources().get(call) else {
+        return 0;
+    };
+    let grow = ["_piece(", "_keyed(", "beam::fetch_pieces("];
+    match source {
+        _ if source.contains("beam::forward(") => 12,
+        _ if grow.iter().any(|grow| source.contains(grow)) => 2,
+        _ => 0,
+    }
+}
+
+/// Whether the probe's call is documented to trap: it is one of `TRAPS` and nothing else.
+fn may_trap(call: usize) -> bool {
+    let function = sources()
+        .get(call)
+        .and_then(|source| source.split('(').next());
+    function.is_some_and(|function| TRAPS.contains(&function))
 }
 
 #[test]
 fn every_call_survives_every_trick() {
-    let calls = calls(&mut Run::new(SEED));
+    let calls = sources();
     let next = AtomicUsize::new(0);
     let invocations = AtomicUsize::new(0);
     let gave = AtomicUsize::new(0);
+    let traps = AtomicUsize::new(0);
     let work = || {
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -873,16 +1003,29 @@ fn every_call_survives_every_trick() {
             let leaks = call.contains("mem::forget");
             assert_eq!(leaks, number + 1 == calls.len(), "{call}");
             let mut run = Run::new(SEED + number as u64);
-            let mut shown = 0;
+            let (mut shown, mut trapped) = (0, 0);
             for trick in &probe().tricks {
                 if leaks {
                     run = Run::new(SEED);
                 }
-                if let Err(error) = run.invoke(number as u32, trick, leaks) {
-                    panic!("{call}\n{trick:?}\n{error:?}");
+                let lives = match run.invoke(number as u32, trick, leaks) {
+                    Ok(lives) => lives,
+                    Err(error) => panic!("{call}\n{trick:?}\n{error:?}"),
+                };
+                // Not what a nested call gave, or how it ended: that may be in any call.
+                let own = !matches!(trick, Trick::Nested(_));
+                if own {
+                    shown += run.store.data().shown[2];
                 }
-                shown += run.store.data().shown[2];
+                if !lives {
+                    trapped += usize::from(own);
+                    traps.fetch_add(1, Ordering::Relaxed);
+                    run = Run::new(SEED + (number + trapped) as u64);
+                }
             }
+            // Those that may trap do, and give something as well; the others do not.
+            assert_eq!(trapped > 0, may_trap(number), "{call}");
+            assert!(shown > 0 || trapped == 0, "{call}");
             invocations.fetch_add(probe().tricks.len(), Ordering::Relaxed);
             gave.fetch_add(usize::from(shown > 0), Ordering::Relaxed);
         }
@@ -897,7 +1040,11 @@ fn every_call_survives_every_trick() {
         }
     });
     let (invocations, gave) = (invocations.into_inner(), gave.into_inner());
-    println!("{} calls, {invocations} invocations", calls.len());
+    let traps = traps.into_inner();
+    println!(
+        "{} calls, {invocations} invocations, {traps} traps, {gave} gave",
+        calls.len()
+    );
     assert_eq!(invocations, calls.len() * probe().tricks.len());
     // The host is not only hostile: nearly every call has given something, but for those that
     // have nothing to give.
@@ -908,20 +1055,23 @@ fn every_call_survives_every_trick() {
 #[test]
 fn long_lives_survive_anything() {
     let mut random = Random(SEED);
-    let calls = calls(&mut Run::new(SEED)).len();
+    let calls = sources().len();
     for seed in 0..2 {
         let mut run = Run::new(SEED + seed);
         for step in 0..4000 {
             // All but the last, which leaks.
             let call = random.below(calls - 1) as u32;
-            if let Err(error) = run.invoke(call, &Trick::Any, false) {
-                panic!("seed {seed}, step {step}, call {call}: {error:?}");
+            match run.invoke(call, &Trick::Any, false) {
+                Ok(true) => {}
+                // Trapped, as documented: the instance's life is over.
+                Ok(false) => run = Run::new(SEED + seed + step),
+                Err(error) => panic!("seed {seed}, step {step}, call {call}: {error:?}"),
             }
         }
     }
 }
 
-/// The one documented trap: the handler's own error.
+/// The other documented trap, besides that of `TRAPS`: the handler's own error.
 #[test]
 fn a_handlers_error_is_unreachable() {
     for code in [0, 1, 9, 10, -1, i32::MIN, i32::MAX] {
@@ -944,27 +1094,49 @@ fn a_handlers_error_is_unreachable() {
     }
 }
 
-/// The probe calls every public function of every module.
+/// The probe calls every public function of every module; those that are documented to trap are `TRAPS`.
 #[test]
 fn no_function_is_forgotten() {
+    // It says that it is otherwise as `event_data`.
+    let mut traps = vec!["ws::event_text".to_owned()];
     for module in [
         "request", "response", "beam", "spark", "plasma", "secrets", "crypto", "encoding", "id",
         "time", "logging", "ws", "json", "text",
     ] {
-        let file = workspace().join("src").join(format!("{module}.rs"));
-        let source = std::fs::read_to_string(file).unwrap();
-        let public = source
-            .lines()
-            .filter_map(|line| line.strip_prefix("pub fn "));
-        let names: Vec<&str> = public
-            .map(|rest| rest.split(['(', '<']).next().unwrap())
-            .collect();
-        assert!(!names.is_empty(), "{module}");
-        for name in names {
-            assert!(
-                PROBE.contains(&format!("{module}::{name}(")),
-                "{module}::{name}"
-            );
+        // What a module's own files have is public in the module.
+        let src = workspace().join("src");
+        let mut files = vec![src.join(format!("{module}.rs"))];
+        if let Ok(folder) = src.join(module).read_dir() {
+            files.extend(folder.map(|file| file.unwrap().path()));
         }
+        files.retain(|file| file.is_file() && !file.ends_with("tests.rs"));
+        let mut names = 0;
+        for file in files {
+            let source = std::fs::read_to_string(file).unwrap();
+            let mut may_trap = false;
+            for line in source.lines() {
+                match line.strip_prefix("pub fn ") {
+                    Some(rest) => {
+                        let name = rest.split(['(', '<']).next().unwrap();
+                        let function = format!("{module}::{name}");
+                        assert!(PROBE.contains(&format!("{function}(")), "{function}");
+                        names += 1;
+                        if may_trap {
+                            traps.push(function);
+                        }
+                    }
+                    None if line == "/// # Traps" => may_trap = true,
+                    // The rest of the function's documentation, or its attributes.
+                    None if line.starts_with("///") || line.starts_with("#[") => continue,
+                    None => {}
+                }
+                may_trap &= line == "/// # Traps";
+            }
+        }
+        assert!(names > 0, "{module}");
     }
+    let mut documented = TRAPS.map(str::to_owned);
+    documented.sort();
+    traps.sort();
+    assert_eq!(traps, documented);
 }
