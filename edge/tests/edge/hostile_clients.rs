@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::guest::{RESPOND, http_guest};
-use crate::socket::{LONG, connect, exchange, hello, read_all, read_response, serve};
+use crate::socket::{connect, exchange, hello, read_all, read_response, serve};
 
 /// The node still answers.
 async fn lives(server: &flaron_edge::Server) {
