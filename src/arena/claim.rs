@@ -19,7 +19,7 @@ use crate::arena::storage::{self, LEASED, PENDING};
 /// Takes what a host call returned as a lease, if it is one.
 #[inline(always)] // size: inline-step
 pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
-    let packed = Packed::new(check(returned, 0) as u64)?;
+    let packed = Packed::new(check(returned) as u64)?;
     Some(ArenaBytes::new(packed))
 }
 
@@ -136,11 +136,11 @@ pub(crate) fn claim_part(
     Some(ArenaBytes::new(part))
 }
 
-/// Answers a packed block with itself, if the block is the host's to return; otherwise with
-/// `otherwise`. Counts what it answers as a lease, unless that is 0.
+/// Answers a packed block with itself, counted as a lease, if the block is the host's to return; otherwise
+/// with 0.
 #[inline] // size: inline-shared
-fn check(returned: i64, otherwise: i64) -> i64 {
-    let mut packed = otherwise;
+fn check(returned: i64) -> i64 {
+    let mut packed = 0;
     if take_allocated(returned) {
         let (offset, len) = (block::offset(returned), block::length(returned));
         let end = block_end(offset, len);
@@ -151,8 +151,6 @@ fn check(returned: i64, otherwise: i64) -> i64 {
         // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
         unsafe { core::hint::assert_unchecked(returned != 0) };
         packed = returned;
-    }
-    if packed != 0 {
         count_lease();
     }
     invariants::check();
