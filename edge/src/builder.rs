@@ -45,6 +45,7 @@ pub struct EdgeBuilder {
     plasma_limit: Option<usize>,
     no_status_page: bool,
     memory: Option<usize>,
+    compiler: Option<PathBuf>,
 }
 
 impl EdgeBuilder {
@@ -195,6 +196,17 @@ impl EdgeBuilder {
         self
     }
 
+    /// Runs crates as their authors want them while they work: beside the `.wasm` that is deployed
+    /// another is built and served, which has the names of the functions and the lines of the source,
+    /// and whose panics say what they have to say. `compiler` is a program that cargo calls as
+    /// `RUSTC_WORKSPACE_WRAPPER`, with the variable [`AS_COMPILER`](crate::AS_COMPILER) set; it runs
+    /// the compiler without what follows `-C` in [`NOT_WITH_LINES`](crate::NOT_WITH_LINES).
+    #[must_use]
+    pub fn development(mut self, compiler: impl Into<PathBuf>) -> Self {
+        self.compiler = Some(compiler.into());
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -220,6 +232,7 @@ impl EdgeBuilder {
             if let Some(origin) = &self.origin {
                 spec.origin = Some(origin.clone());
             }
+            spec.compiler.clone_from(&self.compiler);
             for route in &spec.routes {
                 check_route(route)?;
             }

@@ -72,6 +72,7 @@ pub use contract::Kind;
 pub use edge::{Edge, FlareStatus, Server};
 pub use error::{Error, Result};
 pub use flare::build as build_flare;
+pub use flare::build::{AS_COMPILER, NOT_WITH_LINES};
 pub use flare::source::{FlareSource, SECRETS_FILE_NAME};
 pub use flare::stats::StatsSnapshot;
 pub use journal::{Entry, Level, LogLine};

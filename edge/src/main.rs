@@ -11,6 +11,9 @@ use crate::cli::args::{Cli, Command};
 mod cli;
 
 fn main() -> ExitCode {
+    if let Some(code) = cli::compiler::stand_in() {
+        return code;
+    }
     let outcome = match Cli::parse().command {
         Command::Run(run) => cli::run::run(*run),
         Command::Inspect { file } => cli::describe::inspect(&file),

@@ -15,7 +15,7 @@ type Floors = &'static [&'static [&'static str]];
 
 const SDK: Floors = &[
     &["abi", "bytes"],
-    &["arena"],
+    &["arena", "panic_message"],
     &["error", "entry", "state"],
     &["text"],
     &["json"],

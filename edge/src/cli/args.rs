@@ -109,6 +109,9 @@ pub(crate) struct Run {
     /// responses that wait to be read. Beyond that clients wait, or get 503.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) memory: u32,
+    /// Serve crates exactly as they are deployed, without names, lines and the messages of panics.
+    #[arg(long)]
+    pub(crate) release: bool,
     /// Build and load a flare again when its files change.
     #[arg(long)]
     pub(crate) watch: bool,

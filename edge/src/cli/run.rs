@@ -71,6 +71,11 @@ async fn serve(run: Run) -> Result<()> {
 /// The node that the command line describes.
 fn builder(run: &Run) -> Result<EdgeBuilder> {
     let mut builder = Edge::builder().status_page(!run.no_status);
+    if !run.release
+        && let Ok(program) = std::env::current_exe()
+    {
+        builder = builder.development(program);
+    }
     let settings = |mut builder: EdgeBuilder| {
         if let Some(file) = &run.config {
             builder = builder.config_file(file);

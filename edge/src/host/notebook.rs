@@ -4,6 +4,8 @@ use crate::journal::{Level, LogLine};
 
 /// How many different notes one invocation can have; a hostile flare cannot fill the screen.
 const MAX_NOTES: usize = 20;
+/// The kind of the note that the flare's `alloc` had no room.
+pub(crate) const ALLOC_REFUSED: &str = "alloc refused";
 
 /// What is said about one invocation while it runs.
 #[derive(Debug, Default)]
@@ -33,6 +35,19 @@ impl Notebook {
         if self.notes.len() < MAX_NOTES && self.notes.iter().all(|(seen, _)| *seen != kind) {
             self.notes.push((kind, message()));
         }
+    }
+
+    /// What the flare said of its panic, if it was the last that it said: the SDK's feature
+    /// `panic-message` logs the words of the standard library.
+    pub(crate) fn panic_message(&self) -> Option<&str> {
+        let last = self.lines.last()?;
+        (last.level == Level::Error && last.text.starts_with("panicked at "))
+            .then_some(last.text.as_str())
+    }
+
+    /// Whether the flare's `alloc` had no room for something.
+    pub(crate) fn arena_was_full(&self) -> bool {
+        self.notes.iter().any(|(kind, _)| *kind == ALLOC_REFUSED)
     }
 
     /// All that was said: log lines and notes.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig,
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module,
+    PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
 use crate::error::{Error, Result};
@@ -141,6 +142,8 @@ fn config(pooling: bool, cache: Option<Cache>) -> Config {
     config.cache(cache);
     config.epoch_interruption(true);
     config.max_wasm_stack(GUEST_STACK);
+    // Where a module has names and lines, failures show them; it costs nothing before one.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if pooling {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(MAX_INSTANCES);

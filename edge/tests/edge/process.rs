@@ -56,7 +56,7 @@ impl Process {
     }
 
     /// The next line that contains this.
-    fn line_with(&self, what: &str) -> String {
+    pub fn line_with(&self, what: &str) -> String {
         let mut seen = String::new();
         let until = Instant::now() + LONG;
         while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
