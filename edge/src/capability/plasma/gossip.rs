@@ -25,7 +25,7 @@ use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
 use crate::capability::plasma::members::Met;
 use crate::capability::plasma::protocol::{
-    Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer,
+    Follower, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer,
 };
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::shared::{Link, Shared};
@@ -345,7 +345,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     if let Target::Seed = target {
         // From now on it is followed under its name.
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
-        // A life that is not this folder's is told once, and this was it.
+        // Who hears of a life that is not this folder's need not wait until it follows.
         let is_ours = |life: &u64| lock(&node.shared.identity).lives.contains(life);
         if seen.is_some_and(|life| !is_ours(&life)) {
             let (done, _) = oneshot::channel();
@@ -481,9 +481,10 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
         return Ok(());
     };
     let mut news = node.shared.news.subscribe();
+    let mut follower = Follower::new(hello);
     loop {
         let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
-        node.hear(&hello);
+        node.hear(&follower.hello);
         if let Request::Changes { since } = &request {
             let has_news = || {
                 let cursor = node.shared.state().cursor();
@@ -491,12 +492,13 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
             };
             news.borrow_and_update();
             if !has_news() {
-                lock(&node.shared.members).acked(&hello.node, since.seq);
+                lock(&node.shared.members).acked(&follower.hello.node, since.seq);
                 // Either there is news, or it is time to say that this node is alive.
                 let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
-        send(&mut channel, &answer(&node.shared, &hello.node, &request)).await?;
+        let response = answer(&node.shared, &mut follower, &request);
+        send(&mut channel, &response).await?;
     }
 }
 
