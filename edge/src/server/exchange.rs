@@ -78,11 +78,15 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Answers a request that is no proper one.
+    /// Answers a request that is no proper one. What follows from a client that cannot write a head
+    /// may be no better, so nothing of it is read.
     fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
         self.entry.notes.push(refusal.message.to_owned());
         request.into_body().drain(DRAIN);
-        reply(refusal.status, refusal.word, refusal.message)
+        let mut response = reply(refusal.status, refusal.word, refusal.message);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
     }
 
     async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
