@@ -219,8 +219,8 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
                         lock(&node.followed).remove(&name);
                     }
                     Err(error) if error.is_panic() => {
-                        node.shared.problems.set(Severity::Notice, "gossip", "a task of the gossip failed and was started again".to_owned());
-                        tracing::error!(%error, "plasma: a task of the gossip failed; all are started again");
+                        let what = format!("a task of the gossip failed, and all were started again: {error}");
+                        node.shared.tell(Severity::Notice, "gossip", what);
                         tasks.shutdown().await;
                         lock(&node.followed).clear();
                         tasks.spawn(listen(node.clone(), listener.clone()));
@@ -281,13 +281,8 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
         tracing::debug!(node = name, %error, "plasma: cannot follow a node");
         if let ChannelError::Stranger | ChannelError::Broken(_) = error {
             let what = format!("cannot follow `{name}`: {error}");
-            if node
-                .shared
-                .problems
-                .set(Severity::Warning, &format!("peer {name}"), what.clone())
-            {
-                tracing::warn!("plasma: {what}");
-            }
+            node.shared
+                .tell(Severity::Warning, &format!("peer {name}"), what);
         }
     }
     // A node that was followed for long is looked for again at once.
@@ -327,13 +322,8 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
                 "`{name}` is of the cluster `{other}`, not `{}`",
                 node.cluster
             );
-            if node
-                .shared
-                .problems
-                .set(Severity::Warning, &format!("peer {name}"), what.clone())
-            {
-                tracing::warn!("plasma: {what}");
-            }
+            node.shared
+                .tell(Severity::Warning, &format!("peer {name}"), what);
             return Ok(());
         }
     };
@@ -416,11 +406,8 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
             Ok(accepted) => accepted,
             Err(error) => {
                 // No more files, for instance: it passes.
-                node.shared.problems.set(
-                    Severity::Failure,
-                    "listen",
-                    format!("cannot accept connections: {error}"),
-                );
+                let what = format!("cannot accept connections: {error}");
+                node.shared.tell(Severity::Failure, "listen", what);
                 tokio::time::sleep(node.interval).await;
                 continue;
             }
@@ -535,13 +522,7 @@ impl Node {
             "two nodes are called `{name}`, or run with copies of one data folder: give each a \
              --node-id and a --data of its own"
         );
-        if self
-            .shared
-            .problems
-            .set(Severity::Warning, "twins", what.clone())
-        {
-            tracing::error!("plasma: {what}");
-        }
+        self.shared.tell(Severity::Warning, "twins", what);
     }
 
     fn say_twin(&self) {
