@@ -249,12 +249,13 @@ impl EdgeBuilder {
             }
             slots.push(Arc::new(Slot::new(spec, flare)));
         }
+        let origin = OriginClient::new(node.budget.clone());
         Ok(Edge::new(State {
             engine,
             slots,
             node,
             journal: Journal::new(),
-            origin: OriginClient::new(),
+            origin,
             no_flare: "".into(),
             status_page: !self.no_status_page,
             started: Instant::now(),
