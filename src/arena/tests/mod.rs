@@ -9,9 +9,12 @@ mod ask;
 mod claim;
 #[cfg(all(lists_keys, feature = "arena-alloc"))]
 mod exhaustive;
+mod grow;
 mod lease;
 mod model;
 mod nested;
+#[cfg(heap)]
+mod owned;
 mod scratch;
 mod str;
 
