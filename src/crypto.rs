@@ -17,10 +17,15 @@ use crate::text::{Pieces, send};
 use crate::{abi, json};
 
 mod claims;
+mod pairs;
 mod verify;
 
+pub use crate::bytes::equal::equal;
 pub use claims::Claims;
-pub use verify::{VerifyError, equal, verify_hmac, verify_jwt};
+pub use pairs::JwtClaims;
+#[cfg(heap)]
+pub use pairs::Pair;
+pub use verify::{VerifyError, verify_hmac, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -78,7 +83,12 @@ pub fn hmac_json_piece(arguments: &str) -> impl Pieces {
 ///
 /// `None` if the host does not know the algorithm, if the flare may not use the secret, or if
 /// something does not fit into the arena.
-pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
+#[inline] // size: inline-reason
+pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: impl JwtClaims) -> Option<ArenaStr> {
+    claims.with(|claims| sign_pairs(algorithm, secret_key, claims))
+}
+
+fn sign_pairs(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
     let arguments = (
         (
             "{\"algorithm\":",

@@ -13,7 +13,7 @@ use crate::text::{self, send};
 use crate::{abi, json};
 
 /// A value, and how long it will live.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SparkEntry {
     /// The value: a lease on what the host wrote into the arena.
     pub value: ArenaBytes,

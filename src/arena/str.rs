@@ -52,6 +52,11 @@ impl ArenaStr {
         &self.0
     }
 
+    /// The lease, to which text may be appended.
+    pub(super) fn as_lease(&mut self) -> &mut ArenaBytes {
+        &mut self.0
+    }
+
     /// The bytes, to be overwritten with text or zeros.
     #[cfg(feature = "secrets")]
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {

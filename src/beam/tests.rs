@@ -26,25 +26,23 @@ fn answered(json: &str) -> Result<FetchResponse, BeamError> {
 #[test]
 fn options_have_only_the_members_that_were_set() {
     let new = FetchOptions::new;
-    let (m, h, b) = (
-        new().with_method("PUT"),
-        new().with_header("a", "1"),
-        new().with_body(""),
-    );
+    let m = || new().with_method("PUT");
+    let h = || new().with_header("a", "1");
+    let b = || new().with_body("");
     for (options, json) in [
         (new(), "{}"),
         (FetchOptions::default(), "{}"),
-        (m, r#"{"method":"PUT"}"#),
-        (h, r#"{"headers":{"a":"1"}}"#),
-        (b, r#"{"body":""}"#),
+        (m(), r#"{"method":"PUT"}"#),
+        (h(), r#"{"headers":{"a":"1"}}"#),
+        (b(), r#"{"body":""}"#),
         (
-            m.with_header("a", "1"),
+            m().with_header("a", "1"),
             r#"{"method":"PUT","headers":{"a":"1"}}"#,
         ),
-        (m.with_body("x"), r#"{"method":"PUT","body":"x"}"#),
-        (h.with_body("x"), r#"{"headers":{"a":"1"},"body":"x"}"#),
+        (m().with_body("x"), r#"{"method":"PUT","body":"x"}"#),
+        (h().with_body("x"), r#"{"headers":{"a":"1"},"body":"x"}"#),
         (
-            m.with_header("a", "1").with_body("x"),
+            m().with_header("a", "1").with_body("x"),
             r#"{"method":"PUT","headers":{"a":"1"},"body":"x"}"#,
         ),
         (

@@ -3,13 +3,15 @@ use crate::arena_refused;
 use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
 use crate::text;
 
+const NO_CLAIMS: [(&str, &str); 0] = [];
+
 #[test]
 fn arguments_are_those_of_the_abi() {
     let host = Host::new();
     let _ = hash("sha256", "a\"b\\\n");
     let _ = hmac("key", "\u{e9}\u{1f600}");
     let _ = sign_jwt("HS256", "key", &[("sub", "u\t1"), ("iss", "f")]);
-    let _ = sign_jwt("HS512", "key", &[]);
+    let _ = sign_jwt("HS512", "key", &NO_CLAIMS);
     let _ = encrypt_aes("key", "plain\u{7f}");
     let _ = decrypt_aes("key", "YQ==");
     let calls: std::vec::Vec<_> = host
@@ -80,7 +82,7 @@ fn results_are_the_hosts() {
         .returns("crypto_decrypt_aes", b"\xff\0");
     assert_eq!(hash("sha1", "").unwrap(), "ab01");
     assert_eq!(hmac("k", "").unwrap(), "cd23");
-    assert_eq!(sign_jwt("HS384", "k", &[]).unwrap(), "a.b.c");
+    assert_eq!(sign_jwt("HS384", "k", &NO_CLAIMS).unwrap(), "a.b.c");
     assert_eq!(encrypt_aes("k", "foo").unwrap(), "Zm9v");
     assert_eq!(decrypt_aes("k", "Zm9v").unwrap(), b"\xff\0");
     assert!(arena_is_free());
@@ -91,7 +93,7 @@ fn no_result_is_not_did_not_fit() {
     let _host = Host::new();
     assert!(hash("none", "").is_none() && !arena_refused());
     assert!(hmac("none", "").is_none() && !arena_refused());
-    assert!(sign_jwt("none", "", &[]).is_none() && !arena_refused());
+    assert!(sign_jwt("none", "", &NO_CLAIMS).is_none() && !arena_refused());
     assert!(hash_json("{}").is_none() && !arena_refused());
     assert!(hmac_json("{}").is_none() && !arena_refused());
     assert!(sign_jwt_json("{}").is_none() && !arena_refused());
