@@ -36,6 +36,13 @@ impl ArenaBytes {
 }
 
 impl ArenaStr {
+    /// The lease as text, if all of it is text.
+    #[cfg(any(feature = "spark", feature = "plasma"))]
+    pub(crate) fn whole(bytes: ArenaBytes) -> Option<ArenaStr> {
+        utf8::from_utf8(&bytes)?;
+        Some(ArenaStr(bytes))
+    }
+
     /// The bytes as the host wrote them, without a check.
     pub fn into_bytes(self) -> ArenaBytes {
         self.0

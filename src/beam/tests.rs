@@ -351,14 +351,17 @@ fn what_does_not_fit_is_an_error_of_its_own() {
 
 #[test]
 fn errors_say_what_they_are() {
-    assert_error(BeamError::NoResponse, "beam: no response from the host");
+    assert_error(
+        BeamError::NoResponse,
+        "beam: no response from host: the limit of fetches, a timeout, or no way there",
+    );
     assert_error(
         BeamError::SerializeFailed,
-        "beam: more than 8 headers in the options",
+        "beam: serialise options: more than 8 headers; with_headers takes any number",
     );
     assert_error(
         BeamError::DeserializeFailed,
-        "beam: the host's answer is malformed",
+        "beam: deserialise response: it is not what the ABI says",
     );
     assert_error(BeamError::ArenaFull, ARENA_FULL);
 }
