@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::http::budget::{Budget, Pace};
+use crate::http::client::causes;
 
 /// A request's or response's body.
 #[derive(Debug, Default)]
@@ -45,7 +46,7 @@ pub(crate) enum BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BodyError::Broken(error) => error.fmt(f),
+            BodyError::Broken(error) => write!(f, "{error}: {}", causes(error)),
             BodyError::Idle(pause) => write!(f, "nothing came for {pause:?}"),
         }
     }

@@ -19,7 +19,7 @@ use crate::http::body::{Body, BodyError, DRAIN};
 use crate::http::budget::Budget;
 use crate::http::client::causes;
 use crate::http::connection::{Connections, Idle, Sender};
-use crate::http::headers::{add_forwarded, strip_connection_headers};
+use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers};
 use crate::http::meter::Meter;
 use crate::http::origin::Origin;
 use crate::http::transfer::{Upload, UploadHandle};
@@ -41,7 +41,7 @@ pub(crate) enum OriginError {
     /// It took too long.
     Timeout,
     /// It answered with what is no answer.
-    Senseless(&'static str),
+    Senseless(String),
     /// The client did not send all of its body.
     Client(String),
     /// The client stopped sending its body.
@@ -191,13 +191,20 @@ impl OriginClient {
         let response = match (response, handle.client_error()) {
             (Ok(response), _) => response,
             (Err(_), Some(why)) => return Err(OriginError::Client(why)),
+            (Err(error), None) if error.is_parse() => {
+                return Err(OriginError::Senseless(error.to_string()));
+            }
             (Err(error), None) => return Err(OriginError::Unreachable(reason(&error))),
         };
         if response.status().is_informational() {
             handle.cancel();
-            return Err(OriginError::Senseless(
-                "it switched protocols, which nobody asked for",
-            ));
+            let what = "it switched protocols, which nobody asked for";
+            return Err(OriginError::Senseless(what.to_owned()));
+        }
+        if !is_plainly_coded(response.headers()) {
+            handle.cancel();
+            let what = "its body has a transfer coding that nobody asked for";
+            return Err(OriginError::Senseless(what.to_owned()));
         }
         if response.status().is_client_error() || response.status().is_server_error() {
             // It has made its mind up, and may never read the rest.

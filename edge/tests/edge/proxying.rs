@@ -156,6 +156,35 @@ async fn the_coding_wins_over_the_length() {
 }
 
 #[tokio::test]
+async fn a_coding_that_nobody_could_decode_goes_neither_way() {
+    let url = answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    )
+    .await;
+    let edge = passing(&url);
+    let server = serve(&edge).await;
+    for coding in [
+        "gzip, chunked",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+    ] {
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+        let response = exchange(&server, request).await;
+        assert!(response.starts_with("HTTP/1.1 501"), "{coding}: {response}");
+    }
+    let mut stream = connect(&server).await;
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    let response = read_response(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 502"), "{response}");
+    let said = said(&edge);
+    assert!(
+        said.contains("a transfer coding that nobody asked for"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn no_body_where_there_must_be_none() {
     for (answer, status, length) in [
         (
