@@ -5,6 +5,7 @@ mod export;
 mod frames;
 mod health;
 mod io;
+mod kv;
 pub(crate) mod listen;
 mod respond;
 mod route;
