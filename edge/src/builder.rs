@@ -20,9 +20,10 @@ use crate::http::budget::{self, Budget};
 use crate::http::proxy::OriginClient;
 use crate::journal::Journal;
 use crate::node::Node;
+use crate::recording::Recorder;
 use crate::runtime::Network;
 use crate::state::State;
-use crate::wasm::engine::Engine;
+use crate::wasm::engine::{Engine, Settings};
 
 impl Edge {
     /// Begins to describe a node.
@@ -46,6 +47,10 @@ pub struct EdgeBuilder {
     no_status_page: bool,
     memory: Option<usize>,
     compiler: Option<PathBuf>,
+    trace: bool,
+    print_calls: bool,
+    count: bool,
+    record: Option<PathBuf>,
 }
 
 impl EdgeBuilder {
@@ -207,6 +212,39 @@ impl EdgeBuilder {
         self
     }
 
+    /// Takes down what flares ask of the host: [`Entry::calls`](crate::Entry::calls), and a request's
+    /// calls on the status page. Secrets are left out. A call of the host takes some microseconds more
+    /// then. Default: false.
+    #[must_use]
+    pub fn trace(mut self, yes: bool) -> Self {
+        self.trace = yes;
+        self
+    }
+
+    /// Prints each call of the host below its request, where the entries are printed; with it calls
+    /// are [traced](Self::trace). Default: false.
+    #[must_use]
+    pub fn print_calls(mut self, yes: bool) -> Self {
+        self.print_calls = yes;
+        self
+    }
+
+    /// Counts instructions: [`Entry::used`](crate::Entry::used). It makes flares slower. Default: false.
+    #[must_use]
+    pub fn count(mut self, yes: bool) -> Self {
+        self.count = yes;
+        self
+    }
+
+    /// Adds each request to an HTTP flare to a file, with what came of it
+    /// ([`read_recording`](crate::read_recording)); with it calls are [traced](Self::trace). All headers
+    /// are in it, credentials among them.
+    #[must_use]
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.record = Some(file.into());
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -225,7 +263,12 @@ impl EdgeBuilder {
             return Err(Error::new("there is no flare to run"));
         }
         let cache = self.data.as_ref().map(|data| data.join("compiled"));
-        let engine = Engine::new(cache.as_deref())?;
+        let engine = Engine::new(Settings {
+            cache: cache.as_deref(),
+            trace: self.trace || self.print_calls || self.record.is_some(),
+            count: self.count,
+        })?;
+        let recorder = self.record.as_deref().map(Recorder::open).transpose()?;
         let node = Arc::new(self.node()?);
         let mut slots: Vec<Arc<Slot>> = Vec::new();
         for mut spec in self.specs {
@@ -254,7 +297,8 @@ impl EdgeBuilder {
             engine,
             slots,
             node,
-            journal: Journal::new(),
+            journal: Journal::new(self.print_calls),
+            recorder,
             origin,
             no_flare: "".into(),
             status_page: !self.no_status_page,

@@ -15,6 +15,7 @@ use crate::host::env::FlareEnv;
 use crate::host::request::RequestView;
 use crate::http::origin::Origin;
 use crate::node::Node;
+use crate::stores::Stores;
 use crate::wasm::engine::Engine;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::program::Program;
@@ -112,6 +113,9 @@ impl Flare {
             config,
             root,
         });
+        if let Some(seed) = &env.config.seed {
+            Stores::of(&node.spark, &node.plasma).seed(seed, &env.site)?;
+        }
         let program = Arc::new(program);
         if program.info.start {
             try_start(&program, &env).map_err(within)?;

@@ -1,6 +1,7 @@
 //! What is said about one invocation while it runs: the flare's log lines, and the node's notes.
 
 use crate::journal::{Level, LogLine};
+use crate::trace::{Calls, HostCall};
 
 /// How many different notes one invocation can have; a hostile flare cannot fill the screen.
 const MAX_NOTES: usize = 20;
@@ -14,6 +15,7 @@ pub(crate) struct Notebook {
     dropped_lines: u64,
     cut_lines: u64,
     notes: Vec<(&'static str, String)>,
+    calls: Calls,
 }
 
 impl Notebook {
@@ -50,8 +52,14 @@ impl Notebook {
         self.notes.iter().any(|(kind, _)| *kind == ALLOC_REFUSED)
     }
 
-    /// All that was said: log lines and notes.
-    pub(crate) fn finish(self) -> (Vec<LogLine>, Vec<String>) {
+    /// Takes down a call of the host, where calls are traced.
+    pub(crate) fn call(&mut self, call: HostCall) {
+        self.calls.push(call);
+    }
+
+    /// All that was taken down.
+    pub(crate) fn finish(self) -> Said {
+        let (calls, left_out) = self.calls.finish();
         let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
         if self.dropped_lines > 0 {
             notes.push(format!(
@@ -65,8 +73,23 @@ impl Notebook {
                 self.cut_lines
             ));
         }
-        (self.lines, notes)
+        if left_out > 0 {
+            notes.push(format!("{left_out} more host calls are not shown"));
+        }
+        Said {
+            lines: self.lines,
+            notes,
+            calls,
+        }
     }
+}
+
+/// All that was said about an invocation.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) calls: Vec<HostCall>,
 }
 
 /// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
@@ -98,6 +121,6 @@ mod tests {
         let mut book = Notebook::default();
         book.note("a", || "first".into());
         book.note("a", || "second".into());
-        assert_eq!(book.finish().1, ["first"]);
+        assert_eq!(book.finish().notes, ["first"]);
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
+use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::http::body::{Body, DRAIN, ReadError};
 use crate::http::headers::list_has;
@@ -18,7 +20,8 @@ use crate::http::origin::Origin;
 use crate::http::proxy::Report;
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
-use crate::journal::Entry;
+use crate::journal::{Entry, Used};
+use crate::recording::{Recorded, RecordedRequest, RecordedResponse};
 use crate::runtime::run_guest;
 use crate::runtime::turns::Turn;
 use crate::server::respond::{fit, over_budget, respond, transform};
@@ -53,6 +56,7 @@ pub(crate) async fn handle(
         peer: peer.map(|peer| peer.ip()),
         stop,
         slot: None,
+        recorded: None,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
     let response = match normalised {
@@ -64,6 +68,19 @@ pub(crate) async fn handle(
     entry.status = Some(response.status().as_u16());
     if let Some(slot) = exchange.slot {
         slot.stats.record(entry.duration, entry.error.is_some());
+    }
+    if let (Some(recorder), Some(request)) = (&state.recorder, exchange.recorded) {
+        let body = match response.body() {
+            Body::Empty => Some(Bytes::new()),
+            Body::Full(bytes) => Some(bytes.clone()),
+            _ => None,
+        };
+        let status = response.status().as_u16();
+        let response = RecordedResponse::of(status, response.headers(), body, &entry);
+        recorder.add(&Recorded {
+            request,
+            response: Some(response),
+        });
     }
     state.journal.record(entry);
     response
@@ -77,6 +94,8 @@ struct Exchange<'a> {
     stop: Option<watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
+    /// The request as the flare saw it, if it is to be recorded.
+    recorded: Option<RecordedRequest>,
 }
 
 impl Exchange<'_> {
@@ -133,6 +152,8 @@ impl Exchange<'_> {
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
         let (parts, mut body) = request.into_parts();
+        let records = self.state.recorder.is_some();
+        self.recorded = records.then(|| RecordedRequest::of(&parts, Bytes::new()));
         let mut view = RequestView {
             method: parts.method,
             scheme,
@@ -140,25 +161,28 @@ impl Exchange<'_> {
             headers: parts.headers,
             body: None,
         };
-        if flare.env.config.requires_body {
+        let requires_body = flare.env.config.requires_body;
+        if requires_body || records {
             let limit = flare.env.config.limits.max_body_bytes;
             match body.read_prefix(limit, &self.state.node.budget).await {
                 Ok((bytes, more)) => {
-                    if more {
+                    if more && requires_body {
                         self.entry.notes.push(format!(
                             "the body was cut to {limit} bytes for the flare (limits.max_body_bytes)"
                         ));
                     }
-                    view.body = Some(bytes);
+                    if let Some(recorded) = &mut self.recorded {
+                        recorded.body.0 = bytes.clone();
+                    }
+                    view.body = requires_body.then_some(bytes);
                 }
                 Err(error) => return self.no_body(error),
             }
         }
         let origin = flare.origin.clone();
         let outcome = run(flare, view).await;
-        let (lines, notes) = outcome.host.notebook.finish();
-        self.entry.lines = lines;
-        self.entry.notes.extend(notes);
+        self.say(outcome.host.notebook);
+        self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
             Err(failure) => {
@@ -242,12 +266,18 @@ impl Exchange<'_> {
             }
             Err(failed) => {
                 let (host, failure) = *failed;
-                let (lines, notes) = host.notebook.finish();
-                self.entry.lines = lines;
-                self.entry.notes.extend(notes);
+                self.say(host.notebook);
                 self.failed(&failure)
             }
         }
+    }
+
+    /// Takes over what was said about the invocation.
+    fn say(&mut self, notebook: Notebook) {
+        let said = notebook.finish();
+        self.entry.lines = said.lines;
+        self.entry.notes.extend(said.notes);
+        self.entry.calls = said.calls;
     }
 
     /// The answer when the flare failed.
@@ -297,6 +327,7 @@ impl Exchange<'_> {
 struct Outcome {
     action: Result<Action, Failure>,
     host: Host,
+    used: Option<Used>,
 }
 
 /// Runs a flare for a request.
@@ -312,6 +343,7 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
                 let action = instance.handle_request();
                 Outcome {
                     action,
+                    used: instance.used(),
                     host: instance.into_host(),
                 }
             }
@@ -320,6 +352,7 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
                 Outcome {
                     action: Err(failure),
                     host,
+                    used: None,
                 }
             }
         }

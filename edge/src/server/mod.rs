@@ -6,6 +6,7 @@ mod frames;
 mod head_room;
 mod health;
 mod io;
+mod kv;
 pub(crate) mod listen;
 mod respond;
 mod route;
