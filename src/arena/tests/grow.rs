@@ -136,6 +136,19 @@ fn copies_are_apart() {
 }
 
 #[test]
+fn texts_and_bytes_are_copied_into_the_arena() {
+    assert_eq!(ArenaStr::from("a\u{e9}"), "a\u{e9}");
+    assert_eq!(ArenaBytes::from(&b"\xff"[..]), b"\xff");
+    #[cfg(heap)]
+    {
+        assert_eq!(ArenaStr::from(std::string::String::from("a")), "a");
+        assert_eq!(ArenaBytes::from(vec![0xff]), b"\xff");
+    }
+    let _full = leave_free(8);
+    assert!(traps(|| ArenaStr::from("nine byte")));
+}
+
+#[test]
 fn characters_and_texts_are_collected() {
     let mut text = ArenaStr::default();
     text.extend(['a', '\u{e9}']);
