@@ -58,7 +58,11 @@ const IMPORTS: &[(&str, usize, Option<&[u8]>)] = &[
     ("plasma_set", 2, None),
     ("plasma_delete", 1, None),
     ("plasma_increment", 1, Some(b"\x2a\0\0\0\0\0\0\0")),
-    ("plasma_decrement", 1, Some(b"\xd6\xff\xff\xff\xff\xff\xff\xff")),
+    (
+        "plasma_decrement",
+        1,
+        Some(b"\xd6\xff\xff\xff\xff\xff\xff\xff"),
+    ),
     ("plasma_list", 0, Some(b"[\"b\",\"a\"]")),
     ("secret_get", 1, Some(b"hunter2")),
     ("ws_send", 1, None),
@@ -91,10 +95,7 @@ pub fn trace(
         let call = move |mut caller: Caller<'_, Vec<Call>>, args: &[Val], results: &mut [Val]| {
             let memory = memory(&mut caller);
             let texts = args[..2 * count].chunks(2).map(|pair| {
-                let (start, len) = (
-                    pair[0].unwrap_i32() as usize,
-                    pair[1].unwrap_i32() as usize,
-                );
+                let (start, len) = (pair[0].unwrap_i32() as usize, pair[1].unwrap_i32() as usize);
                 let bytes = memory.data(&caller)[start..start + len].to_vec();
                 match serde_json::from_slice::<Value>(&bytes) {
                     Ok(json) if json.is_object() => Ok(json),

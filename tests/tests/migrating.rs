@@ -40,10 +40,12 @@ fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
 
 fn rows() -> Vec<Row> {
     let document = migrating();
-    let changed = table(&document, "Lines that change").into_iter().map(|cells| Row {
-        published: cells[0].clone(),
-        here: cells[1].clone(),
-    });
+    let changed = table(&document, "Lines that change")
+        .into_iter()
+        .map(|cells| Row {
+            published: cells[0].clone(),
+            here: cells[1].clone(),
+        });
     let same = table(&document, "Functions").into_iter().map(|cells| Row {
         published: cells[2].clone(),
         here: cells[2].clone(),
@@ -52,7 +54,12 @@ fn rows() -> Vec<Row> {
 }
 
 /// A crate in which each line is a function of its own, as Wasm.
-fn build<'a>(name: &str, dependency: &str, lock: &Path, lines: impl Iterator<Item = &'a str>) -> PathBuf {
+fn build<'a>(
+    name: &str,
+    dependency: &str,
+    lock: &Path,
+    lines: impl Iterator<Item = &'a str>,
+) -> PathBuf {
     ensure_wasm_target();
     let folder = flares_dir().join("crates").join(name);
     fs::create_dir_all(folder.join("src")).unwrap();
@@ -75,6 +82,8 @@ fn build<'a>(name: &str, dependency: &str, lock: &Path, lines: impl Iterator<Ite
     fs::write(folder.join("src/lib.rs"), source).unwrap();
     let output = cargo(&folder)
         .env("CARGO_TARGET_DIR", flares_dir().join("migrating"))
+        // No flags of this repository's: they are for small flares, and have a small stack.
+        .env("CARGO_ENCODED_RUSTFLAGS", "")
         .args(["build", "--quiet", "--target", WASM])
         .output()
         .unwrap();
@@ -84,7 +93,11 @@ fn build<'a>(name: &str, dependency: &str, lock: &Path, lines: impl Iterator<Ite
         String::from_utf8_lossy(&output.stderr)
     );
     let file = name.replace('-', "_") + ".wasm";
-    flares_dir().join("migrating").join(WASM).join("debug").join(file)
+    flares_dir()
+        .join("migrating")
+        .join(WASM)
+        .join("debug")
+        .join(file)
 }
 
 #[test]
@@ -156,5 +169,9 @@ fn no_public_function_of_the_published_crate_is_forgotten() {
             found += 1;
         }
     }
-    assert_eq!(found, told.len(), "it tells of functions that are not there");
+    assert_eq!(
+        found,
+        told.len(),
+        "it tells of functions that are not there"
+    );
 }
