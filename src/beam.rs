@@ -179,7 +179,7 @@ impl FetchResponse {
 
     #[inline(always)] // size: inline-step
     fn status_of(answer: &mut [u8]) -> Result<u16, BeamError> {
-        json::flatten(answer).ok_or(BeamError::DeserializeFailed)?;
+        json::unescape(answer).ok_or(BeamError::DeserializeFailed)?;
         let status = json::member(PackedSlice::new(answer), json::OUTER, "status").get();
         let digits = if status.len() as isize >= 4 {
             // size: signed-length
@@ -191,7 +191,11 @@ impl FetchResponse {
             let digits = u32::from_le_bytes(*digits);
             if digits & STATUS_MASK == STATUS_BITS {
                 let digit = |at: u32| digits >> at & 15;
-                return Ok(((digit(0) * 10 + digit(8)) * 10 + digit(16)) as u16);
+                let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
+                // Less, or more, is no status code, whatever it is written with.
+                if (100..1000).contains(&status) {
+                    return Ok(status as u16);
+                }
             }
         }
         Err(BeamError::DeserializeFailed)
@@ -201,9 +205,9 @@ impl FetchResponse {
 /// The bits by which the four bytes at a status code are told: three digits, as every status code has,
 /// and behind them the next member or the end.
 ///
-/// The bytes are checked JSON, so that less of a test will do: of the bytes that may be here only digits
-/// are from 0x30 to 0x3f, and of those that may follow digits only a comma (0x2c) and a closing brace
-/// (0x7d) have the bits of 0x2c under the mask 0xae.
+/// In JSON less of a test will do: of the bytes that may be here only digits are from 0x30 to 0x3f, and of
+/// those that may follow digits only a comma (0x2c) and a closing brace (0x7d) have the bits of 0x2c under
+/// the mask 0xae.
 const STATUS_MASK: u32 = u32::from_le_bytes([0xf0, 0xf0, 0xf0, 0xae]); // size: status-mask
 /// What these bits are.
 const STATUS_BITS: u32 = u32::from_le_bytes([0x30, 0x30, 0x30, b',']);

@@ -8,10 +8,13 @@ use crate::bytes::utf8;
 use crate::json;
 
 impl Keys {
-    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is not JSON.
-    pub(crate) fn new(json: ArenaBytes) -> Keys {
-        let json = json::flatten_lease(json).filter(|json| json.first() == Some(&b'['));
-        Keys::of_block(json.unwrap_or_default())
+    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is nothing of the kind.
+    pub(crate) fn new(mut json: ArenaBytes) -> Keys {
+        let mut len = json::unescape(json.as_mut()).unwrap_or_default();
+        if json.first() != Some(&b'[') {
+            len = 0;
+        }
+        Keys::of_block(json.truncate(len as u32))
     }
 }
 
@@ -84,7 +87,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Key> {
         self.next_part(|json, at| {
-            // A bracket or a comma, then the key.
+            // What is before a key, a bracket or a comma, is skipped.
             let key = PackedSlice::new(json.get(at as usize + 1..)?);
             utf8::from_utf8(json::string(key)?.get())
         })

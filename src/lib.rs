@@ -46,7 +46,9 @@
 //!
 //! Besides the host's modules there are [`text`] (always there), and behind features of their own
 //! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
-//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts.
+//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts;
+//! `panic-message` logs what a panic says, which is for development: `flaron-edge run` turns it on in the
+//! build that it serves.
 //!
 //! # Memory
 //!
@@ -106,6 +108,8 @@ pub mod json;
 mod json;
 #[cfg(lists_keys)]
 mod keys;
+#[cfg(feature = "panic-message")]
+mod panic_message;
 mod state;
 pub mod text;
 

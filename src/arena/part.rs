@@ -15,8 +15,8 @@ use crate::bytes::utf8;
 
 /// The keys of a store: an iterator over [`Key`]s.
 ///
-/// It is a lease on the host's list, decoded where it lies. If that is not JSON, there are no keys;
-/// if something else than a string is in it, the keys end there.
+/// It is a lease on the host's list, decoded where it lies. If that is no array, there are no
+/// keys; if something else than a string is in it, the keys end there.
 pub struct Keys {
     packed: Packed,
     /// How much of the block has been read.
