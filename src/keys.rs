@@ -26,6 +26,11 @@ impl Keys {
         self.clone().count()
     }
 
+    /// The keys that are left; the list stays as it is.
+    pub fn iter(&self) -> Keys {
+        self.clone()
+    }
+
     /// Whether no key is left.
     pub fn is_empty(&self) -> bool {
         self.clone().next().is_none()
@@ -57,6 +62,16 @@ impl Keys {
             joined.push_str(&key);
         }
         joined
+    }
+}
+
+/// The keys that are left; the list stays as it is.
+impl IntoIterator for &Keys {
+    type Item = Key;
+    type IntoIter = Keys;
+
+    fn into_iter(self) -> Keys {
+        self.clone()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The bytes of a lease one by one, as a `Vec` gives them.
 
 use core::iter::FusedIterator;
+use core::ops::Range;
 
 use crate::arena::lease::ArenaBytes;
 
@@ -8,21 +9,25 @@ use crate::arena::lease::ArenaBytes;
 #[derive(Debug, Clone)]
 pub struct ArenaBytesIter {
     lease: ArenaBytes,
-    at: usize,
+    /// Which of them are left.
+    left: Range<usize>,
 }
 
 impl Iterator for ArenaBytesIter {
     type Item = u8;
 
     fn next(&mut self) -> Option<u8> {
-        let byte = *self.lease.get(self.at)?;
-        self.at += 1;
-        Some(byte)
+        self.lease.get(self.left.next()?).copied()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.lease.len() - self.at;
-        (left, Some(left))
+        self.left.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for ArenaBytesIter {
+    fn next_back(&mut self) -> Option<u8> {
+        self.lease.get(self.left.next_back()?).copied()
     }
 }
 
@@ -34,7 +39,10 @@ impl IntoIterator for ArenaBytes {
     type IntoIter = ArenaBytesIter;
 
     fn into_iter(self) -> ArenaBytesIter {
-        ArenaBytesIter { lease: self, at: 0 }
+        ArenaBytesIter {
+            left: 0..self.len(),
+            lease: self,
+        }
     }
 }
 
@@ -58,5 +66,24 @@ impl Extend<u8> for ArenaBytes {
         bytes
             .into_iter()
             .for_each(|byte| self.extend_from_slice(&[byte]));
+    }
+}
+
+impl ArenaBytes {
+    /// The bytes; the same as the deref, spelt out.
+    pub fn as_slice(&self) -> &[u8] {
+        self
+    }
+}
+
+/// An array, if there are just as many bytes; if not, they come back.
+impl<const N: usize> TryFrom<ArenaBytes> for [u8; N] {
+    type Error = ArenaBytes;
+
+    fn try_from(bytes: ArenaBytes) -> Result<[u8; N], ArenaBytes> {
+        match (*bytes).try_into() {
+            Ok(array) => Ok(array),
+            Err(_) => Err(bytes),
+        }
     }
 }

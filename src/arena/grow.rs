@@ -122,6 +122,24 @@ impl Clone for ArenaStr {
     }
 }
 
+/// A copy in the arena. Traps when there is no room for it.
+impl From<&str> for ArenaStr {
+    fn from(text: &str) -> ArenaStr {
+        let mut copy = ArenaStr::default();
+        copy.push_str(text);
+        copy
+    }
+}
+
+/// A copy in the arena. Traps when there is no room for it.
+impl From<&[u8]> for ArenaBytes {
+    fn from(bytes: &[u8]) -> ArenaBytes {
+        let mut copy = ArenaBytes::default();
+        copy.extend_from_slice(bytes);
+        copy
+    }
+}
+
 /// As [`push_str`](ArenaStr::push_str).
 impl AddAssign<&str> for ArenaStr {
     fn add_assign(&mut self, text: &str) {

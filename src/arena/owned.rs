@@ -109,7 +109,23 @@ macro_rules! bytes_into_owned {
         }
     };
 }
-pub(crate) use {bytes_into_owned, into_owned, text_into_owned};
+#[cfg(feature = "secrets")]
+pub(crate) use {bytes_into_owned, text_into_owned};
+pub(crate) use into_owned;
+
+/// A copy in the arena. Traps when there is no room for it.
+impl From<alloc::string::String> for ArenaStr {
+    fn from(text: alloc::string::String) -> ArenaStr {
+        text.as_str().into()
+    }
+}
+
+/// A copy in the arena. Traps when there is no room for it.
+impl From<alloc::vec::Vec<u8>> for ArenaBytes {
+    fn from(bytes: alloc::vec::Vec<u8>) -> ArenaBytes {
+        bytes.as_slice().into()
+    }
+}
 
 text_into_owned!(ArenaStr);
 bytes_into_owned!(ArenaBytes);

@@ -235,6 +235,7 @@ macro_rules! borrowed {
 }
 
 /// What derefs to `str` and is given away.
+#[cfg(any(heap, lists_keys, feature = "secrets"))]
 macro_rules! copied {
     ($($type:ty),*) => {$(
         impl From<$type> for FetchText<'_> {

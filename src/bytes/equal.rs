@@ -10,6 +10,10 @@
 /// # }
 /// ```
 #[inline(never)] // size: constant-time
+#[cfg_attr(
+    not(feature = "crypto"),
+    allow(unreachable_pub, reason = "it is public in `crypto`")
+)]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     let mut difference = 0;
     for (a, b) in a.iter().zip(b) {

@@ -136,6 +136,31 @@ fn copies_are_apart() {
 }
 
 #[test]
+fn texts_and_bytes_are_copied_into_the_arena() {
+    assert_eq!(ArenaStr::from("a\u{e9}"), "a\u{e9}");
+    assert_eq!(ArenaBytes::from(&b"\xff"[..]), b"\xff");
+    #[cfg(heap)]
+    {
+        assert_eq!(ArenaStr::from(std::string::String::from("a")), "a");
+        assert_eq!(ArenaBytes::from(vec![0xff]), b"\xff");
+    }
+    let _full = leave_free(8);
+    assert!(traps(|| ArenaStr::from("nine byte")));
+}
+
+#[test]
+fn bytes_are_iterated_over_from_both_ends_and_become_arrays() {
+    let bytes = leased(b"abcd");
+    assert_eq!(bytes.as_slice().len(), 4);
+    let mut iter = bytes.into_iter();
+    assert_eq!((iter.next(), iter.next_back(), iter.len()), (Some(b'a'), Some(b'd'), 2));
+    assert!(iter.rev().eq(*b"cb"));
+    assert_eq!(<[u8; 2]>::try_from(leased(b"ab")), Ok(*b"ab"));
+    assert_eq!(<[u8; 3]>::try_from(leased(b"ab")).unwrap_err(), b"ab");
+    assert!(arena_is_free());
+}
+
+#[test]
 fn characters_and_texts_are_collected() {
     let mut text = ArenaStr::default();
     text.extend(['a', '\u{e9}']);
