@@ -59,6 +59,9 @@ pub struct FlareConfig {
     /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
     /// Default: the flare's name.
     pub site: Option<String>,
+    /// A file of values that Spark and Plasma have from the start, from the folder of the `flare.toml`;
+    /// keys that are there already are left as they are. Default: none.
+    pub seed: Option<PathBuf>,
     /// How much of everything one invocation may use.
     pub limits: Limits,
     /// What outbound requests may reach.
@@ -183,7 +186,11 @@ impl FlareConfig {
     pub fn load(path: &Path) -> Result<FlareConfig> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
-        FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
+        let mut config = FlareConfig::parse(&text).map_err(|error| error.within(path.display()))?;
+        // A relative path is one of the file's folder, wherever the node was started.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.seed = config.seed.map(|seed| folder.join(seed));
+        Ok(config)
     }
 
     /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::broadcast;
 
 use crate::sync::lock;
+use crate::trace::HostCall;
 
 /// How many invocations the journal remembers.
 const REMEMBERED: usize = 1000;
@@ -45,6 +46,16 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What an invocation used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// The Wasm instructions that it ran, from the making of its instance on: as wasmtime counts its
+    /// fuel, in which an instruction is 1 and some, such as `nop` and `block`, are 0.
+    pub instructions: u64,
+    /// Its linear memory at the end, in bytes. Memory only grows.
+    pub memory: u64,
+}
+
 /// One invocation of a flare: a request, or a WebSocket event.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -68,6 +79,11 @@ pub struct Entry {
     pub notes: Vec<String>,
     /// Why the invocation failed, if it did.
     pub error: Option<String>,
+    /// What the flare asked of the host, if that is traced ([`EdgeBuilder::trace`](crate::EdgeBuilder::trace)).
+    pub calls: Vec<HostCall>,
+    /// What it used, for an HTTP request of a node that counts
+    /// ([`EdgeBuilder::count`](crate::EdgeBuilder::count)).
+    pub used: Option<Used>,
 }
 
 impl Entry {
@@ -84,6 +100,8 @@ impl Entry {
             lines: Vec::new(),
             notes: Vec::new(),
             error: None,
+            calls: Vec::new(),
+            used: None,
         }
     }
 
@@ -92,7 +110,8 @@ impl Entry {
         let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
         let notes: usize = self.notes.iter().map(String::len).sum();
         let error = self.error.as_ref().map_or(0, String::len);
-        self.path.len() + lines + notes + error
+        let calls: usize = self.calls.iter().map(HostCall::bytes).sum();
+        self.path.len() + lines + notes + error + calls
     }
 }
 
@@ -113,6 +132,22 @@ impl fmt::Display for Entry {
         }
         if let Some(error) = &self.error {
             write!(f, "\n    FAILED {}", Plain(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry as it is printed: with the calls of the host, or without.
+struct Printed<'a> {
+    entry: &'a Entry,
+    calls: bool,
+}
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.entry.fmt(f)?;
+        for call in self.entry.calls.iter().filter(|_| self.calls) {
+            write!(f, "\n    call  {}", Plain(&call.to_string()))?;
         }
         Ok(())
     }
@@ -165,6 +200,8 @@ pub(crate) struct Journal {
     recent: Mutex<Recent>,
     live: broadcast::Sender<Arc<Entry>>,
     seq: AtomicU64,
+    /// Whether each call of the host is printed.
+    prints_calls: bool,
 }
 
 #[derive(Debug, Default)]
@@ -187,21 +224,26 @@ impl Recent {
 }
 
 impl Journal {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(prints_calls: bool) -> Self {
         Journal {
             recent: Mutex::default(),
             live: broadcast::channel(256).0,
             seq: AtomicU64::new(0),
+            prints_calls,
         }
     }
 
     /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
     pub(crate) fn record(&self, mut entry: Entry) {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        let printed = Printed {
+            entry: &entry,
+            calls: self.prints_calls,
+        };
         if entry.error.is_some() {
-            tracing::error!(target: "flaron_edge::journal", "{entry}");
+            tracing::error!(target: "flaron_edge::journal", "{printed}");
         } else {
-            tracing::info!(target: "flaron_edge::journal", "{entry}");
+            tracing::info!(target: "flaron_edge::journal", "{printed}");
         }
         let entry = Arc::new(entry);
         if self.live.receiver_count() > 0 {
@@ -260,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_journal_forgets_the_oldest() {
-        let journal = Journal::new();
+        let journal = Journal::new(false);
         let mut live = journal.subscribe();
         for n in 0..REMEMBERED + 5 {
             journal.record(entry(&n.to_string()));
@@ -276,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_journal_is_bounded_in_bytes() {
-        let journal = Journal::new();
+        let journal = Journal::new(false);
         for _ in 0..20 {
             journal.record(entry(&"x".repeat(1 << 20)));
         }

@@ -1,7 +1,7 @@
 //! `flaron-edge run`.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flaron_edge::cluster::ClusterKeys;
@@ -11,9 +11,13 @@ use tokio::net::TcpListener;
 
 use crate::cli::args::{Run, pair};
 use crate::cli::describe::{bytes, describe};
+use crate::cli::kv::Running;
 
 /// Builds and serves flares until Ctrl-C.
-pub(crate) fn run(run: Run) -> Result<()> {
+pub(crate) fn run(mut run: Run) -> Result<()> {
+    if run.flares.is_empty() && run.route.is_empty() && Path::new("Cargo.toml").is_file() {
+        run.flares.push(PathBuf::from("."));
+    }
     log_to_terminal(run.quiet);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -23,7 +27,7 @@ pub(crate) fn run(run: Run) -> Result<()> {
 }
 
 async fn serve(run: Run) -> Result<()> {
-    let builder = builder(&run)?;
+    let (builder, data) = builder(&run)?;
     // The port first: if it is taken, the user learns of it before anything is built.
     let listen = match run.listen.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
@@ -38,6 +42,7 @@ async fn serve(run: Run) -> Result<()> {
     let edge = tokio::task::block_in_place(|| builder.build())?;
     let server = edge.serve(listener)?;
     let url = format!("http://{}", server.addr());
+    let _running = Running::new(&data, run.node_id.as_deref().unwrap_or("local"), &url);
     for flare in edge.flares() {
         print!("{}", describe(&flare, &url));
     }
@@ -68,9 +73,18 @@ async fn serve(run: Run) -> Result<()> {
     Ok(())
 }
 
-/// The node that the command line describes.
-fn builder(run: &Run) -> Result<EdgeBuilder> {
+/// The node that the command line describes, and its data folder.
+fn builder(run: &Run) -> Result<(EdgeBuilder, PathBuf)> {
     let mut builder = Edge::builder().status_page(!run.no_status);
+    if !run.release
+        && let Ok(program) = std::env::current_exe()
+    {
+        builder = builder.development(program);
+    }
+    builder = builder.print_calls(run.trace);
+    if let Some(file) = &run.record {
+        builder = builder.record(file);
+    }
     let settings = |mut builder: EdgeBuilder| {
         if let Some(file) = &run.config {
             builder = builder.config_file(file);
@@ -90,10 +104,18 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
         first.get_or_insert_with(|| path.into());
         builder = settings(builder.flare(path)).route(prefix);
     }
+    // The status page shows what a crate in development asks of the host.
+    let paths = run.flares.iter().cloned();
+    let routed = run
+        .route
+        .iter()
+        .filter_map(|route| Some(route.split_once('=')?.1.into()));
+    let has_crate = paths.chain(routed).any(|path: PathBuf| path.is_dir());
+    builder = builder.trace(has_crate && !run.release);
     let Some(first) = first else {
         return Err(Error::new(
-            "no flare was given: flaron-edge run PATH, where PATH is a flare crate's folder or a \
-             .wasm file (`flaron-edge new NAME` makes a flare)",
+            "no flare was given, and this folder is none: flaron-edge run PATH, where PATH is a flare \
+             crate's folder or a .wasm file (`flaron-edge new NAME` makes a flare)",
         ));
     };
     let beside = if first.is_dir() {
@@ -101,7 +123,8 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
     } else {
         first.parent().unwrap_or(Path::new(""))
     };
-    builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    let data = run.data.clone().unwrap_or_else(|| beside.join(".flaron"));
+    builder = builder.data(&data);
     builder = builder.memory((run.memory as usize) << 20);
     if let Some(origin) = &run.origin {
         builder = builder.origin(origin);
@@ -129,7 +152,7 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
     if let Ok(token) = std::env::var("FLARON_PEER_TOKEN") {
         builder = builder.peer_token(token);
     }
-    Ok(builder)
+    Ok((builder, data))
 }
 
 /// The cluster's key, from the file or the environment.

@@ -3,8 +3,10 @@
 pub(crate) mod exchange;
 mod export;
 mod frames;
+mod head_room;
 mod health;
 mod io;
+mod kv;
 pub(crate) mod listen;
 mod respond;
 mod route;

@@ -5,6 +5,7 @@
 //! | `/_edge` | the page |
 //! | `/_edge/status.json` | what it shows, as JSON |
 //! | `/_edge/events` | each invocation as it ends, as server-sent events |
+//! | `/_edge/kv` | what the stores have, and changing it |
 //! | `/_edge/health` | whether the node can do its work: 200 or 503 |
 //! | `/_edge/spark/export` | where other nodes pull keys from |
 //!
@@ -29,6 +30,7 @@ use crate::journal::Entry;
 use crate::runtime::run_blocking;
 use crate::server::export::{export, is_local};
 use crate::server::health::{health, problems};
+use crate::server::kv;
 use crate::shutdown::stopped;
 use crate::state::State;
 
@@ -69,6 +71,9 @@ pub(super) async fn handle(
             "not-local",
             "the status page is for the machine that the edge runs on",
         );
+    }
+    if path == kv::PATH {
+        return kv::kv(state, request).await;
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
@@ -231,6 +236,18 @@ fn entry_json(entry: &Entry) -> Value {
         .iter()
         .map(|line| json!({ "level": line.level.name(), "text": line.text }))
         .collect();
+    let calls: Vec<Value> = entry
+        .calls
+        .iter()
+        .map(|call| {
+            json!({
+                "name": call.name,
+                "arguments": call.arguments,
+                "result": call.result,
+                "duration_us": call.duration.as_secs_f64() * 1e6,
+            })
+        })
+        .collect();
     let time = entry.time.duration_since(UNIX_EPOCH).unwrap_or_default();
     json!({
         "seq": entry.seq,
@@ -243,6 +260,7 @@ fn entry_json(entry: &Entry) -> Value {
         "lines": lines,
         "notes": entry.notes,
         "error": entry.error,
+        "calls": calls,
     })
 }
 

@@ -20,5 +20,6 @@ mod screen;
 mod socket;
 mod status;
 mod toolchain;
+mod traps;
 mod websocket;
 mod websocket_cases;

@@ -14,9 +14,12 @@ mod claim;
     feature = "request"
 ))]
 mod exhaustive;
+mod grow;
 mod lease;
 mod model;
 mod nested;
+#[cfg(heap)]
+mod owned;
 mod scratch;
 mod str;
 
