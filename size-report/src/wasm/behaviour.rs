@@ -20,7 +20,7 @@ use wasmi::{
 };
 
 /// How often both are run.
-const RUNS: u64 = 200;
+const RUNS: u64 = 96;
 
 /// How many instructions one run may take: a loop that never ends must not end the comparison.
 const FUEL: u64 = 20_000_000;

@@ -77,3 +77,78 @@ impl Candidate {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: Steps<'_> = Steps {
+        words: true,
+        wasm_opt: None,
+    };
+
+    fn flare(body: &str) -> Vec<u8> {
+        let wat = format!(
+            r#"(module
+                (import "flaron/v1" "resp_set_status" (func $status (param i32)))
+                (memory (export "memory") 1)
+                (global (mut i32) (i32.const 64))
+                (global (export "__data_end") i32 (i32.const 4096))
+                (func (export "handle_request") (result i64) (local i32) {body}
+                    (i32.store (i32.const 72) (i32.add (i32.const 3) (i32.load (i32.const 72))))
+                    (call $status (i32.load (i32.const 72)))
+                    (i64.const 0x100000000)))"#
+        );
+        wat::parse_str(wat).unwrap()
+    }
+
+    #[test]
+    fn a_flare_becomes_smaller_and_only_once() {
+        let wasm = flare("");
+        let slim_once = slim(&wasm, STEPS).unwrap();
+        assert!(slim_once.wasm.len() + 20 < wasm.len());
+        assert_eq!(slim_once.words, 1);
+        assert_eq!(slim(&slim_once.wasm, STEPS).unwrap().wasm, slim_once.wasm);
+        let kept = slim(
+            &wasm,
+            Steps {
+                words: false,
+                ..STEPS
+            },
+        )
+        .unwrap();
+        assert_eq!(kept.words, 0);
+        assert!(kept.wasm.len() > slim_once.wasm.len());
+    }
+
+    #[test]
+    fn what_does_something_else_is_refused() {
+        let wasm = flare("");
+        let broken = |wasm: Vec<u8>| Candidate {
+            wasm,
+            words: Vec::new(),
+        };
+        assert!(broken(wasm.clone()).prove(&wasm).is_ok());
+        let error = broken(flare("(call $status (i32.const 9))"))
+            .prove(&wasm)
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("is not kept"), "{error:#}");
+        // A word that a pointer reaches, though no constant shows it.
+        let hidden = flare(
+            "(local.set 0 (i32.const 36)) (i32.store (i32.add (local.get 0) (local.get 0)) (i32.const 9))",
+        );
+        let error = slim(&hidden, STEPS).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("not proved to do the same"),
+            "{error:#}"
+        );
+        slim(
+            &hidden,
+            Steps {
+                words: false,
+                ..STEPS
+            },
+        )
+        .unwrap();
+    }
+}

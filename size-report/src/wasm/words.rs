@@ -344,14 +344,29 @@ fn memarg(operator: &Operator<'_>) -> Option<MemArg> {
 
 /// What a load or a store does, and to how many bytes.
 fn kind(operator: &Operator<'_>) -> (Kind, u64) {
+    use Operator as O;
     match operator {
-        Operator::I32Load { .. } => (Kind::Load32, 4),
-        Operator::I64Load32S { .. } => (Kind::Load32Signed64, 4),
-        Operator::I64Load32U { .. } => (Kind::Load32Unsigned64, 4),
-        Operator::I32Store { .. } => (Kind::Store32, 4),
-        Operator::I64Load { .. } => (Kind::Load64, 8),
-        Operator::I64Store { .. } => (Kind::Store64, 8),
-        // The widest, a vector: it may be less, and is no word either way.
+        O::I32Load { .. } => (Kind::Load32, 4),
+        O::I64Load32S { .. } => (Kind::Load32Signed64, 4),
+        O::I64Load32U { .. } => (Kind::Load32Unsigned64, 4),
+        O::I32Store { .. } => (Kind::Store32, 4),
+        O::I64Load { .. } => (Kind::Load64, 8),
+        O::I64Store { .. } => (Kind::Store64, 8),
+        O::I32Load8S { .. }
+        | O::I32Load8U { .. }
+        | O::I64Load8S { .. }
+        | O::I64Load8U { .. }
+        | O::I32Store8 { .. }
+        | O::I64Store8 { .. } => (Kind::Other, 1),
+        O::I32Load16S { .. }
+        | O::I32Load16U { .. }
+        | O::I64Load16S { .. }
+        | O::I64Load16U { .. }
+        | O::I32Store16 { .. }
+        | O::I64Store16 { .. } => (Kind::Other, 2),
+        O::F32Load { .. } | O::F32Store { .. } | O::I64Store32 { .. } => (Kind::Other, 4),
+        O::F64Load { .. } | O::F64Store { .. } => (Kind::Other, 8),
+        // Of vectors and atomics the widest: it may be less, and is no word either way.
         _ => (Kind::Other, 16),
     }
 }
@@ -506,3 +521,6 @@ impl Reencode for Mover {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
