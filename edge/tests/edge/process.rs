@@ -101,6 +101,17 @@ impl Process {
     }
 }
 
+impl Process {
+    /// `kill -9`, of a process that is still to be dropped.
+    pub fn kill_hard(&self) {
+        self.signal("-9");
+        // Until nobody answers there any more.
+        while TcpStream::connect(self.addr).is_ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
