@@ -98,6 +98,8 @@ const GROUPS: &[(&str, &[&str])] = &[
         "reads_json",
         &["beam", "spark", "plasma", "json", "testing"],
     ),
+    // Has a heap.
+    ("heap", &["alloc", "dlmalloc", "arena-alloc"]),
     // Lists the keys of a store.
     ("lists_keys", &["spark", "plasma"]),
 ];

@@ -2,16 +2,19 @@
 
 use core::fmt;
 
-use crate::arena::{ArenaBytes, Key, Keys};
+use crate::arena::{ArenaBytes, ArenaStr, Key, Keys};
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::utf8;
 use crate::json;
 
 impl Keys {
-    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is not JSON.
-    pub(crate) fn new(json: ArenaBytes) -> Keys {
-        let json = json::flatten_lease(json).filter(|json| json.first() == Some(&b'['));
-        Keys::of_block(json.unwrap_or_default())
+    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is nothing of the kind.
+    pub(crate) fn new(mut json: ArenaBytes) -> Keys {
+        let mut len = json::unescape(json.as_mut()).unwrap_or_default();
+        if json.first() != Some(&b'[') {
+            len = 0;
+        }
+        Keys::of_block(json.truncate(len as u32))
     }
 }
 
@@ -34,6 +37,29 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// The keys that are left with a text between any two, as a text of its own in the arena.
+    ///
+    /// ```
+    /// # #[cfg(feature = "spark")]
+    /// let keys = flaron_sdk::spark::try_list().map(|keys| keys.join(","));
+    /// ```
+    ///
+    /// # Traps
+    ///
+    /// When there is no room for it in the arena.
+    pub fn join(&self, separator: &str) -> ArenaStr {
+        let mut joined = ArenaStr::default();
+        for (at, key) in self.clone().enumerate() {
+            if at != 0 {
+                joined.push_str(separator);
+            }
+            joined.push_str(&key);
+        }
+        joined
+    }
+}
+
 /// Shows the keys that are left.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,7 +72,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Key> {
         self.next_part(|json, at| {
-            // A bracket or a comma, then the key.
+            // What is before a key, a bracket or a comma, is skipped.
             let key = PackedSlice::new(json.get(at as usize + 1..)?);
             utf8::from_utf8(json::string(key)?.get())
         })

@@ -89,6 +89,8 @@
 // The files that need it allow it at their head, and say why.
 #![deny(unsafe_code)]
 
+#[cfg(heap)]
+extern crate alloc;
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
 
@@ -143,7 +145,8 @@ pub mod testing;
 pub mod migrating {}
 
 pub use arena::{
-    ARENA_BYTES, ArenaBytes, ArenaFull, ArenaStr, arena_refused, guest_alloc, reset_arena,
+    ARENA_BYTES, ArenaBytes, ArenaBytesIter, ArenaFull, ArenaStr, arena_refused, guest_alloc,
+    reset_arena,
 };
 #[cfg(lists_keys)]
 pub use arena::{Key, Keys};

@@ -292,13 +292,14 @@ impl EdgeBuilder {
             }
             slots.push(Arc::new(Slot::new(spec, flare)));
         }
+        let origin = OriginClient::new(node.budget.clone());
         Ok(Edge::new(State {
             engine,
             slots,
             node,
             journal: Journal::new(self.print_calls),
             recorder,
-            origin: OriginClient::new(),
+            origin,
             no_flare: "".into(),
             status_page: !self.no_status_page,
             started: Instant::now(),

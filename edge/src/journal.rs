@@ -50,7 +50,7 @@ pub struct LogLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
     /// The Wasm instructions that it ran, from the making of its instance on: as wasmtime counts its
-    /// fuel, in which an instruction is 1 and some, such as `nop` and `block`, are 0.
+    /// fuel, in which an instruction is 1 and some, such as `nop`, `drop` and `block`, are 0.
     pub instructions: u64,
     /// Its linear memory at the end, in bytes. Memory only grows.
     pub memory: u64,

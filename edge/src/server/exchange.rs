@@ -16,6 +16,8 @@ use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::http::body::{Body, DRAIN, ReadError};
 use crate::http::headers::list_has;
+use crate::http::origin::Origin;
+use crate::http::proxy::Report;
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
 use crate::journal::{Entry, Used};
@@ -97,11 +99,15 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Answers a request that is no proper one.
+    /// Answers a request that is no proper one. What follows from a client that cannot write a head
+    /// may be no better, so nothing of it is read.
     fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
         self.entry.notes.push(refusal.message.to_owned());
         request.into_body().drain(DRAIN);
-        reply(refusal.status, refusal.word, refusal.message)
+        let mut response = reply(refusal.status, refusal.word, refusal.message);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
     }
 
     async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
@@ -211,8 +217,9 @@ impl Exchange<'_> {
         *request.uri_mut() = view.uri;
         *request.headers_mut() = view.headers;
         let client = &self.state.origin;
+        let report = self.report(&request, &origin);
         match client
-            .forward(&origin, request, &view.scheme, self.peer)
+            .forward(&origin, request, &view.scheme, self.peer, report)
             .await
         {
             Ok(response) if action == Action::Transform => fit(&method, transform(response, draft)),
@@ -226,6 +233,21 @@ impl Exchange<'_> {
                 reply(error.status(), "origin", "the origin gave no response")
             }
         }
+    }
+
+    /// Says later, if it comes to that, that the origin's response broke off after it had begun.
+    fn report(&self, request: &Request<Body>, origin: &Origin) -> Report {
+        let (state, flare) = (self.state.clone(), self.entry.flare.clone());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (origin, started) = (origin.clone(), Instant::now());
+        Box::new(move |error| {
+            let mut entry = Entry::new(flare, method.to_string(), uri.to_string());
+            entry.duration = started.elapsed();
+            entry.error = Some(format!(
+                "the origin's response broke off: {error} ({origin})"
+            ));
+            state.journal.record(entry);
+        })
     }
 
     /// Turns the connection into a WebSocket.

@@ -3,6 +3,7 @@
 pub(crate) mod exchange;
 mod export;
 mod frames;
+mod head_room;
 mod health;
 mod io;
 mod kv;

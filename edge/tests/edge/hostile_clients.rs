@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::guest::{RESPOND, http_guest};
-use crate::socket::{connect, exchange, hello, read_all, read_response, serve};
+use crate::socket::{LONG, connect, exchange, hello, read_all, read_response, serve};
 
 /// The node still answers.
 async fn lives(server: &flaron_edge::Server) {
@@ -163,6 +163,44 @@ async fn a_head_that_trickles_in_is_cut_off() {
         answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn large_heads_come_out_of_the_nodes_memory() {
+    // Room for three of them.
+    let guest = http_guest(|_| RESPOND.to_owned()).wasm();
+    let edge = flaron_edge::Edge::builder().flare(guest).memory(500 << 10);
+    let edge = edge.build().unwrap();
+    tokio::time::pause();
+    let server = serve(&edge).await;
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\nx: {}", "x".repeat(60_000));
+    let mut streams = Vec::new();
+    for _ in 0..6 {
+        let mut stream = connect(&server).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Small ones need no room.
+    lives(&server).await;
+    let mut statuses = Vec::new();
+    for stream in &mut streams {
+        let answer = timeout(LONG, read_all(stream)).await.unwrap();
+        statuses.push(answer.get(9..12).unwrap_or("none").to_owned());
+    }
+    statuses.sort();
+    assert_eq!(statuses, ["408", "408", "408", "503", "503", "503"]);
+    // Nothing of it is held any more, and each of these gives its room back.
+    for _ in 0..5 {
+        let mut stream = connect(&server).await;
+        for _ in 0..2 {
+            stream
+                .write_all(format!("{head}\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            let response = read_response(&mut stream).await;
+            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The program as it is run: its commands, several nodes, a kill.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -176,10 +176,10 @@ fn what_spark_answered_survives_kill_9() {
     );
 }
 
-/// A UDP port that was free a moment ago.
-fn udp_port() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
+/// A TCP address whose port was free a moment ago.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn three_nodes_agree_on_a_counter_through_a_kill_and_a_restart() {
         )
     });
     let flare = flare(folder.path(), &guest, "writes_plasma_kv = true");
-    let ports = [udp_port(), udp_port(), udp_port()];
+    let ports = [free_address(), free_address(), free_address()];
     let start = |n: usize| {
         let data = folder.path().join(format!("data{n}"));
         let id = format!("node{n}");

@@ -134,11 +134,32 @@ impl Hello {
     }
 }
 
+/// One that follows this node, for as long as its stream lasts.
+pub(super) struct Follower {
+    pub(super) hello: Hello,
+    has_asked: bool,
+}
+
+impl Follower {
+    pub(super) fn new(hello: Hello) -> Self {
+        Self {
+            hello,
+            has_asked: false,
+        }
+    }
+}
+
 /// Answers a request that is not answered later, and notes what the asker has stored.
-pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response {
+pub(super) fn answer(shared: &Shared, follower: &mut Follower, request: &Request) -> Response {
     let state = shared.state();
     match request {
         Request::Changes { since } => {
+            // With the first of these answers it stores in which life it was met; asking again
+            // says that it has.
+            if std::mem::replace(&mut follower.has_asked, true) {
+                lock(&shared.members).remember_life(&follower.hello);
+            }
+            let node = &follower.hello.node;
             let Some((cursor, entries, more)) = state.changes(*since, node, ANSWER_BYTES) else {
                 return Response::OtherFeed;
             };
