@@ -95,6 +95,9 @@ pub(crate) struct BenchArgs {
     /// without one GET /].
     #[arg(long, value_name = "FILE")]
     pub(crate) requests: Option<PathBuf>,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
     /// What was accepted [default: flare.bench.json beside the flare].
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
@@ -117,6 +120,9 @@ pub(crate) struct ReplayArgs {
     /// The flare: its crate's folder, or a .wasm file.
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) flare: PathBuf,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
     /// What may differ; several with commas between.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) ignore: Vec<Ignore>,

@@ -11,6 +11,8 @@ use crate::guest::{Guest, RESPOND, http_guest};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
 const LONG: Duration = Duration::from_secs(30);
+/// How long it may take until a node serves: it may build a flare first, on a machine that is busy.
+const START: Duration = Duration::from_secs(300);
 
 /// A running `flaron-edge run`; killed when dropped.
 pub struct Process {
@@ -49,7 +51,7 @@ impl Process {
             lines,
             addr: ([127, 0, 0, 1], 0).into(),
         };
-        let line = process.line_with("Serving on http://");
+        let line = process.line_within(START, "Serving on http://");
         let addr = line.split("http://").nth(1).unwrap();
         process.addr = addr.split(' ').next().unwrap().parse().unwrap();
         process
@@ -57,8 +59,12 @@ impl Process {
 
     /// The next line that contains this.
     pub fn line_with(&self, what: &str) -> String {
+        self.line_within(LONG, what)
+    }
+
+    fn line_within(&self, patience: Duration, what: &str) -> String {
         let mut seen = String::new();
-        let until = Instant::now() + LONG;
+        let until = Instant::now() + patience;
         while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
             if line.contains(what) {
                 return line;
