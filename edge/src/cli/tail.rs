@@ -17,7 +17,10 @@ pub(crate) fn tail(args: &TailArgs) -> Result<()> {
 
 async fn follow(args: &TailArgs) -> Result<()> {
     let host = match &args.node {
-        Some(host) => host.trim_start_matches("http://").trim_end_matches('/').to_owned(),
+        Some(host) => host
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned(),
         None => running(&args.data).ok_or_else(|| not_there(&args.data))?,
     };
     let failed = |error: &dyn std::fmt::Display| {
@@ -28,7 +31,10 @@ async fn follow(args: &TailArgs) -> Result<()> {
         .header("host", &host)
         .body(http_body_util::Full::default())
         .map_err(|error| failed(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| failed(&error))?;
     if !response.status().is_success() {
         return Err(Error::new(format!(
             "the node at {host} answers {}: its status page is off, or for its own machine",

@@ -35,19 +35,35 @@ fn text(state: &State) -> String {
             (label, slot.stats.snapshot(), flare.program.info.size)
         })
         .collect();
-    page.metric("flaron_invocations_total", "counter", "Requests and WebSocket events.");
+    page.metric(
+        "flaron_invocations_total",
+        "counter",
+        "Requests and WebSocket events.",
+    );
     for (label, stats, _) in &flares {
         page.sample(label, stats.requests as f64);
     }
-    page.metric("flaron_failures_total", "counter", "Invocations that failed.");
+    page.metric(
+        "flaron_failures_total",
+        "counter",
+        "Invocations that failed.",
+    );
     for (label, stats, _) in &flares {
         page.sample(label, stats.errors as f64);
     }
-    page.metric("flaron_websockets", "gauge", "WebSocket connections that are open.");
+    page.metric(
+        "flaron_websockets",
+        "gauge",
+        "WebSocket connections that are open.",
+    );
     for (label, stats, _) in &flares {
         page.sample(label, stats.sockets as f64);
     }
-    page.metric("flaron_flare_bytes", "gauge", "The size of the flare's Wasm.");
+    page.metric(
+        "flaron_flare_bytes",
+        "gauge",
+        "The size of the flare's Wasm.",
+    );
     for (label, _, size) in &flares {
         page.sample(label, *size as f64);
     }
@@ -58,15 +74,26 @@ fn text(state: &State) -> String {
     );
     for (label, stats, _) in flares.iter().filter(|(_, stats, _)| stats.requests > 0) {
         for (quantile, time) in [("0.5", stats.p50), ("0.9", stats.p90), ("0.99", stats.p99)] {
-            page.sample(&format!("{label},quantile=\"{quantile}\""), time.as_secs_f64());
+            page.sample(
+                &format!("{label},quantile=\"{quantile}\""),
+                time.as_secs_f64(),
+            );
         }
     }
     if let Ok(sites) = state.node.spark.usage() {
-        page.metric("flaron_spark_keys", "gauge", "Keys in Spark, with those that have just expired.");
+        page.metric(
+            "flaron_spark_keys",
+            "gauge",
+            "Keys in Spark, with those that have just expired.",
+        );
         for site in &sites {
             page.sample(&format!("site={}", quoted(&site.site)), site.keys as f64);
         }
-        page.metric("flaron_spark_bytes", "gauge", "What a site uses of its room in Spark.");
+        page.metric(
+            "flaron_spark_bytes",
+            "gauge",
+            "What a site uses of its room in Spark.",
+        );
         for site in &sites {
             page.sample(&format!("site={}", quoted(&site.site)), site.bytes as f64);
         }
@@ -74,13 +101,24 @@ fn text(state: &State) -> String {
     let plasma = state.node.plasma.status();
     page.metric("flaron_plasma_keys", "gauge", "Keys in Plasma.");
     page.sample("", plasma.keys.len() as f64);
-    page.metric("flaron_plasma_bytes", "gauge", "What Plasma uses of its room.");
+    page.metric(
+        "flaron_plasma_bytes",
+        "gauge",
+        "What Plasma uses of its room.",
+    );
     page.sample("", plasma.bytes as f64);
     page.metric("flaron_plasma_max_bytes", "gauge", "The room of Plasma.");
     page.sample("", plasma.max_bytes as f64);
-    page.metric("flaron_node_alive", "gauge", "Whether a node of the cluster was heard of lately.");
+    page.metric(
+        "flaron_node_alive",
+        "gauge",
+        "Whether a node of the cluster was heard of lately.",
+    );
     for node in &plasma.nodes {
-        page.sample(&format!("node={}", quoted(&node.node_id)), f64::from(u8::from(node.alive)));
+        page.sample(
+            &format!("node={}", quoted(&node.node_id)),
+            f64::from(u8::from(node.alive)),
+        );
     }
     page.metric(
         "flaron_node_backlog",
@@ -88,22 +126,42 @@ fn text(state: &State) -> String {
         "Changes of this node that another has not stored yet.",
     );
     for node in plasma.nodes.iter().filter(|node| !node.this) {
-        page.sample(&format!("node={}", quoted(&node.node_id)), node.backlog as f64);
+        page.sample(
+            &format!("node={}", quoted(&node.node_id)),
+            node.backlog as f64,
+        );
     }
+    page.metric(
+        "flaron_followers",
+        "gauge",
+        "Who reads the node's events: status pages, `tail`.",
+    );
+    page.sample("", state.journal.followers() as f64);
     let problems = problems(state);
     let can_work = problems.iter().all(|p| p.severity < Severity::Failure);
-    page.metric("flaron_healthy", "gauge", "Whether the node can do its work (/_edge/health).");
+    page.metric(
+        "flaron_healthy",
+        "gauge",
+        "Whether the node can do its work (/_edge/health).",
+    );
     page.sample("", f64::from(u8::from(can_work)));
     page.metric("flaron_problems", "gauge", "What is wrong with the node.");
     page.sample("", problems.len() as f64);
-    page.metric("flaron_uptime_seconds", "gauge", "How long the node has run.");
+    page.metric(
+        "flaron_uptime_seconds",
+        "gauge",
+        "How long the node has run.",
+    );
     page.sample("", state.started.elapsed().as_secs_f64());
     page.text
 }
 
 /// A label's value in quotes.
 fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let escaped = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
     format!("\"{escaped}\"")
 }
 
@@ -145,6 +203,9 @@ mod tests {
         page.metric("a", "gauge", "What.");
         page.sample("", 1.0);
         page.sample("x=\"y\"", 0.5);
-        assert_eq!(page.text, "# HELP a What.\n# TYPE a gauge\na 1\na{x=\"y\"} 0.5\n");
+        assert_eq!(
+            page.text,
+            "# HELP a What.\n# TYPE a gauge\na 1\na{x=\"y\"} 0.5\n"
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! stores.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -395,4 +396,118 @@ fn the_doctor_says_what_to_type() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+#[test]
+fn a_running_node_is_followed_and_its_log_can_be_json() {
+    let folder = Folder::new(&greeter("hello"), SETTINGS);
+    let said = folder.fails(&["tail"]);
+    assert!(said.contains("no node runs on .flaron"), "{said}");
+    let mut command = Command::new(PROGRAM);
+    command
+        .args([
+            "run",
+            "flare.wasm",
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "json",
+        ])
+        .current_dir(folder.folder.path());
+    let node = Process::of_json(command);
+    let tail = |options: &[&str]| {
+        let mut child = Command::new(PROGRAM)
+            .arg("tail")
+            .args(options)
+            .current_dir(folder.folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        (child, lines)
+    };
+    let (mut people, mut text) = tail(&[]);
+    let (mut programs, mut json) =
+        tail(&["--format", "json", "--status", "2xx", "--flare", "greeter"]);
+    // The two follow as soon as they are connected; what came before is not theirs.
+    let line = loop {
+        assert_eq!(node.get("/a?b=1"), "hello");
+        let listening = followers(&node);
+        if listening >= 2 {
+            break text.next().unwrap().unwrap();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    node.get("/a?b=1");
+    assert!(line.starts_with("greeter  GET /a?b=1 200 "), "{line}");
+    assert!(text.next().unwrap().unwrap().starts_with("    info  hello"));
+    let entry: serde_json::Value = serde_json::from_str(&json.next().unwrap().unwrap()).unwrap();
+    assert_eq!(entry["path"], "/a?b=1");
+    // The node's own log has the same, and nothing else.
+    let own: serde_json::Value = serde_json::from_str(&node.line_with("{")).unwrap();
+    assert_eq!(
+        (&own["path"], &own["lines"][0]["text"]),
+        (&"/a?b=1".into(), &"hello".into())
+    );
+    for child in [&mut people, &mut programs] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+/// How many follow the node's events.
+fn followers(node: &Process) -> u64 {
+    let metrics = node.get("/_edge/metrics");
+    let line = metrics
+        .lines()
+        .find(|line| line.starts_with("flaron_followers "));
+    line.unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_reads_the_counts() {
+    let edge = greeter("hello").edge_with(SETTINGS);
+    for _ in 0..3 {
+        get(&edge, "/").await;
+    }
+    let metrics = get(&edge, "/_edge/metrics").await;
+    let kind = metrics.headers()["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+    let text = String::from_utf8_lossy(metrics.body()).into_owned();
+    for line in [
+        "# TYPE flaron_invocations_total counter",
+        "flaron_invocations_total{flare=\"greeter\"} 3",
+        "flaron_failures_total{flare=\"greeter\"} 0",
+        "flaron_plasma_keys 1",
+        "flaron_node_alive{node=\"local\"} 1",
+        "flaron_healthy 1",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}: {text}");
+    }
+    assert!(
+        text.contains("flaron_invocation_seconds{flare=\"greeter\",quantile=\"0.99\"} 0."),
+        "{text}"
+    );
+    let strange = Request::get("/_edge/metrics")
+        .header("host", "evil.example")
+        .body("")
+        .unwrap();
+    assert_eq!(edge.request(strange).await.status(), 403);
+}
+
+#[test]
+fn shells_manuals_and_editors_are_served() {
+    let folder = Folder::new(&greeter("x"), "");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = folder.says(&["completions", shell]);
+        assert!(
+            script.contains("flaron-edge") && script.contains("replay"),
+            "{shell}"
+        );
+    }
+    folder.says(&["man", "pages"]);
+    let page = fs::read_to_string(folder.path("pages/flaron-edge-bench.1")).unwrap();
+    assert!(page.contains("tolerance"), "{page}");
+    let schema: serde_json::Value = serde_json::from_str(&folder.says(&["schema"])).unwrap();
+    assert!(schema["properties"]["requires_body"].is_object());
 }

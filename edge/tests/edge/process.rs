@@ -33,28 +33,42 @@ impl Process {
         Process::of(command)
     }
 
+    /// Runs a command that is it and prints JSON, until it serves.
+    pub fn of_json(mut command: Command) -> Process {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = lines_of(child.stderr.take().unwrap());
+        let lines = lines_of(child.stdout.take().unwrap());
+        let mut process = Process {
+            child,
+            lines: told,
+            addr: ([127, 0, 0, 1], 0).into(),
+        };
+        process.find_addr();
+        process.lines = lines;
+        process
+    }
+
     /// Runs a command that is it, until it serves.
     pub fn of(mut command: Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines() {
-                let Ok(line) = line else { break };
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        let lines = lines_of(child.stdout.take().unwrap());
         let mut process = Process {
             child,
             lines,
             addr: ([127, 0, 0, 1], 0).into(),
         };
-        let line = process.line_within(START, "Serving on http://");
-        let addr = line.split("http://").nth(1).unwrap();
-        process.addr = addr.split(' ').next().unwrap().parse().unwrap();
+        process.find_addr();
         process
+    }
+
+    fn find_addr(&mut self) {
+        let line = self.line_within(START, "Serving on http://");
+        let addr = line.split("http://").nth(1).unwrap();
+        self.addr = addr.split(' ').next().unwrap().parse().unwrap();
     }
 
     /// The next line that contains this.
@@ -123,6 +137,20 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What is printed, a line each.
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let Ok(line) = line else { break };
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// The body of GET `path`.
