@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::arena::{ArenaBytes, Key, Keys};
+use crate::arena::{ArenaBytes, ArenaStr, Key, Keys};
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::utf8;
 use crate::json;
@@ -26,6 +26,11 @@ impl Keys {
         self.clone().count()
     }
 
+    /// The keys that are left; the list stays as it is.
+    pub fn iter(&self) -> Keys {
+        self.clone()
+    }
+
     /// Whether no key is left.
     pub fn is_empty(&self) -> bool {
         self.clone().next().is_none()
@@ -34,6 +39,39 @@ impl Keys {
     /// Whether a key is among those that are left. Reads the list up to it.
     pub fn contains(&self, key: &(impl AsRef<str> + ?Sized)) -> bool {
         self.clone().any(|own| own == *key)
+    }
+}
+
+impl Keys {
+    /// The keys that are left with a text between any two, as a text of its own in the arena.
+    ///
+    /// ```
+    /// # #[cfg(feature = "spark")]
+    /// let keys = flaron_sdk::spark::try_list().map(|keys| keys.join(","));
+    /// ```
+    ///
+    /// # Traps
+    ///
+    /// When there is no room for it in the arena.
+    pub fn join(&self, separator: &str) -> ArenaStr {
+        let mut joined = ArenaStr::default();
+        for (at, key) in self.clone().enumerate() {
+            if at != 0 {
+                joined.push_str(separator);
+            }
+            joined.push_str(&key);
+        }
+        joined
+    }
+}
+
+/// The keys that are left; the list stays as it is.
+impl IntoIterator for &Keys {
+    type Item = Key;
+    type IntoIter = Keys;
+
+    fn into_iter(self) -> Keys {
+        self.clone()
     }
 }
 

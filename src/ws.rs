@@ -138,7 +138,7 @@ pub fn close_code() -> u16 {
 
 crate::error::codes! {
     /// Why a message was not sent.
-    pub enum WsSendError {
+    pub enum WsSendError or WsUnknown {
         /// This event may send no more.
         1 => SendLimitReached: WsSendLimitReached,
         /// The message is larger than the host allows.

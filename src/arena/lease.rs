@@ -47,6 +47,11 @@ impl ArenaBytes {
         self.packed
     }
 
+    /// Makes it a lease on another block, which has been leased in the place of its own.
+    pub(super) fn move_to(&mut self, packed: Packed) {
+        self.packed = packed;
+    }
+
     /// The bytes, to be changed in place.
     #[cfg(any(
         reads_json,

@@ -58,6 +58,13 @@ impl Keys {
     }
 }
 
+/// No keys.
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys::of_block(ArenaBytes::default())
+    }
+}
+
 /// The same list, read as far; it takes no space.
 impl Clone for Keys {
     fn clone(&self) -> Keys {
@@ -91,6 +98,17 @@ impl Deref for Key {
         // there. The block stays leased (I3) while a part of it lives: `release_part` frees it only when
         // nothing is alive (I5).
         unsafe { utf8::valid_str(block::bytes_of(self.packed)) }
+    }
+}
+
+/// A lease on no text.
+impl Default for Key {
+    fn default() -> Key {
+        count_lease();
+        Key {
+            packed: block::EMPTY,
+            not_send: PhantomData,
+        }
     }
 }
 

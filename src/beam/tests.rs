@@ -26,25 +26,23 @@ fn answered(json: &str) -> Result<FetchResponse, BeamError> {
 #[test]
 fn options_have_only_the_members_that_were_set() {
     let new = FetchOptions::new;
-    let (m, h, b) = (
-        new().with_method("PUT"),
-        new().with_header("a", "1"),
-        new().with_body(""),
-    );
+    let m = || new().with_method("PUT");
+    let h = || new().with_header("a", "1");
+    let b = || new().with_body("");
     for (options, json) in [
         (new(), "{}"),
         (FetchOptions::default(), "{}"),
-        (m, r#"{"method":"PUT"}"#),
-        (h, r#"{"headers":{"a":"1"}}"#),
-        (b, r#"{"body":""}"#),
+        (m(), r#"{"method":"PUT"}"#),
+        (h(), r#"{"headers":{"a":"1"}}"#),
+        (b(), r#"{"body":""}"#),
         (
-            m.with_header("a", "1"),
+            m().with_header("a", "1"),
             r#"{"method":"PUT","headers":{"a":"1"}}"#,
         ),
-        (m.with_body("x"), r#"{"method":"PUT","body":"x"}"#),
-        (h.with_body("x"), r#"{"headers":{"a":"1"},"body":"x"}"#),
+        (m().with_body("x"), r#"{"method":"PUT","body":"x"}"#),
+        (h().with_body("x"), r#"{"headers":{"a":"1"},"body":"x"}"#),
         (
-            m.with_header("a", "1").with_body("x"),
+            m().with_header("a", "1").with_body("x"),
             r#"{"method":"PUT","headers":{"a":"1"},"body":"x"}"#,
         ),
         (
@@ -353,14 +351,17 @@ fn what_does_not_fit_is_an_error_of_its_own() {
 
 #[test]
 fn errors_say_what_they_are() {
-    assert_error(BeamError::NoResponse, "beam: no response from the host");
+    assert_error(
+        BeamError::NoResponse,
+        "beam: no response from host: the limit of fetches, a timeout, or no way there",
+    );
     assert_error(
         BeamError::SerializeFailed,
-        "beam: more than 8 headers in the options",
+        "beam: serialise options: more than 8 headers; with_headers takes any number",
     );
     assert_error(
         BeamError::DeserializeFailed,
-        "beam: the host's answer is malformed",
+        "beam: deserialise response: it is not what the ABI says",
     );
     assert_error(BeamError::ArenaFull, ARENA_FULL);
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "crypto")]
 pub(crate) mod base64url;
+#[cfg(any(feature = "crypto", feature = "secrets"))]
+pub(crate) mod equal;
 #[cfg(any(feature = "beam", lists_keys))]
 pub(crate) mod in_place;
 pub(crate) mod number;

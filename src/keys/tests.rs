@@ -109,3 +109,20 @@ fn a_list_can_be_asked_and_shown_without_being_read() {
     drop((rest, copy));
     assert!(arena_is_free());
 }
+
+#[test]
+fn they_are_joined() {
+    let mut list = keys(r#"["a","","\u00e9"]"#);
+    assert_eq!(list.join(", "), "a, , \u{e9}");
+    let first = list.next().unwrap();
+    assert_eq!(list.join(""), "\u{e9}");
+    assert_eq!(keys("[]").join(","), "");
+    assert_eq!(list.iter().count(), 2);
+    for (key, same) in (&list).into_iter().zip(list.iter()) {
+        assert_eq!(key, same);
+    }
+    assert!(Keys::default().is_empty() && Key::default().is_empty());
+    assert_eq!(first, "a");
+    drop((list, first));
+    assert!(arena_is_free());
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use flaron_build::{Build, WASM_TARGET};
@@ -9,7 +10,6 @@ use flaron_build::{Build, WASM_TARGET};
 use crate::command::prices::generate::generate;
 use crate::command::prices::probes::{EMPTY, package, read_probes};
 use crate::command::prices::{Price, Prices};
-use crate::flares::Measured;
 use crate::project::Project;
 use crate::wasm::wasm_opt::WasmOpt;
 
@@ -52,24 +52,18 @@ pub(super) fn measure(project: &Project) -> Result<Prices> {
     if wasm_opt.is_some() {
         eprintln!("wasm-opt on {} probes", built.len());
     }
-    let measured = measure_all(&built, wasm_opt.as_ref())?;
-
-    let of = |name: &str| measured.get(&package(name));
-    let empty = of(EMPTY).context("there is no empty flare to compare with")?;
-    let sizes = |m: &Measured| {
-        (
-            m.raw.bytes as i64,
-            m.opt.as_ref().map(|opt| opt.bytes as i64),
-        )
+    let sizes = weigh(&built, wasm_opt.as_ref())?;
+    let of = |name: &str| {
+        let size = sizes.get(&package(name))?;
+        Some((size.raw as i64, size.opt.map(|opt| opt as i64)))
     };
-    let (empty_raw, empty_opt) = sizes(empty);
+    let (empty_raw, empty_opt) = of(EMPTY).context("there is no empty flare to compare with")?;
     let (mut prices, mut failed) = (Vec::new(), Vec::new());
     for probe in probes.iter().filter(|probe| probe.name != EMPTY) {
-        let Some(measured) = of(&probe.name) else {
+        let Some((raw, opt)) = of(&probe.name) else {
             failed.push(probe.name.clone());
             continue;
         };
-        let (raw, opt) = sizes(measured);
         prices.push(Price {
             group: probe.group.clone(),
             name: probe.name.clone(),
@@ -110,33 +104,41 @@ fn build(dir: &Path, packages: &[&str], rustflags: &[String]) -> Result<BTreeMap
     Ok(built)
 }
 
-/// Measures in as many threads as there are cores: `wasm-opt` takes its time.
-fn measure_all(
+/// What a probe weighs.
+struct Size {
+    raw: u64,
+    opt: Option<u64>,
+}
+
+/// Weighs in as many threads as there are cores: `wasm-opt` takes its time.
+fn weigh(
     built: &BTreeMap<String, Vec<u8>>,
     wasm_opt: Option<&WasmOpt>,
-) -> Result<BTreeMap<String, Measured>> {
+) -> Result<BTreeMap<String, Size>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let all: Vec<_> = built.iter().collect();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = all
-            .chunks(all.len().div_ceil(threads).max(1))
-            .map(|chunk| {
-                scope.spawn(move || {
-                    let measure = |(name, wasm): &(&String, &Vec<u8>)| {
-                        let measured = Measured::of(name, wasm, wasm_opt);
-                        Ok((
-                            name.to_string(),
-                            measured.with_context(|| format!("probe {name}"))?,
-                        ))
-                    };
-                    chunk.iter().map(measure).collect::<Result<Vec<_>>>()
-                })
-            })
-            .collect();
-        let mut measured = BTreeMap::new();
-        for worker in workers {
-            measured.extend(worker.join().expect("measuring does not panic")?);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut sizes = Vec::new();
+        while let Some((name, wasm)) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let opt = wasm_opt.map(|wasm_opt| wasm_opt.optimise(wasm)).transpose();
+            let size = Size {
+                raw: wasm.len() as u64,
+                opt: opt
+                    .with_context(|| format!("probe {name}"))?
+                    .map(|opt| opt.len() as u64),
+            };
+            sizes.push((name.to_string(), size));
         }
-        Ok(measured)
+        Ok(sizes)
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let mut sizes = BTreeMap::new();
+        for worker in workers {
+            let done: Result<Vec<_>> = worker.join().expect("weighing does not panic");
+            sizes.extend(done?);
+        }
+        Ok(sizes)
     })
 }
