@@ -403,7 +403,7 @@ fn what_the_host_has_of_a_request_is_forwarded() {
 fn what_the_host_does_not_have_is_left_out() {
     for method in [None, Some("")] {
         let host = Host::new();
-        let method = method.map(|method| Vec::from(method));
+        let method = method.map(Vec::from);
         host.on("req_method", move |_| method.clone());
         assert_eq!(forwarded(&host), serde_json::json!({ "headers": {} }));
     }
