@@ -109,9 +109,9 @@ macro_rules! bytes_into_owned {
         }
     };
 }
+pub(crate) use into_owned;
 #[cfg(feature = "secrets")]
 pub(crate) use {bytes_into_owned, text_into_owned};
-pub(crate) use into_owned;
 
 /// A copy in the arena. Traps when there is no room for it.
 impl From<alloc::string::String> for ArenaStr {

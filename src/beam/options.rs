@@ -6,7 +6,7 @@ use core::ops::Deref;
 use crate::arena::ArenaStr;
 #[cfg(lists_keys)]
 use crate::arena::Key;
-use crate::arena::kept::{KeptPairs, KeptText};
+use crate::arena::kept::KeptTexts;
 use crate::bytes::split::same;
 use crate::json;
 use crate::text::piece::{Backward, Sink};
@@ -40,10 +40,11 @@ impl<'a> FetchOptions<'a> {
     /// A plain `GET`.
     pub const fn new() -> FetchOptions<'a> {
         FetchOptions {
-            method: FetchText(KeptText::borrowed("")),
+            method: FetchText(KeptTexts::new()),
             headers: FetchHeaders {
                 slice: &[],
-                added: KeptPairs::new(),
+                added: KeptTexts::new(),
+                count: 0,
             },
             body: None,
         }
@@ -84,15 +85,15 @@ impl<'a> FetchOptions<'a> {
 
     /// Whether there are more headers than can be sent.
     pub(super) fn has_too_many_headers(&self) -> bool {
-        self.headers.added.is_over()
+        self.headers.count > MAX_HEADERS
     }
 
     /// Whether something of it did not fit into the arena.
     pub(super) fn is_full(&self) -> bool {
         let body = self.body.as_ref();
         self.method.0.is_full()
-            | self.headers.added.is_full()
-            | body.is_some_and(|body| body.0.is_full())
+            || self.headers.added.is_full()
+            || body.is_some_and(|body| body.0.is_full())
     }
 }
 
@@ -102,7 +103,7 @@ impl Backward for &FetchOptions<'_> {
         let mut sink = sink.byte(b'}');
         // From the last member to the first; each but the first begins with a comma.
         let has_method = !self.method.is_empty();
-        let has_headers = !self.headers.slice.is_empty() || !self.headers.added.as_slice().is_empty();
+        let has_headers = !self.headers.slice.is_empty() || self.headers.count != 0;
         if let Some(body) = &self.body {
             sink = json::Str(body).prepend_to(sink).bytes(b"\"body\":");
             if has_headers || has_method {
@@ -138,19 +139,32 @@ impl Backward for &FetchOptions<'_> {
 #[derive(Clone, Default)]
 pub struct FetchHeaders<'a> {
     slice: &'a [(&'a str, &'a str)],
-    added: KeptPairs<'a, MAX_HEADERS>,
+    /// What was added: names and values in turn.
+    added: KeptTexts<'a, { 2 * MAX_HEADERS }>,
+    /// How many were added. More than `MAX_HEADERS` were not kept.
+    count: usize,
 }
 
 impl<'a> FetchHeaders<'a> {
     /// Adds a header, as [`FetchOptions::with_header`] does.
     pub fn insert(&mut self, name: impl Into<FetchText<'a>>, value: impl Into<FetchText<'a>>) {
-        self.added.insert(name.into().0, value.into().0);
+        let (name, value) = (name.into(), value.into());
+        let mut place = 0;
+        while place < self.count.min(MAX_HEADERS)
+            && !same(self.added.get(2 * place).as_bytes(), name.as_bytes())
+        {
+            place += 1;
+        }
+        self.added.put(2 * place, name.0);
+        self.added.put(2 * place + 1, value.0);
+        self.count = self.count.max(place + 1);
     }
 
     /// Names and values, in the order in which they are sent.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        let pairs = self.slice.iter().chain(self.added.as_slice());
-        pairs.map(|(name, value)| (*name, *value))
+        let added = (0..self.count.min(MAX_HEADERS))
+            .map(|at| (self.added.get(2 * at), self.added.get(2 * at + 1)));
+        self.slice.iter().copied().chain(added)
     }
 }
 
@@ -169,13 +183,13 @@ impl fmt::Debug for FetchHeaders<'_> {
 ///
 /// Derefs to `str`.
 #[derive(Clone, Default)]
-pub struct FetchText<'a>(KeptText<'a>);
+pub struct FetchText<'a>(KeptTexts<'a, 1>);
 
 impl Deref for FetchText<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.0.get()
+        self.0.get(0)
     }
 }
 
@@ -199,13 +213,13 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for FetchText<'_> {
 
 impl<'a> From<&'a str> for FetchText<'a> {
     fn from(text: &'a str) -> FetchText<'a> {
-        FetchText(KeptText::borrowed(text))
+        FetchText(KeptTexts::borrowed(text))
     }
 }
 
 impl From<ArenaStr> for FetchText<'_> {
     fn from(lease: ArenaStr) -> Self {
-        FetchText(KeptText::leased(lease))
+        FetchText(KeptTexts::leased(lease))
     }
 }
 
@@ -214,7 +228,7 @@ macro_rules! borrowed {
     ($($type:ty),*) => {$(
         impl<'a> From<&'a $type> for FetchText<'a> {
             fn from(text: &'a $type) -> FetchText<'a> {
-                FetchText(KeptText::borrowed(text))
+                FetchText(KeptTexts::borrowed(text))
             }
         }
     )*};
@@ -226,7 +240,7 @@ macro_rules! copied {
     ($($type:ty),*) => {$(
         impl From<$type> for FetchText<'_> {
             fn from(text: $type) -> Self {
-                FetchText(KeptText::copied(&text))
+                FetchText(KeptTexts::copied(&text))
             }
         }
     )*};

@@ -153,7 +153,10 @@ fn bytes_are_iterated_over_from_both_ends_and_become_arrays() {
     let bytes = leased(b"abcd");
     assert_eq!(bytes.as_slice().len(), 4);
     let mut iter = bytes.into_iter();
-    assert_eq!((iter.next(), iter.next_back(), iter.len()), (Some(b'a'), Some(b'd'), 2));
+    assert_eq!(
+        (iter.next(), iter.next_back(), iter.len()),
+        (Some(b'a'), Some(b'd'), 2)
+    );
     assert!(iter.rev().eq(*b"cb"));
     assert_eq!(<[u8; 2]>::try_from(leased(b"ab")), Ok(*b"ab"));
     assert_eq!(<[u8; 3]>::try_from(leased(b"ab")).unwrap_err(), b"ab");
