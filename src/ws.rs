@@ -121,6 +121,7 @@ pub fn event_data_piece() -> impl Pieces {
 /// The message, if the event is one and it is not empty; otherwise as [`event_data`].
 ///
 /// A flare that looks at nothing else is smaller with this.
+#[inline] // size: inline-small
 pub fn message() -> Option<ArenaBytes> {
     claim_unless_empty(abi::ws_event_data())
 }

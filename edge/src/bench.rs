@@ -58,6 +58,7 @@ pub struct Subject {
     wasm: PathBuf,
     folder: PathBuf,
     compiler: String,
+    secrets: Option<PathBuf>,
 }
 
 impl Subject {
@@ -73,6 +74,7 @@ impl Subject {
                 wasm: path.to_owned(),
                 folder: folder.to_owned(),
                 compiler: String::new(),
+                secrets: None,
             });
         }
         let compiler =
@@ -81,7 +83,15 @@ impl Subject {
             wasm: build::build(path)?.wasm,
             folder: path.to_owned(),
             compiler,
+            secrets: None,
         })
+    }
+
+    /// A file of secrets to use instead of the one beside the flare.
+    #[must_use]
+    pub fn secrets(mut self, file: Option<PathBuf>) -> Subject {
+        self.secrets = file;
+        self
     }
 
     /// Its `.wasm`.
@@ -100,8 +110,9 @@ impl Subject {
         if settings.is_file() {
             builder = builder.config(FlareConfig::load(&settings)?);
         }
-        let secrets = self.folder.join(SECRETS_FILE_NAME);
-        if secrets.is_file() {
+        let beside = self.folder.join(SECRETS_FILE_NAME);
+        let secrets = self.secrets.clone();
+        if let Some(secrets) = secrets.or_else(|| beside.is_file().then_some(beside)) {
             builder = builder.secrets_file(secrets);
         }
         Ok(builder)
@@ -175,9 +186,12 @@ async fn count(edge: &Edge, request: &RecordedRequest) -> Result<Cost> {
     let name = format!("{} {}", request.method, request.target);
     let response = edge.request(request.to_request()?).await;
     let entries = edge.entries();
+    // A request that the flare sends on has cost what it costs, even if nobody is there.
+    let word = response.headers().get("x-flaron-error");
+    let is_sent_on = word.is_some_and(|word| word == "no-origin" || word == "origin");
     let used = entries.last().and_then(|entry| match &entry.error {
-        Some(error) => Some(Err(Error::new(format!("{name}: {error}")))),
-        None => entry.used.map(Ok),
+        Some(error) if !is_sent_on => Some(Err(Error::new(format!("{name}: {error}")))),
+        _ => entry.used.map(Ok),
     });
     let used = used.unwrap_or_else(|| {
         Err(Error::new(format!(

@@ -18,7 +18,7 @@ use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
 use crate::http::budget::{self, Budget};
 use crate::http::proxy::OriginClient;
-use crate::journal::Journal;
+use crate::journal::{Journal, Printing};
 use crate::node::Node;
 use crate::recording::Recorder;
 use crate::runtime::Network;
@@ -48,7 +48,7 @@ pub struct EdgeBuilder {
     memory: Option<usize>,
     compiler: Option<PathBuf>,
     trace: bool,
-    print_calls: bool,
+    prints: Printing,
     count: bool,
     record: Option<PathBuf>,
 }
@@ -221,11 +221,11 @@ impl EdgeBuilder {
         self
     }
 
-    /// Prints each call of the host below its request, where the entries are printed; with it calls
-    /// are [traced](Self::trace). Default: false.
+    /// How entries are printed where the program has them printed, through `tracing`. With
+    /// [`Printing::Calls`] calls are [traced](Self::trace). Default: [`Printing::Text`].
     #[must_use]
-    pub fn print_calls(mut self, yes: bool) -> Self {
-        self.print_calls = yes;
+    pub fn prints(mut self, prints: Printing) -> Self {
+        self.prints = prints;
         self
     }
 
@@ -265,7 +265,7 @@ impl EdgeBuilder {
         let cache = self.data.as_ref().map(|data| data.join("compiled"));
         let engine = Engine::new(Settings {
             cache: cache.as_deref(),
-            trace: self.trace || self.print_calls || self.record.is_some(),
+            trace: self.trace || self.prints == Printing::Calls || self.record.is_some(),
             count: self.count,
         })?;
         let recorder = self.record.as_deref().map(Recorder::open).transpose()?;
@@ -297,7 +297,7 @@ impl EdgeBuilder {
             engine,
             slots,
             node,
-            journal: Journal::new(self.print_calls),
+            journal: Journal::new(self.prints),
             recorder,
             origin,
             no_flare: "".into(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::capability::spark::MAX_SITE_BYTES;
@@ -27,7 +28,7 @@ pub const FILE_NAME: &str = "flare.toml";
 /// assert_eq!(config.limits.max_time_ms, 50);
 /// # Ok::<(), flaron_edge::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlareConfig {
     /// The name in messages and on the status page. Default: the name of the crate or file.
@@ -70,7 +71,7 @@ pub struct FlareConfig {
 
 /// `[limits]`: how much one invocation may use. The defaults are the CDN's where the ABI names
 /// one, and generous for a laptop where it does not.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How long the flare may compute in one invocation, in milliseconds; waiting for a fetch or
@@ -148,7 +149,7 @@ impl Limits {
 }
 
 /// `[beam]`: what outbound requests may reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BeamSettings {
     /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
@@ -242,6 +243,12 @@ impl FlareConfig {
         }
         Ok(())
     }
+}
+
+/// The JSON schema of `flare.toml`, as text: with it an editor completes and checks the file.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(FlareConfig);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
 
 /// A route is a path prefix: it begins with `/` and has no query.

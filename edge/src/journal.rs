@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::sync::lock;
@@ -50,7 +51,7 @@ pub struct LogLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
     /// The Wasm instructions that it ran, from the making of its instance on: as wasmtime counts its
-    /// fuel, in which an instruction is 1 and some, such as `nop` and `block`, are 0.
+    /// fuel, in which an instruction is 1 and some, such as `nop`, `drop` and `block`, are 0.
     pub instructions: u64,
     /// Its linear memory at the end, in bytes. Memory only grows.
     pub memory: u64,
@@ -105,6 +106,41 @@ impl Entry {
         }
     }
 
+    /// The entry as JSON: what the status page and `--log json` have.
+    pub(crate) fn to_json(&self) -> Value {
+        let lines: Vec<Value> = self
+            .lines
+            .iter()
+            .map(|line| json!({ "level": line.level.name(), "text": line.text }))
+            .collect();
+        let calls: Vec<Value> = self
+            .calls
+            .iter()
+            .map(|call| {
+                json!({
+                    "name": call.name,
+                    "arguments": call.arguments,
+                    "result": call.result,
+                    "duration_us": call.duration.as_secs_f64() * 1e6,
+                })
+            })
+            .collect();
+        let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        json!({
+            "seq": self.seq,
+            "time_ms": time.as_millis() as u64,
+            "flare": &*self.flare,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "duration_us": self.duration.as_secs_f64() * 1e6,
+            "lines": lines,
+            "notes": self.notes,
+            "error": self.error,
+            "calls": calls,
+        })
+    }
+
     /// About how much memory its texts take.
     fn bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
@@ -137,17 +173,22 @@ impl fmt::Display for Entry {
     }
 }
 
-/// An entry as it is printed: with the calls of the host, or without.
+/// An entry as it is printed.
 struct Printed<'a> {
     entry: &'a Entry,
-    calls: bool,
+    prints: Printing,
 }
 
 impl fmt::Display for Printed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.prints == Printing::Json {
+            return self.entry.to_json().fmt(f);
+        }
         self.entry.fmt(f)?;
-        for call in self.entry.calls.iter().filter(|_| self.calls) {
-            write!(f, "\n    call  {}", Plain(&call.to_string()))?;
+        if self.prints == Printing::Calls {
+            for call in &self.entry.calls {
+                write!(f, "\n    call  {}", Plain(&call.to_string()))?;
+            }
         }
         Ok(())
     }
@@ -200,8 +241,19 @@ pub(crate) struct Journal {
     recent: Mutex<Recent>,
     live: broadcast::Sender<Arc<Entry>>,
     seq: AtomicU64,
-    /// Whether each call of the host is printed.
-    prints_calls: bool,
+    prints: Printing,
+}
+
+/// How entries are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Printing {
+    /// For people: a line for each, and one for each thing said about it.
+    #[default]
+    Text,
+    /// The same, and a line for each call of the host.
+    Calls,
+    /// For programs: a line of JSON for each, as in `/_edge/events`.
+    Json,
 }
 
 #[derive(Debug, Default)]
@@ -224,12 +276,12 @@ impl Recent {
 }
 
 impl Journal {
-    pub(crate) fn new(prints_calls: bool) -> Self {
+    pub(crate) fn new(prints: Printing) -> Self {
         Journal {
             recent: Mutex::default(),
             live: broadcast::channel(256).0,
             seq: AtomicU64::new(0),
-            prints_calls,
+            prints,
         }
     }
 
@@ -238,7 +290,7 @@ impl Journal {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         let printed = Printed {
             entry: &entry,
-            calls: self.prints_calls,
+            prints: self.prints,
         };
         if entry.error.is_some() {
             tracing::error!(target: "flaron_edge::journal", "{printed}");
@@ -258,6 +310,11 @@ impl Journal {
     pub(crate) fn recent(&self) -> Vec<Arc<Entry>> {
         let recent = lock(&self.recent);
         recent.entries.iter().cloned().collect()
+    }
+
+    /// How many read the live stream.
+    pub(crate) fn followers(&self) -> usize {
+        self.live.receiver_count()
     }
 
     /// Every entry from now on.
@@ -302,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_journal_forgets_the_oldest() {
-        let journal = Journal::new(false);
+        let journal = Journal::new(Printing::Text);
         let mut live = journal.subscribe();
         for n in 0..REMEMBERED + 5 {
             journal.record(entry(&n.to_string()));
@@ -318,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_journal_is_bounded_in_bytes() {
-        let journal = Journal::new(false);
+        let journal = Journal::new(Printing::Text);
         for _ in 0..20 {
             journal.record(entry(&"x".repeat(1 << 20)));
         }

@@ -73,7 +73,7 @@ pub use builder::EdgeBuilder;
 pub use capability::{
     beam, cluster, crypto, encoding, health, id, plasma, rescue, secrets, spark, time,
 };
-pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits};
+pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits, schema};
 pub use contract::Kind;
 pub use edge::{Edge, FlareStatus, Server};
 pub use error::{Error, Result};
@@ -81,7 +81,7 @@ pub use flare::build as build_flare;
 pub use flare::build::{AS_COMPILER, NOT_WITH_LINES};
 pub use flare::source::{FlareSource, SECRETS_FILE_NAME};
 pub use flare::stats::StatsSnapshot;
-pub use journal::{Entry, Level, LogLine, Used};
+pub use journal::{Entry, Level, LogLine, Printing, Used};
 pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
 pub use scaffold::{Sdk, new};
 pub use stores::{StoreName, StoredEntry, Stores, parse_entries};

@@ -32,6 +32,16 @@ fn main() -> ExitCode {
         Command::Doctor { flare } => cli::doctor::doctor(&flare).map(done),
         Command::Replay(args) => cli::replay::replay(&args).map(done),
         Command::Kv(args) => cli::kv::kv(&args).map(done),
+        Command::Tail(args) => cli::tail::tail(&args).map(done),
+        Command::Schema => {
+            println!("{}", flaron_edge::schema());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            cli::tools::completions(shell);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => cli::tools::man(&folder).map(done),
         Command::NewKey => cli::store::new_key().map(done),
         Command::Store { action, folder } => cli::store::store(action, &folder).map(done),
     };

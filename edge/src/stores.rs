@@ -40,7 +40,7 @@ impl FromStr for StoreName {
 
 impl fmt::Display for StoreName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             StoreName::Spark => "spark",
             StoreName::Plasma => "plasma",
         })

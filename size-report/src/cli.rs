@@ -128,6 +128,25 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Make a flare smaller, and prove that it still does the same
+    ///
+    /// Removes what no host looks at, moves words of memory to Wasm globals, runs wasm-opt where there is
+    /// one, and shortens constants. Then both modules are run beside the same made-up host; one that
+    /// does something else is not written.
+    Slim {
+        /// The .wasm, which is written anew; several may be given
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Write the result here instead
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Leave words of memory where they are
+        #[arg(long)]
+        keep_words: bool,
+        /// Fail if wasm-opt is not here
+        #[arg(long)]
+        require_opt: bool,
+    },
     /// Our flares beside the same flares made with the other SDKs
     Peers {
         #[command(flatten)]

@@ -5,7 +5,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`format`](mod@format), [`table`], [`output`] | numbers as people write them; tables; printing |
-//! | [`wasm`] | one module: taken apart, measured, slimmed, optimised |
+//! | [`wasm`] | one module: taken apart, measured, made smaller, run |
 //! | [`project`] | where the repository is, and the settings that its flares are built with |
 //! | [`flares`] | finds, builds and measures the example flares |
 //! | [`gate`](mod@gate) | hard limits, the accepted baseline, and the gate made of both |

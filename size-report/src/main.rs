@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use flaron_size::cli::{Cli, Command};
-use flaron_size::command::{check, diff, peers, prices, report, why};
+use flaron_size::command::{check, diff, peers, prices, report, slim, why};
 use flaron_size::gate::Sizes;
 use flaron_size::output::print;
 use flaron_size::project::Project;
@@ -78,6 +78,20 @@ fn run(cli: Cli) -> Result<bool> {
                 format: output.format(),
             })
         }
+        Command::Slim {
+            files,
+            output,
+            keep_words,
+            require_opt,
+        } => {
+            let options = slim::Options {
+                files,
+                output,
+                keep_words,
+                require_opt,
+            };
+            slim::run(cli.root.as_deref(), &options)
+        }
         Command::Peers { output, svg } => {
             peers::run(&project()?, output.json, output.format(), svg.as_deref())
         }
@@ -97,6 +111,9 @@ fn elsewhere(command: &Command) -> &'static str {
             "; to have wasm-opt everywhere: npm install --global binaryen@132, or any other way that \
              puts Binaryen into PATH"
         }
-        Command::Prices { .. } | Command::Check { .. } | Command::Peers { .. } => "",
+        Command::Prices { .. }
+        | Command::Check { .. }
+        | Command::Slim { .. }
+        | Command::Peers { .. } => "",
     }
 }

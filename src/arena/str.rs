@@ -30,6 +30,7 @@ pub struct ArenaStr(ArenaBytes);
 
 impl ArenaBytes {
     /// The same lease as text; see [`ArenaStr`].
+    #[inline] // size: inline-small
     pub fn into_text(self) -> ArenaStr {
         ArenaStr(self)
     }

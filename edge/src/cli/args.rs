@@ -64,6 +64,20 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Look into Spark and Plasma and change them, while the node runs or not.
     Kv(Kv),
+    /// Print what a running node does, as it does it.
+    Tail(TailArgs),
+    /// Print the JSON schema of flare.toml, for editors.
+    Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages into a folder.
+    Man {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// Print a new key for a cluster's nodes to share.
     NewKey,
     /// Look into a node's data folder, save what is in it, or put damaged files aside.
@@ -95,6 +109,9 @@ pub(crate) struct BenchArgs {
     /// without one GET /].
     #[arg(long, value_name = "FILE")]
     pub(crate) requests: Option<PathBuf>,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
     /// What was accepted [default: flare.bench.json beside the flare].
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
@@ -117,12 +134,44 @@ pub(crate) struct ReplayArgs {
     /// The flare: its crate's folder, or a .wasm file.
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) flare: PathBuf,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
     /// What may differ; several with commas between.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) ignore: Vec<Ignore>,
     /// Send nothing; print each request as a unit test to begin with.
     #[arg(long)]
     pub(crate) unit_test: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TailArgs {
+    /// The node's data folder.
+    #[arg(long, value_name = "DIR", default_value = ".flaron")]
+    pub(crate) data: PathBuf,
+    /// Where the node serves, instead of the node of the data folder.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) node: Option<String>,
+    /// Only this flare's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) flare: Option<String>,
+    /// Only answers with this status, or a beginning of it: 404, 5xx.
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only what failed.
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// For people, or a line of JSON each.
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
 }
 
 /// What may differ when a request is sent again.
@@ -257,6 +306,9 @@ pub(crate) struct Run {
     /// are in it, credentials among them.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// How requests are printed: for people, or a line of JSON each.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log: Format,
     /// Print each call of the host below its request: arguments, result, time.
     #[arg(long)]
     pub(crate) trace: bool,

@@ -33,7 +33,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     if requests.is_empty() {
         return Err(Error::new("there is no request in the file"));
     }
-    let bench = Subject::at(&args.flare)?.measure(&requests, args.rounds)?;
+    let bench = Subject::at(&args.flare)?
+        .secrets(args.secrets.clone())
+        .measure(&requests, args.rounds)?;
     print!("{}", table(&bench));
     if cfg!(debug_assertions) {
         println!(

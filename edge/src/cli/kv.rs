@@ -10,6 +10,7 @@ use flaron_edge::{
 };
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 
@@ -302,6 +303,32 @@ impl Access {
     }
 }
 
+fn node_of(data: &Path) -> Option<NodeFile> {
+    let text = std::fs::read_to_string(data.join(RUNNING)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The host and port of the node that runs on a data folder, as far as the folder knows.
+pub(crate) fn running(data: &Path) -> Option<String> {
+    let url = node_of(data)?.url?;
+    let host = url.strip_prefix("http://")?;
+    // Where it listens on all addresses, this machine's own reaches it.
+    Some(
+        host.replace("0.0.0.0", "127.0.0.1")
+            .replace("[::]", "[::1]"),
+    )
+}
+
+/// A connection to a running node.
+pub(crate) async fn connect(
+    host: &str,
+) -> std::result::Result<SendRequest<Full<Bytes>>, Box<dyn std::error::Error>> {
+    let stream = tokio::net::TcpStream::connect(host).await?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
 /// Asks the running node; whether there was what was asked for, and the answer.
 async fn ask(
     host: &str,
@@ -323,13 +350,7 @@ async fn ask(
         .body(Full::new(body))
         .map_err(|error| failed(&error))?;
     let exchange = async {
-        let stream = tokio::net::TcpStream::connect(host)
-            .await
-            .map_err(|error| failed(&error))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| failed(&error))?;
-        tokio::spawn(connection);
+        let mut sender = connect(host).await.map_err(|error| failed(&error))?;
         let response = sender
             .send_request(request)
             .await

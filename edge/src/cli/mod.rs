@@ -10,4 +10,5 @@ pub(crate) mod replay;
 pub(crate) mod run;
 mod skeleton;
 pub(crate) mod store;
+pub(crate) mod tail;
 pub(crate) mod tools;

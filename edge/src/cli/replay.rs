@@ -21,7 +21,11 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
         }
         return Ok(());
     }
-    let edge = Subject::at(&args.flare)?.node()?.trace(true).build()?;
+    let edge = Subject::at(&args.flare)?
+        .secrets(args.secrets.clone())
+        .node()?
+        .trace(true)
+        .build()?;
     let runtime = bench_runtime()?;
     let mut different = 0;
     for (at, recorded) in recording.iter().enumerate() {

@@ -1,9 +1,13 @@
-//! `flaron-edge test` and `flaron-edge size`: what other programs do, from one.
+//! `flaron-edge test` and `flaron-edge size`: what other programs do, from one. And what shells and
+//! manuals want to know.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use clap::CommandFactory as _;
 use flaron_edge::{Error, Result, Subject};
+
+use crate::cli::args::Cli;
 
 /// Runs the flare's unit tests.
 pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
@@ -32,6 +36,19 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
         "flaron-size",
         "it is built and installed as this program is: cargo install --locked --path size-report",
     )
+}
+
+/// Prints the completions of a shell.
+pub(crate) fn completions(shell: clap_complete::Shell) {
+    let mut command = Cli::command();
+    clap_complete::generate(shell, &mut command, "flaron-edge", &mut std::io::stdout());
+}
+
+/// Writes a page of the manual for the program, and one for each of its commands.
+pub(crate) fn man(folder: &Path) -> Result<()> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    written.map_err(|error| Error::new(format!("cannot write to {}: {error}", folder.display())))
 }
 
 /// The size tool beside this program, or the one in PATH.

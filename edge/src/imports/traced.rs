@@ -73,7 +73,10 @@ fn call(
                 let (ptr, len) = ((*packed as u64 >> 32) as u32, *packed as u32);
                 match is_secret {
                     true => format!("{len} bytes, which are not shown"),
-                    false => bytes(&caller, memory, ptr, len),
+                    false => match read(&caller, memory, ptr, len) {
+                        Some(answer) => shown(import.name, answer),
+                        None => bytes(&caller, memory, ptr, len),
+                    },
                 }
             }
             other => number(other),
@@ -87,6 +90,21 @@ fn call(
         duration,
     });
     outcome
+}
+
+/// An import's answer in words. Those that are more than bytes are taken apart as the ABI says.
+fn shown(name: &str, answer: &[u8]) -> String {
+    match (name, answer.split_first_chunk::<4>()) {
+        ("plasma_increment" | "plasma_decrement", _) => match answer.try_into() {
+            Ok(number) => i64::from_le_bytes(number).to_string(),
+            Err(_) => show(answer),
+        },
+        ("spark_get", Some((&left, value))) => match u32::from_le_bytes(left) {
+            0 => show(value),
+            left => format!("{}, for {left} s", show(value)),
+        },
+        _ => show(answer),
+    }
 }
 
 /// Whether it reads a header whose value is not shown.
@@ -152,4 +170,17 @@ fn read<'a>(
     memory?
         .data(caller)
         .get(start..start.checked_add(len as usize)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_taken_apart_as_the_abi_says() {
+        assert_eq!(shown("plasma_increment", &(-2_i64).to_le_bytes()), "-2");
+        assert_eq!(shown("spark_get", b"\0\0\0\0hi"), "\"hi\"");
+        assert_eq!(shown("spark_get", b"\x05\0\0\0hi"), "\"hi\", for 5 s");
+        assert_eq!(shown("plasma_get", b"hi"), "\"hi\"");
+    }
 }

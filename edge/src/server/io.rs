@@ -112,7 +112,7 @@ impl ClientSocket {
         }
         let read = async {
             let mut taken = 0;
-            let mut buffer = vec![0; 16 << 10];
+            let mut buffer = vec![0; 8 << 10];
             while taken < LINGER_BYTES && timeout(LINGER_PAUSE, stream.readable()).await.is_ok() {
                 match stream.try_read(&mut buffer) {
                     Ok(0) => return,

@@ -8,6 +8,7 @@ mod health;
 mod io;
 mod kv;
 pub(crate) mod listen;
+mod metrics;
 mod respond;
 mod route;
 mod status;

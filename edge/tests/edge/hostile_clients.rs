@@ -18,6 +18,19 @@ async fn lives(server: &flaron_edge::Server) {
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
+/// A client that has announced a body of so many bytes and sent a part of it, to a flare that is to
+/// see it. From here on the clock is the test's own, so waiting takes no time.
+async fn half_sent(length: usize, part: &str) -> (flaron_edge::Server, tokio::net::TcpStream) {
+    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
+        .edge_with("requires_body = true");
+    tokio::time::pause();
+    let server = serve(&edge).await;
+    let mut stream = connect(&server).await;
+    let sent = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{part}");
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    (server, stream)
+}
+
 #[tokio::test]
 async fn what_is_not_http_is_a_400() {
     let server = serve(&hello()).await;
@@ -111,15 +124,7 @@ async fn what_follows_a_request_does_not_keep_its_answer_back() {
 
 #[tokio::test]
 async fn a_body_that_trickles_in_does_not_hold_its_room_for_ever() {
-    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
-        .edge_with("requires_body = true");
-    tokio::time::pause();
-    let server = serve(&edge).await;
-    let mut stream = connect(&server).await;
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
-        .await
-        .unwrap();
+    let (_server, mut stream) = half_sent(1000, "").await;
     // A byte every ten seconds is never a pause that is too long.
     let mut answer = [0; 12];
     for sent in 0.. {
@@ -205,15 +210,7 @@ async fn large_heads_come_out_of_the_nodes_memory() {
 
 #[tokio::test]
 async fn a_body_that_stops_is_a_408() {
-    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
-        .edge_with("requires_body = true");
-    tokio::time::pause();
-    let server = serve(&edge).await;
-    let mut stream = connect(&server).await;
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123")
-        .await
-        .unwrap();
+    let (_server, mut stream) = half_sent(10, "123").await;
     let mut answer = [0; 12];
     timeout(Duration::from_secs(300), stream.read_exact(&mut answer))
         .await

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "one program of several files")]
 
+mod author;
 mod browser;
 mod generated;
 mod guest;

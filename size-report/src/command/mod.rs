@@ -5,4 +5,5 @@ pub mod diff;
 pub mod peers;
 pub mod prices;
 pub mod report;
+pub mod slim;
 pub mod why;

@@ -1,137 +1,154 @@
-//! Removes from a flare what a host never looks at.
+//! Everything after cargo that makes a flare smaller, and the proof that it still does the same.
 //!
-//! rustc always asks the linker to export `__data_end` and `__heap_base`, which nothing uses;
-//! 29 bytes of names and numbers, and they keep two globals alive that `wasm-opt` would drop.
-//! `wasm-opt` can remove exports itself since version 132 only, so it is done here, before it
-//! runs.
+//! The order matters: words can be moved while the module is as the linker left it
+//! ([`words`](crate::wasm::words)), `wasm-opt` then makes the most of globals, and it would undo what
+//! comes last ([`peephole`](crate::wasm::peephole)).
 
-use std::convert::Infallible;
+use std::ops::Range;
 
 use anyhow::{Context, Result};
-use wasm_encoder::reencode::{self, Reencode};
-use wasmparser::{ExternalKind, Parser};
 
-/// `wasm` without the linker's own exports and without custom sections.
-pub fn slim(wasm: &[u8]) -> Result<Vec<u8>> {
-    encode(wasm, Slimmer { keep_names: false })
+use crate::wasm::behaviour::{self, Proof};
+use crate::wasm::wasm_opt::WasmOpt;
+use crate::wasm::{peephole, strip, words};
+
+/// What may be done.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps<'a> {
+    /// Move words of memory to globals.
+    pub words: bool,
+    /// Run `wasm-opt`.
+    pub wasm_opt: Option<&'a WasmOpt>,
 }
 
-/// Like [`slim`], but the `name` section stays, for reports that name functions.
-pub fn slim_keeping_names(wasm: &[u8]) -> Result<Vec<u8>> {
-    encode(wasm, Slimmer { keep_names: true })
+/// A module that has been made smaller.
+#[derive(Debug)]
+pub struct Slim {
+    pub wasm: Vec<u8>,
+    /// How many words are globals now.
+    pub words: usize,
+    pub proof: Proof,
 }
 
-fn encode(wasm: &[u8], mut slimmer: Slimmer) -> Result<Vec<u8>> {
-    let mut module = wasm_encoder::Module::new();
-    slimmer
-        .parse_core_module(&mut module, Parser::new(0), wasm)
-        .context("could not rewrite the module")?;
-    let slim = module.finish();
-    // A module that cannot be loaded must never leave this function, whatever was put in.
-    wasmparser::validate(&slim).context("removing exports broke the module; please report this")?;
-    Ok(slim)
-}
-
-/// Exports of globals whose name starts with two underscores come from the linker
-/// (`__data_end`, `__heap_base`, `__stack_pointer`, …). Functions and memories are left alone
-/// whatever their name: a host may call them.
-fn is_needless(export: &wasmparser::Export) -> bool {
-    export.kind == ExternalKind::Global && export.name.starts_with("__")
-}
-
-struct Slimmer {
-    keep_names: bool,
-}
-
-impl Reencode for Slimmer {
-    type Error = Infallible;
-
-    fn parse_export(
-        &mut self,
-        exports: &mut wasm_encoder::ExportSection,
-        export: wasmparser::Export<'_>,
-    ) -> Result<(), reencode::Error> {
-        if is_needless(&export) {
-            return Ok(());
-        }
-        reencode::utils::parse_export(self, exports, export)
-    }
-
-    fn parse_custom_section(
-        &mut self,
-        module: &mut wasm_encoder::Module,
-        section: wasmparser::CustomSectionReader<'_>,
-    ) -> Result<(), reencode::Error> {
-        if self.keep_names && section.name() == "name" {
-            return reencode::utils::parse_custom_section(self, module, section);
+/// Makes `wasm` smaller. It stays as it is where nothing helps.
+///
+/// # Errors
+///
+/// When it is no flare, or what came out does not do what went in.
+pub fn slim(wasm: &[u8], steps: Steps<'_>) -> Result<Slim> {
+    let mut best = Candidate {
+        wasm: wasm.to_vec(),
+        words: Vec::new(),
+    };
+    let mut offer = |start: &[u8], words| -> Result<()> {
+        let wasm = match steps.wasm_opt {
+            Some(wasm_opt) => wasm_opt.optimise(start)?,
+            None => strip::strip(start)?,
+        };
+        let wasm = peephole::shorten(&wasm)?;
+        if wasm.len() < best.wasm.len() {
+            best = Candidate { wasm, words };
         }
         Ok(())
+    };
+    offer(wasm, Vec::new())?;
+    if steps.words {
+        let moved = words::move_to_globals(wasm)?;
+        if !moved.words.is_empty() {
+            offer(&moved.wasm, moved.words)?;
+        }
+    }
+    best.prove(wasm)
+}
+
+struct Candidate {
+    wasm: Vec<u8>,
+    words: Vec<Range<u32>>,
+}
+
+impl Candidate {
+    fn prove(self, before: &[u8]) -> Result<Slim> {
+        let proof = behaviour::compare(before, &self.wasm, &self.words)
+            .context("the smaller module is not proved to do the same, so it is not kept")?;
+        Ok(Slim {
+            wasm: self.wasm,
+            words: self.words.len(),
+            proof,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wasm::anatomy::Anatomy;
 
-    const FLARE: &str = r#"(module
-        (import "flaron/v1" "resp_set_status" (func $status (param i32)))
-        (memory (export "memory") 5)
-        (table 2 funcref)
-        (elem (i32.const 1) $helper)
-        (global $sp (mut i32) (i32.const 4096))
-        (global (export "__data_end") i32 (i32.const 1036))
-        (global (export "__heap_base") i32 (i32.const 1040))
-        (global (export "version") i32 (i32.const 3))
-        (func (export "handle_request") (result i64)
-            (call $status (i32.const 200)) (i64.const 4294967296))
-        (func $helper (export "__flare_helper") (result i32) (global.get $sp))
-        (data (i32.const 1024) "hello edge")
-        (@custom "producers" "rustc"))"#;
+    const STEPS: Steps<'_> = Steps {
+        words: true,
+        wasm_opt: None,
+    };
+
+    fn flare(body: &str) -> Vec<u8> {
+        let wat = format!(
+            r#"(module
+                (import "flaron/v1" "resp_set_status" (func $status (param i32)))
+                (memory (export "memory") 1)
+                (global (mut i32) (i32.const 64))
+                (global (export "__data_end") i32 (i32.const 4096))
+                (func (export "handle_request") (result i64) (local i32) {body}
+                    (i32.store (i32.const 72) (i32.add (i32.const 3) (i32.load (i32.const 72))))
+                    (call $status (i32.load (i32.const 72)))
+                    (i64.const 0x100000000)))"#
+        );
+        wat::parse_str(wat).unwrap()
+    }
 
     #[test]
-    fn removes_the_linkers_exports_and_nothing_else() {
-        let wasm = wat::parse_str(FLARE).unwrap();
-        let slim = slim(&wasm).unwrap();
-        let before = Anatomy::of(&wasm).unwrap();
-        let after = Anatomy::of(&slim).unwrap();
-        let names: Vec<_> = after.exports.iter().map(|e| e.name.as_str()).collect();
-        assert_eq!(
-            names,
-            ["memory", "version", "handle_request", "__flare_helper"]
+    fn a_flare_becomes_smaller_and_only_once() {
+        let wasm = flare("");
+        let slim_once = slim(&wasm, STEPS).unwrap();
+        assert!(slim_once.wasm.len() + 20 < wasm.len());
+        assert_eq!(slim_once.words, 1);
+        assert_eq!(slim(&slim_once.wasm, STEPS).unwrap().wasm, slim_once.wasm);
+        let kept = slim(
+            &wasm,
+            Steps {
+                words: false,
+                ..STEPS
+            },
+        )
+        .unwrap();
+        assert_eq!(kept.words, 0);
+        assert!(kept.wasm.len() > slim_once.wasm.len());
+    }
+
+    #[test]
+    fn what_does_something_else_is_refused() {
+        let wasm = flare("");
+        let broken = |wasm: Vec<u8>| Candidate {
+            wasm,
+            words: Vec::new(),
+        };
+        assert!(broken(wasm.clone()).prove(&wasm).is_ok());
+        let error = broken(flare("(call $status (i32.const 9))"))
+            .prove(&wasm)
+            .unwrap_err();
+        assert!(format!("{error:#}").contains("is not kept"), "{error:#}");
+        // A word that a pointer reaches, though no constant shows it.
+        let hidden = flare(
+            "(local.set 0 (i32.const 36)) (i32.store (i32.add (local.get 0) (local.get 0)) (i32.const 9))",
         );
-        assert_eq!(after.imports.len(), before.imports.len());
-        assert_eq!(after.section("code"), before.section("code"));
-        assert_eq!(after.section("data"), before.section("data"));
-        assert_eq!(after.section("element"), before.section("element"));
+        let error = slim(&hidden, STEPS).unwrap_err();
         assert!(
-            after
-                .sections
-                .iter()
-                .all(|s| !s.name.starts_with("custom:"))
+            format!("{error:#}").contains("not proved to do the same"),
+            "{error:#}"
         );
-    }
-
-    #[test]
-    fn the_result_is_valid_and_smaller() {
-        let wasm = wat::parse_str(FLARE).unwrap();
-        let slim = slim(&wasm).unwrap();
-        wasmparser::validate(&slim).unwrap();
-        assert!(slim.len() < wasm.len());
-    }
-
-    #[test]
-    fn names_stay_where_they_are_wanted() {
-        let wasm = wat::parse_str(FLARE).unwrap();
-        let kept = slim_keeping_names(&wasm).unwrap();
-        let anatomy = Anatomy::of(&kept).unwrap();
-        assert!(anatomy.has_names);
-        assert!(anatomy.functions.iter().any(|f| f.name == "helper"));
-    }
-
-    #[test]
-    fn a_slim_module_stays_as_it_is() {
-        let once = slim(&wat::parse_str(FLARE).unwrap()).unwrap();
-        assert_eq!(slim(&once).unwrap(), once);
+        slim(
+            &hidden,
+            Steps {
+                words: false,
+                ..STEPS
+            },
+        )
+        .unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::output::print_line;
-use crate::wasm::slim;
+use crate::wasm::strip;
 use crate::wasm::wasm_opt::worker::Pool;
 
 /// What `wasm-opt` is asked for. The features are those rustc's `wasm32-unknown-unknown` uses by
@@ -73,14 +73,14 @@ impl WasmOpt {
         })
     }
 
-    /// `wasm`, slimmed and optimised for size: what a careful flare author deploys.
+    /// `wasm`, stripped and optimised for size: what a careful flare author deploys.
     pub fn optimise(&self, wasm: &[u8]) -> Result<Vec<u8>> {
-        self.run(&slim::slim(wasm)?, &[])
+        self.run(&strip::strip(wasm)?, &[])
     }
 
     /// The same with the function names kept, for `cargo size why --opt`.
     pub fn optimise_keeping_names(&self, wasm: &[u8]) -> Result<Vec<u8>> {
-        self.run(&slim::slim_keeping_names(wasm)?, &["--debuginfo"])
+        self.run(&strip::strip_keeping_names(wasm)?, &["--debuginfo"])
     }
 
     fn run(&self, wasm: &[u8], more: &[&str]) -> Result<Vec<u8>> {

@@ -25,7 +25,7 @@ use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
 use crate::capability::plasma::members::Met;
 use crate::capability::plasma::protocol::{
-    Follower, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer,
+    Follower, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
 };
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::shared::{Link, Shared};
@@ -472,6 +472,7 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
     loop {
         let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
         node.hear(&follower.hello);
+        note(&node.shared, &mut follower, &request);
         if let Request::Changes { since } = &request {
             let has_news = || {
                 let cursor = node.shared.state().cursor();
@@ -479,12 +480,11 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
             };
             news.borrow_and_update();
             if !has_news() {
-                lock(&node.shared.members).acked(&follower.hello.node, since.seq);
                 // Either there is news, or it is time to say that this node is alive.
                 let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
-        let response = answer(&node.shared, &mut follower, &request);
+        let response = answer(&node.shared, &follower.hello.node, &request);
         send(&mut channel, &response).await?;
     }
 }

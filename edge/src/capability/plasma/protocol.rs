@@ -149,22 +149,32 @@ impl Follower {
     }
 }
 
-/// Answers a request that is not answered later, and notes what the asker has stored.
-pub(super) fn answer(shared: &Shared, follower: &mut Follower, request: &Request) -> Response {
+/// Notes what a request says of who asks: what it has stored.
+pub(super) fn note(shared: &Shared, follower: &mut Follower, request: &Request) {
+    let Request::Changes { since } = request else {
+        return;
+    };
+    let is_ours = shared.state().cursor().incarnation == since.incarnation;
+    let mut members = lock(&shared.members);
+    if is_ours {
+        members.acked(&follower.hello.node, since.seq);
+    }
+    // With the first answer to this it stores in which life it was met; asking again says that it
+    // has.
+    if std::mem::replace(&mut follower.has_asked, true) {
+        members.remember_life(&follower.hello);
+    }
+}
+
+/// Answers a request that is not answered later.
+pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response {
     let state = shared.state();
     match request {
         Request::Changes { since } => {
-            // With the first of these answers it stores in which life it was met; asking again
-            // says that it has.
-            if std::mem::replace(&mut follower.has_asked, true) {
-                lock(&shared.members).remember_life(&follower.hello);
-            }
-            let node = &follower.hello.node;
             let Some((cursor, entries, more)) = state.changes(*since, node, ANSWER_BYTES) else {
                 return Response::OtherFeed;
             };
-            let mut members = lock(&shared.members);
-            members.acked(node, since.seq);
+            let members = lock(&shared.members);
             let known = members
                 .iter()
                 .take(MAX_KNOWN)

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::capability::plasma::crdt::KeyState;
-use crate::capability::plasma::protocol::{Follower, Hello, Request, Response, answer};
+use crate::capability::plasma::protocol::{Follower, Hello, Request, Response, answer, note};
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::replica::Changes;
 use crate::capability::store::simulated::{Disk, Random};
@@ -231,7 +231,8 @@ impl World {
             InFlight::Nothing => stream.in_flight = InFlight::Question(stream.puller.request()),
             InFlight::Question(request) => {
                 lock(&asked.members).heard(&from_hello.node, from_hello.life, to_now);
-                let response = answer(&asked, &mut stream.follower, &request);
+                note(&asked, &mut stream.follower, &request);
+                let response = answer(&asked, &from_hello.node, &request);
                 stream.in_flight = InFlight::Answer(response);
             }
             InFlight::Answer(mut response) => {
@@ -431,7 +432,7 @@ fn what_is_acknowledged_stays_whatever_goes_wrong() {
     if let Some(seed) = number("FLARON_SIM_SEED") {
         return run(seed);
     }
-    for seed in 0..number("FLARON_SIM_SEEDS").unwrap_or(40) {
+    for seed in 0..number("FLARON_SIM_SEEDS").unwrap_or(60) {
         run(seed);
     }
 }
