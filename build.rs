@@ -1,7 +1,8 @@
 //! Refuses targets and flags with which the SDK is not sound, and names groups of features, so that the
 //! code says what it is for and not who needs it.
 
-use std::env;
+use std::path::Path;
+use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -13,6 +14,7 @@ fn main() {
         if let Err(why) = check_wasm(&variable("TARGET"), &features, &flags) {
             println!("cargo::error={why}");
         }
+        link_one_thread(Path::new(&variable("OUT_DIR")));
     }
     name_groups(|feature| {
         let name = feature.to_uppercase().replace('-', "_");
@@ -61,6 +63,42 @@ fn check_wasm(target: &str, features: &str, flags: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes the linker refuse shared memory, whoever asks for it: the flags of the last crate alone (`cargo rustc -- …`)
+/// and the linker arguments of other build scripts are not seen here.
+///
+/// It is an object file with nothing in it but its target features. `-shared-mem` is what LLVM writes there when it
+/// has compiled atomics away: the linker then takes no `--shared-memory`. A flare has no byte of it.
+fn link_one_thread(folder: &Path) {
+    const NAME: &str = "flaron_one_thread";
+    // The version of Wasm; then that of the `linking` section, which makes it an object file.
+    let mut object = b"\0asm\x01\0\0\0".to_vec();
+    add_section(&mut object, "linking", b"\x02");
+    // One feature, and how long its name is.
+    add_section(&mut object, "target_features", b"\x01-\x0ashared-mem");
+
+    // An archive of it, because that is what Cargo hands on to whoever links.
+    let size = object.len();
+    let header = format!(
+        "{:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+        "flaron-sdk.o/", 0, 0, 0, 644
+    );
+    let mut archive = [b"!<arch>\n", header.as_bytes(), &object].concat();
+    // Members begin at even places.
+    archive.resize(archive.len().next_multiple_of(2), b'\n');
+    if let Err(why) = fs::write(folder.join(format!("lib{NAME}.a")), archive) {
+        println!("cargo::error=cannot write to `{}`: {why}", folder.display());
+    }
+    println!("cargo::rustc-link-search=native={}", folder.display());
+    println!("cargo::rustc-link-lib=static:+whole-archive={NAME}");
+}
+
+/// Adds a custom section to a Wasm module. All is so short that each length is one byte.
+fn add_section(module: &mut Vec<u8>, name: &str, content: &[u8]) {
+    module.extend([0, (1 + name.len() + content.len()) as u8, name.len() as u8]);
+    module.extend(name.as_bytes());
+    module.extend(content);
+}
+
 /// A `cfg`, and the features of which it takes one.
 const GROUPS: &[(&str, &[&str])] = &[
     // Has host calls that return data: what they return is claimed.
@@ -98,6 +136,8 @@ const GROUPS: &[(&str, &[&str])] = &[
         "reads_json",
         &["beam", "spark", "plasma", "json", "testing"],
     ),
+    // Has a heap.
+    ("heap", &["alloc", "dlmalloc", "arena-alloc"]),
     // Lists the keys of a store.
     ("lists_keys", &["spark", "plasma"]),
 ];

@@ -23,129 +23,18 @@ use crate::arena::ArenaBytes;
 use crate::arena::claim::{claim, claim_decoded};
 use crate::bytes::packed::PackedSlice;
 use crate::error::no_result;
-use crate::text::piece::{Backward, Sink};
 use crate::text::{self, send};
 use crate::{abi, json};
 
 #[cfg(feature = "request")]
 mod forward;
+mod options;
+mod response;
 
 #[cfg(feature = "request")]
 pub use forward::forward;
-
-/// How many headers [`FetchOptions::with_header`] takes.
-pub const MAX_HEADERS: usize = 8;
-
-/// What to send: method, headers and body, all borrowed. Without any it is a plain `GET`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct FetchOptions<'a> {
-    method: &'a str,
-    headers: &'a [(&'a str, &'a str)],
-    /// What `with_header` added, and how many.
-    added: [(&'a str, &'a str); MAX_HEADERS],
-    count: usize,
-    body: Option<&'a str>,
-}
-
-impl<'a> FetchOptions<'a> {
-    /// A plain `GET`.
-    pub const fn new() -> FetchOptions<'a> {
-        FetchOptions {
-            method: "",
-            headers: &[],
-            added: [("", ""); MAX_HEADERS],
-            count: 0,
-            body: None,
-        }
-    }
-
-    /// Sets the method.
-    pub const fn with_method(mut self, method: &'a str) -> FetchOptions<'a> {
-        self.method = method;
-        self
-    }
-
-    /// Adds a header, or replaces the one that was added with exactly this name.
-    ///
-    /// Takes [`MAX_HEADERS`] of them; with more, [`fetch`] answers
-    /// [`BeamError::SerializeFailed`]. For more than that, and for headers at hand in a slice,
-    /// there is [`with_headers`](Self::with_headers).
-    pub const fn with_header(mut self, name: &'a str, value: &'a str) -> FetchOptions<'a> {
-        let mut place = 0;
-        while place < self.count && place < MAX_HEADERS && !same(self.added[place].0, name) {
-            place += 1;
-        }
-        if place < MAX_HEADERS {
-            self.added[place] = (name, value);
-        }
-        if place >= self.count {
-            self.count = place + 1;
-        }
-        self
-    }
-
-    /// Sets headers from a slice of names and values, which go before those of
-    /// [`with_header`](Self::with_header).
-    pub const fn with_headers(mut self, headers: &'a [(&'a str, &'a str)]) -> FetchOptions<'a> {
-        self.headers = headers;
-        self
-    }
-
-    /// Sets the body. It is text: for anything else, agree on Base64 with the other side.
-    pub const fn with_body(mut self, body: &'a str) -> FetchOptions<'a> {
-        self.body = Some(body);
-        self
-    }
-}
-
-/// Whether two names are the same; `==` is no `const fn`.
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut i = 0;
-    while i < a.len() && i < b.len() && a[i] == b[i] {
-        i += 1;
-    }
-    i == a.len() && i == b.len()
-}
-
-/// The options as the host takes them: `{"method"?, "headers"?, "body"?}`.
-impl Backward for &FetchOptions<'_> {
-    fn prepend_to<S: Sink>(self, sink: S) -> S {
-        let mut sink = sink.byte(b'}');
-        // From the last member to the first; each but the first begins with a comma.
-        let has_method = !self.method.is_empty();
-        let has_headers = !self.headers.is_empty() || self.count != 0;
-        if let Some(body) = self.body {
-            sink = json::Str(body).prepend_to(sink).bytes(b"\"body\":");
-            if has_headers || has_method {
-                sink = sink.byte(b',');
-            }
-        }
-        if has_headers {
-            sink = sink.byte(b'}');
-            let mut comma = false;
-            let added = self.added.get(..self.count).unwrap_or_default();
-            for (name, value) in self.headers.iter().chain(added).rev() {
-                if comma {
-                    sink = sink.byte(b',');
-                }
-                comma = true;
-                sink = json::Str(value).prepend_to(sink).bytes(b":");
-                sink = json::Str(name).prepend_to(sink);
-            }
-            sink = sink.bytes(b"\"headers\":{");
-            if has_method {
-                sink = sink.byte(b',');
-            }
-        }
-        if has_method {
-            sink = json::Str(self.method)
-                .prepend_to(sink)
-                .bytes(b"\"method\":");
-        }
-        sink.byte(b'{')
-    }
-}
+pub use options::{FetchHeaders, FetchOptions, FetchText, MAX_HEADERS};
+pub use response::{ResponseAnswer, ResponseBody, ResponseHeaderIter, ResponseHeaders};
 
 /// Sends a request and waits for the response; `None` sends a plain `GET`.
 ///
@@ -188,8 +77,11 @@ fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError
     let Some(opts) = opts else {
         return Ok(abi::beam_fetch(url.as_bytes(), &b"{}"[..]));
     };
-    if opts.count > MAX_HEADERS {
+    if opts.has_too_many_headers() {
         return Err(BeamError::SerializeFailed);
+    }
+    if opts.is_full() {
+        return Err(BeamError::ArenaFull);
     }
     Ok(send::returned(opts, |opts| {
         abi::beam_fetch(url.as_bytes(), opts)
@@ -232,11 +124,13 @@ pub fn fetch_raw_json(url: &str, options: &str) -> Result<ArenaBytes, BeamError>
 }
 
 /// A response: a lease on the host's answer, decoded where it lies.
+///
+/// Its headers and its body are fields, and functions that read them without a check.
 pub struct FetchResponse {
     /// The status code.
     pub status: u16,
-    /// Flattened JSON, whose members are at depth 1 and whose headers are at depth 2.
-    answer: ArenaBytes,
+    /// The headers.
+    pub headers: ResponseHeaders,
 }
 
 impl FetchResponse {
@@ -244,56 +138,48 @@ impl FetchResponse {
     ///
     /// `None` too if it is not UTF-8, which a host that keeps to the ABI does not send.
     pub fn header(&self, name: &str) -> Option<&str> {
-        text::from_utf8(self.header_bytes(name)?)
+        self.headers.get(name)
     }
 
     /// The value of a header as bytes: links no UTF-8 check.
     #[inline] // size: inline-small
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
-        let headers = self.member("headers");
-        Some(json::string_member(headers, json::INNER, name)?.get())
+        self.headers.get_bytes(name)
     }
 
     /// The headers, name (in lower case) and value, in the order in which the host gave them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let headers = json::first_members(self.member("headers").get());
-        headers.filter_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
+        self.headers.iter()
     }
 
     /// The body as text.
     ///
     /// The host replaces what is not UTF-8 in it. Empty if it did not.
     pub fn body(&self) -> &str {
-        text::from_utf8(self.body_bytes()).unwrap_or_default()
+        &self.body
     }
 
     /// The body as bytes: links no UTF-8 check.
     #[inline] // size: inline-small
     pub fn body_bytes(&self) -> &[u8] {
-        let answer = PackedSlice::new(&self.answer);
-        match json::string_member(answer, json::OUTER, "body") {
-            Some(body) => body.get(),
-            None => b"",
-        }
-    }
-
-    #[inline(always)] // size: inline-step
-    fn member(&self, name: &str) -> PackedSlice<'_> {
-        json::member(PackedSlice::new(&self.answer), json::OUTER, name)
+        self.body.as_raw()
     }
 
     /// Decodes an answer; of equal members the first counts.
     #[inline] // size: inline-once
     fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
         match claim_decoded(returned, FetchResponse::status_of) {
-            Some(decoded) => decoded.map(|(answer, status)| FetchResponse { status, answer }),
+            Some(decoded) => decoded.map(|(answer, status)| FetchResponse {
+                status,
+                headers: ResponseHeaders::new(answer),
+            }),
             None => Err(BeamError::no_result()),
         }
     }
 
     #[inline(always)] // size: inline-step
     fn status_of(answer: &mut [u8]) -> Result<u16, BeamError> {
-        json::flatten(answer).ok_or(BeamError::DeserializeFailed)?;
+        json::unescape(answer).ok_or(BeamError::DeserializeFailed)?;
         let status = json::member(PackedSlice::new(answer), json::OUTER, "status").get();
         let digits = if status.len() as isize >= 4 {
             // size: signed-length
@@ -305,7 +191,11 @@ impl FetchResponse {
             let digits = u32::from_le_bytes(*digits);
             if digits & STATUS_MASK == STATUS_BITS {
                 let digit = |at: u32| digits >> at & 15;
-                return Ok(((digit(0) * 10 + digit(8)) * 10 + digit(16)) as u16);
+                let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
+                // Less, or more, is no status code, whatever it is written with.
+                if (100..1000).contains(&status) {
+                    return Ok(status as u16);
+                }
             }
         }
         Err(BeamError::DeserializeFailed)
@@ -315,9 +205,9 @@ impl FetchResponse {
 /// The bits by which the four bytes at a status code are told: three digits, as every status code has,
 /// and behind them the next member or the end.
 ///
-/// The bytes are checked JSON, so that less of a test will do: of the bytes that may be here only digits
-/// are from 0x30 to 0x3f, and of those that may follow digits only a comma (0x2c) and a closing brace
-/// (0x7d) have the bits of 0x2c under the mask 0xae.
+/// In JSON less of a test will do: of the bytes that may be here only digits are from 0x30 to 0x3f, and of
+/// those that may follow digits only a comma (0x2c) and a closing brace (0x7d) have the bits of 0x2c under
+/// the mask 0xae.
 const STATUS_MASK: u32 = u32::from_le_bytes([0xf0, 0xf0, 0xf0, 0xae]); // size: status-mask
 /// What these bits are.
 const STATUS_BITS: u32 = u32::from_le_bytes([0x30, 0x30, 0x30, b',']);

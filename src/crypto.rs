@@ -17,10 +17,15 @@ use crate::text::{Pieces, send};
 use crate::{abi, json};
 
 mod claims;
+mod pairs;
 mod verify;
 
+pub use crate::bytes::equal::equal;
 pub use claims::Claims;
-pub use verify::{VerifyError, equal, verify_hmac, verify_jwt};
+pub use pairs::JwtClaims;
+#[cfg(heap)]
+pub use pairs::Pair;
+pub use verify::{VerifyError, verify_hmac, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -78,7 +83,12 @@ pub fn hmac_json_piece(arguments: &str) -> impl Pieces {
 ///
 /// `None` if the host does not know the algorithm, if the flare may not use the secret, or if
 /// something does not fit into the arena.
-pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
+#[inline] // size: inline-reason
+pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: impl JwtClaims) -> Option<ArenaStr> {
+    claims.with(|claims| sign_pairs(algorithm, secret_key, claims))
+}
+
+fn sign_pairs(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
     let arguments = (
         (
             "{\"algorithm\":",
@@ -93,6 +103,7 @@ pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> O
 
 /// [`sign_jwt`] with ready-made arguments:
 /// `{"algorithm": …, "secret_key": …, "claims": {"name": "text", …}}`.
+#[inline] // size: inline-small
 pub fn sign_jwt_json(arguments: &str) -> Option<ArenaStr> {
     claim(abi::crypto_sign_jwt(arguments.as_bytes())).map(ArenaBytes::into_text)
 }
@@ -121,15 +132,11 @@ pub fn encrypt_aes(secret_key: &str, plaintext: &str) -> Result<ArenaStr, Crypto
 ///
 /// # Errors
 ///
-/// [`CryptoError::BadBase64`] if `ciphertext_b64` is no standard Base64 with padding;
 /// [`CryptoError::NoResult`] if the flare may not use the secret, or the secret is not the one it
-/// was encrypted with, or the ciphertext has been tampered with; [`CryptoError::ArenaFull`] if
-/// something does not fit into the arena.
+/// was encrypted with, or `ciphertext_b64` is not Base64 or has been tampered with;
+/// [`CryptoError::ArenaFull`] if something does not fit into the arena.
 #[inline] // size: inline-reason
 pub fn decrypt_aes(secret_key: &str, ciphertext_b64: &str) -> Result<ArenaBytes, CryptoError> {
-    if !is_base64(ciphertext_b64.as_bytes()) {
-        return Err(CryptoError::BadBase64);
-    }
     let result = send::call(keyed(secret_key, ciphertext_b64), abi::crypto_decrypt_aes);
     result.ok_or_else(CryptoError::no_result)
 }
@@ -186,30 +193,15 @@ fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
     )
 }
 
-/// Whether the text is standard Base64 with padding, as far as its alphabet and length go.
-fn is_base64(text: &[u8]) -> bool {
-    let digits = text.len()
-        - text
-            .iter()
-            .rev()
-            .take(2)
-            .take_while(|byte| **byte == b'=')
-            .count();
-    text.len() % 4 == 0
-        && text
-            .iter()
-            .take(digits)
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
-}
-
 /// Why there is no ciphertext or plaintext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CryptoError {
     /// The host gave no result: the secret is not among the flare's `allowed_secrets`, or does not
-    /// exist, or the input is not what it says it is.
+    /// exist, or the input is not what it has to be.
     NoResult,
-    /// The ciphertext is not Base64; the host was not asked.
+    /// The ciphertext is not Base64. Nothing fails with it: the host says of that no more than
+    /// [`NoResult`](Self::NoResult).
     BadBase64,
     /// The arguments or the result do not fit into the free part of the arena.
     ArenaFull,

@@ -61,6 +61,12 @@ impl<E> Outcome for Result<FlareAction, E> {
     fn into_i64(self) -> i64 {
         match self {
             Ok(action) => action.to_i64(),
+            #[cfg(feature = "panic-message")]
+            Err(_) => panic!(
+                "the handler returned an error: {}",
+                core::any::type_name::<E>()
+            ),
+            #[cfg(not(feature = "panic-message"))]
             Err(_) => crate::abi::trap("the handler returned an error"),
         }
     }
@@ -194,7 +200,8 @@ macro_rules! flare {
 }
 
 /// Gives a `#![no_std]` flare its panic handler: one `unreachable` instruction, at which the host
-/// ends the invocation. Nothing of the panic's message is linked.
+/// ends the invocation. Nothing of the panic's message is linked, unless the feature `panic-message` is
+/// on: then it is logged first, as an error, which is for development and costs kilobytes.
 ///
 /// A flare that uses `std` has a panic handler already and does not call this. On native targets
 /// (`cargo test`, rust-analyzer) it takes the handler of `std`.
@@ -206,10 +213,21 @@ macro_rules! panic_handler {
 
         #[cfg(target_family = "wasm")]
         #[panic_handler]
-        fn panic(_: &::core::panic::PanicInfo<'_>) -> ! {
+        fn panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::entry::before_panic(info);
             ::core::arch::wasm32::unreachable()
         }
     };
+}
+
+/// What a flare does with a panic before it traps: nothing, or logging it.
+#[doc(hidden)]
+#[inline(always)] // size: inline-export
+pub fn before_panic(info: &core::panic::PanicInfo<'_>) {
+    #[cfg(feature = "panic-message")]
+    crate::panic_message::log(info);
+    #[cfg(not(feature = "panic-message"))]
+    let _ = info;
 }
 
 /// Defined twice, this tells what is wrong; the clash of `alloc` alone would not.

@@ -68,6 +68,8 @@ impl From<ArenaFull> for Error {
 }
 
 /// The kinds of errors, and what each says: all that the SDK says of errors stands here.
+///
+/// Those that the published crate has, too, begin with its words.
 macro_rules! kinds {
     ($($kind:ident: $message:literal,)*) => {
         #[allow(dead_code, reason = "a flare has the kinds of the modules that it uses")]
@@ -92,37 +94,40 @@ kinds! {
     NotJson: "not JSON, or nested deeper than 31 levels",
     NoAnswer: "the host gave no answer",
     NoTime: "time: the host gave no time",
-    UnknownCode: "the host answered with a code that the ABI does not name",
-    SparkInvalidTtl: "spark: the time to live is out of range",
-    SparkTooLarge: "spark: the value is larger than max_kv_value_bytes",
-    SparkWriteLimit: "spark: this invocation may write no more",
-    SparkQuotaExceeded: "spark: the site's disk quota is used up",
+    SparkInvalidTtl: "spark: invalid TTL: it is out of the host's range",
+    SparkTooLarge: "spark: value too large: it is over max_kv_value_bytes",
+    SparkWriteLimit: "spark: write limit exceeded: this invocation may write no more",
+    SparkQuotaExceeded: "spark: disk quota exceeded: delete keys of this site",
     SparkNotAvailable: "spark: not available on this node",
-    SparkInternal: "spark: internal error of the host",
-    SparkReadLimit: "spark: this invocation may read no more",
-    SparkBadKey: "spark: the key is not valid",
-    SparkNoCapability: "spark: the flare's configuration does not have writes_spark_kv",
-    SparkPullWriteLimit: "spark pull: this invocation has pulled already",
+    SparkInternal: "spark: internal error of the host: its log says more",
+    SparkReadLimit: "spark: read limit exceeded: this invocation may read no more",
+    SparkBadKey: "spark: invalid key: 1 to 256 of a-z A-Z 0-9 : . _ -, and no reserved prefix",
+    SparkNoCapability: "spark: no capability: set writes_spark_kv in the flare's configuration",
+    SparkUnknown: "spark: unknown error code",
+    SparkPullWriteLimit: "spark pull: rate limited: this invocation has pulled already",
     SparkPullNotAvailable: "spark pull: not available on this node",
-    SparkPullInternal: "spark pull: internal error of the host",
-    SparkPullBadKey: "spark pull: a key or the node is not valid",
-    SparkPullNoCapability: "spark pull: the flare's configuration does not have writes_spark_kv",
+    SparkPullInternal: "spark pull: internal error of the host: its log says more",
+    SparkPullBadKey: "spark pull: invalid key or origin",
+    SparkPullNoCapability: "spark pull: no capability: set writes_spark_kv in the flare's configuration",
+    SparkPullUnknown: "spark pull: unknown error code",
     PlasmaNotAvailable: "plasma: not available on this node",
-    PlasmaWriteLimit: "plasma: this invocation may write no more",
-    PlasmaTooLarge: "plasma: the value is larger than max_kv_value_bytes",
-    PlasmaBadKey: "plasma: the key is not valid",
-    PlasmaNoCapability: "plasma: the flare's configuration does not have writes_plasma_kv",
-    PlasmaInternal: "plasma: internal error of the host",
-    WsSendLimitReached: "ws: this event may send no more",
-    WsMessageTooLarge: "ws: the message is larger than the host allows",
-    WsSendError: "ws: the host could not send the message",
-    BeamNoResponse: "beam: no response from the host",
-    BeamSerializeFailed: "beam: more than 8 headers in the options",
-    BeamDeserializeFailed: "beam: the host's answer is malformed",
-    CryptoNoResult: "crypto: the host gave no result",
-    CryptoBadBase64: "crypto: the ciphertext is not Base64",
-    RandomBytesNoData: "random bytes: the host gave none",
-    RandomBytesBadHex: "random bytes: the host gave no hexadecimal",
+    PlasmaWriteLimit: "plasma: write limit exceeded: this invocation may write no more",
+    PlasmaTooLarge: "plasma: value too large: it is over max_kv_value_bytes",
+    PlasmaBadKey: "plasma: invalid key: 1 to 256 of a-z A-Z 0-9 : . _ -, and no reserved prefix",
+    PlasmaNoCapability: "plasma: no capability: set writes_plasma_kv in the flare's configuration",
+    PlasmaInternal: "plasma: internal error of the host: its log says more",
+    PlasmaUnknown: "plasma: unknown error code",
+    WsSendLimitReached: "ws send: per-invocation rate limit reached: this event may send no more",
+    WsMessageTooLarge: "ws send: message too large",
+    WsSendError: "ws send: write failed: the client may be gone",
+    WsUnknown: "ws send: unknown error code",
+    BeamNoResponse: "beam: no response from host: the limit of fetches, a timeout, or no way there",
+    BeamSerializeFailed: "beam: serialise options: more than 8 headers; with_headers takes any number",
+    BeamDeserializeFailed: "beam: deserialise response: it is not what the ABI says",
+    CryptoNoResult: "crypto: host returned no result: is the secret in allowed_secrets?",
+    CryptoBadBase64: "crypto: invalid base64 ciphertext",
+    RandomBytesNoData: "random_bytes: host returned no data",
+    RandomBytesBadHex: "random_bytes: host returned malformed hex",
     VerifyMalformed: "verify: not a token, or one without exp",
     VerifyBadAlgorithm: "verify: the token's algorithm is not HS256",
     VerifyBadSignature: "verify: the signature is wrong",
@@ -183,7 +188,7 @@ pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
 /// Makes an enum of status codes. Besides the codes given, it has `ArenaFull` (the SDK's own: what
 /// was to be sent did not fit into the arena) and `Unknown` (every other code).
 macro_rules! codes {
-    ($(#[$about:meta])* pub enum $name:ident {
+    ($(#[$about:meta])* pub enum $name:ident or $unknown:ident {
         $($(#[$doc:meta])* $code:literal => $variant:ident: $kind:ident,)*
     }) => {
         $(#[$about])*
@@ -224,9 +229,10 @@ macro_rules! codes {
 
         impl core::fmt::Display for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str($crate::error::Error::from(*self).message())?;
                 match self {
-                    $name::Unknown(code) => write!(f, "the host answered with code {code}"),
-                    known => f.write_str($crate::error::Error::from(*known).message()),
+                    $name::Unknown(code) => write!(f, " {code}"),
+                    _ => Ok(()),
                 }
             }
         }
@@ -239,7 +245,7 @@ macro_rules! codes {
                 $crate::error::Error::new(match error {
                     $($name::$variant => Kind::$kind,)*
                     $name::ArenaFull => Kind::ArenaFull,
-                    $name::Unknown(_) => Kind::UnknownCode,
+                    $name::Unknown(_) => Kind::$unknown,
                 })
             }
         }

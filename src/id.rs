@@ -63,7 +63,8 @@ pub fn ksuid_piece() -> impl Pieces {
     Ask(abi::id_ksuid)
 }
 
-/// A Snowflake ID: a 64-bit number that sorts by time, in decimal. At most 100 per invocation.
+/// A Snowflake ID: a 64-bit number that sorts by time, in decimal. At most 100 per invocation, however many
+/// of [`snowflake_unmetered`].
 pub fn snowflake() -> Option<ArenaStr> {
     id(abi::snowflake_id())
 }
@@ -71,6 +72,16 @@ pub fn snowflake() -> Option<ArenaStr> {
 /// [`snowflake`], as a piece of text.
 pub fn snowflake_piece() -> impl Pieces {
     Ask(abi::snowflake_id)
+}
+
+/// A Snowflake ID that does not count towards the 100 of [`snowflake`].
+pub fn snowflake_unmetered() -> Option<ArenaStr> {
+    id(abi::id_snowflake())
+}
+
+/// [`snowflake_unmetered`], as a piece of text.
+pub fn snowflake_unmetered_piece() -> impl Pieces {
+    Ask(abi::id_snowflake)
 }
 
 fn id(returned: i64) -> Option<ArenaStr> {

@@ -2,16 +2,19 @@
 
 use core::fmt;
 
-use crate::arena::{ArenaBytes, Key, Keys};
+use crate::arena::{ArenaBytes, ArenaStr, Key, Keys};
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::utf8;
 use crate::json;
 
 impl Keys {
-    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is not JSON.
-    pub(crate) fn new(json: ArenaBytes) -> Keys {
-        let json = json::flatten_lease(json).filter(|json| json.first() == Some(&b'['));
-        Keys::of_block(json.unwrap_or_default())
+    /// The keys in a JSON array of strings, which is decoded where it lies; none if it is nothing of the kind.
+    pub(crate) fn new(mut json: ArenaBytes) -> Keys {
+        let mut len = json::unescape(json.as_mut()).unwrap_or_default();
+        if json.first() != Some(&b'[') {
+            len = 0;
+        }
+        Keys::of_block(json.truncate(len as u32))
     }
 }
 
@@ -23,6 +26,11 @@ impl Keys {
         self.clone().count()
     }
 
+    /// The keys that are left; the list stays as it is.
+    pub fn iter(&self) -> Keys {
+        self.clone()
+    }
+
     /// Whether no key is left.
     pub fn is_empty(&self) -> bool {
         self.clone().next().is_none()
@@ -31,6 +39,39 @@ impl Keys {
     /// Whether a key is among those that are left. Reads the list up to it.
     pub fn contains(&self, key: &(impl AsRef<str> + ?Sized)) -> bool {
         self.clone().any(|own| own == *key)
+    }
+}
+
+impl Keys {
+    /// The keys that are left with a text between any two, as a text of its own in the arena.
+    ///
+    /// ```
+    /// # #[cfg(feature = "spark")]
+    /// let keys = flaron_sdk::spark::try_list().map(|keys| keys.join(","));
+    /// ```
+    ///
+    /// # Traps
+    ///
+    /// When there is no room for it in the arena.
+    pub fn join(&self, separator: &str) -> ArenaStr {
+        let mut joined = ArenaStr::default();
+        for (at, key) in self.clone().enumerate() {
+            if at != 0 {
+                joined.push_str(separator);
+            }
+            joined.push_str(&key);
+        }
+        joined
+    }
+}
+
+/// The keys that are left; the list stays as it is.
+impl IntoIterator for &Keys {
+    type Item = Key;
+    type IntoIter = Keys;
+
+    fn into_iter(self) -> Keys {
+        self.clone()
     }
 }
 
@@ -46,7 +87,7 @@ impl Iterator for Keys {
 
     fn next(&mut self) -> Option<Key> {
         self.next_part(|json, at| {
-            // A bracket or a comma, then the key.
+            // What is before a key, a bracket or a comma, is skipped.
             let key = PackedSlice::new(json.get(at as usize + 1..)?);
             utf8::from_utf8(json::string(key)?.get())
         })

@@ -46,7 +46,9 @@
 //!
 //! Besides the host's modules there are [`text`] (always there), and behind features of their own
 //! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
-//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts.
+//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts;
+//! `panic-message` logs what a panic says, which is for development: `flaron-edge run` turns it on in the
+//! build that it serves.
 //!
 //! # Memory
 //!
@@ -87,6 +89,8 @@
 // The files that need it allow it at their head, and say why.
 #![deny(unsafe_code)]
 
+#[cfg(heap)]
+extern crate alloc;
 #[cfg(not(target_family = "wasm"))]
 extern crate std;
 
@@ -104,6 +108,8 @@ pub mod json;
 mod json;
 #[cfg(lists_keys)]
 mod keys;
+#[cfg(feature = "panic-message")]
+mod panic_message;
 mod state;
 pub mod text;
 
@@ -139,7 +145,8 @@ pub mod testing;
 pub mod migrating {}
 
 pub use arena::{
-    ARENA_BYTES, ArenaBytes, ArenaFull, ArenaStr, arena_refused, guest_alloc, reset_arena,
+    ARENA_BYTES, ArenaBytes, ArenaBytesIter, ArenaFull, ArenaStr, arena_refused, guest_alloc,
+    reset_arena,
 };
 #[cfg(lists_keys)]
 pub use arena::{Key, Keys};

@@ -20,8 +20,10 @@ pub fn get(key: &str) -> Option<ArenaBytes> {
 }
 
 /// Reads a value as text: otherwise as [`get`].
+///
+/// `None` too if the value is not UTF-8; [`get`] has its bytes.
 pub fn get_string(key: &str) -> Option<ArenaStr> {
-    get(key).map(ArenaBytes::into_text)
+    ArenaStr::whole(get(key)?)
 }
 
 /// Writes a value: the last write of all nodes wins.
@@ -149,7 +151,7 @@ pub fn list_piece() -> impl text::Pieces {
 
 crate::error::codes! {
     /// Why a write was refused.
-    pub enum PlasmaError {
+    pub enum PlasmaError or PlasmaUnknown {
         /// This node has no Plasma.
         1 => NotAvailable: PlasmaNotAvailable,
         /// This invocation may write no more.

@@ -8,7 +8,11 @@ use core::ops::Deref;
 
 use crate::abi;
 use crate::arena::claim::claim;
+#[cfg(heap)]
+use crate::arena::owned::{bytes_into_owned, text_into_owned};
+use crate::arena::traits::like_borrowed;
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::equal::equal;
 
 /// Reads a secret as text.
 ///
@@ -42,6 +46,53 @@ impl Drop for Secret {
     }
 }
 
+/// A lease on no text.
+impl Default for Secret {
+    fn default() -> Secret {
+        Secret(ArenaStr::default())
+    }
+}
+
+/// A copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
+impl Clone for Secret {
+    fn clone(&self) -> Secret {
+        Secret(self.0.clone())
+    }
+}
+
+impl AsRef<str> for Secret {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+/// Takes the same time wherever two texts differ, as `crypto::equal` does.
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for Secret {
+    fn eq(&self, other: &T) -> bool {
+        let other = other.as_ref().as_bytes();
+        equal(self.0.raw(), other)
+    }
+}
+
+impl Eq for Secret {}
+
+/// The secret itself: it goes where it is formatted to. `Debug` does not show it.
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+like_borrowed!(Secret, str);
+#[cfg(heap)]
+text_into_owned!(Secret);
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
@@ -66,6 +117,39 @@ impl Drop for SecretBytes {
         self.0.as_mut().fill(0);
     }
 }
+
+/// A lease on nothing.
+impl Default for SecretBytes {
+    fn default() -> SecretBytes {
+        SecretBytes(ArenaBytes::default())
+    }
+}
+
+/// A copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
+impl Clone for SecretBytes {
+    fn clone(&self) -> SecretBytes {
+        SecretBytes(self.0.clone())
+    }
+}
+
+impl AsRef<[u8]> for SecretBytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Takes the same time wherever two of them differ, as `crypto::equal` does.
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for SecretBytes {
+    fn eq(&self, other: &T) -> bool {
+        equal(self, other.as_ref())
+    }
+}
+
+impl Eq for SecretBytes {}
+
+like_borrowed!(SecretBytes, [u8]);
+#[cfg(heap)]
+bytes_into_owned!(SecretBytes);
 
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,6 +202,33 @@ mod tests {
         host.secret("key", "hunter2");
         assert_eq!(format!("{:?}", get("key").unwrap()), "Secret");
         assert_eq!(format!("{:?}", get_bytes("key").unwrap()), "SecretBytes");
+    }
+
+    #[test]
+    fn they_are_compared_formatted_and_copied() {
+        let host = Host::new();
+        host.secret("key", "hunter2");
+        let (secret, bytes) = (get("key").unwrap(), get_bytes("key").unwrap());
+        assert!(secret == "hunter2" && "hunter2" == secret && secret == get("key").unwrap());
+        assert!(secret != "hunter3" && secret != "hunter");
+        assert!(bytes == b"hunter2" && *b"hunter2" == *bytes && bytes == get_bytes("key").unwrap());
+        assert_eq!(format!("Bearer {secret}"), "Bearer hunter2");
+        assert_eq!(secret.clone(), secret);
+        assert_eq!(bytes.clone(), bytes);
+        assert!(get("none").unwrap_or_default().is_empty());
+        assert!(get_bytes("none").unwrap_or_default().is_empty());
+        drop((secret, bytes));
+        assert!(arena_is_free());
+    }
+
+    #[cfg(heap)]
+    #[test]
+    fn they_become_what_owns_them() {
+        let host = Host::new();
+        host.secret("key", "hunter2");
+        let owned = std::string::String::from(get("key").unwrap());
+        assert!(owned == get("key").unwrap() && get("key").unwrap() == owned);
+        assert_eq!(std::vec::Vec::from(get_bytes("key").unwrap()), b"hunter2");
     }
 
     #[test]

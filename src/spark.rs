@@ -13,7 +13,7 @@ use crate::text::{self, send};
 use crate::{abi, json};
 
 /// A value, and how long it will live.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SparkEntry {
     /// The value: a lease on what the host wrote into the arena.
     pub value: ArenaBytes,
@@ -43,8 +43,10 @@ fn entry(returned: i64) -> Option<SparkEntry> {
 }
 
 /// Reads a value as text: as [`get`], without the time to live.
+///
+/// `None` too if the value is not UTF-8; [`get`] has its bytes.
 pub fn get_string(key: &str) -> Option<ArenaStr> {
-    get(key).map(|entry| entry.value.into_text())
+    ArenaStr::whole(get(key)?.value)
 }
 
 /// Reads a value that is a whole number in decimal: digits and nothing else.
@@ -161,7 +163,7 @@ pub fn pull(origin_node: &str, keys: &[&str]) -> Result<u32, SparkPullError> {
 
 crate::error::codes! {
     /// Why a write was refused.
-    pub enum SparkError {
+    pub enum SparkError or SparkUnknown {
         /// The time to live is out of range.
         1 => InvalidTtl: SparkInvalidTtl,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
@@ -185,7 +187,7 @@ crate::error::codes! {
 
 crate::error::codes! {
     /// Why a [`pull`] was refused.
-    pub enum SparkPullError {
+    pub enum SparkPullError or SparkPullUnknown {
         /// This invocation has pulled already.
         3 => WriteLimit: SparkPullWriteLimit,
         /// This node has no Spark, or does not know the others.

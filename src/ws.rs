@@ -121,6 +121,7 @@ pub fn event_data_piece() -> impl Pieces {
 /// The message, if the event is one and it is not empty; otherwise as [`event_data`].
 ///
 /// A flare that looks at nothing else is smaller with this.
+#[inline] // size: inline-small
 pub fn message() -> Option<ArenaBytes> {
     claim_unless_empty(abi::ws_event_data())
 }
@@ -137,7 +138,7 @@ pub fn close_code() -> u16 {
 
 crate::error::codes! {
     /// Why a message was not sent.
-    pub enum WsSendError {
+    pub enum WsSendError or WsUnknown {
         /// This event may send no more.
         1 => SendLimitReached: WsSendLimitReached,
         /// The message is larger than the host allows.

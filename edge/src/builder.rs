@@ -18,11 +18,12 @@ use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
 use crate::http::budget::{self, Budget};
 use crate::http::proxy::OriginClient;
-use crate::journal::Journal;
+use crate::journal::{Journal, Printing};
 use crate::node::Node;
+use crate::recording::Recorder;
 use crate::runtime::Network;
 use crate::state::State;
-use crate::wasm::engine::Engine;
+use crate::wasm::engine::{Engine, Settings};
 
 impl Edge {
     /// Begins to describe a node.
@@ -45,6 +46,11 @@ pub struct EdgeBuilder {
     plasma_limit: Option<usize>,
     no_status_page: bool,
     memory: Option<usize>,
+    compiler: Option<PathBuf>,
+    trace: bool,
+    prints: Printing,
+    count: bool,
+    record: Option<PathBuf>,
 }
 
 impl EdgeBuilder {
@@ -195,6 +201,50 @@ impl EdgeBuilder {
         self
     }
 
+    /// Runs crates as their authors want them while they work: beside the `.wasm` that is deployed
+    /// another is built and served, which has the names of the functions and the lines of the source,
+    /// and whose panics say what they have to say. `compiler` is a program that cargo calls as
+    /// `RUSTC_WORKSPACE_WRAPPER`, with the variable [`AS_COMPILER`](crate::AS_COMPILER) set; it runs
+    /// the compiler without what follows `-C` in [`NOT_WITH_LINES`](crate::NOT_WITH_LINES).
+    #[must_use]
+    pub fn development(mut self, compiler: impl Into<PathBuf>) -> Self {
+        self.compiler = Some(compiler.into());
+        self
+    }
+
+    /// Takes down what flares ask of the host: [`Entry::calls`](crate::Entry::calls), and a request's
+    /// calls on the status page. Secrets are left out. A call of the host takes some microseconds more
+    /// then. Default: false.
+    #[must_use]
+    pub fn trace(mut self, yes: bool) -> Self {
+        self.trace = yes;
+        self
+    }
+
+    /// How entries are printed where the program has them printed, through `tracing`. With
+    /// [`Printing::Calls`] calls are [traced](Self::trace). Default: [`Printing::Text`].
+    #[must_use]
+    pub fn prints(mut self, prints: Printing) -> Self {
+        self.prints = prints;
+        self
+    }
+
+    /// Counts instructions: [`Entry::used`](crate::Entry::used). It makes flares slower. Default: false.
+    #[must_use]
+    pub fn count(mut self, yes: bool) -> Self {
+        self.count = yes;
+        self
+    }
+
+    /// Adds each request to an HTTP flare to a file, with what came of it
+    /// ([`read_recording`](crate::read_recording)); with it calls are [traced](Self::trace). All headers
+    /// are in it, credentials among them.
+    #[must_use]
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.record = Some(file.into());
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -213,13 +263,19 @@ impl EdgeBuilder {
             return Err(Error::new("there is no flare to run"));
         }
         let cache = self.data.as_ref().map(|data| data.join("compiled"));
-        let engine = Engine::new(cache.as_deref())?;
+        let engine = Engine::new(Settings {
+            cache: cache.as_deref(),
+            trace: self.trace || self.prints == Printing::Calls || self.record.is_some(),
+            count: self.count,
+        })?;
+        let recorder = self.record.as_deref().map(Recorder::open).transpose()?;
         let node = Arc::new(self.node()?);
         let mut slots: Vec<Arc<Slot>> = Vec::new();
         for mut spec in self.specs {
             if let Some(origin) = &self.origin {
                 spec.origin = Some(origin.clone());
             }
+            spec.compiler.clone_from(&self.compiler);
             for route in &spec.routes {
                 check_route(route)?;
             }
@@ -236,12 +292,14 @@ impl EdgeBuilder {
             }
             slots.push(Arc::new(Slot::new(spec, flare)));
         }
+        let origin = OriginClient::new(node.budget.clone());
         Ok(Edge::new(State {
             engine,
             slots,
             node,
-            journal: Journal::new(),
-            origin: OriginClient::new(),
+            journal: Journal::new(self.prints),
+            recorder,
+            origin,
             no_flare: "".into(),
             status_page: !self.no_status_page,
             started: Instant::now(),

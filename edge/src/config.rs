@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::capability::spark::MAX_SITE_BYTES;
@@ -27,7 +28,7 @@ pub const FILE_NAME: &str = "flare.toml";
 /// assert_eq!(config.limits.max_time_ms, 50);
 /// # Ok::<(), flaron_edge::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlareConfig {
     /// The name in messages and on the status page. Default: the name of the crate or file.
@@ -59,6 +60,9 @@ pub struct FlareConfig {
     /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
     /// Default: the flare's name.
     pub site: Option<String>,
+    /// A file of values that Spark and Plasma have from the start, from the folder of the `flare.toml`;
+    /// keys that are there already are left as they are. Default: none.
+    pub seed: Option<PathBuf>,
     /// How much of everything one invocation may use.
     pub limits: Limits,
     /// What outbound requests may reach.
@@ -67,7 +71,7 @@ pub struct FlareConfig {
 
 /// `[limits]`: how much one invocation may use. The defaults are the CDN's where the ABI names
 /// one, and generous for a laptop where it does not.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How long the flare may compute in one invocation, in milliseconds; waiting for a fetch or
@@ -145,7 +149,7 @@ impl Limits {
 }
 
 /// `[beam]`: what outbound requests may reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BeamSettings {
     /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
@@ -183,7 +187,11 @@ impl FlareConfig {
     pub fn load(path: &Path) -> Result<FlareConfig> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
-        FlareConfig::parse(&text).map_err(|error| error.within(path.display()))
+        let mut config = FlareConfig::parse(&text).map_err(|error| error.within(path.display()))?;
+        // A relative path is one of the file's folder, wherever the node was started.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.seed = config.seed.map(|seed| folder.join(seed));
+        Ok(config)
     }
 
     /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the
@@ -235,6 +243,12 @@ impl FlareConfig {
         }
         Ok(())
     }
+}
+
+/// The JSON schema of `flare.toml`, as text: with it an editor completes and checks the file.
+pub fn schema() -> String {
+    let schema = schemars::schema_for!(FlareConfig);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
 
 /// A route is a path prefix: it begins with `/` and has no query.

@@ -59,7 +59,7 @@ impl fmt::Display for Capability {
 }
 
 /// What a flare serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// HTTP requests: the flare exports `handle_request`.

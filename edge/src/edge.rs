@@ -86,6 +86,7 @@ impl Edge {
                 FlareStatus {
                     name: flare.name.to_string(),
                     file: flare.file.clone(),
+                    has_lines: flare.has_lines,
                     kind: flare.kind,
                     routes: flare.routes.clone(),
                     info: flare.program.info.clone(),
@@ -169,6 +170,9 @@ pub struct FlareStatus {
     pub name: String,
     /// The `.wasm` it was read from, if it was a file.
     pub file: Option<PathBuf>,
+    /// Whether another build of it is served, which has the names of its functions and the lines of its
+    /// source ([`EdgeBuilder::development`](crate::EdgeBuilder::development)).
+    pub has_lines: bool,
     /// What it serves.
     pub kind: Kind,
     /// The path prefixes it serves.

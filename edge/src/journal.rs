@@ -5,11 +5,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::sync::lock;
+use crate::trace::HostCall;
 
 /// How many invocations the journal remembers.
 const REMEMBERED: usize = 1000;
@@ -45,6 +47,16 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What an invocation used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// The Wasm instructions that it ran, from the making of its instance on: as wasmtime counts its
+    /// fuel, in which an instruction is 1 and some, such as `nop`, `drop` and `block`, are 0.
+    pub instructions: u64,
+    /// Its linear memory at the end, in bytes. Memory only grows.
+    pub memory: u64,
+}
+
 /// One invocation of a flare: a request, or a WebSocket event.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -68,6 +80,11 @@ pub struct Entry {
     pub notes: Vec<String>,
     /// Why the invocation failed, if it did.
     pub error: Option<String>,
+    /// What the flare asked of the host, if that is traced ([`EdgeBuilder::trace`](crate::EdgeBuilder::trace)).
+    pub calls: Vec<HostCall>,
+    /// What it used, for an HTTP request of a node that counts
+    /// ([`EdgeBuilder::count`](crate::EdgeBuilder::count)).
+    pub used: Option<Used>,
 }
 
 impl Entry {
@@ -84,7 +101,44 @@ impl Entry {
             lines: Vec::new(),
             notes: Vec::new(),
             error: None,
+            calls: Vec::new(),
+            used: None,
         }
+    }
+
+    /// The entry as JSON: what the status page and `--log json` have.
+    pub(crate) fn to_json(&self) -> Value {
+        let lines: Vec<Value> = self
+            .lines
+            .iter()
+            .map(|line| json!({ "level": line.level.name(), "text": line.text }))
+            .collect();
+        let calls: Vec<Value> = self
+            .calls
+            .iter()
+            .map(|call| {
+                json!({
+                    "name": call.name,
+                    "arguments": call.arguments,
+                    "result": call.result,
+                    "duration_us": call.duration.as_secs_f64() * 1e6,
+                })
+            })
+            .collect();
+        let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        json!({
+            "seq": self.seq,
+            "time_ms": time.as_millis() as u64,
+            "flare": &*self.flare,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "duration_us": self.duration.as_secs_f64() * 1e6,
+            "lines": lines,
+            "notes": self.notes,
+            "error": self.error,
+            "calls": calls,
+        })
     }
 
     /// About how much memory its texts take.
@@ -92,7 +146,8 @@ impl Entry {
         let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
         let notes: usize = self.notes.iter().map(String::len).sum();
         let error = self.error.as_ref().map_or(0, String::len);
-        self.path.len() + lines + notes + error
+        let calls: usize = self.calls.iter().map(HostCall::bytes).sum();
+        self.path.len() + lines + notes + error + calls
     }
 }
 
@@ -113,6 +168,27 @@ impl fmt::Display for Entry {
         }
         if let Some(error) = &self.error {
             write!(f, "\n    FAILED {}", Plain(error))?;
+        }
+        Ok(())
+    }
+}
+
+/// An entry as it is printed.
+struct Printed<'a> {
+    entry: &'a Entry,
+    prints: Printing,
+}
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.prints == Printing::Json {
+            return self.entry.to_json().fmt(f);
+        }
+        self.entry.fmt(f)?;
+        if self.prints == Printing::Calls {
+            for call in &self.entry.calls {
+                write!(f, "\n    call  {}", Plain(&call.to_string()))?;
+            }
         }
         Ok(())
     }
@@ -165,6 +241,19 @@ pub(crate) struct Journal {
     recent: Mutex<Recent>,
     live: broadcast::Sender<Arc<Entry>>,
     seq: AtomicU64,
+    prints: Printing,
+}
+
+/// How entries are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Printing {
+    /// For people: a line for each, and one for each thing said about it.
+    #[default]
+    Text,
+    /// The same, and a line for each call of the host.
+    Calls,
+    /// For programs: a line of JSON for each, as in `/_edge/events`.
+    Json,
 }
 
 #[derive(Debug, Default)]
@@ -187,21 +276,26 @@ impl Recent {
 }
 
 impl Journal {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(prints: Printing) -> Self {
         Journal {
             recent: Mutex::default(),
             live: broadcast::channel(256).0,
             seq: AtomicU64::new(0),
+            prints,
         }
     }
 
     /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
     pub(crate) fn record(&self, mut entry: Entry) {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        let printed = Printed {
+            entry: &entry,
+            prints: self.prints,
+        };
         if entry.error.is_some() {
-            tracing::error!(target: "flaron_edge::journal", "{entry}");
+            tracing::error!(target: "flaron_edge::journal", "{printed}");
         } else {
-            tracing::info!(target: "flaron_edge::journal", "{entry}");
+            tracing::info!(target: "flaron_edge::journal", "{printed}");
         }
         let entry = Arc::new(entry);
         if self.live.receiver_count() > 0 {
@@ -216,6 +310,11 @@ impl Journal {
     pub(crate) fn recent(&self) -> Vec<Arc<Entry>> {
         let recent = lock(&self.recent);
         recent.entries.iter().cloned().collect()
+    }
+
+    /// How many read the live stream.
+    pub(crate) fn followers(&self) -> usize {
+        self.live.receiver_count()
     }
 
     /// Every entry from now on.
@@ -260,7 +359,7 @@ mod tests {
 
     #[test]
     fn the_journal_forgets_the_oldest() {
-        let journal = Journal::new();
+        let journal = Journal::new(Printing::Text);
         let mut live = journal.subscribe();
         for n in 0..REMEMBERED + 5 {
             journal.record(entry(&n.to_string()));
@@ -276,7 +375,7 @@ mod tests {
 
     #[test]
     fn the_journal_is_bounded_in_bytes() {
-        let journal = Journal::new();
+        let journal = Journal::new(Printing::Text);
         for _ in 0..20 {
             journal.record(entry(&"x".repeat(1 << 20)));
         }

@@ -28,14 +28,15 @@
 //!
 //! | modules | what they do |
 //! |---|---|
-//! | `builder`, `edge`, [`new`](fn@new) | the library's face: saying what a node runs, the handle of a node, a new flare's crate |
+//! | `builder`, `edge`, [`new`](fn@new), `bench` | the library's face: saying what a node runs, the handle of a node, a new flare's crate, what a flare's requests cost |
 //! | `server`, `watch` | HTTP and WebSockets from a socket to a flare and back; loading flares again |
 //! | `state`, `flare` | what all requests share; a flare, its place in the node, how it is built |
 //! | `wasm` | compiling modules, running instances |
 //! | `imports`, `host` | the functions of `flaron/v1`; the data behind one instance |
-//! | `node`, `config` | what all flares share; `flare.toml` |
+//! | `node`, `config`, `stores` | what all flares share; `flare.toml`; Spark and Plasma from the developer's side |
 //! | [`capability`] | what a flare can be given, such as [`spark`] and [`beam`]; it knows no Wasm |
 //! | `http`, `runtime` | bodies, headers and the way to an origin; where things run |
+//! | `recording`, `trace` | requests in a file; what a flare asked of the host |
 //! | [`contract`] | the imports of `flaron/v1` by name and type |
 
 #![forbid(unsafe_code)]
@@ -44,6 +45,7 @@
 pub mod capability;
 pub mod contract;
 
+mod bench;
 mod builder;
 mod config;
 mod edge;
@@ -54,30 +56,40 @@ mod http;
 mod imports;
 mod journal;
 mod node;
+mod recording;
 mod runtime;
 mod scaffold;
 mod server;
 mod shutdown;
 mod state;
+mod stores;
 mod sync;
+mod trace;
 mod wasm;
 mod watch;
 
+pub use bench::{Bench, Cost, Subject, runtime as bench_runtime};
 pub use builder::EdgeBuilder;
 pub use capability::{
     beam, cluster, crypto, encoding, health, id, plasma, rescue, secrets, spark, time,
 };
-pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits};
+pub use config::{BeamSettings, FILE_NAME, FlareConfig, Limits, schema};
 pub use contract::Kind;
 pub use edge::{Edge, FlareStatus, Server};
 pub use error::{Error, Result};
 pub use flare::build as build_flare;
+pub use flare::build::{AS_COMPILER, NOT_WITH_LINES};
 pub use flare::source::{FlareSource, SECRETS_FILE_NAME};
 pub use flare::stats::StatsSnapshot;
-pub use journal::{Entry, Level, LogLine};
+pub use journal::{Entry, Level, LogLine, Printing, Used};
+pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
 pub use scaffold::{Sdk, new};
+pub use stores::{StoreName, StoredEntry, Stores, parse_entries};
+pub use trace::HostCall;
 pub use wasm::info::FlareInfo;
 pub use watch::{Reload, Watch};
+
+use wasm::engine::Settings;
 
 /// What a module is: imports, exports, memory, and what keeps it from being a flare.
 ///
@@ -85,5 +97,5 @@ pub use watch::{Reload, Watch};
 ///
 /// When it is not valid Wasm, or the engine cannot be started.
 pub fn inspect(wasm: &[u8]) -> Result<FlareInfo> {
-    wasm::engine::Engine::new(None)?.inspect(wasm)
+    wasm::engine::Engine::new(Settings::default())?.inspect(wasm)
 }

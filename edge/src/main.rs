@@ -11,20 +11,44 @@ use crate::cli::args::{Cli, Command};
 mod cli;
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Run(run) => cli::run::run(*run),
-        Command::Inspect { file } => cli::describe::inspect(&file),
-        Command::New { name, sdk } => new(&name, sdk.as_deref()),
-        Command::NewKey => cli::store::new_key(),
-        Command::Store { action, folder } => cli::store::store(action, &folder),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+    if let Some(code) = cli::compiler::stand_in() {
+        return code;
     }
+    let command = Cli::parse().command;
+    // Without a command it is `run`, with nothing said.
+    let command = command.unwrap_or_else(|| {
+        Cli::parse_from(["flaron-edge", "run"])
+            .command
+            .expect("it is run")
+    });
+    let done = |()| ExitCode::SUCCESS;
+    let outcome = match command {
+        Command::Run(run) => cli::run::run(*run).map(done),
+        Command::Inspect { file } => cli::describe::inspect(&file).map(done),
+        Command::New { name, sdk } => new(&name, sdk.as_deref()).map(done),
+        Command::Test { flare, arguments } => cli::tools::test(&flare, &arguments),
+        Command::Bench(args) => cli::bench::bench(&args).map(done),
+        Command::Size { flare, arguments } => cli::tools::size(&flare, &arguments),
+        Command::Doctor { flare } => cli::doctor::doctor(&flare).map(done),
+        Command::Replay(args) => cli::replay::replay(&args).map(done),
+        Command::Kv(args) => cli::kv::kv(&args).map(done),
+        Command::Tail(args) => cli::tail::tail(&args).map(done),
+        Command::Schema => {
+            println!("{}", flaron_edge::schema());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Completions { shell } => {
+            cli::tools::completions(shell);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => cli::tools::man(&folder).map(done),
+        Command::NewKey => cli::store::new_key().map(done),
+        Command::Store { action, folder } => cli::store::store(action, &folder).map(done),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
 fn new(folder: &Path, sdk: Option<&str>) -> Result<()> {
@@ -36,7 +60,8 @@ fn new(folder: &Path, sdk: Option<&str>) -> Result<()> {
     );
     let folder = folder.display();
     println!("Made the flare {folder}; it builds.\n");
-    println!("  test it   (cd {folder} && cargo test)");
-    println!("  serve it  {program} run {folder} --watch");
+    println!("  test it     (cd {folder} && cargo test)");
+    println!("  serve it    {program} run {folder} --watch");
+    println!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::config::schema;
 use crate::error::{Error, Result};
 use crate::flare::build;
 
@@ -174,6 +175,7 @@ fn write(folder: &Path, sdk: &Sdk) -> Result<()> {
         ("Cargo.toml", manifest(name, &dependency)?),
         ("src/lib.rs", SOURCE.to_owned()),
         ("flare.toml", SETTINGS.to_owned()),
+        ("flare.schema.json", schema() + "\n"),
         (".cargo/config.toml", link_flags()?),
         (
             ".gitignore",
@@ -348,7 +350,8 @@ mod tests {
 }
 "#;
 
-const SETTINGS: &str = r#"# What the flare may do. Everything is off unless it is turned on here.
+const SETTINGS: &str = r#"#:schema ./flare.schema.json
+# What the flare may do. Everything is off unless it is turned on here.
 # requires_body = true
 # requires_raw_auth = true
 # writes_spark_kv = true

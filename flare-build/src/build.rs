@@ -12,6 +12,9 @@ use crate::environment;
 use crate::error::{Error, Result};
 use crate::toolchain::WASM_TARGET;
 
+/// The profile of a flare with names and lines.
+const LINES: &str = "flaron-lines";
+
 /// A `cargo build` to be run. Cargo's progress and messages go to standard error.
 #[derive(Debug)]
 pub struct Build {
@@ -55,6 +58,28 @@ impl Build {
     #[must_use]
     pub fn release_for(self, target: &str) -> Self {
         self.args(["--release", "--target", target])
+    }
+
+    /// For Wasm, compiled as in release, and with the names of functions and the lines of the source:
+    /// for finding out what a flare does. It is in a folder of its own, not in that of the release.
+    ///
+    /// The linker refuses `--compress-relocations` together with lines, and cargo has no way to take a
+    /// flag away: whoever uses this has the compiler called through a program that does
+    /// (`RUSTC_WORKSPACE_WRAPPER`).
+    #[must_use]
+    pub fn flare_with_lines(self) -> Self {
+        self.args([
+            "--target",
+            WASM_TARGET,
+            "--profile",
+            LINES,
+            "--config",
+            "profile.flaron-lines.inherits=\"release\"",
+            "--config",
+            "profile.flaron-lines.strip=\"none\"",
+            "--config",
+            "profile.flaron-lines.debug=\"line-tables-only\"",
+        ])
     }
 
     /// A package to build; several may be given.

@@ -78,14 +78,15 @@ macro_rules! declare {
 }
 table::imports!(declare);
 
-/// Ends the invocation: what there is no other way to say. (On native targets: a panic with the reason.)
+/// Ends the invocation: what there is no other way to say. (On native targets, and where panics have
+/// messages: a panic with the reason.)
 #[inline(always)] // size: inline-export
 pub(crate) fn trap(reason: &str) -> ! {
-    #[cfg(target_family = "wasm")]
+    #[cfg(all(target_family = "wasm", not(feature = "panic-message")))]
     {
         let _ = reason;
         core::arch::wasm32::unreachable()
     }
-    #[cfg(not(target_family = "wasm"))]
+    #[cfg(any(not(target_family = "wasm"), feature = "panic-message"))]
     panic!("{reason}")
 }

@@ -8,6 +8,7 @@ use crate::arena::size::SIZE;
 use crate::arena::storage::{self, LEASED, PENDING, REFUSED, SCRATCH, WAS_REFUSED};
 
 /// Where the scratch begins, and free space ends.
+#[inline] // size: inline-small
 pub(super) fn top() -> u32 {
     SIZE - SCRATCH.get()
 }
@@ -39,6 +40,7 @@ pub fn guest_alloc(size: i32) -> i32 {
 /// [`handle_request!`](crate::handle_request) and its like do it for you. It is safe to call at any
 /// time: what is leased stays where it is, only results that were written and never leased are
 /// given up.
+#[inline] // size: inline-small
 pub fn reset_arena() {
     PENDING.set(0);
 }

@@ -46,16 +46,8 @@ impl ForwardWriter {
             return self;
         }
         PENDING.set(self.end - LEASED.get());
-        let answer = ask();
-        if answer as u32 == 0 && REFUSED.get() == 0 {
-            PENDING.set(0);
-            return self.back_to(otherwise);
-        }
-        storage::keep_answer(answer);
         // SAFETY: `end` is the text's, and not `FULL`.
-        let end = unsafe { append_answer(self.end) };
-        // SAFETY: the answer was appended there, behind all leases.
-        let end = unsafe { quote(self.end, end) };
+        let end = unsafe { quote_answer(self.end, otherwise, ask()) };
         ForwardWriter { end, fresh: false }
     }
 
@@ -68,17 +60,29 @@ impl ForwardWriter {
         let end = unsafe { quote(start, text.end) };
         ForwardWriter { end, fresh: false }
     }
+}
 
-    /// Goes back to where the text once ended.
-    #[cfg(all(feature = "beam", feature = "request"))]
-    fn back_to(self, mark: u32) -> ForwardWriter {
-        // A host that called the flare meanwhile may have had a lease made there.
-        let is_free = self.end != FULL && mark <= self.end && mark >= LEASED.get();
-        ForwardWriter {
-            end: if is_free { mark } else { FULL },
-            fresh: false,
-        }
+/// Takes an answer as the rest of a growing text, as a JSON string; the new end, or `FULL` if it does not
+/// fit. If it is nothing, the text goes back to where it once ended.
+///
+/// # Safety
+///
+/// `end` is that of a [`ForwardWriter`] and not `FULL`.
+#[cfg(all(feature = "beam", feature = "request"))]
+#[inline(never)] // size: one-copy
+unsafe fn quote_answer(end: u32, otherwise: u32, answer: i64) -> u32 {
+    if answer as u32 == 0 && REFUSED.get() == 0 {
+        note_refusal();
+        PENDING.set(0);
+        // A host that called the flare meanwhile may have had a lease made there, or a text.
+        let is_free = otherwise >= LEASED.get() && otherwise <= end.min(top());
+        return if is_free { otherwise } else { FULL };
     }
+    storage::keep_answer(answer);
+    // SAFETY: the caller's promise.
+    let answered = unsafe { append_answer(end) };
+    // SAFETY: the answer was appended there, behind all leases.
+    unsafe { quote(end, answered) }
 }
 
 /// Makes a JSON string of what was appended to a growing text between `start` and `end`; the new end, or

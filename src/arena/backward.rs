@@ -93,6 +93,7 @@ fn prepend_lease(at: u32, lease: ArenaBytes) -> u32 {
 }
 
 /// The address below which the writer must not write.
+#[inline] // size: inline-small
 fn floor() -> u32 {
     storage::origin() + LEASED.get()
 }

@@ -17,44 +17,53 @@ pub(super) type Packed = NonZeroU64;
 pub(super) const EMPTY: Packed = Packed::new(1 << 32).unwrap();
 
 /// Where a packed block begins, as the host sees it.
+#[inline] // size: inline-small
 pub(super) fn address(packed: i64) -> u32 {
     (packed as u64 >> 32) as u32
 }
 
 /// Where a packed block begins, as an offset into the arena.
+#[inline] // size: inline-small
 pub(super) fn offset(packed: i64) -> u32 {
     address(packed).wrapping_sub(storage::origin())
 }
 
 /// How many bytes a packed block has.
+#[inline] // size: inline-small
 pub(super) fn length(packed: i64) -> u32 {
     packed as u32
 }
 
+#[inline] // size: inline-small
 pub(super) fn address_of(packed: Packed) -> u32 {
     address(packed.get() as i64)
 }
 
+#[inline] // size: inline-small
 pub(super) fn offset_of(packed: Packed) -> u32 {
     offset(packed.get() as i64)
 }
 
+#[inline] // size: inline-small
 pub(super) fn len_of(packed: Packed) -> u32 {
     length(packed.get() as i64)
 }
 
 /// Where the block of `len` bytes at `start` ends: blocks begin and end at multiples of 8.
+#[inline] // size: inline-small
 pub(super) fn block_end(start: u32, len: u32) -> u32 {
     start.wrapping_add(len).wrapping_add(7) & !7
 }
 
 /// Whether `end` is where the block of `len` bytes at `start` ends: that of the topmost lease is
 /// `LEASED`. Blocks begin at multiples of 8, so with less than 8 bytes behind it nothing is.
+#[inline] // size: inline-small
 pub(super) fn is_behind(end: u32, start: u32, len: u32) -> bool {
     end.wrapping_sub(start.wrapping_add(len)) < 8 // size: is-behind
 }
 
 /// The byte at an address in the arena.
+#[inline] // size: inline-small
 pub(super) fn at_address(address: u32) -> *mut u8 {
     // size: at-address
     #[cfg(target_family = "wasm")]
@@ -68,12 +77,14 @@ pub(super) fn at_address(address: u32) -> *mut u8 {
 /// # Safety
 ///
 /// The offset is at most `SIZE`.
+#[inline] // size: inline-small
 pub(super) unsafe fn at_offset(offset: u32) -> *mut u8 {
     // SAFETY: it is in the arena, or just behind it.
     unsafe { storage::memory().add(offset as usize) } // size: at-offset
 }
 
 /// Where a block's bytes are. An empty block may have any address.
+#[inline] // size: inline-small
 fn start_of(packed: Packed) -> *mut u8 {
     at_address(address_of(packed))
 }
@@ -83,6 +94,7 @@ fn start_of(packed: Packed) -> *mut u8 {
 /// # Safety
 ///
 /// The block is empty or lies in the arena, and nothing writes to it as long as `'a` lasts.
+#[inline] // size: inline-small
 pub(super) unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
     // SAFETY: the arena's bytes are always initialised (I8): zeros at first, then what the host wrote or
     // what was copied from slices of bytes. (With `arena-alloc` the guest's heap writes there too,
@@ -98,6 +110,7 @@ pub(super) unsafe fn bytes_of<'a>(packed: Packed) -> &'a [u8] {
 ///
 /// The block is empty or lies in the arena, and nothing else reads or writes it as long as `'a`
 /// lasts.
+#[inline] // size: inline-small
 pub(super) unsafe fn bytes_of_mut<'a>(packed: Packed) -> &'a mut [u8] {
     // SAFETY: as in `bytes_of`.
     unsafe { core::slice::from_raw_parts_mut(start_of(packed), len_of(packed) as usize) }

@@ -36,7 +36,6 @@ impl ArenaBytes {
     }
 
     /// The block, which nobody gives back any more.
-    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(super) fn into_packed(self) -> Packed {
         core::mem::ManuallyDrop::new(self).packed
@@ -46,6 +45,11 @@ impl ArenaBytes {
     #[inline(always)] // size: inline-step
     pub(super) fn packed(&self) -> Packed {
         self.packed
+    }
+
+    /// Makes it a lease on another block, which has been leased in the place of its own.
+    pub(super) fn move_to(&mut self, packed: Packed) {
+        self.packed = packed;
     }
 
     /// The bytes, to be changed in place.
@@ -147,6 +151,13 @@ pub(super) fn uncount_lease(roll_back: impl FnOnce()) {
 /// Gives a lease's block back.
 #[inline] // size: inline-shared
 pub(super) fn release(packed: Packed) {
+    release_here(packed);
+}
+
+/// The same, for a lease that may have been made right before: where the compiler sees both, it leaves out
+/// what is counted on and off.
+#[inline(always)] // size: release-here
+pub(super) fn release_here(packed: Packed) {
     let (offset, len) = (offset_of(packed), len_of(packed));
     uncount_lease(|| {
         if is_behind(LEASED.get(), offset, len) {

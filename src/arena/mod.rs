@@ -54,13 +54,19 @@ pub(crate) mod alloc;
 mod ask;
 mod backward;
 mod block;
+mod bytes;
 #[cfg(any(claims, test))]
 pub(crate) mod claim;
 mod forward;
+mod grow;
 #[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 pub(crate) mod heap;
 mod invariants;
+#[cfg(feature = "beam")]
+pub(crate) mod kept;
 mod lease;
+#[cfg(heap)]
+pub(crate) mod owned;
 #[cfg(lists_keys)]
 mod part;
 mod payload;
@@ -71,10 +77,11 @@ mod storage;
 mod str;
 #[cfg(test)]
 pub(crate) mod tests;
-mod traits;
+pub(crate) mod traits;
 
 pub use alloc::{ArenaFull, arena_refused, guest_alloc, reset_arena};
 pub(crate) use backward::BackwardWriter;
+pub use bytes::ArenaBytesIter;
 #[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use forward::ForwardWriter;
 pub use lease::ArenaBytes;

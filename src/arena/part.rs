@@ -15,8 +15,8 @@ use crate::bytes::utf8;
 
 /// The keys of a store: an iterator over [`Key`]s.
 ///
-/// It is a lease on the host's list, decoded where it lies. If that is not JSON, there are no keys;
-/// if something else than a string is in it, the keys end there.
+/// It is a lease on the host's list, decoded where it lies. If that is no array, there are no
+/// keys; if something else than a string is in it, the keys end there.
 pub struct Keys {
     packed: Packed,
     /// How much of the block has been read.
@@ -58,6 +58,13 @@ impl Keys {
     }
 }
 
+/// No keys.
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys::of_block(ArenaBytes::default())
+    }
+}
+
 /// The same list, read as far; it takes no space.
 impl Clone for Keys {
     fn clone(&self) -> Keys {
@@ -91,6 +98,17 @@ impl Deref for Key {
         // there. The block stays leased (I3) while a part of it lives: `release_part` frees it only when
         // nothing is alive (I5).
         unsafe { utf8::valid_str(block::bytes_of(self.packed)) }
+    }
+}
+
+/// A lease on no text.
+impl Default for Key {
+    fn default() -> Key {
+        count_lease();
+        Key {
+            packed: block::EMPTY,
+            not_send: PhantomData,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use crate::abi;
 use crate::arena::block::{self, Packed};
-use crate::arena::lease::ArenaBytes;
+use crate::arena::lease::{ArenaBytes, release_here};
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
 use crate::arena::storage;
 
@@ -33,7 +33,9 @@ unsafe impl abi::Bytes for Payload {
 impl From<ArenaBytes> for Payload {
     #[inline(always)] // size: inline-step
     fn from(lease: ArenaBytes) -> Payload {
-        Payload::of_block(lease.packed())
+        let packed = lease.into_packed();
+        release_here(packed);
+        Payload::of_block(packed)
     }
 }
 

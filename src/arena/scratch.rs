@@ -94,6 +94,7 @@ impl Text {
 
 /// Where a text ends that is to become scratch. What the host has allocated and never returned
 /// is given up, so that it cannot return it any more and lease the scratch.
+#[inline] // size: inline-small
 fn begin() -> u32 {
     PENDING.set(0);
     top()

@@ -94,11 +94,13 @@ pub(super) fn answer_address() -> u32 {
 }
 
 /// The first byte of the arena, with leave to access all of it.
+#[inline] // size: inline-small
 pub(super) fn memory() -> *mut u8 {
     RAW_BYTES.0.get().cast()
 }
 
 /// The address of the arena's first byte, as the host sees it.
+#[inline] // size: inline-small
 pub(super) fn origin() -> u32 {
     memory() as u32
 }

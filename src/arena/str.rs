@@ -30,12 +30,20 @@ pub struct ArenaStr(ArenaBytes);
 
 impl ArenaBytes {
     /// The same lease as text; see [`ArenaStr`].
+    #[inline] // size: inline-small
     pub fn into_text(self) -> ArenaStr {
         ArenaStr(self)
     }
 }
 
 impl ArenaStr {
+    /// The lease as text, if all of it is text.
+    #[cfg(any(feature = "spark", feature = "plasma"))]
+    pub(crate) fn whole(bytes: ArenaBytes) -> Option<ArenaStr> {
+        utf8::from_utf8(&bytes)?;
+        Some(ArenaStr(bytes))
+    }
+
     /// The bytes as the host wrote them, without a check.
     pub fn into_bytes(self) -> ArenaBytes {
         self.0
@@ -50,6 +58,11 @@ impl ArenaStr {
     /// deref changes them.
     pub(crate) fn raw(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The lease, to which text may be appended.
+    pub(super) fn as_lease(&mut self) -> &mut ArenaBytes {
+        &mut self.0
     }
 
     /// The bytes, to be overwritten with text or zeros.

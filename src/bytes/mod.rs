@@ -5,6 +5,10 @@
 
 #[cfg(feature = "crypto")]
 pub(crate) mod base64url;
+#[cfg(any(feature = "crypto", feature = "secrets"))]
+pub(crate) mod equal;
+#[cfg(any(feature = "beam", lists_keys))]
+pub(crate) mod in_place;
 pub(crate) mod number;
 #[cfg(any(feature = "beam", feature = "crypto", lists_keys))]
 pub(crate) mod packed;

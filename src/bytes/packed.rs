@@ -1,8 +1,8 @@
 //! A slice in one register.
 
-#![cfg_attr(
-    target_family = "wasm",
-    allow(unsafe_code, reason = "a slice becomes a number and a slice again")
+#![allow(
+    unsafe_code,
+    reason = "a slice becomes a number and a slice again, or a part of itself"
 )]
 
 #[cfg(target_family = "wasm")]
@@ -47,5 +47,22 @@ impl<'a> PackedSlice<'a> {
 
     pub(crate) fn get(self) -> &'a [u8] {
         self.0
+    }
+}
+
+impl<'a> PackedSlice<'a> {
+    /// What is before the first such byte; `None` if there is none.
+    // size: packed-before
+    #[inline(always)]
+    pub(crate) fn before(self, byte: u8) -> Option<PackedSlice<'a>> {
+        let slice = self.get();
+        for found in slice {
+            if *found == byte {
+                let len = core::ptr::from_ref(found).addr() - slice.as_ptr().addr();
+                // SAFETY: `found` is a byte of the slice, and so many are before it.
+                return Some(PackedSlice::new(unsafe { slice.get_unchecked(..len) }));
+            }
+        }
+        None
     }
 }

@@ -4,28 +4,13 @@ use crate::abi;
 use crate::arena::ArenaStr;
 use crate::arena::claim::claim_with;
 use crate::bytes::base64url;
+use crate::bytes::equal::equal;
 use crate::bytes::number::parse_u64;
 use crate::bytes::split::{find, same};
 use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;
 use crate::json::{Bytes, Str, hex_digit};
 use crate::text::send;
-
-/// Whether two texts are the same. It takes the same time wherever they differ, so an attacker who
-/// measures it learns no secret byte by byte; only their length shows.
-///
-/// ```
-/// assert!(flaron_sdk::crypto::equal(b"hunter2", b"hunter2"));
-/// assert!(!flaron_sdk::crypto::equal(b"hunter2", b"hunter3"));
-/// ```
-#[inline(never)] // size: constant-time
-pub fn equal(a: &[u8], b: &[u8]) -> bool {
-    let mut difference = 0;
-    for (a, b) in a.iter().zip(b) {
-        difference |= a ^ b;
-    }
-    a.len() == b.len() && difference == 0
-}
 
 /// Checks the HMAC-SHA256 of a text under a secret, such as a webhook's or a signed URL's.
 ///

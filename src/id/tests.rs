@@ -65,6 +65,12 @@ fn snowflakes_are_metered() {
     assert!(snowflake().is_none() && !arena_refused());
     assert_eq!(host.calls_of("snowflake_id").len(), 101);
     assert!(host.calls_of("id_snowflake").is_empty());
+    for _ in 0..101 {
+        assert!(snowflake_unmetered().unwrap().parse::<u64>().is_ok());
+    }
+    assert_eq!(host.calls_of("id_snowflake").len(), 101);
+    let text = text::build(("a", snowflake_unmetered_piece())).unwrap();
+    assert!(text.as_str().unwrap()[1..].parse::<u64>().is_ok());
 }
 
 #[test]

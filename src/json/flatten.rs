@@ -22,13 +22,12 @@ pub(crate) const END: u8 = 0xff;
 /// The first of the bytes that begin a string; see [`mark`].
 pub(crate) const FIRST_MARK: u8 = 0xf5;
 
-/// What begins a string. It tells where: `open` has one bit for each array (0) or object (1) around
-/// it, below a leading 1.
+/// What begins a string. It tells where: `depth` is how many arrays and objects are around it.
 ///
 /// So the members of the two outermost objects can be told from those of the objects inside of them
 /// without counting brackets.
-pub(crate) const fn mark(open: u32) -> u32 {
-    FIRST_MARK as u32 - 1 + if open < 8 { open } else { 8 }
+pub(crate) const fn mark(depth: u32) -> u32 {
+    FIRST_MARK as u32 + if depth < 8 { depth } else { 8 }
 }
 
 // The bytes that the code names. Bytes are numbers of 32 bits here.
@@ -78,7 +77,7 @@ const fn char_of_pair(pair: u32) -> u32 {
 /// The UTF-8 of a character that is not ASCII: its first byte in the lowest bits, the others above it.
 // size: json-utf8
 #[inline(always)]
-const fn utf8(char: u32) -> u32 {
+pub(crate) const fn utf8(char: u32) -> u32 {
     // Six bits for each byte.
     const SIX_BITS: u32 = 0x3f_003f;
     const FOUR_BYTES: u32 = u32::from_le_bytes([0xf0, 0x80, 0x80, 0x80]);
@@ -216,7 +215,7 @@ impl Pass<'_> {
     #[inline(always)] // size: json-steps
     fn open_or_close(&mut self, byte: u32) -> Option<u32> {
         if byte == QUOTE {
-            return Some(mark(self.open));
+            return Some(mark(31 - self.open.leading_zeros()));
         }
         if byte | BRACE == OPENING {
             if self.open >> MAX_DEPTH != 0 {

@@ -6,14 +6,14 @@ use crate::json::flatten::{END, mark};
 use crate::json::value::{Members, string, take};
 
 /// Where [`member`] looks: in the outermost object.
-pub(crate) const OUTER: u32 = place(0b11);
+pub(crate) const OUTER: u32 = place(1);
 /// Where [`member`] looks: in an object that is a member of the outermost one.
-pub(crate) const INNER: u32 = place(0b111);
+pub(crate) const INNER: u32 = place(2);
 
-/// A [`mark`], counted from the one in the outermost object. `open` is as there.
+/// A [`mark`], counted from the one in the outermost object. `depth` is as there.
 // size: json-place
-const fn place(open: u32) -> u32 {
-    mark(open) - mark(0b11)
+const fn place(depth: u32) -> u32 {
+    mark(depth) - mark(1)
 }
 
 /// Looks for a member of an object in flattened JSON: what begins with its value, or nothing. Of
@@ -26,7 +26,7 @@ pub(crate) fn member<'a>(json: PackedSlice<'a>, place: u32, name: &str) -> Packe
     let mut rest = json.get();
     while let [byte, behind @ ..] = rest {
         rest = behind;
-        let found_at = u32::from(*byte).wrapping_sub(mark(0b11));
+        let found_at = u32::from(*byte).wrapping_sub(mark(1));
         if found_at == place {
             if let Some((found, [end, colon, value @ ..])) = rest.split_at_checked(name.len()) {
                 // size: json-member-end

@@ -73,6 +73,8 @@ mod grammar;
 mod literal;
 #[cfg(feature = "beam")]
 mod lookup;
+#[cfg(any(feature = "beam", lists_keys))]
+mod unescape;
 mod value;
 mod writer;
 
@@ -86,6 +88,8 @@ pub use writer::{Array, Bytes, Object, Str};
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
 pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
+#[cfg(any(feature = "beam", lists_keys))]
+pub(crate) use unescape::unescape;
 #[cfg(lists_keys)]
 pub(crate) use value::string;
 #[cfg(feature = "crypto")]

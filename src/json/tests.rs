@@ -98,8 +98,22 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
+/// Asserts that the reader of the host's own JSON makes the same of a text as the strict one, if that takes it.
+#[cfg(any(feature = "beam", lists_keys))]
+fn compare_readers(json: &[u8]) {
+    let (mut strict, mut host) = (json.to_vec(), json.to_vec());
+    let found = unescape(&mut host);
+    assert!(found.is_none_or(|len| len <= json.len()));
+    if let Some(len) = flatten(&mut strict) {
+        assert_eq!(found, Some(len), "{json:?}");
+        assert_eq!(host[..len], strict[..len], "{json:?}");
+    }
+}
+
 /// Asserts that the text is read as `serde_json` reads it.
 fn compare(json: &str) {
+    #[cfg(any(feature = "beam", lists_keys))]
+    compare_readers(json.as_bytes());
     let expected = serde_json::from_str::<Oracle>(json);
     parsed(json, |found| match (expected, found) {
         (Ok(expected), Ok(found)) => {
@@ -303,6 +317,42 @@ fn surrogates_come_in_pairs() {
     ] {
         assert!(!accepts(json), "{json}");
         compare(json);
+    }
+}
+
+#[test]
+#[cfg(any(feature = "beam", lists_keys))]
+fn the_host_may_nest_as_deep_as_it_likes() {
+    for depth in [MAX_DEPTH, MAX_DEPTH + 1, 300, 100_000] {
+        let mut bytes = ("[".repeat(depth) + "\"\\u00e9\"" + &"]".repeat(depth)).into_bytes();
+        let len = unescape(&mut bytes).unwrap();
+        assert_eq!(len, 2 * depth + 4);
+        assert_eq!(bytes[depth + 1..depth + 4], [0xc3, 0xa9, 0xff]);
+    }
+    let mut open = *b"[[]";
+    assert!(unescape(&mut open).is_none());
+}
+
+#[test]
+#[cfg(any(feature = "beam", lists_keys))]
+fn what_is_no_json_is_some_value_or_none() {
+    for (json, flattened) in [
+        // Half a pair takes the next digits for its other half.
+        (
+            &b"\"\\ud800\\u0041\""[..],
+            Some(&b"\xf5\xf0\x90\x81\x81\xff"[..]),
+        ),
+        (b"\"\\udc00\"", Some(b"\xf5\xed\xb0\x80\xff")),
+        (b"\"\\x\"", Some(b"\xf5\0\xff")),
+        (b"\"\\", None),
+        (b"\"\\u12", None),
+        (b"\"\\ud800\\", None),
+        (b"\"abc", None),
+        (b"\"\x01\"", Some(b"\xf5\x01\xff")),
+    ] {
+        let mut bytes = json.to_vec();
+        let found = unescape(&mut bytes);
+        assert_eq!(found.map(|len| &bytes[..len]), flattened, "{json:?}");
     }
 }
 
@@ -747,6 +797,8 @@ proptest! {
             prop_oneof![any::<u8>(), prop::sample::select(b"[]{}:,\"\\u019 d8".to_vec())], 0..40
         )
     ) {
+        #[cfg(any(feature = "beam", lists_keys))]
+        compare_readers(&json);
         // Whatever comes of it can be looked at.
         if let Ok(value) = parse(&mut json) {
             let _ = format!("{value:?}");

@@ -155,8 +155,7 @@ pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
     let [FIRST_MARK..=END, text @ ..] = json.get() else {
         return None;
     };
-    let len = text.iter().position(|byte| *byte == END)?;
-    Some(PackedSlice::new(text.get(..len)?))
+    PackedSlice::new(text).before(END)
 }
 
 /// As a piece of text: the value as JSON.

@@ -93,7 +93,9 @@ pub fn first_of(name: &str) -> Option<ArenaStr> {
 ///
 /// `tag` is as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison is
 /// the weak one that RFC 9110 has for this header: `W/` does not count, on either side. `*` names every
-/// tag. (A tag that is nothing but a comma would be found between any two.) `false` if there is no such header, or if it does not fit into the arena.
+/// tag. `false` if there is no such header, or if it does not fit into the arena.
+///
+/// A tag needs at least one character beside commas and `W/`: `","` would be found between any two others.
 pub fn matches_etag(tag: &str) -> bool {
     let tag = strong(tag.as_bytes());
     let header = abi::req_header_get(&b"if-none-match"[..]);

@@ -325,6 +325,7 @@ fn drive(hold: usize) {
         id::nanoid(3),
         id::ksuid(),
         id::snowflake(),
+        id::snowflake_unmetered(),
     ] {
         text.into_iter().for_each(|it| h.text(it));
     }

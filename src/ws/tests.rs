@@ -97,23 +97,23 @@ fn each_code_is_its_error_and_says_so() {
         (
             1,
             WsSendError::SendLimitReached,
-            "ws: this event may send no more",
+            "ws send: per-invocation rate limit reached: this event may send no more",
         ),
         (
             2,
             WsSendError::MessageTooLarge,
-            "ws: the message is larger than the host allows",
+            "ws send: message too large",
         ),
         (
             3,
             WsSendError::SendError,
-            "ws: the host could not send the message",
+            "ws send: write failed: the client may be gone",
         ),
-        (4, WsSendError::Unknown(4), "the host answered with code 4"),
+        (4, WsSendError::Unknown(4), "ws send: unknown error code 4"),
         (
             -1,
             WsSendError::Unknown(-1),
-            "the host answered with code -1",
+            "ws send: unknown error code -1",
         ),
     ] {
         host.fails_with("ws_send", code);

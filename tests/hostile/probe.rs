@@ -477,8 +477,9 @@ calls! {
     id::nanoid(u32::MAX);
     id::ksuid();
     id::snowflake();
+    id::snowflake_unmetered();
     text::build((id::uuid_v4_piece(), id::uuid_v7_piece(), id::ulid_piece(), id::nanoid_piece(9),
-        id::ksuid_piece(), id::snowflake_piece()));
+        id::ksuid_piece(), id::snowflake_piece(), id::snowflake_unmetered_piece()));
     time::now(time::format::HTTP);
     time::now(&method());
     time::try_now(time::format::HTTP);

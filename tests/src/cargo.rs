@@ -92,6 +92,18 @@ pub fn edge_binary() -> PathBuf {
     })
 }
 
+/// `cargo size`, beside [`edge_binary`].
+pub fn size_binary() -> PathBuf {
+    once("size".to_owned(), || {
+        let artifacts = Build::isolated(workspace())
+            .args(["--quiet"])
+            .package("flaron-size")
+            .target_dir(&target_dir())
+            .run();
+        artifacts.unwrap().executable("flaron-size").unwrap()
+    })
+}
+
 /// A crate that a test writes, outside of every workspace, with this repository's SDK.
 pub struct Crate {
     folder: PathBuf,

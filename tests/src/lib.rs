@@ -6,6 +6,7 @@ pub mod http;
 pub mod nine;
 pub mod node;
 pub mod process;
+pub mod trace;
 
 use std::time::{Duration, Instant};
 

@@ -48,6 +48,97 @@ const COMMANDS: &[(&str, Fate)] = &[
             "a_new_flare_builds_passes_its_test_and_answers",
         ),
     ),
+    (
+        "flaron-edge new shop && cd shop",
+        By(
+            "tests/tests/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
+        "flaron-edge test",
+        By(
+            "tests/tests/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
+        "flaron-edge size --bless",
+        By(
+            "tests/tests/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
+        "flaron-edge",
+        By(
+            "tests/tests/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
+        "flaron-edge replay requests.jsonl",
+        By(
+            "edge/tests/edge/author.rs",
+            "a_recorded_request_is_done_again_and_compared",
+        ),
+    ),
+    (
+        "flaron-edge replay requests.jsonl --ignore log,calls",
+        By(
+            "edge/tests/edge/author.rs",
+            "a_recorded_request_is_done_again_and_compared",
+        ),
+    ),
+    (
+        "flaron-edge replay requests.jsonl --unit-test",
+        By(
+            "edge/tests/edge/author.rs",
+            "a_recorded_request_is_done_again_and_compared",
+        ),
+    ),
+    (
+        "flaron-edge kv list",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
+    (
+        "flaron-edge kv put spark greeting 'hello' --ttl 60",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
+    (
+        "flaron-edge kv put plasma visits 41 --counter",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
+    (
+        "flaron-edge kv get plasma visits",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
+    (
+        "flaron-edge kv export > values.jsonl",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
+    (
+        "flaron-edge kv import values.jsonl",
+        By(
+            "edge/tests/edge/author.rs",
+            "values_are_read_and_changed_while_the_node_runs_and_when_it_does_not",
+        ),
+    ),
     ("rustup target add wasm32-unknown-unknown", InFlare),
     (
         "cargo build --release --target wasm32-unknown-unknown",

@@ -242,12 +242,17 @@ const CALLS: &[(&str, &[Call])] = &[
             ("id::nanoid(0)", &["id_nanoid"]),
             ("id::ksuid()", &["id_ksuid"]),
             ("id::snowflake()", &["snowflake_id"]),
+            ("id::snowflake_unmetered()", &["id_snowflake"]),
             ("text::build(id::uuid_v4_piece())", &["id_uuid"]),
             ("text::build(id::uuid_v7_piece())", &["id_uuid"]),
             ("text::build(id::ulid_piece())", &["id_ulid"]),
             ("text::build(id::nanoid_piece(0))", &["id_nanoid"]),
             ("text::build(id::ksuid_piece())", &["id_ksuid"]),
             ("text::build(id::snowflake_piece())", &["snowflake_id"]),
+            (
+                "text::build(id::snowflake_unmetered_piece())",
+                &["id_snowflake"],
+            ),
         ],
     ),
     (

@@ -15,7 +15,7 @@ type Floors = &'static [&'static [&'static str]];
 
 const SDK: Floors = &[
     &["abi", "bytes"],
-    &["arena"],
+    &["arena", "panic_message"],
     &["error", "entry", "state"],
     &["text"],
     &["json"],
@@ -28,11 +28,12 @@ const SDK: Floors = &[
 ];
 
 const EDGE: Floors = &[
-    &["error", "sync", "shutdown"],
+    &["error", "sync", "shutdown", "trace"],
     &["journal", "contract"],
+    &["recording"],
     &["http", "runtime"],
     &["capability"],
-    &["config", "node"],
+    &["config", "node", "stores"],
     &["host"],
     &["imports"],
     &["wasm"],
@@ -41,6 +42,7 @@ const EDGE: Floors = &[
     &["server", "watch"],
     &["edge"],
     &["builder", "scaffold"],
+    &["bench"],
 ];
 
 const SIZE: Floors = &[

@@ -9,7 +9,7 @@ use flaron_tests::cargo::{Crate, example, workspace};
 use flaron_tests::http::get;
 use flaron_tests::nine;
 use flaron_tests::node::Node;
-use wasmparser::{Parser, Payload};
+use wasmparser::{Operator, Parser, Payload};
 
 /// The Wasm pages (64 KiB each) that a module begins with.
 fn pages(wasm: &Path) -> u64 {
@@ -92,13 +92,43 @@ async fn a_stack_of_16_bytes_is_used_by_none_or_traps() {
     assert!(error.contains("out of bounds"), "{error}");
 }
 
-/// A flare whose statics, the arena among them, begin in the middle of the address space.
-fn in_the_upper_half() -> PathBuf {
-    let mut krate = Crate::new("memory-upper-half", &["request", "response"]);
+/// A flare whose statics, the arena among them, begin at this address; and the address at which they end.
+fn with_statics_at(base: u64) -> (PathBuf, u64) {
+    let mut krate = Crate::new(&format!("memory-{base}"), &["request", "response"]);
+    let base = format!("--global-base={base}");
     // (With `--compress-relocations` the linker makes such addresses too large for Wasm.)
-    krate.set_link_args(&["-zstack-size=4096", "--global-base=2147483648"]);
+    krate.set_link_args(&["-zstack-size=4096", &base, "--export=__data_end"]);
     krate.add("upper_half", UPPER_HALF);
-    krate.build().remove("upper_half").unwrap()
+    let wasm = krate.build().remove("upper_half").unwrap();
+    let end = exported_address(&wasm, "__data_end");
+    (wasm, end)
+}
+
+/// The value of a constant that a module exports.
+fn exported_address(wasm: &Path, name: &str) -> u64 {
+    let bytes = fs::read(wasm).unwrap();
+    let (mut addresses, mut index) = (Vec::new(), None);
+    for payload in Parser::new(0).parse_all(&bytes) {
+        match payload.unwrap() {
+            Payload::GlobalSection(section) => {
+                for global in section {
+                    let mut init = global.unwrap().init_expr.get_operators_reader();
+                    let Operator::I32Const { value } = init.read().unwrap() else {
+                        panic!("a global of another type");
+                    };
+                    addresses.push(u64::from(value as u32));
+                }
+            }
+            Payload::ExportSection(section) => {
+                let mut exports = section.into_iter().map(Result::unwrap);
+                index = exports
+                    .find(|export| export.name == name)
+                    .map(|export| export.index);
+            }
+            _ => {}
+        }
+    }
+    addresses[index.expect("it is exported") as usize]
 }
 
 /// Twice the length of the arena is more than the arena is above the middle: taken off an address as
@@ -125,21 +155,54 @@ const UPPER_HALF: &str = r#"
             let _ = response::set_body_pieces((request::method(), " ", 1_u8, "/", u64::MAX));
             let asked = (request::method_piece(), "+", request::method_piece(), 2_u8);
             let _ = response::set_header_pieces("asked", asked);
+            // The last text of an empty arena ends where that does.
+            if let Ok(text) = text::build("12345678") {
+                let end = text.as_ptr().addr() as u64 + 8;
+                let _ = response::set_header_pieces("end", end);
+            }
+            // There is no such header: "no result".
+            if request::header("none").is_none() {
+                response::set_header("none", "none");
+            }
         }
         FlareAction::Respond
     }
 "#;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_arena_may_lie_in_the_upper_half() {
-    let wasm = tokio::task::block_in_place(in_the_upper_half);
-    assert!(pages(&wasm) > 32_768);
+/// Serves the flare; where its arena ends.
+async fn serve_upper_half(wasm: &Path) -> u64 {
     let mut config = FlareConfig::default();
     config.limits.max_memory_mib = 4096;
-    let node = Node::start(&wasm, config, &[]).await;
+    let node = Node::start(wasm, config, &[]).await;
     let response = get(node.addr).await;
     assert_eq!(response.header("asked"), Some("GET+GET2"));
+    assert_eq!(response.header("none"), Some("none"));
     assert_eq!(response.text(), "GET 1/18446744073709551615");
     assert_eq!(response.status(), 200);
+    let end = response.header("end").unwrap().parse().unwrap();
     node.has_no_complaints();
+    end
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_arena_may_lie_in_the_upper_half() {
+    let (wasm, _) = tokio::task::block_in_place(|| with_statics_at(1 << 31));
+    assert!(pages(&wasm) > 32_768);
+    serve_upper_half(&wasm).await;
+}
+
+/// Behind it there is its own last word, and then no memory any more: the next address would be 0, "no result".
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_arena_may_end_with_the_memory() {
+    let (wasm, end) = tokio::task::block_in_place(|| {
+        let (_, end) = with_statics_at(1 << 31);
+        let len = (end - (1 << 31)).next_multiple_of(16);
+        with_statics_at((1 << 32) - len)
+    });
+    assert_eq!(pages(&wasm), 65_536);
+    // 0 is 4 GiB, in 32 bits.
+    let left = 0_u32.wrapping_sub(end as u32);
+    assert!(left < 16, "{left} bytes are left behind the statics");
+    let arena_end = serve_upper_half(&wasm).await;
+    assert_eq!(arena_end + 8 + u64::from(left), 1 << 32);
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use flaron_tests::cargo::{cargo, flares_dir, workspace};
+use flaron_tests::cargo::{Crate, cargo, ensure_wasm_target, flares_dir, workspace};
 
 /// What cargo says when the SDK is checked for a target with these flags; none if it compiles.
 fn refusal(target: &str, flags: &str, settings: &[(&str, &str)]) -> Option<String> {
@@ -48,7 +48,7 @@ fn targets_that_are_not_known_to_be_sound_are_refused() {
 
 #[test]
 fn threads_are_refused_by_their_flags() {
-    flaron_tests::cargo::ensure_wasm_target();
+    ensure_wasm_target();
     for flags in [
         "-Ctarget-feature=+atomics",
         "-C target-feature=+bulk-memory,+atomics",
@@ -59,6 +59,59 @@ fn threads_are_refused_by_their_flags() {
         assert!(told.contains("single-threaded"), "{flags}: {told}");
     }
 }
+
+/// What is given to the last crate alone, the SDK's build script does not see; the linker does.
+#[test]
+fn shared_memory_is_refused_by_the_linker_whoever_asks_for_it() {
+    ensure_wasm_target();
+    let mut krate = Crate::new("targets-shared", &["response"]);
+    krate.add("shared", SHARED);
+    let shared = [
+        "-Clink-arg=--shared-memory",
+        "-Clink-arg=--max-memory=2097152",
+    ];
+    for (flags, lto) in [
+        (&["-Ctarget-feature=+atomics,+bulk-memory"][..], "fat"),
+        (&["-Ctarget-feature=+atomics,+bulk-memory"], "off"),
+        (&[], "off"),
+    ] {
+        let mut command: Command = cargo(krate.write());
+        command
+            .args(["rustc", "--quiet", "--release", "--example", "shared"])
+            .args(["--target", WASM, "--target-dir"])
+            .arg(flares_dir().join("shared"))
+            .arg("--")
+            .args(flags)
+            .env("CARGO_PROFILE_RELEASE_LTO", lto)
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{flags:?}, {lto}: {told}");
+        let output = command.args(shared).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        let refused = told.contains("--shared-memory is disallowed by flaron-sdk.o");
+        assert!(
+            refused && !output.status.success(),
+            "{flags:?}, {lto}: {told}"
+        );
+    }
+}
+
+const SHARED: &str = r#"
+    #![no_std]
+    #![forbid(unsafe_code)]
+
+    use flaron_sdk::{FlareAction, response, text};
+
+    flaron_sdk::handle_request!(shared);
+    flaron_sdk::panic_handler!();
+
+    fn shared() -> FlareAction {
+        let text = text::build(("a", 1_u8));
+        response::set_body(text.as_deref().unwrap_or_default());
+        FlareAction::Respond
+    }
+"#;
 
 #[test]
 fn statics_at_address_0_are_refused() {

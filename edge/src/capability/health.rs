@@ -68,6 +68,18 @@ impl Problems {
         true
     }
 
+    /// Notes that something is wrong, and logs it if that is news.
+    pub(crate) fn tell(&self, of: &str, severity: Severity, kind: &str, what: String) {
+        let line = format!("{of}: {what}");
+        if !self.set(severity, kind, what) {
+            return;
+        }
+        match severity {
+            Severity::Notice | Severity::Warning => tracing::warn!("{line}"),
+            Severity::Failure => tracing::error!("{line}"),
+        }
+    }
+
     /// Notes that it is right again.
     pub(crate) fn clear(&self, kind: &str) {
         lock(&self.0).remove(kind);

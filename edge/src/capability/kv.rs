@@ -1,6 +1,7 @@
-//! What Spark and Plasma have in common: the rules of keys, the checksums of entries, the
-//! wall clock.
+//! What Spark and Plasma have in common: the rules of keys, errors with a code, the checksums of
+//! entries, the wall clock.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,6 +29,46 @@ pub(crate) fn wall_clock() -> WallClock {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
 }
+
+/// The status codes of one of the two, as the ABI numbers them.
+pub trait KvCode: Copy {
+    /// Whose codes they are, for messages.
+    const OF: &'static str;
+
+    /// The ABI's number.
+    fn number(self) -> i32;
+}
+
+/// Why an operation was refused or failed: the guest gets the code, the log the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvError<C> {
+    /// The ABI's code.
+    pub code: C,
+    /// What happened and what to do, for the developer.
+    pub reason: String,
+}
+
+impl<C: KvCode> KvError<C> {
+    pub(crate) fn new(code: C, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+        }
+    }
+
+    /// The ABI's number.
+    pub fn code(&self) -> i32 {
+        self.code.number()
+    }
+}
+
+impl<C: KvCode> fmt::Display for KvError<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} (code {})", C::OF, self.reason, self.code())
+    }
+}
+
+impl<C: KvCode + fmt::Debug> std::error::Error for KvError<C> {}
 
 /// The bytes of an entry's checksum.
 pub(crate) const CHECK_BYTES: usize = 8;

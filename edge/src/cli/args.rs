@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use flaron_edge::{Error, Result};
+use flaron_edge::{Error, Result, StoreName};
 
 /// A local edge node: runs Flaron flares for real.
+///
+/// Without a command, in a flare's folder: builds and serves that flare, as `run` does.
 #[derive(Parser)]
 #[command(name = "flaron-edge", version)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -31,6 +33,50 @@ pub(crate) enum Command {
         /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
+    },
+    /// Run a flare's unit tests (cargo test).
+    Test {
+        /// The flare's folder.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        flare: PathBuf,
+        /// Further arguments of cargo test.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measure a flare's requests: instructions, memory, time; fail if they grew.
+    Bench(BenchArgs),
+    /// Measure a flare's bytes (flaron-size check), and hold them to flare.size.toml if that is there.
+    Size {
+        /// The flare's folder.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        flare: PathBuf,
+        /// Further arguments of flaron-size check, such as --budget 2KiB, or --bless to accept the sizes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Look whether all is there that a flare needs, and say what to type if not.
+    Doctor {
+        /// The flare's folder.
+        #[arg(value_name = "PATH", default_value = ".")]
+        flare: PathBuf,
+    },
+    /// Send recorded requests to a flare again, and show what came out differently.
+    Replay(ReplayArgs),
+    /// Look into Spark and Plasma and change them, while the node runs or not.
+    Kv(Kv),
+    /// Print what a running node does, as it does it.
+    Tail(TailArgs),
+    /// Print the JSON schema of flare.toml, for editors.
+    Schema,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages into a folder.
+    Man {
+        /// The folder.
+        folder: PathBuf,
     },
     /// Print a new key for a cluster's nodes to share.
     NewKey,
@@ -55,8 +101,152 @@ pub(crate) enum StoreAction {
 }
 
 #[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// The flare: its crate's folder, or a .wasm file.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) flare: PathBuf,
+    /// Requests, as `run --record` keeps them [default: flare.requests.jsonl beside the flare, and
+    /// without one GET /].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requests: Option<PathBuf>,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// What was accepted [default: flare.bench.json beside the flare].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Accept what is measured now: write the baseline.
+    #[arg(long)]
+    pub(crate) save: bool,
+    /// By how many percent instructions may grow.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub(crate) tolerance: f64,
+    /// How often each request is timed.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) rounds: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArgs {
+    /// Requests, as `run --record` keeps them.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The flare: its crate's folder, or a .wasm file.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub(crate) flare: PathBuf,
+    /// Secrets to use instead of the flare.secrets.toml next to the flare.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// What may differ; several with commas between.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) ignore: Vec<Ignore>,
+    /// Send nothing; print each request as a unit test to begin with.
+    #[arg(long)]
+    pub(crate) unit_test: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct TailArgs {
+    /// The node's data folder.
+    #[arg(long, value_name = "DIR", default_value = ".flaron")]
+    pub(crate) data: PathBuf,
+    /// Where the node serves, instead of the node of the data folder.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) node: Option<String>,
+    /// Only this flare's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) flare: Option<String>,
+    /// Only answers with this status, or a beginning of it: 404, 5xx.
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// Only what failed.
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// For people, or a line of JSON each.
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// What may differ when a request is sent again.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Ignore {
+    Headers,
+    Body,
+    Log,
+    Calls,
+}
+
+#[derive(Args)]
+pub(crate) struct Kv {
+    #[command(subcommand)]
+    pub(crate) action: KvAction,
+    /// The node's data folder.
+    #[arg(long, value_name = "DIR", default_value = ".flaron", global = true)]
+    pub(crate) data: PathBuf,
+    /// Whose keys [default: those of the flare in the current folder; for list and export all].
+    #[arg(long, value_name = "SITE", global = true)]
+    pub(crate) site: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KvAction {
+    /// List keys.
+    List {
+        /// spark or plasma [default: both].
+        store: Option<StoreName>,
+    },
+    /// Print a value as it is.
+    Get {
+        /// spark or plasma.
+        store: StoreName,
+        /// The key.
+        key: String,
+    },
+    /// Store a value.
+    Put {
+        /// spark or plasma.
+        store: StoreName,
+        /// The key.
+        key: String,
+        /// The value; @FILE takes a file's, - standard input's.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Let it expire after so many seconds (Spark).
+        #[arg(long, value_name = "SECONDS")]
+        ttl: Option<u64>,
+        /// Set a counter to this number (Plasma).
+        #[arg(long)]
+        counter: bool,
+    },
+    /// Delete a key.
+    Delete {
+        /// spark or plasma.
+        store: StoreName,
+        /// The key.
+        key: String,
+    },
+    /// Print all entries, a line of JSON each.
+    Export {
+        /// spark or plasma [default: both].
+        store: Option<StoreName>,
+    },
+    /// Store the entries of a file, as export prints them; what is there already is overwritten.
+    Import {
+        /// The file; - is standard input.
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
 pub(crate) struct Run {
-    /// Flares: crates' folders (built in release mode) or .wasm files.
+    /// Flares: crates' folders (built in release mode) or .wasm files [default: the current folder].
     #[arg(value_name = "PATH")]
     pub(crate) flares: Vec<PathBuf>,
     /// Serve a flare below a path prefix; may be given several times.
@@ -109,6 +299,19 @@ pub(crate) struct Run {
     /// responses that wait to be read. Beyond that clients wait, or get 503.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) memory: u32,
+    /// Serve crates exactly as they are deployed, without names, lines and the messages of panics.
+    #[arg(long)]
+    pub(crate) release: bool,
+    /// Add each request to a file, with what came of it, for `replay`, `bench` and tests. All headers
+    /// are in it, credentials among them.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// How requests are printed: for people, or a line of JSON each.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log: Format,
+    /// Print each call of the host below its request: arguments, result, time.
+    #[arg(long)]
+    pub(crate) trace: bool,
     /// Build and load a flare again when its files change.
     #[arg(long)]
     pub(crate) watch: bool,

@@ -11,6 +11,12 @@ pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
     if let Some(file) = &flare.file {
         let _ = writeln!(text, "  file     {}", file.display());
     }
+    if flare.has_lines {
+        text.push_str(
+            "  served   another build of it, with names, lines and messages of panics (--release\n           \
+             serves this file)\n",
+        );
+    }
     text.push_str(&describe_info(&flare.info));
     let route = flare.routes.first().map_or("/", String::as_str);
     let _ = writeln!(text, "  routes   {}", flare.routes.join(" "));

@@ -1,6 +1,14 @@
 //! The commands: what can be written on the command line, running a node, and what is printed.
 
 pub(crate) mod args;
+pub(crate) mod bench;
+pub(crate) mod compiler;
 pub(crate) mod describe;
+pub(crate) mod doctor;
+pub(crate) mod kv;
+pub(crate) mod replay;
 pub(crate) mod run;
+mod skeleton;
 pub(crate) mod store;
+pub(crate) mod tail;
+pub(crate) mod tools;

@@ -1,20 +1,28 @@
 //! `flaron-edge run`.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flaron_edge::cluster::ClusterKeys;
 use flaron_edge::plasma::GossipConfig;
-use flaron_edge::{Edge, EdgeBuilder, Error, Reload, Result};
+use flaron_edge::{Edge, EdgeBuilder, Error, Printing, Reload, Result};
 use tokio::net::TcpListener;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
-use crate::cli::args::{Run, pair};
+use crate::cli::args::{Format, Run, pair};
 use crate::cli::describe::{bytes, describe};
+use crate::cli::kv::Running;
 
 /// Builds and serves flares until Ctrl-C.
-pub(crate) fn run(run: Run) -> Result<()> {
-    log_to_terminal(run.quiet);
+pub(crate) fn run(mut run: Run) -> Result<()> {
+    if run.flares.is_empty() && run.route.is_empty() && Path::new("Cargo.toml").is_file() {
+        run.flares.push(PathBuf::from("."));
+    }
+    log_to_terminal(run.quiet, run.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -22,8 +30,18 @@ pub(crate) fn run(run: Run) -> Result<()> {
     runtime.block_on(serve(run))
 }
 
+/// Prints what is for people: where lines are for programs, beside them.
+fn say(log: Format, text: &str) {
+    match log {
+        Format::Text => print!("{text}"),
+        Format::Json => eprint!("{text}"),
+    }
+}
+
 async fn serve(run: Run) -> Result<()> {
-    let builder = builder(&run)?;
+    let (builder, data) = builder(&run)?;
+    let log = run.log;
+    let say = |text: &str| say(log, text);
     // The port first: if it is taken, the user learns of it before anything is built.
     let listen = match run.listen.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
@@ -38,28 +56,29 @@ async fn serve(run: Run) -> Result<()> {
     let edge = tokio::task::block_in_place(|| builder.build())?;
     let server = edge.serve(listener)?;
     let url = format!("http://{}", server.addr());
+    let _running = Running::new(&data, run.node_id.as_deref().unwrap_or("local"), &url);
     for flare in edge.flares() {
-        print!("{}", describe(&flare, &url));
+        say(&describe(&flare, &url));
     }
     if let Some(gossip) = edge.plasma().status().gossip {
-        println!("\nGossip on {gossip}");
+        say(&format!("\nGossip on {gossip}\n"));
     }
     let _watch = match run.watch {
-        true => Some(edge.watch(|reload| print_reload(&reload))?),
+        true => Some(edge.watch(move |reload| print_reload(&reload, log))?),
         false => None,
     };
-    println!("\nServing on {url} (Ctrl-C stops)");
+    say(&format!("\nServing on {url} (Ctrl-C stops)\n"));
     if !run.no_status {
-        println!("Status page: {url}/_edge");
+        say(&format!("Status page: {url}/_edge\n"));
     }
-    println!();
+    say("\n");
 
     stop_signal().await;
-    println!("Stopping: waiting for what is running (Ctrl-C again ends at once)");
+    say("Stopping: waiting for what is running (Ctrl-C again ends at once)\n");
     tokio::select! {
         done = server.shutdown(Duration::from_secs(10)) => {
             if !done {
-                println!("Some connections did not end in 10 s and were cut");
+                say("Some connections did not end in 10 s and were cut\n");
             }
             edge.leave().await;
         }
@@ -68,9 +87,22 @@ async fn serve(run: Run) -> Result<()> {
     Ok(())
 }
 
-/// The node that the command line describes.
-fn builder(run: &Run) -> Result<EdgeBuilder> {
+/// The node that the command line describes, and its data folder.
+fn builder(run: &Run) -> Result<(EdgeBuilder, PathBuf)> {
     let mut builder = Edge::builder().status_page(!run.no_status);
+    if !run.release
+        && let Ok(program) = std::env::current_exe()
+    {
+        builder = builder.development(program);
+    }
+    builder = builder.prints(match (run.log, run.trace) {
+        (Format::Json, _) => Printing::Json,
+        (Format::Text, true) => Printing::Calls,
+        (Format::Text, false) => Printing::Text,
+    });
+    if let Some(file) = &run.record {
+        builder = builder.record(file);
+    }
     let settings = |mut builder: EdgeBuilder| {
         if let Some(file) = &run.config {
             builder = builder.config_file(file);
@@ -90,10 +122,18 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
         first.get_or_insert_with(|| path.into());
         builder = settings(builder.flare(path)).route(prefix);
     }
+    // The status page shows what a crate in development asks of the host.
+    let paths = run.flares.iter().cloned();
+    let routed = run
+        .route
+        .iter()
+        .filter_map(|route| Some(route.split_once('=')?.1.into()));
+    let has_crate = paths.chain(routed).any(|path: PathBuf| path.is_dir());
+    builder = builder.trace((has_crate && !run.release) || run.trace);
     let Some(first) = first else {
         return Err(Error::new(
-            "no flare was given: flaron-edge run PATH, where PATH is a flare crate's folder or a \
-             .wasm file (`flaron-edge new NAME` makes a flare)",
+            "no flare was given, and this folder is none: flaron-edge run PATH, where PATH is a flare \
+             crate's folder or a .wasm file (`flaron-edge new NAME` makes a flare)",
         ));
     };
     let beside = if first.is_dir() {
@@ -101,7 +141,8 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
     } else {
         first.parent().unwrap_or(Path::new(""))
     };
-    builder = builder.data(run.data.clone().unwrap_or_else(|| beside.join(".flaron")));
+    let data = run.data.clone().unwrap_or_else(|| beside.join(".flaron"));
+    builder = builder.data(&data);
     builder = builder.memory((run.memory as usize) << 20);
     if let Some(origin) = &run.origin {
         builder = builder.origin(origin);
@@ -129,7 +170,7 @@ fn builder(run: &Run) -> Result<EdgeBuilder> {
     if let Ok(token) = std::env::var("FLARON_PEER_TOKEN") {
         builder = builder.peer_token(token);
     }
-    Ok(builder)
+    Ok((builder, data))
 }
 
 /// The cluster's key, from the file or the environment.
@@ -147,19 +188,20 @@ fn cluster_keys(file: Option<&Path>) -> Result<Option<ClusterKeys>> {
 }
 
 /// Prints what came of a reload.
-fn print_reload(reload: &Reload) {
+fn print_reload(reload: &Reload, log: Format) {
     let took = reload.duration.as_secs_f64();
-    match &reload.outcome {
-        Ok(size) => println!(
-            "\nReloaded {}: {}, in {took:.1} s\n",
+    let text = match &reload.outcome {
+        Ok(size) => format!(
+            "\nReloaded {}: {}, in {took:.1} s\n\n",
             reload.flare,
             bytes(*size as u64)
         ),
-        Err(error) => println!(
-            "\nNot reloaded, {} goes on as it was: {error}\n",
+        Err(error) => format!(
+            "\nNot reloaded, {} goes on as it was: {error}\n\n",
             reload.flare
         ),
-    }
+    };
+    say(log, &text);
 }
 
 /// Waits for Ctrl-C or SIGTERM.
@@ -179,17 +221,52 @@ async fn stop_signal() {
 }
 
 /// Prints what the node says: the journal's entries as they are, anything else with its level.
-fn log_to_terminal(quiet: bool) {
+fn log_to_terminal(quiet: bool, format: Format) {
     use tracing_subscriber::filter::LevelFilter;
     let level = if quiet {
         LevelFilter::WARN
     } else {
         LevelFilter::INFO
     };
-    tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_ansi(std::io::stdout().is_terminal())
         .without_time()
-        .with_target(false)
-        .init();
+        .with_target(false);
+    match format {
+        Format::Text => subscriber.with_ansi(std::io::stdout().is_terminal()).init(),
+        // The entries alone, which have all of it: what the node says besides is for people.
+        Format::Json => subscriber
+            .with_ansi(false)
+            .event_format(MessageAlone)
+            .init(),
+    }
+}
+
+/// A line that is an event's message and nothing else. What is no JSON goes to standard error.
+struct MessageAlone;
+
+impl<S, N> FormatEvent<S, N> for MessageAlone
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        if event.metadata().target() == "flaron_edge::journal" {
+            context
+                .field_format()
+                .format_fields(writer.by_ref(), event)?;
+            return writeln!(writer);
+        }
+        let mut text = String::new();
+        context
+            .field_format()
+            .format_fields(Writer::new(&mut text), event)?;
+        eprintln!("{} {text}", event.metadata().level());
+        Ok(())
+    }
 }

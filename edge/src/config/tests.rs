@@ -129,3 +129,30 @@ fn wrong_values_are_refused() {
         assert!(FlareConfig::parse(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn the_schema_has_each_key_with_its_default() {
+    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let properties = |of: &serde_json::Value| -> Vec<String> {
+        of["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let sorted = |mut keys: Vec<String>| {
+        keys.sort();
+        keys
+    };
+    assert_eq!(
+        sorted(properties(&schema)),
+        sorted(keys_of::<FlareConfig>())
+    );
+    let limits = &schema["$defs"]["Limits"];
+    assert_eq!(sorted(properties(limits)), sorted(keys_of::<Limits>()));
+    assert_eq!(limits["properties"]["max_time_ms"]["default"], 1000);
+    assert_eq!(schema["additionalProperties"], false);
+    let text = &schema["properties"]["seed"]["description"];
+    assert!(text.as_str().unwrap().contains("Plasma"), "{text}");
+}

@@ -56,6 +56,44 @@ pub fn build(folder: &Path) -> Result<Built> {
     })
 }
 
+/// Builds the flare crate in `folder` once more, for development: compiled as in release, but with the
+/// names of its functions, the lines of its source, and, if its SDK can, panics that log what they say.
+///
+/// `compiler` is the program that cargo calls in place of the compiler, with the compiler's path and
+/// arguments: it leaves out [`NOT_WITH_LINES`] and runs it.
+///
+/// # Errors
+///
+/// When the build fails.
+pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf> {
+    let building = |error: flaron_build::Error| Error::new(error.to_string());
+    let sdk = flaron_build::manifest::sdk_with_feature(folder, PANIC_MESSAGE).map_err(building)?;
+    let feature = sdk.map(|sdk| format!("{sdk}/{PANIC_MESSAGE}"));
+    let mut build = Build::new(folder)
+        .flare_with_lines()
+        .env("RUSTC_WORKSPACE_WRAPPER", compiler)
+        .env(AS_COMPILER, "1")
+        .args(["--quiet"]);
+    if let Some(feature) = &feature {
+        build = build.args(["--features", feature]);
+    }
+    let artifacts = build.run().map_err(building)?;
+    let manifest = folder
+        .join("Cargo.toml")
+        .canonicalize()
+        .map_err(|error| Error::new(error.to_string()))?;
+    let wasm = artifacts.wasm_of_manifest(&manifest);
+    wasm.map(|wasm| wasm.path)
+        .ok_or_else(|| Error::new("it made no .wasm"))
+}
+
+/// The SDK's feature that logs what a panic says.
+const PANIC_MESSAGE: &str = "panic-message";
+/// The variable that tells this program that cargo calls it in place of the compiler.
+pub const AS_COMPILER: &str = "FLARON_EDGE_AS_COMPILER";
+/// The flag that the linker refuses where there are lines.
+pub const NOT_WITH_LINES: &str = "link-arg=--compress-relocations";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,13 +8,14 @@ use crate::capability::beam::{Beam, BeamConfig};
 use crate::capability::secrets::SecretView;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
-use crate::flare::source::{FlareSource, Spec, locate};
+use crate::flare::source::{Located, Spec};
 use crate::host::Host;
 use crate::host::effort::Effort;
 use crate::host::env::FlareEnv;
 use crate::host::request::RequestView;
 use crate::http::origin::Origin;
 use crate::node::Node;
+use crate::stores::Stores;
 use crate::wasm::engine::Engine;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::program::Program;
@@ -37,6 +38,8 @@ pub(crate) struct Flare {
     pub(crate) program: Arc<Program>,
     /// The `.wasm` it was read from.
     pub(crate) file: Option<PathBuf>,
+    /// Whether another build of it runs, which has names and lines.
+    pub(crate) has_lines: bool,
 }
 
 impl Flare {
@@ -46,23 +49,26 @@ impl Flare {
     ///
     /// When any of that fails; the message starts with the flare's path.
     pub(crate) fn load(engine: &Engine, node: &Arc<Node>, spec: &Spec) -> Result<Flare> {
-        let (name, file, wasm) = match &spec.source {
-            FlareSource::Bytes(bytes) => ("flare".to_owned(), None, bytes.clone()),
-            FlareSource::Path(path) => {
-                let (name, file) = locate(path)?;
-                let wasm = std::fs::read(&file).map_err(|error| {
-                    Error::new(format!("cannot read {}: {error}", file.display()))
-                })?;
-                (name, Some(file), wasm)
-            }
-        };
+        let Located {
+            name,
+            file,
+            wasm,
+            with_lines,
+            root,
+        } = spec.locate()?;
         let config = spec.config()?;
         let name = config.name.clone().unwrap_or(name);
         let within = |error: Error| match &file {
             Some(file) => error.within(file.display()),
             None => error,
         };
-        let program = engine.compile(&wasm).map_err(within)?;
+        let mut program = engine
+            .compile(with_lines.as_ref().unwrap_or(&wasm))
+            .map_err(within)?;
+        if with_lines.is_some() {
+            // What is said of the flare is what is deployed.
+            program.info = engine.inspect(&wasm).map_err(within)?;
+        }
         let kind = kind(&program.info, config.kind).map_err(within)?;
         let limit = config.limits.max_memory_bytes();
         if program.info.memory > limit {
@@ -105,7 +111,11 @@ impl Flare {
             beam,
             node: node.clone(),
             config,
+            root,
         });
+        if let Some(seed) = &env.config.seed {
+            Stores::of(&node.spark, &node.plasma).seed(seed, &env.site)?;
+        }
         let program = Arc::new(program);
         if program.info.start {
             try_start(&program, &env).map_err(within)?;
@@ -118,6 +128,7 @@ impl Flare {
             routes,
             program,
             file,
+            has_lines: with_lines.is_some(),
         })
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct Spec {
     pub(crate) secrets_file: Option<PathBuf>,
     /// Secrets that take precedence over the file's.
     pub(crate) secrets: Vec<(String, Vec<u8>)>,
+    /// For a crate in development: the program that stands in for the compiler
+    /// ([`build::build_with_lines`]).
+    pub(crate) compiler: Option<PathBuf>,
 }
 
 /// The name of the file with the secrets, next to a flare.
@@ -81,6 +84,7 @@ impl Spec {
             origin: None,
             secrets_file: None,
             secrets: Vec::new(),
+            compiler: None,
         }
     }
 
@@ -122,21 +126,84 @@ impl Spec {
     }
 }
 
-/// The name and `.wasm` of the flare at a path; a crate is built.
-pub(crate) fn locate(path: &Path) -> Result<(String, PathBuf)> {
-    if path.is_dir() {
+/// A flare's module.
+pub(crate) struct Located {
+    pub(crate) name: String,
+    /// The `.wasm` that is deployed, if it is a file.
+    pub(crate) file: Option<PathBuf>,
+    /// What that has.
+    pub(crate) wasm: Vec<u8>,
+    /// The same flare with names and lines, which is to be run in its place.
+    pub(crate) with_lines: Option<Vec<u8>>,
+    /// The crate's folder, if it is one.
+    pub(crate) root: Option<PathBuf>,
+}
+
+impl Spec {
+    /// Finds the flare's module; a crate is built.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be built or read.
+    pub(crate) fn locate(&self) -> Result<Located> {
+        let path = match &self.source {
+            FlareSource::Path(path) => path,
+            FlareSource::Bytes(bytes) => {
+                return Ok(Located {
+                    name: "flare".to_owned(),
+                    file: None,
+                    wasm: bytes.clone(),
+                    with_lines: None,
+                    root: None,
+                });
+            }
+        };
+        if !path.is_dir() {
+            let name = path.file_stem().map_or_else(
+                || "flare".to_owned(),
+                |stem| stem.to_string_lossy().into_owned(),
+            );
+            return Ok(Located {
+                name,
+                file: Some(path.clone()),
+                wasm: read_module(path)?,
+                with_lines: None,
+                root: None,
+            });
+        }
         let built = build::build(path)?;
-        return Ok((built.name, built.wasm));
+        Ok(Located {
+            wasm: read_module(&built.wasm)?,
+            name: built.name,
+            file: Some(built.wasm),
+            with_lines: self.with_lines(path),
+            root: path.canonicalize().ok(),
+        })
     }
+
+    /// The crate built with names and lines; where that is not to be had, a word about it.
+    fn with_lines(&self, folder: &Path) -> Option<Vec<u8>> {
+        let compiler = self.compiler.as_ref()?;
+        build::build_with_lines(folder, compiler)
+            .and_then(|wasm| read_module(&wasm))
+            .inspect_err(|error| {
+                tracing::warn!(
+                    "{} is served as it is deployed, so a trap in it names no line: the build with \
+                     names and lines failed: {error}",
+                    folder.display()
+                );
+            })
+            .ok()
+    }
+}
+
+fn read_module(path: &Path) -> Result<Vec<u8>> {
     if !path.exists() {
         return Err(Error::new(format!(
             "there is no {}; give a flare crate's folder or a .wasm file",
             path.display()
         )));
     }
-    let name = path.file_stem().map_or_else(
-        || "flare".to_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
-    Ok((name, path.to_owned()))
+    std::fs::read(path)
+        .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
 }

@@ -1,5 +1,6 @@
 //! What a flare may use: its settings, its secrets, and its part of the node.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::capability::beam::Beam;
@@ -11,6 +12,8 @@ use crate::node::Node;
 /// What all instances of one flare share. It does not change: a reload makes another.
 pub(crate) struct FlareEnv {
     pub(crate) config: FlareConfig,
+    /// Its folder, if it is a crate: where its source files are.
+    pub(crate) root: Option<PathBuf>,
     /// The site whose keys it sees.
     pub(crate) site: Arc<str>,
     /// How long it computes.

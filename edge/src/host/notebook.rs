@@ -1,9 +1,12 @@
 //! What is said about one invocation while it runs: the flare's log lines, and the node's notes.
 
 use crate::journal::{Level, LogLine};
+use crate::trace::{Calls, HostCall};
 
 /// How many different notes one invocation can have; a hostile flare cannot fill the screen.
 const MAX_NOTES: usize = 20;
+/// The kind of the note that the flare's `alloc` had no room.
+pub(crate) const ALLOC_REFUSED: &str = "alloc refused";
 
 /// What is said about one invocation while it runs.
 #[derive(Debug, Default)]
@@ -12,6 +15,7 @@ pub(crate) struct Notebook {
     dropped_lines: u64,
     cut_lines: u64,
     notes: Vec<(&'static str, String)>,
+    calls: Calls,
 }
 
 impl Notebook {
@@ -35,8 +39,27 @@ impl Notebook {
         }
     }
 
-    /// All that was said: log lines and notes.
-    pub(crate) fn finish(self) -> (Vec<LogLine>, Vec<String>) {
+    /// What the flare said of its panic, if it was the last that it said: the SDK's feature
+    /// `panic-message` logs the words of the standard library.
+    pub(crate) fn panic_message(&self) -> Option<&str> {
+        let last = self.lines.last()?;
+        (last.level == Level::Error && last.text.starts_with("panicked at "))
+            .then_some(last.text.as_str())
+    }
+
+    /// Whether the flare's `alloc` had no room for something.
+    pub(crate) fn arena_was_full(&self) -> bool {
+        self.notes.iter().any(|(kind, _)| *kind == ALLOC_REFUSED)
+    }
+
+    /// Takes down a call of the host, where calls are traced.
+    pub(crate) fn call(&mut self, call: HostCall) {
+        self.calls.push(call);
+    }
+
+    /// All that was taken down.
+    pub(crate) fn finish(self) -> Said {
+        let (calls, left_out) = self.calls.finish();
         let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
         if self.dropped_lines > 0 {
             notes.push(format!(
@@ -50,8 +73,23 @@ impl Notebook {
                 self.cut_lines
             ));
         }
-        (self.lines, notes)
+        if left_out > 0 {
+            notes.push(format!("{left_out} more host calls are not shown"));
+        }
+        Said {
+            lines: self.lines,
+            notes,
+            calls,
+        }
     }
+}
+
+/// All that was said about an invocation.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) notes: Vec<String>,
+    pub(crate) calls: Vec<HostCall>,
 }
 
 /// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
@@ -83,6 +121,6 @@ mod tests {
         let mut book = Notebook::default();
         book.note("a", || "first".into());
         book.note("a", || "second".into());
-        assert_eq!(book.finish().1, ["first"]);
+        assert_eq!(book.finish().notes, ["first"]);
     }
 }

@@ -1,5 +1,7 @@
 //! Bodies as the server moves them: in memory, or still arriving.
 
+use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::http::budget::{Budget, Pace};
+use crate::http::client::causes;
 
 /// A request's or response's body.
 #[derive(Debug, Default)]
@@ -28,7 +31,34 @@ pub(crate) enum Body {
     /// It is made while it is sent.
     Channel(mpsc::Receiver<Bytes>),
     /// It arrives from the origin.
-    Stream(UnsyncBoxBody<Bytes, hyper::Error>),
+    Stream(UnsyncBoxBody<Bytes, BodyError>),
+}
+
+/// Why a body ends before its end.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// The connection that it arrives on broke.
+    Broken(hyper::Error),
+    /// Its sender said nothing for so long.
+    Idle(Duration),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BodyError::Broken(error) => write!(f, "{error}: {}", causes(error)),
+            BodyError::Idle(pause) => write!(f, "nothing came for {pause:?}"),
+        }
+    }
+}
+
+impl Error for BodyError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BodyError::Broken(error) => error.source(),
+            BodyError::Idle(_) => None,
+        }
+    }
 }
 
 /// How much of a body that nobody reads is taken off the socket after the answer, in bytes.
@@ -52,14 +82,15 @@ impl From<String> for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Body::Incoming(incoming) = &mut *self {
-            return Pin::new(incoming).poll_frame(cx);
+            let frame = Pin::new(incoming).poll_frame(cx);
+            return frame.map_err(BodyError::Broken);
         }
         if let Body::Stream(stream) = &mut *self {
             return Pin::new(stream).poll_frame(cx);

@@ -60,9 +60,13 @@ impl Budget {
     /// How many permits so many bytes take. More than there are at all counts as all of them, so
     /// that one large message is served alone instead of never.
     fn units_of(&self, bytes: usize) -> u32 {
-        if bytes <= UNCOUNTED {
-            return 0;
+        match bytes <= UNCOUNTED {
+            true => 0,
+            false => self.all_units_of(bytes),
         }
+    }
+
+    fn all_units_of(&self, bytes: usize) -> u32 {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         units.min(self.units)
     }
@@ -92,6 +96,30 @@ impl Budget {
                 permit: Some(permit),
             }),
             _ => Err(OverBudget),
+        }
+    }
+
+    /// Reserves room for a part of something that has many, however small it is, if there is some.
+    pub(crate) fn try_hold_part(&self, bytes: usize) -> Option<Held> {
+        let permit = self
+            .room
+            .clone()
+            .try_acquire_many_owned(self.all_units_of(bytes));
+        permit.ok().map(|permit| Held {
+            permit: Some(permit),
+        })
+    }
+
+    /// The same, and waits for it.
+    pub(crate) async fn hold_part(&self, bytes: usize) -> Held {
+        let _waiting = Waiting::new(&self.waiting);
+        let permit = self
+            .room
+            .clone()
+            .acquire_many_owned(self.all_units_of(bytes));
+        // The semaphore is never closed.
+        Held {
+            permit: permit.await.ok(),
         }
     }
 

@@ -48,6 +48,15 @@ pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a body is coded for its way in no manner but `chunked`, once. Any other coding is part of
+/// what is read then, and the field that tells of it goes no further: nobody could decode it.
+pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
+    let codings = || list(headers, &header::TRANSFER_ENCODING);
+    let is = |given: &str, coding: &str| given.eq_ignore_ascii_case(coding);
+    codings().all(|coding| is(coding, "chunked") || is(coding, "identity"))
+        && codings().filter(|coding| is(coding, "chunked")).count() <= 1
+}
+
 /// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`.
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
@@ -94,6 +103,26 @@ pub(crate) fn list_has(headers: &HeaderMap, name: &HeaderName, member: &str) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_chunked_is_the_only_coding() {
+        for (fields, plain) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked"], true),
+            (&["identity"], true),
+            (&["gzip, chunked"], false),
+            (&["gzip", "chunked"], false),
+            (&["chunked", "chunked"], false),
+            (&["chunked, chunked"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(header::TRANSFER_ENCODING, field.parse().unwrap());
+            }
+            assert_eq!(is_plainly_coded(&headers), plain, "{fields:?}");
+        }
+    }
 
     #[test]
     fn connection_headers_are_stripped() {

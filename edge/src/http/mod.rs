@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod client;
 mod connection;
 pub(crate) mod headers;
+pub(crate) mod meter;
 pub(crate) mod origin;
 pub(crate) mod proxy;
 pub(crate) mod reply;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,18 +13,23 @@ use http::{Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 
-use crate::http::body::{Body, DRAIN};
+use crate::http::body::{Body, BodyError, DRAIN};
+use crate::http::budget::Budget;
 use crate::http::client::causes;
 use crate::http::connection::{Connections, Idle, Sender};
-use crate::http::headers::{add_forwarded, strip_connection_headers};
+use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers};
+use crate::http::meter::Meter;
 use crate::http::origin::Origin;
 use crate::http::transfer::{Upload, UploadHandle};
 
 /// How long the origin may take to begin its response once it has the request, and how long a client
 /// may pause within its body.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the origin may pause within its response. One that sends events with long pauses
+/// between them sends a comment now and then.
+const PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection whose response was read may take to be ready for the next request.
 const READY: Duration = Duration::from_secs(1);
 
@@ -36,7 +41,7 @@ pub(crate) enum OriginError {
     /// It took too long.
     Timeout,
     /// It answered with what is no answer.
-    Senseless(&'static str),
+    Senseless(String),
     /// The client did not send all of its body.
     Client(String),
     /// The client stopped sending its body.
@@ -75,12 +80,18 @@ impl fmt::Display for OriginError {
 /// The client of all origins.
 pub(crate) struct OriginClient {
     connections: Connections,
+    budget: Arc<Budget>,
 }
 
+/// Hears why a response that had begun did not end.
+pub(crate) type Report = Box<dyn FnOnce(&BodyError) + Send>;
+
 impl OriginClient {
-    pub(crate) fn new() -> Self {
+    /// What is under way to origins and back comes out of the budget.
+    pub(crate) fn new(budget: Arc<Budget>) -> Self {
         OriginClient {
             connections: Connections::new(),
+            budget,
         }
     }
 
@@ -94,10 +105,25 @@ impl OriginClient {
     pub(crate) async fn forward(
         &self,
         origin: &Origin,
+        request: Request<Body>,
+        scheme: &Scheme,
+        client: Option<IpAddr>,
+        report: Report,
+    ) -> Result<Response<Body>, OriginError> {
+        let answered = self.answer(origin, request, scheme, client).await?;
+        Ok(answered.map(|mut body| {
+            body.report = Some(report);
+            Body::Stream(UnsyncBoxBody::new(body))
+        }))
+    }
+
+    async fn answer(
+        &self,
+        origin: &Origin,
         mut request: Request<Body>,
         scheme: &Scheme,
         client: Option<IpAddr>,
-    ) -> Result<Response<Body>, OriginError> {
+    ) -> Result<Response<OriginBody>, OriginError> {
         *request.uri_mut() = origin.path(request.uri());
         *request.version_mut() = Version::HTTP_11;
         let headers = request.headers_mut();
@@ -136,9 +162,9 @@ impl OriginClient {
         origin: &Origin,
         mut sender: Sender,
         request: Request<Body>,
-    ) -> Result<Response<Body>, OriginError> {
+    ) -> Result<Response<OriginBody>, OriginError> {
         let (parts, body) = request.into_parts();
-        let (upload, handle) = Upload::new(body);
+        let (upload, handle) = Upload::new(body, self.budget.clone());
         let response = sender.send_request(Request::from_parts(parts, upload));
         let mut response = std::pin::pin!(response);
         let mut sender = Some(sender);
@@ -165,13 +191,20 @@ impl OriginClient {
         let response = match (response, handle.client_error()) {
             (Ok(response), _) => response,
             (Err(_), Some(why)) => return Err(OriginError::Client(why)),
+            (Err(error), None) if error.is_parse() => {
+                return Err(OriginError::Senseless(error.to_string()));
+            }
             (Err(error), None) => return Err(OriginError::Unreachable(reason(&error))),
         };
         if response.status().is_informational() {
             handle.cancel();
-            return Err(OriginError::Senseless(
-                "it switched protocols, which nobody asked for",
-            ));
+            let what = "it switched protocols, which nobody asked for";
+            return Err(OriginError::Senseless(what.to_owned()));
+        }
+        if !is_plainly_coded(response.headers()) {
+            handle.cancel();
+            let what = "its body has a transfer coding that nobody asked for";
+            return Err(OriginError::Senseless(what.to_owned()));
         }
         if response.status().is_client_error() || response.status().is_server_error() {
             // It has made its mind up, and may never read the rest.
@@ -187,8 +220,14 @@ impl OriginClient {
         let (mut parts, incoming) = response.into_parts();
         parts.version = Version::HTTP_11;
         strip_connection_headers(&mut parts.headers);
-        let body = UnsyncBoxBody::new(OriginBody { incoming, lease });
-        Ok(Response::from_parts(parts, Body::Stream(body)))
+        let body = OriginBody {
+            incoming,
+            lease,
+            meter: Meter::new(self.budget.clone()),
+            pause: None,
+            report: None,
+        };
+        Ok(Response::from_parts(parts, body))
     }
 }
 
@@ -264,6 +303,31 @@ impl Drop for Lease {
 struct OriginBody {
     incoming: Incoming,
     lease: Lease,
+    meter: Meter,
+    /// Runs while the origin sends nothing.
+    pause: Option<Pin<Box<Sleep>>>,
+    report: Option<Report>,
+}
+
+impl OriginBody {
+    /// What the origin sends next, unless it pauses for too long.
+    fn poll_origin(
+        incoming: &mut Incoming,
+        pause: &mut Option<Pin<Box<Sleep>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(frame) = Pin::new(incoming).poll_frame(cx) {
+            *pause = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)));
+        }
+        ready!(
+            pause
+                .get_or_insert_with(|| Box::pin(sleep(PAUSE)))
+                .as_mut()
+                .poll(cx)
+        );
+        Poll::Ready(Some(Err(BodyError::Idle(PAUSE))))
+    }
 }
 
 impl Drop for OriginBody {
@@ -277,24 +341,33 @@ impl Drop for OriginBody {
 
 impl http_body::Body for OriginBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.incoming).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None)) || self.incoming.is_end_stream() {
-            self.lease.end();
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let frame = this.meter.poll_frame(cx, |cx| {
+            Self::poll_origin(&mut this.incoming, &mut this.pause, cx)
+        });
+        if matches!(frame, Poll::Ready(None)) || this.incoming.is_end_stream() {
+            this.lease.end();
+        }
+        if let Poll::Ready(Some(Err(error))) = &frame
+            && let Some(report) = this.report.take()
+        {
+            report(error);
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.meter.waiting() == 0 && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
+        // Its length is asked for before it is read, when nothing waits.
         self.incoming.size_hint()
     }
 }

@@ -11,6 +11,8 @@ use std::borrow::Cow;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
+use crate::http::headers::is_plainly_coded;
+
 /// The largest head, in bytes: names and values of all fields.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -42,7 +44,7 @@ const NO_HOST: &str = "localhost";
 ///
 /// # Errors
 ///
-/// When the request is one that a server must or should not answer (RFC 9112, section 3).
+/// When the request is one that a server must or should not answer (RFC 9112, sections 3 and 6.1).
 pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Result<Scheme, Refusal> {
     use StatusCode as Status;
     if *request.method() == Method::CONNECT {
@@ -62,6 +64,13 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
             Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "head-too-large",
             "the request's header fields have more than 64 KiB",
+        ));
+    }
+    if !is_plainly_coded(request.headers()) {
+        return Err(refusal(
+            Status::NOT_IMPLEMENTED,
+            "transfer-coding",
+            "the only transfer coding that is understood is chunked, once",
         ));
     }
     let required = from_socket && request.version() >= Version::HTTP_11;

@@ -15,12 +15,15 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 
 use crate::http::body::{Body, DRAIN};
+use crate::http::budget::Budget;
+use crate::http::meter::Meter;
 use crate::sync::lock;
 
 /// A body that is sent to the origin.
 pub(crate) struct Upload {
     shared: Arc<Mutex<Shared>>,
     size: SizeHint,
+    meter: Meter,
 }
 
 /// What the sender of a body knows of it meanwhile.
@@ -36,6 +39,8 @@ struct Shared {
     finished: bool,
     /// The client has not sent the next part yet.
     waits_for_client: bool,
+    /// There is no room for the next part yet.
+    waits_for_room: bool,
     /// The connection is to be given up.
     cancelled: bool,
     /// Why the client's part of it failed.
@@ -47,6 +52,9 @@ struct Shared {
 
 impl Shared {
     fn is_finished(&self) -> bool {
+        if self.waits_for_room {
+            return false;
+        }
         // The last part is not followed by a look at the end.
         self.finished || self.body.as_ref().is_some_and(Body::is_end_stream)
     }
@@ -65,12 +73,14 @@ impl fmt::Display for UploadEnded {
 impl Error for UploadEnded {}
 
 impl Upload {
-    pub(crate) fn new(body: Body) -> (Upload, UploadHandle) {
+    /// A body that is sent; what was sent and not taken yet comes out of the budget.
+    pub(crate) fn new(body: Body, budget: Arc<Budget>) -> (Upload, UploadHandle) {
         let size = body.size_hint();
         let shared = Arc::new(Mutex::new(Shared {
             finished: body.is_end_stream(),
             body: Some(body),
             waits_for_client: false,
+            waits_for_room: false,
             cancelled: false,
             client_error: None,
             progress: Instant::now(),
@@ -79,7 +89,13 @@ impl Upload {
         let handle = UploadHandle {
             shared: shared.clone(),
         };
-        (Upload { shared, size }, handle)
+        let meter = Meter::new(budget);
+        let upload = Upload {
+            shared,
+            size,
+            meter,
+        };
+        (upload, handle)
     }
 }
 
@@ -103,9 +119,13 @@ impl UploadHandle {
         lock(&self.shared).waits_for_client
     }
 
-    /// When something of the body was handed over last.
+    /// When something of the body was handed over last. What waits for room is nobody's fault.
     pub(crate) fn progress(&self) -> Instant {
-        lock(&self.shared).progress
+        let mut shared = lock(&self.shared);
+        if shared.waits_for_room {
+            shared.progress = Instant::now();
+        }
+        shared.progress
     }
 
     /// Why the client's part failed, if it did.
@@ -148,19 +168,21 @@ impl http_body::Body for Upload {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadEnded>>> {
-        let mut shared = lock(&self.shared);
+        let Upload { shared, meter, .. } = self.get_mut();
+        let mut shared = lock(shared);
         if shared.cancelled {
             return Poll::Ready(Some(Err(UploadEnded)));
         }
         let finished = shared.finished;
         let polled = match &mut shared.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
+            Some(body) => meter.poll_frame(cx, |cx| Pin::new(body).poll_frame(cx)),
             None if finished => return Poll::Ready(None),
             None => Poll::Pending,
         };
+        shared.waits_for_room = shared.body.is_some() && meter.waiting() > 0;
         let Poll::Ready(frame) = polled else {
             shared.waker = Some(cx.waker().clone());
-            shared.waits_for_client = shared.body.is_some();
+            shared.waits_for_client = shared.body.is_some() && !shared.waits_for_room;
             return Poll::Pending;
         };
         shared.waits_for_client = false;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wasmtime::{Caller, Memory};
 
 use crate::host::Host;
+use crate::host::notebook::ALLOC_REFUSED;
 
 /// What an import gives back to the guest: bytes, or "no result".
 pub(super) type Answer = Option<Bytes>;
@@ -93,7 +94,7 @@ pub(super) fn give(
     caller.data_mut().guest.allocating = false;
     let ptr = outcome? as u32;
     if ptr == 0 {
-        caller.data_mut().note("alloc refused", || {
+        caller.data_mut().note(ALLOC_REFUSED, || {
             format!(
                 "{name} had {} bytes for the flare, but its alloc had no room: \"no result\"",
                 bytes.len()

@@ -17,6 +17,7 @@ mod response;
 mod secrets;
 mod spark;
 mod time;
+pub(crate) mod traced;
 mod ws;
 
 /// Gives every import its implementation.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tokio::sync::watch;
@@ -11,12 +12,16 @@ use tokio::sync::watch;
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 use crate::host::Host;
+use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::http::body::{Body, DRAIN, ReadError};
 use crate::http::headers::list_has;
+use crate::http::origin::Origin;
+use crate::http::proxy::Report;
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
-use crate::journal::Entry;
+use crate::journal::{Entry, Used};
+use crate::recording::{Recorded, RecordedRequest, RecordedResponse};
 use crate::runtime::run_guest;
 use crate::runtime::turns::Turn;
 use crate::server::respond::{fit, over_budget, respond, transform};
@@ -51,6 +56,7 @@ pub(crate) async fn handle(
         peer: peer.map(|peer| peer.ip()),
         stop,
         slot: None,
+        recorded: None,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
     let response = match normalised {
@@ -62,6 +68,19 @@ pub(crate) async fn handle(
     entry.status = Some(response.status().as_u16());
     if let Some(slot) = exchange.slot {
         slot.stats.record(entry.duration, entry.error.is_some());
+    }
+    if let (Some(recorder), Some(request)) = (&state.recorder, exchange.recorded) {
+        let body = match response.body() {
+            Body::Empty => Some(Bytes::new()),
+            Body::Full(bytes) => Some(bytes.clone()),
+            _ => None,
+        };
+        let status = response.status().as_u16();
+        let response = RecordedResponse::of(status, response.headers(), body, &entry);
+        recorder.add(&Recorded {
+            request,
+            response: Some(response),
+        });
     }
     state.journal.record(entry);
     response
@@ -75,14 +94,20 @@ struct Exchange<'a> {
     stop: Option<watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
+    /// The request as the flare saw it, if it is to be recorded.
+    recorded: Option<RecordedRequest>,
 }
 
 impl Exchange<'_> {
-    /// Answers a request that is no proper one.
+    /// Answers a request that is no proper one. What follows from a client that cannot write a head
+    /// may be no better, so nothing of it is read.
     fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
         self.entry.notes.push(refusal.message.to_owned());
         request.into_body().drain(DRAIN);
-        reply(refusal.status, refusal.word, refusal.message)
+        let mut response = reply(refusal.status, refusal.word, refusal.message);
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
     }
 
     async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
@@ -127,6 +152,8 @@ impl Exchange<'_> {
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
         let (parts, mut body) = request.into_parts();
+        let records = self.state.recorder.is_some();
+        self.recorded = records.then(|| RecordedRequest::of(&parts, Bytes::new()));
         let mut view = RequestView {
             method: parts.method,
             scheme,
@@ -134,25 +161,28 @@ impl Exchange<'_> {
             headers: parts.headers,
             body: None,
         };
-        if flare.env.config.requires_body {
+        let requires_body = flare.env.config.requires_body;
+        if requires_body || records {
             let limit = flare.env.config.limits.max_body_bytes;
             match body.read_prefix(limit, &self.state.node.budget).await {
                 Ok((bytes, more)) => {
-                    if more {
+                    if more && requires_body {
                         self.entry.notes.push(format!(
                             "the body was cut to {limit} bytes for the flare (limits.max_body_bytes)"
                         ));
                     }
-                    view.body = Some(bytes);
+                    if let Some(recorded) = &mut self.recorded {
+                        recorded.body.0 = bytes.clone();
+                    }
+                    view.body = requires_body.then_some(bytes);
                 }
                 Err(error) => return self.no_body(error),
             }
         }
         let origin = flare.origin.clone();
         let outcome = run(flare, view).await;
-        let (lines, notes) = outcome.host.notebook.finish();
-        self.entry.lines = lines;
-        self.entry.notes.extend(notes);
+        self.say(outcome.host.notebook);
+        self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
             Err(failure) => {
@@ -187,8 +217,9 @@ impl Exchange<'_> {
         *request.uri_mut() = view.uri;
         *request.headers_mut() = view.headers;
         let client = &self.state.origin;
+        let report = self.report(&request, &origin);
         match client
-            .forward(&origin, request, &view.scheme, self.peer)
+            .forward(&origin, request, &view.scheme, self.peer, report)
             .await
         {
             Ok(response) if action == Action::Transform => fit(&method, transform(response, draft)),
@@ -202,6 +233,21 @@ impl Exchange<'_> {
                 reply(error.status(), "origin", "the origin gave no response")
             }
         }
+    }
+
+    /// Says later, if it comes to that, that the origin's response broke off after it had begun.
+    fn report(&self, request: &Request<Body>, origin: &Origin) -> Report {
+        let (state, flare) = (self.state.clone(), self.entry.flare.clone());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (origin, started) = (origin.clone(), Instant::now());
+        Box::new(move |error| {
+            let mut entry = Entry::new(flare, method.to_string(), uri.to_string());
+            entry.duration = started.elapsed();
+            entry.error = Some(format!(
+                "the origin's response broke off: {error} ({origin})"
+            ));
+            state.journal.record(entry);
+        })
     }
 
     /// Turns the connection into a WebSocket.
@@ -220,12 +266,18 @@ impl Exchange<'_> {
             }
             Err(failed) => {
                 let (host, failure) = *failed;
-                let (lines, notes) = host.notebook.finish();
-                self.entry.lines = lines;
-                self.entry.notes.extend(notes);
+                self.say(host.notebook);
                 self.failed(&failure)
             }
         }
+    }
+
+    /// Takes over what was said about the invocation.
+    fn say(&mut self, notebook: Notebook) {
+        let said = notebook.finish();
+        self.entry.lines = said.lines;
+        self.entry.notes.extend(said.notes);
+        self.entry.calls = said.calls;
     }
 
     /// The answer when the flare failed.
@@ -275,6 +327,7 @@ impl Exchange<'_> {
 struct Outcome {
     action: Result<Action, Failure>,
     host: Host,
+    used: Option<Used>,
 }
 
 /// Runs a flare for a request.
@@ -290,6 +343,7 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
                 let action = instance.handle_request();
                 Outcome {
                     action,
+                    used: instance.used(),
                     host: instance.into_host(),
                 }
             }
@@ -298,6 +352,7 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
                 Outcome {
                     action: Err(failure),
                     host,
+                    used: None,
                 }
             }
         }

@@ -4,13 +4,19 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{BufMut as _, Bytes};
+use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::http::body::{Body, BodyError};
+use crate::http::budget::Budget;
+use crate::server::head_room::{HeadRoom, Waiting};
 
 /// How long a client may leave the edge unable to send it anything.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -31,17 +37,18 @@ struct Shared {
     stream: TcpStream,
     read: AtomicU64,
     written: AtomicU64,
-    upgraded: AtomicBool,
+    room: HeadRoom,
 }
 
 impl ClientSocket {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    /// The socket of a client, whose heads come out of the budget if they are large.
+    pub(crate) fn new(stream: TcpStream, budget: Arc<Budget>) -> Self {
         ClientSocket {
             shared: Arc::new(Shared {
                 stream,
                 read: AtomicU64::new(0),
                 written: AtomicU64::new(0),
-                upgraded: AtomicBool::new(false),
+                room: HeadRoom::new(budget),
             }),
         }
     }
@@ -51,6 +58,7 @@ impl ClientSocket {
         ClientIo {
             shared: self.shared.clone(),
             unread: None,
+            waiting: None,
         }
     }
 
@@ -64,12 +72,30 @@ impl ClientSocket {
 
     /// Says that the connection speaks another protocol now, which ends it by itself.
     pub(crate) fn set_upgraded(&self) {
-        self.shared.upgraded.store(true, Ordering::Relaxed);
+        self.shared.room.set_upgraded();
     }
 
     /// Whether it does.
     pub(crate) fn is_upgraded(&self) -> bool {
-        self.shared.upgraded.load(Ordering::Relaxed)
+        self.shared.room.is_upgraded()
+    }
+
+    /// Says that a head is complete: its request is under way until the answer's body was sent.
+    pub(crate) fn request_began(&self) {
+        self.shared.room.request_began();
+    }
+
+    /// The body of the answer to that request.
+    pub(crate) fn answer(&self, body: Body) -> Answer {
+        Answer {
+            body,
+            socket: self.clone(),
+        }
+    }
+
+    /// Whether there was no room for what the client sent as a head.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.shared.room.is_refused()
     }
 
     /// Closes in a way that the client can still read what it was sent: a socket that is closed
@@ -86,7 +112,7 @@ impl ClientSocket {
         }
         let read = async {
             let mut taken = 0;
-            let mut buffer = vec![0; 16 << 10];
+            let mut buffer = vec![0; 8 << 10];
             while taken < LINGER_BYTES && timeout(LINGER_PAUSE, stream.readable()).await.is_ok() {
                 match stream.try_read(&mut buffer) {
                     Ok(0) => return,
@@ -101,10 +127,43 @@ impl ClientSocket {
     }
 }
 
+/// The body of an answer. With its end the client's next request begins.
+pub(crate) struct Answer {
+    body: Body,
+    socket: ClientSocket,
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.socket.shared.room.request_ended();
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// See [`ClientSocket::io`].
-#[derive(Debug)]
 pub(crate) struct ClientIo {
     shared: Arc<Shared>,
+    /// Waits while there is no room for more of a head.
+    waiting: Option<Waiting>,
     /// Runs while the client does not read what it is sent.
     unread: Option<Pin<Box<Sleep>>>,
 }
@@ -143,15 +202,18 @@ impl ClientIo {
 
 impl AsyncRead for ClientIo {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         loop {
-            ready!(self.shared.stream.poll_read_ready(cx))?;
-            match self.shared.stream.try_read_buf(buf) {
+            ready!(this.shared.stream.poll_read_ready(cx))?;
+            let most = ready!(this.shared.room.poll_room(&mut this.waiting, cx))?;
+            match this.shared.stream.try_read_buf(&mut buf.limit(most)) {
                 Ok(read) => {
-                    self.shared.read.fetch_add(read as u64, Ordering::Relaxed);
+                    this.shared.read.fetch_add(read as u64, Ordering::Relaxed);
+                    this.shared.room.received(read);
                     return Poll::Ready(Ok(()));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -14,15 +14,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Body;
 use crate::server::exchange::handle;
+use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
 use crate::state::State;
 
 /// How long a client may take to send a request's head, or to begin the next one.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of a request is read before its head must be complete, in bytes: room for a target and
-/// fields that are both too large, so that the answer can say which (414 or 431).
-const MAX_BUFFER: usize = 160 << 10;
 /// How long a client that was answered may go on sending once the node stops.
 const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
 /// How many connections can be open at once; more wait.
@@ -70,15 +68,16 @@ async fn connection(
 ) {
     // Without this, small responses wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let socket = ClientSocket::new(stream);
+    let socket = ClientSocket::new(stream, state.node.budget.clone());
     let (stopping, client) = (stop.clone(), socket.clone());
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let (state, stopping, client) = (state.clone(), stopping.clone(), client.clone());
         async move {
+            client.request_began();
             let mut request = request.map(Body::Incoming);
-            request.extensions_mut().insert(client);
+            request.extensions_mut().insert(client.clone());
             let response = handle(&state, request, Some(peer), Some(stopping)).await;
-            Ok::<_, std::convert::Infallible>(response)
+            Ok::<_, std::convert::Infallible>(response.map(|body| client.answer(body)))
         }
     });
     // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
@@ -86,7 +85,7 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_BUFFER)
+        .max_buf_size(MAX_HEAD)
         .half_close(true)
         .serve_connection(TokioIo::new(socket.io()), service)
         .with_upgrades();
@@ -102,7 +101,7 @@ async fn connection(
         return;
     }
     if let Err(error) = ended
-        && let Some(answer) = last_answer(&error, socket.traffic())
+        && let Some(answer) = last_answer(&error, &socket)
     {
         // The client did something wrong, and may not even listen.
         let _ = socket.io().write_all(answer).await;
@@ -117,7 +116,14 @@ async fn connection(
 }
 
 /// The answer to what hyper ends a connection for without one.
-fn last_answer(error: &hyper::Error, (read, written): (u64, u64)) -> Option<&'static [u8]> {
+fn last_answer(error: &hyper::Error, socket: &ClientSocket) -> Option<&'static [u8]> {
+    let (read, written) = socket.traffic();
+    if socket.is_refused() && written == 0 {
+        return Some(
+            b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nx-flaron-error: over-budget\r\n\
+              connection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+    }
     if written > 0 || read == 0 {
         // After an answer it may be anything that is wrong, and silence needs no answer.
         return None;

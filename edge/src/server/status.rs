@@ -5,6 +5,8 @@
 //! | `/_edge` | the page |
 //! | `/_edge/status.json` | what it shows, as JSON |
 //! | `/_edge/events` | each invocation as it ends, as server-sent events |
+//! | `/_edge/metrics` | the node's counts, for Prometheus |
+//! | `/_edge/kv` | what the stores have, and changing it |
 //! | `/_edge/health` | whether the node can do its work: 200 or 503 |
 //! | `/_edge/spark/export` | where other nodes pull keys from |
 //!
@@ -13,7 +15,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -25,10 +27,10 @@ use crate::capability::spark::EXPORT_PATH;
 use crate::contract::Capability;
 use crate::http::body::Body;
 use crate::http::reply::reply;
-use crate::journal::Entry;
 use crate::runtime::run_blocking;
 use crate::server::export::{export, is_local};
 use crate::server::health::{health, problems};
+use crate::server::{kv, metrics};
 use crate::shutdown::stopped;
 use crate::state::State;
 
@@ -69,6 +71,12 @@ pub(super) async fn handle(
             "not-local",
             "the status page is for the machine that the edge runs on",
         );
+    }
+    if path == metrics::PATH {
+        return metrics::metrics(state);
+    }
+    if path == kv::PATH {
+        return kv::kv(state, request).await;
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "method", "only GET");
@@ -149,7 +157,7 @@ fn status(state: &State) -> Value {
         .rev()
         .take(LISTED)
         .rev()
-        .map(|entry| entry_json(entry))
+        .map(|entry| entry.to_json())
         .collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -225,27 +233,6 @@ fn plasma_json(state: &State) -> Value {
     value
 }
 
-fn entry_json(entry: &Entry) -> Value {
-    let lines: Vec<Value> = entry
-        .lines
-        .iter()
-        .map(|line| json!({ "level": line.level.name(), "text": line.text }))
-        .collect();
-    let time = entry.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    json!({
-        "seq": entry.seq,
-        "time_ms": time.as_millis() as u64,
-        "flare": &*entry.flare,
-        "method": entry.method,
-        "path": entry.path,
-        "status": entry.status,
-        "duration_us": entry.duration.as_secs_f64() * 1e6,
-        "lines": lines,
-        "notes": entry.notes,
-        "error": entry.error,
-    })
-}
-
 /// The stream of invocations.
 fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
     let (send, body) = mpsc::channel(64);
@@ -286,7 +273,7 @@ fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
             match next {
                 Ok(Ok(entry)) if shown < SHOWN => {
                     shown += 1;
-                    text += &format!("data: {}\n\n", entry_json(&entry));
+                    text += &format!("data: {}\n\n", entry.to_json());
                 }
                 Ok(Ok(_)) => missed += 1,
                 Ok(Err(RecvError::Lagged(more))) => missed += more,

@@ -365,12 +365,13 @@ impl Connection {
             WsEvent::Message => "message".to_owned(),
             WsEvent::Close => format!("close {code}"),
         };
-        let (lines, notes) = notebook.finish();
+        let said = notebook.finish();
         let failed = outcome.is_err();
         self.slot.stats.record(duration, failed);
         self.state.journal.record(Entry {
-            lines,
-            notes,
+            lines: said.lines,
+            notes: said.notes,
+            calls: said.calls,
             error: outcome.err().map(|failure| failure.to_string()),
             ..self.entry(&what, duration)
         });

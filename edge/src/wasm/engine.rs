@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig,
+    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module,
+    PoolingAllocationConfig, WasmBacktraceDetails,
 };
 
 use crate::error::{Error, Result};
@@ -22,37 +23,57 @@ const GUEST_STACK: usize = 512 << 10;
 /// beyond goes back to the system, which costs a system call and page faults.
 const KEEP_RESIDENT: usize = 64 << 10;
 
+/// What is special about an engine.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Settings<'a> {
+    /// Where compiled modules are kept, so that they need not be compiled again.
+    pub(crate) cache: Option<&'a Path>,
+    /// Whether the calls of the host are taken down.
+    pub(crate) trace: bool,
+    /// Whether instructions are counted. It slows a guest down.
+    pub(crate) count: bool,
+}
+
 /// The engine of a node, with the imports linked.
 pub(crate) struct Engine {
     wasm: wasmtime::Engine,
     linker: Linker<Host>,
     ticker: Arc<Ticker>,
+    counts: bool,
 }
 
 impl Engine {
-    /// Starts an engine and the thread that keeps its time. What it compiles is kept in the folder,
-    /// if one is given, and not compiled again.
+    /// Starts an engine and the thread that keeps its time.
     ///
     /// # Errors
     ///
     /// When the machine has no room for it.
-    pub(crate) fn new(cache: Option<&Path>) -> Result<Engine> {
+    pub(crate) fn new(settings: Settings<'_>) -> Result<Engine> {
         let failed = |error: wasmtime::Error| {
             Error::new(format!("the Wasm engine could not be started: {error:#}"))
         };
         // The pool reserves much address space (not memory). Where that is not to be had, each
         // instance gets its own, which is slower.
-        let cache = cache.and_then(open_cache);
-        let wasm = wasmtime::Engine::new(&config(true, cache.clone()))
-            .or_else(|_| wasmtime::Engine::new(&config(false, cache)))
+        let cache = settings.cache.and_then(open_cache);
+        let config = |pooling| {
+            let mut config = config(pooling, cache.clone());
+            config.consume_fuel(settings.count);
+            config
+        };
+        let wasm = wasmtime::Engine::new(&config(true))
+            .or_else(|_| wasmtime::Engine::new(&config(false)))
             .map_err(failed)?;
         let mut linker = Linker::new(&wasm);
         imports::link(&mut linker).map_err(failed)?;
+        if settings.trace {
+            linker = imports::traced::link(&wasm, &Arc::new(linker)).map_err(failed)?;
+        }
         let ticker = Ticker::start(&wasm)?;
         Ok(Engine {
             wasm,
             linker,
             ticker,
+            counts: settings.count,
         })
     }
 
@@ -80,6 +101,7 @@ impl Engine {
             pre,
             Exports::find(&module),
             self.ticker.clone(),
+            self.counts,
             info,
         ))
     }
@@ -141,6 +163,8 @@ fn config(pooling: bool, cache: Option<Cache>) -> Config {
     config.cache(cache);
     config.epoch_interruption(true);
     config.max_wasm_stack(GUEST_STACK);
+    // Where a module has names and lines, failures show them; it costs nothing before one.
+    config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if pooling {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(MAX_INSTANCES);

@@ -2,17 +2,20 @@
 
 use std::fmt;
 
-use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::host::Host;
 use crate::host::clock::TimeUp;
 use crate::wasm::engine::MAX_INSTANCES;
+use crate::wasm::place::Place;
 
 /// Why an invocation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The guest trapped: the engine's words for it, and where.
     Trap(String),
+    /// It panicked: what it said of that, and where.
+    Panic(String),
     /// It computed for longer than it may.
     Timeout { limit_ms: u64 },
     /// It wanted more memory than it may have, and did not survive the refusal.
@@ -21,8 +24,8 @@ pub(crate) enum Failure {
         limit_mib: u64,
         trap: String,
     },
-    /// It called itself too deeply.
-    Stack,
+    /// It called itself too deeply: where.
+    Stack(Option<String>),
     /// Its own stack, in its memory, was too small: it accessed what lies below the memory.
     SmallStack(String),
     /// It returned no action.
@@ -45,15 +48,29 @@ impl Failure {
             return Failure::Busy;
         }
         let trap = error.downcast_ref::<Trap>();
+        let place = Place::of(error, host.env.root.as_deref());
         if trap == Some(&Trap::StackOverflow) {
-            return Failure::Stack;
+            return Failure::Stack(place.map(|place| place.to_string()));
         }
         let mut message = match trap {
             Some(trap) => trap.to_string(),
             None => error.root_cause().to_string(),
         };
-        if let Some(place) = place(error) {
-            message = format!("{message}, {place}");
+        // A flare in development logs its panic before it traps.
+        let panic = host.notebook.panic_message();
+        let panic = panic.filter(|_| trap == Some(&Trap::UnreachableCodeReached));
+        message = match (panic, place) {
+            // It says by itself what went wrong inside what was called.
+            (Some(said), Some(place)) => format!("{said}, {}", place.own),
+            (Some(said), None) => said.to_owned(),
+            (None, Some(place)) => format!("{message}, {place}"),
+            (None, None) => message,
+        };
+        if host.notebook.arena_was_full() {
+            message.push_str(
+                "; before that its arena was full, as a note says: FLARON_ARENA_BYTES in [env] of \
+                 .cargo/config.toml makes it larger",
+            );
         }
         if trap == Some(&Trap::MemoryOutOfBounds) && is_below_memory(error) {
             return Failure::SmallStack(message);
@@ -64,6 +81,7 @@ impl Failure {
                 limit_mib: limits.max_memory_mib,
                 trap: message,
             },
+            None if panic.is_some() => Failure::Panic(message),
             None => Failure::Trap(message),
         }
     }
@@ -72,9 +90,11 @@ impl Failure {
     pub(crate) fn status(&self) -> http::StatusCode {
         use http::StatusCode;
         match self {
-            Failure::Trap(_) | Failure::Stack | Failure::SmallStack(_) | Failure::BadAction(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Failure::Trap(_)
+            | Failure::Panic(_)
+            | Failure::Stack(_)
+            | Failure::SmallStack(_)
+            | Failure::BadAction(_) => StatusCode::BAD_GATEWAY,
             Failure::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Failure::Memory { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Failure::Missing(_) => StatusCode::NOT_FOUND,
@@ -85,10 +105,10 @@ impl Failure {
     /// One word for the client: the value of `x-flaron-error`.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            Failure::Trap(_) => "trap",
+            Failure::Trap(_) | Failure::Panic(_) => "trap",
             Failure::Timeout { .. } => "timeout",
             Failure::Memory { .. } => "memory",
-            Failure::Stack | Failure::SmallStack(_) => "stack",
+            Failure::Stack(_) | Failure::SmallStack(_) => "stack",
             Failure::BadAction(_) => "bad-action",
             Failure::Missing(_) => "no-handler",
             Failure::Busy => "busy",
@@ -113,29 +133,11 @@ fn is_below_memory(error: &wasmtime::Error) -> bool {
     })
 }
 
-/// Where in the guest an error happened: the innermost functions that have names, or an offset.
-fn place(error: &wasmtime::Error) -> Option<String> {
-    let backtrace = error.downcast_ref::<WasmBacktrace>()?;
-    let names: Vec<&str> = backtrace
-        .frames()
-        .iter()
-        .filter_map(|frame| frame.func_name())
-        .take(5)
-        .collect();
-    if names.is_empty() {
-        let frame = backtrace.frames().first()?;
-        return Some(match frame.module_offset() {
-            Some(offset) => format!("in function {} at {offset:#x}", frame.func_index()),
-            None => format!("in function {}", frame.func_index()),
-        });
-    }
-    Some(format!("in {}", names.join(" < ")))
-}
-
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Trap(trap) => write!(f, "the flare trapped: {trap}"),
+            Failure::Panic(panic) => write!(f, "the flare {panic}"),
             Failure::Timeout { limit_ms } => write!(
                 f,
                 "the flare computed for longer than {limit_ms} ms and was stopped \
@@ -150,10 +152,15 @@ impl fmt::Display for Failure {
                 "the flare ran out of memory: it asked for {wanted} bytes, and may have \
                  {limit_mib} MiB (limits.max_memory_mib); then: {trap}"
             ),
-            Failure::Stack => write!(
-                f,
-                "the flare's stack overflowed: it calls itself too deeply, or without end"
-            ),
+            Failure::Stack(place) => {
+                f.write_str(
+                    "the flare's stack overflowed: it calls itself too deeply, or without end",
+                )?;
+                match place {
+                    Some(place) => write!(f, " ({place})"),
+                    None => Ok(()),
+                }
+            }
             Failure::SmallStack(trap) => write!(
                 f,
                 "the flare's stack overflowed: it is too small for what the flare keeps on it. Flares \

@@ -4,5 +4,6 @@ pub(crate) mod engine;
 pub(crate) mod failure;
 pub(crate) mod info;
 pub(crate) mod linking;
+mod place;
 pub(crate) mod program;
 mod ticker;

@@ -9,6 +9,7 @@ use wasmtime::{
 use crate::contract::WS_HANDLERS;
 use crate::host::Host;
 use crate::host::socket::WsEvent;
+use crate::journal::Used;
 use crate::wasm::failure::Failure;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::ticker::Ticker;
@@ -38,6 +39,8 @@ pub(crate) struct Program {
     pre: InstancePre<Host>,
     exports: Exports,
     ticker: Arc<Ticker>,
+    /// Whether the engine counts instructions.
+    counts: bool,
     /// What it is.
     pub(crate) info: FlareInfo,
 }
@@ -64,12 +67,14 @@ impl Program {
         pre: InstancePre<Host>,
         exports: Exports,
         ticker: Arc<Ticker>,
+        counts: bool,
         info: FlareInfo,
     ) -> Self {
         Program {
             pre,
             exports,
             ticker,
+            counts,
             info,
         }
     }
@@ -85,6 +90,10 @@ impl Program {
     ) -> Result<Instance, Box<(Host, Failure)>> {
         let mut store = Store::new(self.pre.module().engine(), host);
         store.limiter(|host| &mut host.memory);
+        if self.counts {
+            // An error would mean that the engine does not count.
+            let _ = store.set_fuel(u64::MAX);
+        }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut store: StoreContextMut<'_, Host>| {
             store.data_mut().tick()?;
@@ -186,6 +195,16 @@ impl Instance {
         drop(running);
         self.store.data_mut().end();
         outcome.map_err(|error| Failure::from_error(&error, self.store.data()))
+    }
+
+    /// What it has used since it was made, if the engine counts.
+    pub(crate) fn used(&self) -> Option<Used> {
+        let left = self.program.counts.then(|| self.store.get_fuel().ok())??;
+        let memory = self.store.data().guest.memory;
+        Some(Used {
+            instructions: u64::MAX - left,
+            memory: memory.map_or(0, |memory| memory.data_size(&self.store) as u64),
+        })
     }
 
     /// The state.

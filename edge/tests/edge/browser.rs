@@ -150,6 +150,11 @@ impl Browser {
         )
         .await;
         self.call("Page.navigate", json!({ "url": url })).await;
+        self.wait(until).await;
+    }
+
+    /// Waits until an expression is true.
+    async fn wait(&mut self, until: &str) {
         let shown = async {
             while self.eval(until).await != Value::Bool(true) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -157,7 +162,7 @@ impl Browser {
         };
         timeout(PATIENT, shown)
             .await
-            .unwrap_or_else(|_| panic!("{url} does not show {until}"));
+            .unwrap_or_else(|_| panic!("the page does not show {until}"));
     }
 }
 
@@ -240,6 +245,119 @@ async fn a_browser_sees_the_close_codes_that_were_sent() {
         .await;
     assert!(server.shutdown(LONG).await);
     assert_eq!(browser.eval("window.ended").await, 1001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_page_shows_host_calls_and_edits_values() {
+    let Some(mut browser) = Browser::start().await else {
+        return;
+    };
+    let mut guest = Guest::new();
+    let (key, value) = (guest.text("greeting"), guest.text("{\"a\":1}"));
+    let guest = guest.http(&format!(
+        "(drop (call $spark_set {key} {value} (i32.const 600)))
+         (drop (call $plasma_increment {key} (i64.const 9007199254740993)))
+         {RESPOND}"
+    ));
+    let settings = "name = \"shop\"\nwrites_spark_kv = true\nwrites_plasma_kv = true";
+    let edge = Edge::builder()
+        .flare(guest.wasm())
+        .config(FlareConfig::parse(settings).unwrap())
+        .trace(true)
+        .build()
+        .unwrap();
+    let server = serve(&edge).await;
+    get(&edge, "/x").await;
+    browser
+        .open(
+            &format!("http://{}/_edge", server.addr()),
+            1280,
+            "document.querySelectorAll('button.key').length === 2 \
+             && document.querySelector('#log details') !== null",
+        )
+        .await;
+    browser
+        .eval("document.querySelector('#log summary').click()")
+        .await;
+    let calls = browser
+        .eval("document.querySelector('#log details[open] table').innerText")
+        .await;
+    let calls = calls.as_str().unwrap();
+    assert!(
+        calls.contains("spark_set(\"greeting\", \"{\\\"a\\\":1}\", 600)"),
+        "{calls}"
+    );
+    screenshot(&mut browser, "host-calls").await;
+
+    // As JSON, changed, and refused as long as it is none.
+    let editor_is = |open: bool| format!("document.getElementById('editor').open === {open}");
+    browser
+        .eval("document.querySelector('#spark button.key').click()")
+        .await;
+    browser.wait(&editor_is(true)).await;
+    let form =
+        "const form = document.getElementById('form'); form.value = 'JSON'; form.onchange();";
+    let shown = browser
+        .eval(&format!(
+            "{{{form} document.getElementById('value').value}}"
+        ))
+        .await;
+    assert_eq!(shown, "{\n  \"a\": 1\n}");
+    screenshot(&mut browser, "editor").await;
+    let set = |text: &str| {
+        format!(
+            "document.getElementById('value').value = '{text}'; document.getElementById('save').click()"
+        )
+    };
+    browser.eval(&set("{\"a\": 2")).await;
+    browser
+        .wait("document.getElementById('refused').textContent.includes('JSON')")
+        .await;
+    browser.eval(&set("{\"a\": 2}")).await;
+    browser.wait(&editor_is(false)).await;
+    let found = edge.spark().peek("shop", "greeting").unwrap().unwrap();
+    assert_eq!(found.value, b"{\"a\":2}");
+    assert!(found.ttl_left_ms.is_some(), "it still expires");
+
+    // A counter beyond what JavaScript's numbers can say.
+    browser
+        .eval("document.querySelector('#plasma button.key').click()")
+        .await;
+    browser.wait(&editor_is(true)).await;
+    let shown = browser.eval("document.getElementById('value').value").await;
+    assert_eq!(shown, "9007199254740993");
+    browser.eval(&set("9007199254740995")).await;
+    browser.wait(&editor_is(false)).await;
+    let url = "/_edge/kv?store=plasma&site=shop&key=greeting";
+    let now = get(&edge, url).await;
+    let now = String::from_utf8_lossy(now.body()).into_owned();
+    assert!(now.contains("\"counter\":9007199254740995"), "{now}");
+
+    browser
+        .eval("document.querySelector('#spark button.key').click()")
+        .await;
+    browser.wait(&editor_is(true)).await;
+    browser
+        .eval("document.getElementById('delete').click()")
+        .await;
+    browser.wait(&editor_is(false)).await;
+    assert!(edge.spark().peek("shop", "greeting").unwrap().is_none());
+}
+
+/// Keeps what the page looks like, where FLARON_SCREENSHOTS names a folder for it.
+async fn screenshot(browser: &mut Browser, name: &str) {
+    use base64::Engine as _;
+    let Some(folder) = std::env::var_os("FLARON_SCREENSHOTS") else {
+        return;
+    };
+    let shot = browser
+        .call("Page.captureScreenshot", json!({ "format": "png" }))
+        .await;
+    let data = shot["data"].as_str().unwrap();
+    let png = base64::prelude::BASE64_STANDARD.decode(data).unwrap();
+    let folder = std::path::Path::new(&folder);
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.png")), png).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

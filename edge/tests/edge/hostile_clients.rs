@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::guest::{RESPOND, http_guest};
-use crate::socket::{connect, exchange, hello, read_all, read_response, serve};
+use crate::socket::{LONG, connect, exchange, hello, read_all, read_response, serve};
 
 /// The node still answers.
 async fn lives(server: &flaron_edge::Server) {
@@ -16,6 +16,19 @@ async fn lives(server: &flaron_edge::Server) {
     )
     .await;
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+}
+
+/// A client that has announced a body of so many bytes and sent a part of it, to a flare that is to
+/// see it. From here on the clock is the test's own, so waiting takes no time.
+async fn half_sent(length: usize, part: &str) -> (flaron_edge::Server, tokio::net::TcpStream) {
+    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
+        .edge_with("requires_body = true");
+    tokio::time::pause();
+    let server = serve(&edge).await;
+    let mut stream = connect(&server).await;
+    let sent = format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{part}");
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    (server, stream)
 }
 
 #[tokio::test]
@@ -111,15 +124,7 @@ async fn what_follows_a_request_does_not_keep_its_answer_back() {
 
 #[tokio::test]
 async fn a_body_that_trickles_in_does_not_hold_its_room_for_ever() {
-    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
-        .edge_with("requires_body = true");
-    tokio::time::pause();
-    let server = serve(&edge).await;
-    let mut stream = connect(&server).await;
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n")
-        .await
-        .unwrap();
+    let (_server, mut stream) = half_sent(1000, "").await;
     // A byte every ten seconds is never a pause that is too long.
     let mut answer = [0; 12];
     for sent in 0.. {
@@ -166,16 +171,46 @@ async fn a_head_that_trickles_in_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_is_a_408() {
-    let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
-        .edge_with("requires_body = true");
+async fn large_heads_come_out_of_the_nodes_memory() {
+    // Room for three of them.
+    let guest = http_guest(|_| RESPOND.to_owned()).wasm();
+    let edge = flaron_edge::Edge::builder().flare(guest).memory(500 << 10);
+    let edge = edge.build().unwrap();
     tokio::time::pause();
     let server = serve(&edge).await;
-    let mut stream = connect(&server).await;
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n123")
-        .await
-        .unwrap();
+    let head = format!("GET / HTTP/1.1\r\nHost: h\r\nx: {}", "x".repeat(60_000));
+    let mut streams = Vec::new();
+    for _ in 0..6 {
+        let mut stream = connect(&server).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        streams.push(stream);
+    }
+    // Small ones need no room.
+    lives(&server).await;
+    let mut statuses = Vec::new();
+    for stream in &mut streams {
+        let answer = timeout(LONG, read_all(stream)).await.unwrap();
+        statuses.push(answer.get(9..12).unwrap_or("none").to_owned());
+    }
+    statuses.sort();
+    assert_eq!(statuses, ["408", "408", "408", "503", "503", "503"]);
+    // Nothing of it is held any more, and each of these gives its room back.
+    for _ in 0..5 {
+        let mut stream = connect(&server).await;
+        for _ in 0..2 {
+            stream
+                .write_all(format!("{head}\r\n\r\n").as_bytes())
+                .await
+                .unwrap();
+            let response = read_response(&mut stream).await;
+            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_a_408() {
+    let (_server, mut stream) = half_sent(10, "123").await;
     let mut answer = [0; 12];
     timeout(Duration::from_secs(300), stream.read_exact(&mut answer))
         .await

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "one program of several files")]
 
+mod author;
 mod browser;
 mod generated;
 mod guest;
@@ -20,5 +21,6 @@ mod screen;
 mod socket;
 mod status;
 mod toolchain;
+mod traps;
 mod websocket;
 mod websocket_cases;

@@ -247,11 +247,22 @@ async fn an_origin_that_is_not_there_is_a_502() {
 
 #[tokio::test]
 async fn an_origin_that_answers_nonsense_is_a_502() {
-    for answer in ["", "nonsense\r\n\r\n", "HTTP/1.1 999999 X\r\n\r\n"] {
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let many: &'static str = many.leak();
+    for (answer, why) in [
+        ("", "it closed the connection without a response"),
+        ("nonsense\r\n\r\n", "the origin's answer is none: "),
+        ("HTTP/1.1 999999 X\r\n\r\n", "the origin's answer is none: "),
+        (
+            many,
+            "the origin's answer is none: message head is too large",
+        ),
+    ] {
         let origin = Origin::start(answer).await;
         let edge = edge(&Guest::new().http(PASS), "", &origin.url);
         let response = get(&edge, "/").await;
         assert_eq!(response.status(), 502, "{answer:?}");
+        assert!(said(&edge).contains(why), "{answer:?}: {}", said(&edge));
     }
 }
 

@@ -67,6 +67,15 @@ impl Node {
 
     /// Asks for `/hello` and looks at the memory until the attack is over.
     fn watch<R: Send>(&self, attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send) -> R {
+        self.watch_within(BOUND, attack)
+    }
+
+    /// The same with a bound of so many MiB.
+    fn watch_within<R: Send>(
+        &self,
+        bound: u64,
+        attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send,
+    ) -> R {
         let addr = self.process.addr();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -91,7 +100,7 @@ impl Node {
             eprintln!(
                 "{over} MiB over idle at most, /hello in {slowest:?} at most ({usual:?} elsewhere)"
             );
-            assert!(over < BOUND, "{over} MiB over the idle size");
+            assert!(over < bound, "{over} MiB over the idle size");
             assert!(
                 slowest < PROMPT + 2 * usual,
                 "/hello took {slowest:?}, and {usual:?} from a node that nobody attacks"
@@ -240,6 +249,42 @@ fn half_sent_bodies() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{}", &answer[..100]);
+}
+
+/// The number of connections is what is bounded by descriptors; so fewer than a node takes, and less
+/// memory.
+#[test]
+fn large_heads_that_never_end() {
+    let _alone = alone();
+    let node = Node::start(&echo(), "", &["--memory", "16"]);
+    let statuses = node.watch_within(48, |connect| {
+        let head = format!(
+            "GET /flare HTTP/1.1\r\nHost: h\r\nx: {}",
+            "x".repeat(155_000)
+        );
+        let mut streams: Vec<TcpStream> = (0..500).map(|_| connect()).collect();
+        for stream in &mut streams {
+            // What is not read stays in the buffers of the two sockets.
+            stream.set_nonblocking(true).unwrap();
+            let _ = stream.write(head.as_bytes());
+        }
+        let statuses: Vec<String> = streams
+            .iter_mut()
+            .map(|stream| {
+                stream.set_nonblocking(false).unwrap();
+                let mut answer = [0; 12];
+                let read = stream.read_exact(&mut answer);
+                read.map(|()| String::from_utf8_lossy(&answer[9..]).into_owned())
+                    .unwrap_or_default()
+            })
+            .collect();
+        statuses
+    });
+    let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
+    // Those that had room did not use it; the others were turned away.
+    assert!(count("408") >= 50, "{statuses:?}");
+    assert!(count("503") >= 200, "{statuses:?}");
+    assert_eq!(count("408") + count("503"), 500, "{statuses:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The program as it is run: its commands, several nodes, a kill.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +11,8 @@ use crate::guest::{Guest, RESPOND, http_guest};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
 const LONG: Duration = Duration::from_secs(30);
+/// How long it may take until a node serves: it may build a flare first, on a machine that is busy.
+const START: Duration = Duration::from_secs(300);
 
 /// A running `flaron-edge run`; killed when dropped.
 pub struct Process {
@@ -31,34 +33,52 @@ impl Process {
         Process::of(command)
     }
 
+    /// Runs a command that is it and prints JSON, until it serves.
+    pub fn of_json(mut command: Command) -> Process {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = lines_of(child.stderr.take().unwrap());
+        let lines = lines_of(child.stdout.take().unwrap());
+        let mut process = Process {
+            child,
+            lines: told,
+            addr: ([127, 0, 0, 1], 0).into(),
+        };
+        process.find_addr();
+        process.lines = lines;
+        process
+    }
+
     /// Runs a command that is it, until it serves.
     pub fn of(mut command: Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines() {
-                let Ok(line) = line else { break };
-                if send.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        let lines = lines_of(child.stdout.take().unwrap());
         let mut process = Process {
             child,
             lines,
             addr: ([127, 0, 0, 1], 0).into(),
         };
-        let line = process.line_with("Serving on http://");
-        let addr = line.split("http://").nth(1).unwrap();
-        process.addr = addr.split(' ').next().unwrap().parse().unwrap();
+        process.find_addr();
         process
     }
 
+    fn find_addr(&mut self) {
+        let line = self.line_within(START, "Serving on http://");
+        let addr = line.split("http://").nth(1).unwrap();
+        self.addr = addr.split(' ').next().unwrap().parse().unwrap();
+    }
+
     /// The next line that contains this.
-    fn line_with(&self, what: &str) -> String {
+    pub fn line_with(&self, what: &str) -> String {
+        self.line_within(LONG, what)
+    }
+
+    fn line_within(&self, patience: Duration, what: &str) -> String {
         let mut seen = String::new();
-        let until = Instant::now() + LONG;
+        let until = Instant::now() + patience;
         while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
             if line.contains(what) {
                 return line;
@@ -101,11 +121,36 @@ impl Process {
     }
 }
 
+impl Process {
+    /// `kill -9`, of a process that is still to be dropped.
+    pub fn kill_hard(&self) {
+        self.signal("-9");
+        // Until nobody answers there any more.
+        while TcpStream::connect(self.addr).is_ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What is printed, a line each.
+fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let Ok(line) = line else { break };
+            if send.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 /// The body of GET `path`.
@@ -165,10 +210,10 @@ fn what_spark_answered_survives_kill_9() {
     );
 }
 
-/// A UDP port that was free a moment ago.
-fn udp_port() -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().to_string()
+/// A TCP address whose port was free a moment ago.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
 }
 
 #[test]
@@ -189,7 +234,7 @@ fn three_nodes_agree_on_a_counter_through_a_kill_and_a_restart() {
         )
     });
     let flare = flare(folder.path(), &guest, "writes_plasma_kv = true");
-    let ports = [udp_port(), udp_port(), udp_port()];
+    let ports = [free_address(), free_address(), free_address()];
     let start = |n: usize| {
         let data = folder.path().join(format!("data{n}"));
         let id = format!("node{n}");

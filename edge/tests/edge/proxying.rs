@@ -156,6 +156,35 @@ async fn the_coding_wins_over_the_length() {
 }
 
 #[tokio::test]
+async fn a_coding_that_nobody_could_decode_goes_neither_way() {
+    let url = answering(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    )
+    .await;
+    let edge = passing(&url);
+    let server = serve(&edge).await;
+    for coding in [
+        "gzip, chunked",
+        "chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+    ] {
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: {coding}\r\n\r\n0\r\n\r\n");
+        let response = exchange(&server, request).await;
+        assert!(response.starts_with("HTTP/1.1 501"), "{coding}: {response}");
+    }
+    let mut stream = connect(&server).await;
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    let response = read_response(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 502"), "{response}");
+    let said = said(&edge);
+    assert!(
+        said.contains("a transfer coding that nobody asked for"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
 async fn no_body_where_there_must_be_none() {
     for (answer, status, length) in [
         (
@@ -416,6 +445,122 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
     }
     // What may not be done twice was not.
     assert_eq!(posts.load(Ordering::SeqCst), 800);
+}
+
+#[tokio::test]
+async fn a_response_that_stops_is_cut_off_and_said() {
+    let url = origin(move |mut stream, _| async move {
+        let request = head(&mut stream).await.unwrap();
+        let begin = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab";
+        stream.write_all(begin).await.unwrap();
+        // A pause that may be, and then one that is too long, or none.
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        stream.write_all(b"cd").await.unwrap();
+        if request.starts_with("GET /stops") {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        stream.write_all(b"ef").await.unwrap();
+        let _ = stream.read_u8().await;
+    })
+    .await;
+    let edge = passing(&url);
+    let server = serve(&edge).await;
+    // The clock is the test's own, so this takes no time.
+    tokio::time::pause();
+    for (path, body, seconds) in [
+        ("/stops", "abcd", 110..112),
+        ("/goes-on", "abcdef", 100..102),
+    ] {
+        let mut stream = connect(&server).await;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let started = tokio::time::Instant::now();
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(300), stream.read_to_end(&mut answer)).await;
+        read.expect("the client waits for ever").unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+        let took = started.elapsed().as_secs();
+        assert!(seconds.contains(&took), "{path} took {took} s");
+    }
+    let said = said(&edge);
+    assert!(
+        said.contains("response broke off: nothing came for 60s"),
+        "{said}"
+    );
+    assert_eq!(said.matches("broke off").count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_response_that_the_origin_breaks_off_is_said() {
+    let url = origin(move |mut stream, _| async move {
+        head(&mut stream).await.unwrap();
+        let begin = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab";
+        stream.write_all(begin).await.unwrap();
+    })
+    .await;
+    let edge = passing(&url);
+    let server = serve(&edge).await;
+    let answer = exchange(&server, GET).await;
+    assert!(answer.ends_with("\r\n\r\nab"), "{answer}");
+    let said = said(&edge);
+    assert!(said.contains("the origin's response broke off"), "{said}");
+}
+
+/// What is under way comes out of the node's memory, and however little that is, all arrives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_share_what_room_there_is() {
+    const SIZE: usize = 1 << 20;
+    let url = origin(move |mut stream, _| async move {
+        let request = head(&mut stream).await.unwrap();
+        let mut body = vec![b'd'; SIZE];
+        if request.starts_with("POST") {
+            stream.read_exact(&mut body).await.unwrap();
+        }
+        let begin = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+        let _ = stream.write_all(begin.as_bytes()).await;
+        let _ = stream.write_all(&body).await;
+        let _ = stream.read_u8().await;
+    })
+    .await;
+    let edge = Edge::builder()
+        .flare(Guest::new().http(PASS).wasm())
+        .config(FlareConfig::parse("").unwrap())
+        .origin(&url)
+        .memory(100 << 10)
+        .build()
+        .unwrap();
+    let server = serve(&edge).await;
+    let mut clients = Vec::new();
+    for n in 0..12 {
+        let mut stream = connect(&server).await;
+        clients.push(tokio::spawn(async move {
+            let (method, body) = match n % 2 {
+                0 => ("GET", Vec::new()),
+                _ => ("POST", vec![b'u'; SIZE]),
+            };
+            let begin = format!(
+                "{method} / HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(begin.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+            let mut answer = Vec::new();
+            // Some read slowly.
+            if n % 3 == 0 {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            stream.read_to_end(&mut answer).await.unwrap();
+            assert!(answer.starts_with(b"HTTP/1.1 200"));
+            let sent = &answer[answer.len() - SIZE..];
+            let expected = if body.is_empty() { b'd' } else { b'u' };
+            assert!(sent.iter().all(|byte| *byte == expected));
+        }));
+    }
+    for client in clients {
+        timeout(LONG, client).await.expect("it hangs").unwrap();
+    }
 }
 
 #[tokio::test]

@@ -252,3 +252,41 @@ fn a_text_is_not_moved_over_a_lease_that_was_made_in_its_place() {
         assert!(arena_is_free());
     }
 }
+
+#[cfg(all(feature = "beam", feature = "request"))]
+#[test]
+fn a_question_without_an_answer_tells_that_nothing_was_refused() {
+    let full = leave_free(16);
+    assert!(claim(host_returns(&[b'x'; 17])).is_none() && arena_refused());
+    let text = sent(("a", Quoted(":", || 0), "b")).unwrap();
+    assert_eq!(text, b"ab");
+    assert!(!arena_refused(), "the last call was refused nothing");
+    // What was refused is: there would have been an answer.
+    let asked = Quoted(":", || host_returns(&[b'x'; 17]));
+    assert_eq!(sent(("a", asked)), Err(ArenaFull));
+    assert!(arena_refused());
+    drop(full);
+    assert!(arena_is_free());
+}
+
+#[cfg(all(feature = "beam", feature = "request"))]
+#[test]
+fn a_text_does_not_go_back_into_a_text_that_was_made_in_its_place() {
+    let mut outer = Some(leased(b"outer"));
+    let mut stashed = None;
+    let asked = Quoted(":", || {
+        // All is free but the outer text, which nothing counts any more.
+        reset_arena();
+        outer = None;
+        stashed = Some(text::build(&*vec![b's'; ARENA_BYTES]).unwrap());
+        0
+    });
+    let last = Ask(|| {
+        assert_eq!(guest_alloc(8), 0, "the arena is full");
+        0
+    });
+    assert_eq!(sent((asked, last)), Err(ArenaFull));
+    assert_eq!(stashed.as_deref(), Some(&*vec![b's'; ARENA_BYTES]));
+    drop(stashed);
+    assert!(arena_is_free());
+}

@@ -3,6 +3,8 @@
 //! `.ci/soundness model` runs it to depth 4 in an arena of 64 bytes; `FLARON_MODEL_DEPTH=5` goes deeper. In
 //! an arena of the usual size, with `cargo test`, it is tried to depth 2.
 
+mod ops;
+
 use core::cell::{Cell, RefCell};
 use std::boxed::Box;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,179 +13,11 @@ use std::string::ToString;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
+use ops::{Inside, Inside as In, OPS, Op};
+
 use crate::arena::heap::{give_back, resize, take};
 use crate::arena::tests::*;
 use crate::arena::{Key, Keys};
-
-/// A thing that happens to the arena.
-#[derive(Debug, Clone, Copy)]
-enum Op {
-    /// The host allocates so many bytes, and does not return them.
-    Alloc(i32),
-    /// The host allocates so many bytes (or none, and names the end of what is leased), and returns as many
-    /// of them from an offset on: a lease, or a lease that is decoded before it is one.
-    Lease(i32, i32, u32),
-    Decoded(i32, i32, u32),
-    /// A list of two keys, of which the first is kept, and the second or the list.
-    Keys {
-        keep_list: bool,
-    },
-    /// The host returns "no result", then something that it never allocated.
-    Nothing,
-    /// The flare builds a text of so many bytes, and keeps it or sends it.
-    Text(usize),
-    Send(usize),
-    /// The flare takes a block of heap (size and alignment), or changes the size of one that it holds.
-    Heap(usize, usize),
-    Resize(usize, usize),
-    /// What the flare does with the thing that it has held for the longest time, or the second.
-    Drop(usize),
-    DropLast,
-    Forget,
-    Truncate(usize, u32),
-    Skip(usize),
-    IntoText,
-    /// A text that asks, of so many bytes and an answer of so many: `Inside` happens while the host is asked.
-    Ask {
-        keep: bool,
-        inside: Inside,
-        len: usize,
-        answer: u32,
-    },
-    /// An optional question that is not asked, or that a hostile host answers with what it has not allocated.
-    MaybeAsk {
-        asks: bool,
-    },
-    /// A call with an argument that is kept for its length.
-    Call(Inside),
-    /// A lease becomes a piece of a text, which asks or not.
-    Give {
-        asks: bool,
-    },
-    /// The host panics while it is asked, or called: natively that is a test's closure, which unwinds.
-    Panic(Inside),
-    Reset,
-}
-
-/// What a host may do while an import runs: as a rule it enters the flare again.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Inside {
-    Nothing,
-    /// An invocation that keeps a lease.
-    Invocation,
-    Text,
-    DropFirst,
-    Heap,
-    /// A lease, and another is dropped, and something is allocated that nobody returns.
-    Exchange,
-    /// A lease and a text that stay, and another is dropped.
-    Stash,
-}
-
-use Inside as In;
-
-const OPS: &[Op] = &[
-    Op::Alloc(9),
-    Op::Alloc(24),
-    Op::Lease(0, 0, 0),
-    Op::Lease(8, 0, 8),
-    Op::Lease(8, 0, 1),
-    Op::Lease(9, 4, 0),
-    Op::Lease(16, 8, 8),
-    Op::Lease(16, 5, 3),
-    Op::Lease(17, 0, 9),
-    Op::Lease(24, 17, 7),
-    Op::Decoded(16, 0, 2),
-    Op::Decoded(24, 11, 2),
-    Op::Keys { keep_list: false },
-    Op::Keys { keep_list: true },
-    Op::Nothing,
-    Op::Text(1),
-    Op::Text(8),
-    Op::Text(20),
-    Op::Send(20),
-    Op::Heap(5, 1),
-    Op::Heap(8, 16),
-    Op::Heap(20, 8),
-    Op::Resize(0, 1),
-    Op::Resize(0, 24),
-    Op::Resize(1, 9),
-    Op::Drop(0),
-    Op::Drop(1),
-    Op::Drop(2),
-    Op::DropLast,
-    Op::Forget,
-    Op::Truncate(0, 1),
-    Op::Truncate(1, 0),
-    Op::Skip(0),
-    Op::Skip(1),
-    Op::IntoText,
-    Op::Ask {
-        keep: true,
-        inside: In::Nothing,
-        len: 3,
-        answer: 8,
-    },
-    Op::Ask {
-        keep: false,
-        inside: In::Invocation,
-        len: 3,
-        answer: 8,
-    },
-    Op::Ask {
-        keep: true,
-        inside: In::Invocation,
-        len: 3,
-        answer: 8,
-    },
-    Op::Ask {
-        keep: true,
-        inside: In::Text,
-        len: 9,
-        answer: 3,
-    },
-    Op::Ask {
-        keep: false,
-        inside: In::DropFirst,
-        len: 0,
-        answer: 8,
-    },
-    Op::Ask {
-        keep: true,
-        inside: In::Heap,
-        len: 17,
-        answer: 8,
-    },
-    Op::Ask {
-        keep: true,
-        inside: In::Exchange,
-        len: 9,
-        answer: 9,
-    },
-    Op::Ask {
-        keep: true,
-        inside: In::Stash,
-        len: 9,
-        answer: 0,
-    },
-    Op::MaybeAsk { asks: true },
-    Op::MaybeAsk { asks: false },
-    Op::Call(In::Nothing),
-    Op::Call(In::Invocation),
-    Op::Call(In::Text),
-    Op::Call(In::DropFirst),
-    Op::Call(In::Heap),
-    Op::Call(In::Exchange),
-    Op::Call(In::Stash),
-    Op::Give { asks: false },
-    Op::Give { asks: true },
-    Op::Panic(In::Nothing),
-    Op::Panic(In::Invocation),
-    Op::Panic(In::Text),
-    Op::Panic(In::DropFirst),
-    Op::Panic(In::Exchange),
-    Op::Reset,
-];
 
 /// What the flare holds.
 enum Held {
@@ -302,6 +136,11 @@ impl World {
                 self.hold_text(20);
                 self.held.pop();
             }
+            In::Swap => {
+                reset_arena();
+                self.held.clear();
+                self.hold_text(room());
+            }
         }
         self.check();
     }
@@ -348,6 +187,20 @@ impl World {
                 let block = pack(address + skip, len);
                 if let Some(Ok((lease, ()))) = claim_decoded(block, |_| Ok::<_, ()>(())) {
                     self.hold(Held::Bytes(lease));
+                }
+            }
+            Op::Part(size, skip, len) => {
+                let Some(address) = self.allocate(size) else {
+                    return false;
+                };
+                let mark = self.fill(1)[0];
+                let part = claim_part(pack(address, size as u32), |bytes| {
+                    bytes.fill(mark);
+                    Some((skip, len))
+                });
+                if let Some(part) = part {
+                    assert_eq!(part, vec![mark; len.min(size as usize - skip)]);
+                    self.hold(Held::Bytes(part));
                 }
             }
             Op::Keys { keep_list } => {
@@ -442,6 +295,12 @@ impl World {
                 len,
                 answer,
             } => self.ask(keep, inside, len, answer),
+            Op::Quote {
+                keep,
+                inside,
+                len,
+                answers,
+            } => self.quote(keep, inside, len, answers),
             Op::MaybeAsk { asks } => {
                 let content = self.fill(8);
                 let question =
@@ -519,6 +378,70 @@ impl World {
                 world.check();
                 assert_eq!(Bytes::raw(argument).len(), len + answer as usize + 3);
                 world.inside(inside);
+            });
+        }
+    }
+
+    fn quote(
+        &mut self,
+        keep: bool,
+        inside: Inside,
+        len: usize,
+        answers: &'static [Option<&'static [u8]>],
+    ) {
+        let content = self.fill(len);
+        // As `serde_json` quotes it.
+        let mut expected = content.clone();
+        for answer in answers.iter().flatten().filter(|bytes| !bytes.is_empty()) {
+            let answer = core::str::from_utf8(answer).unwrap();
+            expected.push(b':');
+            expected.extend(serde_json::to_vec(answer).unwrap());
+        }
+        let world = RefCell::new(&mut *self);
+        let question = |n: usize| {
+            let world = &world;
+            move || {
+                let mut world = world.borrow_mut();
+                if n == 0 {
+                    world.inside(inside);
+                }
+                world.check();
+                answers[n].map_or(0, |answer| {
+                    guest_alloc(1);
+                    host_returns(answer)
+                })
+            }
+        };
+        // What the host allocates at last must be its own, wherever the text has gone back to.
+        let last = || {
+            let world = world.borrow_mut();
+            let returned = host_returns(b"last");
+            world.check();
+            returned
+        };
+        let pieces = (
+            &*content,
+            Quoted(":", question(0)),
+            (answers.len() > 1).then(|| Quoted(":", question(1))),
+            Ask(last),
+        );
+        let is_right = |text: &[u8]| {
+            // What another invocation has built meanwhile may lie in it; see `SECURITY.md`.
+            if inside == In::Nothing {
+                assert_eq!(text, [&*expected, b"last"].concat());
+            }
+            assert_eq!(text.len(), expected.len() + 4);
+        };
+        if keep {
+            if let Ok(text) = text::build(pieces) {
+                is_right(&text);
+                self.hold(Held::Text(text));
+            }
+        } else {
+            let _ = send::send(pieces, |argument| {
+                // SAFETY: read before anything else is done, as the host does.
+                is_right(unsafe { &*Bytes::raw(argument) });
+                world.borrow().check();
             });
         }
     }

@@ -7,11 +7,19 @@
 
 mod ask;
 mod claim;
-#[cfg(all(lists_keys, feature = "arena-alloc"))]
+#[cfg(all(
+    lists_keys,
+    feature = "arena-alloc",
+    feature = "beam",
+    feature = "request"
+))]
 mod exhaustive;
+mod grow;
 mod lease;
 mod model;
 mod nested;
+#[cfg(heap)]
+mod owned;
 mod scratch;
 mod str;
 
@@ -24,13 +32,14 @@ use crate::text::Pieces;
 use crate::abi::Bytes;
 use crate::arena::alloc::{arena_refused, guest_alloc, reset_arena, top};
 use crate::arena::claim::{
-    claim, claim_decoded, claim_unless_empty, claim_unless_refused, claim_with,
+    claim, claim_decoded, claim_part, claim_unless_empty, claim_unless_refused, claim_with,
 };
 use crate::arena::size::{ARENA_BYTES, SIZE, arena_bytes};
 use crate::arena::storage::{self, LEASED, LIVE, PENDING, SCRATCH, TEXTS, host_write};
-use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Text};
+use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, ForwardWriter, Text};
 use crate::testing::{Host, arena_is_free, leave_free};
-use crate::text::ask::Ask;
+use crate::text::ask::{Ask, AsksTheHost};
+use crate::text::piece::{Piece, Sealed, Sink};
 use crate::text::{self, send};
 use std::vec::Vec;
 use std::{format, vec};
@@ -80,6 +89,28 @@ pub(crate) fn sent(pieces: impl Pieces) -> Result<Vec<u8>, ArenaFull> {
         // SAFETY: read before anything else is done, as the host does.
         unsafe { &*Bytes::raw(built) }.to_vec()
     })
+}
+
+/// What the host is asked for, quoted, with something before it: nothing of both if there is no answer.
+#[cfg(all(feature = "beam", feature = "request"))]
+pub(crate) struct Quoted<F>(pub(crate) &'static str, pub(crate) F);
+
+#[cfg(all(feature = "beam", feature = "request"))]
+impl<F: FnOnce() -> i64> Piece for Quoted<F> {
+    type Backward = AsksTheHost;
+
+    fn backward(_: Sealed) -> Option<AsksTheHost> {
+        None
+    }
+
+    fn prepend_to<S: Sink>(self, _: S, proof: AsksTheHost) -> S {
+        match proof {}
+    }
+
+    fn append_to(self, text: ForwardWriter) -> ForwardWriter {
+        let end = text.mark();
+        text.bytes(self.0.as_bytes()).ask_quoted(end, self.1)
+    }
 }
 
 /// How many cases a property is tried with; Miri is a thousand times slower, and spends most of that

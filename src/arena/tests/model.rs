@@ -5,12 +5,9 @@ use core::mem::ManuallyDrop;
 use proptest::prelude::*;
 use std::string::{String, ToString};
 
-use crate::arena::ForwardWriter;
 use crate::arena::tests::*;
 #[cfg(lists_keys)]
 use crate::arena::{Key, Keys};
-use crate::text::ask::AsksTheHost;
-use crate::text::piece::{Piece, Sealed, Sink};
 
 /// A thing that happens to the arena.
 #[derive(Debug, Clone)]

@@ -3,13 +3,15 @@ use crate::arena_refused;
 use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
 use crate::text;
 
+const NO_CLAIMS: [(&str, &str); 0] = [];
+
 #[test]
 fn arguments_are_those_of_the_abi() {
     let host = Host::new();
     let _ = hash("sha256", "a\"b\\\n");
     let _ = hmac("key", "\u{e9}\u{1f600}");
     let _ = sign_jwt("HS256", "key", &[("sub", "u\t1"), ("iss", "f")]);
-    let _ = sign_jwt("HS512", "key", &[]);
+    let _ = sign_jwt("HS512", "key", &NO_CLAIMS);
     let _ = encrypt_aes("key", "plain\u{7f}");
     let _ = decrypt_aes("key", "YQ==");
     let calls: std::vec::Vec<_> = host
@@ -80,7 +82,7 @@ fn results_are_the_hosts() {
         .returns("crypto_decrypt_aes", b"\xff\0");
     assert_eq!(hash("sha1", "").unwrap(), "ab01");
     assert_eq!(hmac("k", "").unwrap(), "cd23");
-    assert_eq!(sign_jwt("HS384", "k", &[]).unwrap(), "a.b.c");
+    assert_eq!(sign_jwt("HS384", "k", &NO_CLAIMS).unwrap(), "a.b.c");
     assert_eq!(encrypt_aes("k", "foo").unwrap(), "Zm9v");
     assert_eq!(decrypt_aes("k", "Zm9v").unwrap(), b"\xff\0");
     assert!(arena_is_free());
@@ -91,7 +93,7 @@ fn no_result_is_not_did_not_fit() {
     let _host = Host::new();
     assert!(hash("none", "").is_none() && !arena_refused());
     assert!(hmac("none", "").is_none() && !arena_refused());
-    assert!(sign_jwt("none", "", &[]).is_none() && !arena_refused());
+    assert!(sign_jwt("none", "", &NO_CLAIMS).is_none() && !arena_refused());
     assert!(hash_json("{}").is_none() && !arena_refused());
     assert!(hmac_json("{}").is_none() && !arena_refused());
     assert!(sign_jwt_json("{}").is_none() && !arena_refused());
@@ -99,27 +101,18 @@ fn no_result_is_not_did_not_fit() {
     assert_eq!(decrypt_aes("none", ""), Err(CryptoError::NoResult));
 }
 
+/// As the published crate has it: hosts differ in what they take for Base64 (white space and all).
 #[test]
-fn what_is_no_base64_is_not_sent() {
+fn what_is_base64_the_host_decides() {
     let host = Host::new();
-    for bad in [
-        "a", "ab", "abc", "abcde", "a===", "====", "ab=c", "ab c", "ab-_", "abc\n", "\u{e9}b=",
-    ] {
+    for text in ["", "a", "a===", "ab-_", "YWJj\nZGVm", "\u{e9}b="] {
         assert_eq!(
-            decrypt_aes("k", bad),
-            Err(CryptoError::BadBase64),
-            "{bad:?}"
-        );
-    }
-    assert!(host.calls().is_empty());
-    for good in ["", "abcd", "abc=", "ab==", "+/09AZaz"] {
-        assert_eq!(
-            decrypt_aes("k", good),
+            decrypt_aes("k", text),
             Err(CryptoError::NoResult),
-            "{good:?}"
+            "{text:?}"
         );
     }
-    assert_eq!(host.calls().len(), 5);
+    assert_eq!(host.calls_of("crypto_decrypt_aes").len(), 6);
 }
 
 #[test]
@@ -192,16 +185,19 @@ fn what_does_not_fit_is_an_error_of_its_own() {
 
 #[test]
 fn errors_say_what_they_are() {
-    assert_error(CryptoError::NoResult, "crypto: the host gave no result");
     assert_error(
-        CryptoError::BadBase64,
-        "crypto: the ciphertext is not Base64",
+        CryptoError::NoResult,
+        "crypto: host returned no result: is the secret in allowed_secrets?",
     );
+    assert_error(CryptoError::BadBase64, "crypto: invalid base64 ciphertext");
     assert_error(CryptoError::ArenaFull, ARENA_FULL);
-    assert_error(RandomBytesError::NoData, "random bytes: the host gave none");
+    assert_error(
+        RandomBytesError::NoData,
+        "random_bytes: host returned no data",
+    );
     assert_error(
         RandomBytesError::BadHex,
-        "random bytes: the host gave no hexadecimal",
+        "random_bytes: host returned malformed hex",
     );
     assert_error(RandomBytesError::ArenaFull, ARENA_FULL);
     assert_eq!(std::format!("{:?}", CryptoError::NoResult), "NoResult");

@@ -160,6 +160,7 @@ imports! {
         fn id_ulid(;) -> i64;
         fn id_ksuid(;) -> i64;
         fn id_nanoid(; length: i32) -> i64;
+        fn id_snowflake(;) -> i64;
         fn snowflake_id(;) -> i64;
         fn timestamp(arguments len;) -> i64;
         fn spark_get(key len;) -> i64;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::capability::kv::{KvCode, KvError};
+
 /// Plasma's status codes, as the ABI numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -20,36 +22,16 @@ pub enum PlasmaCode {
     Internal = 6,
 }
 
-/// Why an operation was refused or failed: the guest gets the code, the log the reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlasmaError {
-    /// The ABI's code.
-    pub code: PlasmaCode,
-    /// What happened and what to do, for the developer.
-    pub reason: String,
-}
+/// Why an operation was refused or failed. Its code is 1 to 6.
+pub type PlasmaError = KvError<PlasmaCode>;
 
-impl PlasmaError {
-    pub(super) fn new(code: PlasmaCode, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
-    }
+impl KvCode for PlasmaCode {
+    const OF: &'static str = "plasma";
 
-    /// The ABI's number: 1 to 6.
-    pub fn code(&self) -> i32 {
-        self.code as i32
+    fn number(self) -> i32 {
+        self as i32
     }
 }
-
-impl fmt::Display for PlasmaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plasma: {} (code {})", self.reason, self.code())
-    }
-}
-
-impl std::error::Error for PlasmaError {}
 
 /// Why Plasma could not be opened, or the node not join the others.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
 use crate::capability::plasma::members::Met;
 use crate::capability::plasma::protocol::{
-    Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer,
+    Follower, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
 };
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::shared::{Link, Shared};
@@ -219,8 +219,8 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
                         lock(&node.followed).remove(&name);
                     }
                     Err(error) if error.is_panic() => {
-                        node.shared.problems.set(Severity::Notice, "gossip", "a task of the gossip failed and was started again".to_owned());
-                        tracing::error!(%error, "plasma: a task of the gossip failed; all are started again");
+                        let what = format!("a task of the gossip failed, and all were started again: {error}");
+                        node.shared.tell(Severity::Notice, "gossip", what);
                         tasks.shutdown().await;
                         lock(&node.followed).clear();
                         tasks.spawn(listen(node.clone(), listener.clone()));
@@ -281,13 +281,8 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
         tracing::debug!(node = name, %error, "plasma: cannot follow a node");
         if let ChannelError::Stranger | ChannelError::Broken(_) = error {
             let what = format!("cannot follow `{name}`: {error}");
-            if node
-                .shared
-                .problems
-                .set(Severity::Warning, &format!("peer {name}"), what.clone())
-            {
-                tracing::warn!("plasma: {what}");
-            }
+            node.shared
+                .tell(Severity::Warning, &format!("peer {name}"), what);
         }
     }
     // A node that was followed for long is looked for again at once.
@@ -327,13 +322,8 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
                 "`{name}` is of the cluster `{other}`, not `{}`",
                 node.cluster
             );
-            if node
-                .shared
-                .problems
-                .set(Severity::Warning, &format!("peer {name}"), what.clone())
-            {
-                tracing::warn!("plasma: {what}");
-            }
+            node.shared
+                .tell(Severity::Warning, &format!("peer {name}"), what);
             return Ok(());
         }
     };
@@ -345,7 +335,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     if let Target::Seed = target {
         // From now on it is followed under its name.
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
-        // A life that is not this folder's is told once, and this was it.
+        // Who hears of a life that is not this folder's need not wait until it follows.
         let is_ours = |life: &u64| lock(&node.shared.identity).lives.contains(life);
         if seen.is_some_and(|life| !is_ours(&life)) {
             let (done, _) = oneshot::channel();
@@ -416,11 +406,8 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
             Ok(accepted) => accepted,
             Err(error) => {
                 // No more files, for instance: it passes.
-                node.shared.problems.set(
-                    Severity::Failure,
-                    "listen",
-                    format!("cannot accept connections: {error}"),
-                );
+                let what = format!("cannot accept connections: {error}");
+                node.shared.tell(Severity::Failure, "listen", what);
                 tokio::time::sleep(node.interval).await;
                 continue;
             }
@@ -481,9 +468,11 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
         return Ok(());
     };
     let mut news = node.shared.news.subscribe();
+    let mut follower = Follower::new(hello);
     loop {
         let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
-        node.hear(&hello);
+        node.hear(&follower.hello);
+        note(&node.shared, &mut follower, &request);
         if let Request::Changes { since } = &request {
             let has_news = || {
                 let cursor = node.shared.state().cursor();
@@ -491,12 +480,12 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
             };
             news.borrow_and_update();
             if !has_news() {
-                lock(&node.shared.members).acked(&hello.node, since.seq);
                 // Either there is news, or it is time to say that this node is alive.
                 let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
-        send(&mut channel, &answer(&node.shared, &hello.node, &request)).await?;
+        let response = answer(&node.shared, &follower.hello.node, &request);
+        send(&mut channel, &response).await?;
     }
 }
 
@@ -533,13 +522,7 @@ impl Node {
             "two nodes are called `{name}`, or run with copies of one data folder: give each a \
              --node-id and a --data of its own"
         );
-        if self
-            .shared
-            .problems
-            .set(Severity::Warning, "twins", what.clone())
-        {
-            tracing::error!("plasma: {what}");
-        }
+        self.shared.tell(Severity::Warning, "twins", what);
     }
 
     fn say_twin(&self) {

@@ -55,7 +55,7 @@ impl Member {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Members {
     by_name: BTreeMap<String, Member>,
-    /// The last life of each actor that said hello.
+    /// The last life of each actor that is known to have heard of the one before.
     lives: BTreeMap<Arc<str>, u64>,
     #[serde(skip)]
     is_dirty: bool,
@@ -74,10 +74,6 @@ impl Members {
     /// Takes in what a node says of itself.
     pub(super) fn meet(&mut self, hello: &Hello, now_ms: u64) -> Met {
         let seen = self.lives.get(&hello.actor).copied();
-        if seen != Some(hello.life) && (seen.is_some() || self.lives.len() < MAX_ACTORS) {
-            self.lives.insert(hello.actor.clone(), hello.life);
-            self.is_dirty = true;
-        }
         let known = KnownNode {
             node: hello.node.clone(),
             address: hello.address,
@@ -87,6 +83,17 @@ impl Members {
         self.learn(&known, now_ms);
         let is_twin = self.heard(&hello.node, hello.life, now_ms);
         Met { seen, is_twin }
+    }
+
+    /// Remembers in which life a node was met, once it has stored in which it was met before. If it
+    /// were remembered when the node says hello, and the connection broke then, a folder that is a
+    /// copy would hear of its own new life alone, and never that there was another.
+    pub(super) fn remember_life(&mut self, hello: &Hello) {
+        let seen = self.lives.get(&hello.actor).copied();
+        if seen != Some(hello.life) && (seen.is_some() || self.lives.len() < MAX_ACTORS) {
+            self.lives.insert(hello.actor.clone(), hello.life);
+            self.is_dirty = true;
+        }
     }
 
     /// Takes in what another node says of a third one.

@@ -134,7 +134,39 @@ impl Hello {
     }
 }
 
-/// Answers a request that is not answered later, and notes what the asker has stored.
+/// One that follows this node, for as long as its stream lasts.
+pub(super) struct Follower {
+    pub(super) hello: Hello,
+    has_asked: bool,
+}
+
+impl Follower {
+    pub(super) fn new(hello: Hello) -> Self {
+        Self {
+            hello,
+            has_asked: false,
+        }
+    }
+}
+
+/// Notes what a request says of who asks: what it has stored.
+pub(super) fn note(shared: &Shared, follower: &mut Follower, request: &Request) {
+    let Request::Changes { since } = request else {
+        return;
+    };
+    let is_ours = shared.state().cursor().incarnation == since.incarnation;
+    let mut members = lock(&shared.members);
+    if is_ours {
+        members.acked(&follower.hello.node, since.seq);
+    }
+    // With the first answer to this it stores in which life it was met; asking again says that it
+    // has.
+    if std::mem::replace(&mut follower.has_asked, true) {
+        members.remember_life(&follower.hello);
+    }
+}
+
+/// Answers a request that is not answered later.
 pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response {
     let state = shared.state();
     match request {
@@ -142,8 +174,7 @@ pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response
             let Some((cursor, entries, more)) = state.changes(*since, node, ANSWER_BYTES) else {
                 return Response::OtherFeed;
             };
-            let mut members = lock(&shared.members);
-            members.acked(node, since.seq);
+            let members = lock(&shared.members);
             let known = members
                 .iter()
                 .take(MAX_KNOWN)

@@ -220,13 +220,7 @@ impl Replica {
         for entry in entries {
             if let Some(what) = objection(&entry, &self.clock) {
                 let what = format!("another node told {what}; it is not taken in");
-                if self
-                    .shared
-                    .problems
-                    .set(Severity::Notice, "refused", what.clone())
-                {
-                    tracing::error!("plasma: {what}");
-                }
+                self.shared.tell(Severity::Notice, "refused", what);
                 continue;
             }
             let (id, theirs) = entry;
@@ -252,13 +246,7 @@ impl Replica {
                     "other nodes have more than this one takes in ({bytes} of {max} bytes): it no \
                      longer follows them. Raise --plasma-limit here as there"
                 );
-                if self
-                    .shared
-                    .problems
-                    .set(Severity::Warning, "full", what.clone())
-                {
-                    tracing::error!("plasma: {what}");
-                }
+                self.shared.tell(Severity::Warning, "full", what.clone());
                 return Err(PlasmaError::new(PlasmaCode::Internal, what));
             }
             changes.grown += grown;
@@ -297,8 +285,7 @@ impl Replica {
              `{actor}`; what both counted stays counted",
             identity.actor
         );
-        tracing::warn!("plasma: {what}");
-        self.shared.problems.set(Severity::Notice, "copied", what);
+        self.shared.tell(Severity::Notice, "copied", what);
         identity.actor = actor.clone();
         identity.lives = vec![life];
         // Known at once, so that one answer raises it once; written with the batch.
@@ -347,15 +334,7 @@ impl Replica {
             if members_dirty {
                 lock(&self.shared.members).set_dirty();
             }
-            let what = format!("cannot write to the store: {error}");
-            if self
-                .shared
-                .problems
-                .set(Severity::Failure, "disk", what.clone())
-            {
-                tracing::error!("plasma: {what}");
-            }
-            return Err(PlasmaError::new(PlasmaCode::Internal, what));
+            return Err(self.disk_failed(&error));
         }
         self.shared.problems.clear("disk");
         if changes.keys.is_empty() {
@@ -454,16 +433,16 @@ impl Replica {
                 }
             }
             Err(error) => {
-                let what = format!("cannot write to the store: {error}");
-                if self
-                    .shared
-                    .problems
-                    .set(Severity::Failure, "disk", what.clone())
-                {
-                    tracing::error!("plasma: {what}");
-                }
+                self.disk_failed(&error);
             }
         }
+    }
+
+    /// Says that the disk failed; what whoever wanted to write gets.
+    fn disk_failed(&self, error: &StoreError) -> PlasmaError {
+        let what = format!("cannot write to the store: {error}");
+        self.shared.tell(Severity::Failure, "disk", what.clone());
+        PlasmaError::new(PlasmaCode::Internal, what)
     }
 
     /// Under what this node counts now.

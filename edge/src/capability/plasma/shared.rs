@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::capability::health::Problems;
+use crate::capability::health::{Problems, Severity};
 use crate::capability::kv::WallClock;
 use crate::capability::plasma::disk::Identity;
 use crate::capability::plasma::members::Members;
@@ -61,6 +61,11 @@ impl Shared {
             time: AtomicU64::new(0),
             wall,
         }
+    }
+
+    /// Says what is wrong: on the status page, and in the log if it is news.
+    pub(super) fn tell(&self, severity: Severity, kind: &str, what: String) {
+        self.problems.tell("plasma", severity, kind, what);
     }
 
     pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {

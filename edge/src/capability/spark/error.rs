@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::capability::kv::{KvCode, KvError};
+
 /// Spark's status codes, as the ABI numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -27,40 +29,22 @@ pub enum SparkCode {
     NoCapability = 9,
 }
 
-/// Why an operation was refused or failed: the guest gets the code, the log the reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SparkError {
-    /// The ABI's code.
-    pub code: SparkCode,
-    /// What happened and what to do, for the developer.
-    pub reason: String,
+/// Why an operation was refused or failed. Its code is 1 to 9. `spark_pull` returns it negated.
+pub type SparkError = KvError<SparkCode>;
+
+impl KvCode for SparkCode {
+    const OF: &'static str = "spark";
+
+    fn number(self) -> i32 {
+        self as i32
+    }
 }
 
 impl SparkError {
-    pub(super) fn new(code: SparkCode, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-        }
-    }
-
     pub(super) fn internal(what: &str, error: impl fmt::Display) -> Self {
         Self::new(SparkCode::Internal, format!("{what}: {error}"))
     }
-
-    /// The ABI's number: 1 to 9. `spark_pull` returns it negated.
-    pub fn code(&self) -> i32 {
-        self.code as i32
-    }
 }
-
-impl fmt::Display for SparkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "spark: {} (code {})", self.reason, self.code())
-    }
-}
-
-impl std::error::Error for SparkError {}
 
 /// Why the store could not be opened.
 #[derive(Debug)]

@@ -212,9 +212,8 @@ impl Spark {
                      `flaron-edge store check`",
                     self.store.place()
                 );
-                if self.problems.set(Severity::Warning, "damage", what.clone()) {
-                    tracing::error!("spark: {what}");
-                }
+                self.problems
+                    .tell("spark", Severity::Warning, "damage", what.clone());
                 Err(SparkError::new(SparkCode::Internal, what))
             }
         }

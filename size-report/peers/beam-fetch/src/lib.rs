@@ -30,13 +30,11 @@ fn beam_fetch() -> FlareAction {
         });
     match envelope {
         Some(json) => {
-            response::set_status(200);
-            response::set_header("content-type", "application/json");
             response::set_body_str(&json);
+            response::set_header("content-type", "application/json");
         }
         None => {
             response::set_status(502);
-            response::set_header("content-type", "text/plain");
             response::set_body_str("upstream fetch failed");
         }
     }

@@ -24,7 +24,6 @@ fn beam_json() -> FlareAction {
         }
         Err(_) => {
             response::set_status(502);
-            response::set_header("content-type", "text/plain");
             response::set_body_str("upstream fetch failed");
         }
     }

@@ -5,9 +5,15 @@ use flaron_sdk::{request, response, FlareAction};
 flaron_sdk::handle_request!(echo);
 
 fn echo() -> FlareAction {
-    let body = format!("{} {}", request::method(), request::url());
-    response::set_status(200);
     response::set_header("content-type", "text/plain");
-    response::set_body_str(&body);
+    let method = request::method();
+    if method.is_empty() {
+        return FlareAction::PassThrough;
+    }
+    let url = request::url();
+    if url.is_empty() {
+        return FlareAction::PassThrough;
+    }
+    response::set_body_str(&format!("{method} {url}"));
     FlareAction::Respond
 }

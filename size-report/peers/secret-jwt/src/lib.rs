@@ -13,9 +13,8 @@ fn secret_jwt() -> FlareAction {
     ]);
     match crypto::sign_jwt("HS256", "jwt-key", &claims) {
         Some(jwt) => {
-            response::set_status(200);
-            response::set_header("content-type", "application/jwt");
             response::set_body_str(&jwt);
+            response::set_header("content-type", "application/jwt");
         }
         None => {
             response::set_status(500);

@@ -9,9 +9,9 @@ fn spark_counter() -> FlareAction {
         .and_then(|text| text.parse::<u64>().ok())
         .unwrap_or(0)
         + 1;
-    let _ = spark::set("hits", hits.to_string().as_bytes(), 86_400);
-
-    response::set_status(200);
+    if spark::set("hits", hits.to_string().as_bytes(), 86_400).is_err() {
+        return FlareAction::PassThrough;
+    }
     response::set_header("content-type", "text/plain");
     response::set_body_str(&format!("hits: {hits}"));
     FlareAction::Respond

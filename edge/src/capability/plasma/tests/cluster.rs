@@ -114,10 +114,13 @@ fn a_partition_heals() {
     add(&a, "n", 1);
     set(&a, "r", b"before");
     set(&a, "deleted-at-c", b"x");
-    eventually("c to have it", || {
-        counter(&c, "n") == Some(1)
-            && get(&c, "r").as_deref() == Some(b"before")
-            && get(&c, "deleted-at-c").is_some()
+    // Both: who has not seen a write of this millisecond may write before it.
+    eventually("b and c to have it", || {
+        [&b, &c].iter().all(|n| {
+            counter(n, "n") == Some(1)
+                && get(n, "r").as_deref() == Some(b"before")
+                && get(n, "deleted-at-c").is_some()
+        })
     });
 
     c.set_isolated(true);

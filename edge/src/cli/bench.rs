@@ -1,0 +1,141 @@
+//! `flaron-edge bench`: what a flare's requests cost, and whether that grew.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flaron_edge::{Bench, Error, RecordedRequest, Result, Subject, read_recording};
+
+use crate::cli::args::BenchArgs;
+use crate::cli::describe::bytes;
+
+/// The recorded requests of a flare, beside it.
+const REQUESTS: &str = "flare.requests.jsonl";
+/// What was measured and accepted, beside it.
+const BASELINE: &str = "flare.bench.json";
+
+/// Measures, prints a table, and compares.
+pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
+    let folder = match args.flare.is_dir() {
+        true => args.flare.as_path(),
+        false => args.flare.parent().unwrap_or(Path::new("")),
+    };
+    let recorded = args.requests.clone().or_else(|| {
+        let file = folder.join(REQUESTS);
+        file.is_file().then_some(file)
+    });
+    let requests = match &recorded {
+        Some(file) => read_recording(file)?
+            .into_iter()
+            .map(|recorded| recorded.request)
+            .collect(),
+        None => vec![RecordedRequest::get("/")],
+    };
+    if requests.is_empty() {
+        return Err(Error::new("there is no request in the file"));
+    }
+    let bench = Subject::at(&args.flare)?
+        .secrets(args.secrets.clone())
+        .measure(&requests, args.rounds)?;
+    print!("{}", table(&bench));
+    if cfg!(debug_assertions) {
+        println!(
+            "\nThis flaron-edge is not optimised, so the times are longer than they would be."
+        );
+    }
+    let file = args
+        .baseline
+        .clone()
+        .unwrap_or_else(|| folder.join(BASELINE));
+    if args.save {
+        return save(&file, &bench);
+    }
+    if !file.is_file() {
+        if args.baseline.is_some() {
+            return Err(Error::new(format!("there is no {}", file.display())));
+        }
+        println!("\nTo have growth fail from now on: flaron-edge bench --save");
+        return Ok(());
+    }
+    compare(&bench, &file, args.tolerance)
+}
+
+fn save(file: &PathBuf, bench: &Bench) -> Result<()> {
+    let text =
+        serde_json::to_string_pretty(bench).map_err(|error| Error::new(error.to_string()))?;
+    std::fs::write(file, text + "\n")
+        .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
+    println!("\nSaved as {}", file.display());
+    Ok(())
+}
+
+fn compare(bench: &Bench, file: &Path, tolerance: f64) -> Result<()> {
+    let failed = |error: &dyn std::fmt::Display| Error::new(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| failed(&error))?;
+    let then: Bench = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let grown = bench
+        .grown_since(&then, tolerance / 100.0)
+        .map_err(|error| failed(&error))?;
+    if grown.is_empty() {
+        println!("\nNothing grew since {}", file.display());
+        return Ok(());
+    }
+    Err(Error::new(format!(
+        "it costs more than {} says; if that is meant: flaron-edge bench --save\n  {}",
+        file.display(),
+        grown.join("\n  ")
+    )))
+}
+
+/// The table, as Markdown.
+fn table(bench: &Bench) -> String {
+    let mut rows = vec![["request", "status", "instructions", "memory", "time"].map(str::to_owned)];
+    for cost in &bench.requests {
+        let instructions = match cost.most - cost.instructions {
+            0 => cost.instructions.to_string(),
+            _ => format!("{} to {}", cost.instructions, cost.most),
+        };
+        rows.push([
+            cost.request.clone(),
+            cost.status.to_string(),
+            instructions,
+            bytes(cost.memory),
+            time(cost.time),
+        ]);
+    }
+    let width = |column: usize| {
+        let lengths = rows.iter().map(|row| row[column].chars().count());
+        lengths.max().unwrap_or_default()
+    };
+    let widths = [0, 1, 2, 3, 4].map(width);
+    let mut text = String::new();
+    for (at, row) in rows.iter().enumerate() {
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let cell = match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            };
+            text = text + "| " + &cell + " ";
+        }
+        text.push_str("|\n");
+        if at == 0 {
+            for (column, width) in widths.into_iter().enumerate() {
+                let end = if column == 0 { "-" } else { ":" };
+                text = text + "|" + &"-".repeat(width + 1) + end;
+            }
+            text.push_str("|\n");
+        }
+    }
+    text + &format!(
+        "\n{}; from the file to a flare that can be asked: {}\n",
+        bytes(bench.size),
+        time(bench.start)
+    )
+}
+
+fn time(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    match micros {
+        0.0..1000.0 => format!("{micros:.0} µs"),
+        _ => format!("{:.1} ms", micros / 1000.0),
+    }
+}

@@ -1,0 +1,71 @@
+//! `flaron-edge test` and `flaron-edge size`: what other programs do, from one. And what shells and
+//! manuals want to know.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::CommandFactory as _;
+use flaron_edge::{Error, Result, Subject};
+
+use crate::cli::args::Cli;
+
+/// Runs the flare's unit tests.
+pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.arg("test").args(arguments).current_dir(flare);
+    run(command, "cargo", "it comes with Rust (https://rustup.rs)")
+}
+
+/// Measures the flare, and holds it to its baseline if there is one.
+pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
+    let subject = Subject::at(flare)?;
+    let mut command = Command::new(size_tool());
+    command.arg("check").arg(subject.wasm());
+    let baseline = flare.join("flare.size.toml");
+    let names_one = arguments
+        .iter()
+        .any(|argument| argument.starts_with("--baseline"));
+    let blesses = arguments.iter().any(|argument| argument == "--bless");
+    if !names_one && (blesses || baseline.is_file()) {
+        command.arg("--baseline").arg(baseline);
+    }
+    command.args(arguments);
+    run(
+        command,
+        "flaron-size",
+        "it is built and installed as this program is: cargo install --locked --path size-report",
+    )
+}
+
+/// Prints the completions of a shell.
+pub(crate) fn completions(shell: clap_complete::Shell) {
+    let mut command = Cli::command();
+    clap_complete::generate(shell, &mut command, "flaron-edge", &mut std::io::stdout());
+}
+
+/// Writes a page of the manual for the program, and one for each of its commands.
+pub(crate) fn man(folder: &Path) -> Result<()> {
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
+    written.map_err(|error| Error::new(format!("cannot write to {}: {error}", folder.display())))
+}
+
+/// The size tool beside this program, or the one in PATH.
+fn size_tool() -> PathBuf {
+    let name = format!("flaron-size{}", std::env::consts::EXE_SUFFIX);
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|program| program.with_file_name(&name));
+    beside
+        .filter(|file| file.is_file())
+        .unwrap_or_else(|| name.into())
+}
+
+/// Runs a program in this one's place, and says what to do if it is not there.
+fn run(mut command: Command, name: &str, how: &str) -> Result<ExitCode> {
+    let status = command
+        .status()
+        .map_err(|error| Error::new(format!("cannot run {name}: {error}; {how}")))?;
+    Ok(ExitCode::from(status.code().map_or(1, |code| code as u8)))
+}

@@ -1,0 +1,135 @@
+//! A flare's crate in development: what goes wrong in it is told with function, file, line and message,
+//! and what is deployed has nothing of that.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::process::Process;
+
+/// A flare's crate as an author has it, with the SDK of this repository.
+pub fn flare_crate(name: &str, features: &str, source: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let config = fs::read_to_string(sdk.join(".cargo/config.toml")).unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "Cargo.toml",
+        &format!(
+            "[package]\nname = {name:?}\nedition = \"2024\"\n[lib]\ncrate-type = [\"cdylib\"]\n[workspace]\n\
+             [dependencies.flaron-sdk]\npath = {sdk:?}\ndefault-features = false\n\
+             features = [{features}]\n"
+        ),
+    );
+    // The flags of flares, `--compress-relocations` among them, and their profile.
+    let config = config.replace("edge = \"run --package flaron-edge -- run\"", "");
+    write(".cargo/config.toml", &config);
+    write("src/lib.rs", source);
+    folder
+}
+
+/// The status of GET `path`, and the line that says why the flare failed.
+fn failure(node: &Process, path: &str) -> String {
+    let mut stream = TcpStream::connect(node.addr()).unwrap();
+    let host = node.addr();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
+    node.line_with("FAILED")
+}
+
+const FLARE: &str = r#"#![no_std]
+use core::hint::black_box;
+use flaron_sdk::{ArenaFull, FlareAction, request, response};
+flaron_sdk::handle_request!(first);
+flaron_sdk::panic_handler!();
+
+fn first() -> Result<FlareAction, ArenaFull> {
+    let url = request::url();
+    let way = url.as_bytes().last().copied().unwrap_or(0);
+    match way {
+        b'p' => second(url.len()),
+        b's' => response::set_status(deep(7) as u16),
+        b'a' => response::set_body_pieces((long(), "!"))?,
+        _ => {}
+    }
+    Ok(FlareAction::Respond)
+}
+
+fn second(length: usize) {
+    response::set_status(third(length));
+}
+
+fn third(length: usize) -> u16 {
+    let table = [200_u16, 201, 202];
+    table[length]
+}
+
+#[inline(never)]
+fn deep(n: u32) -> u32 {
+    let room = black_box([n; 400]);
+    if n == 0 { room[3] } else { deep(n - 1) + room[n as usize] }
+}
+
+/// More than the arena holds.
+fn long() -> &'static str {
+    static TEXT: [u8; 300_000] = [b'x'; 300_000];
+    core::str::from_utf8(&TEXT).unwrap_or_default()
+}
+"#;
+
+#[test]
+fn a_trap_names_function_file_line_and_message() {
+    let krate = flare_crate("trapper", "\"request\", \"response\"", FLARE);
+    let node = Process::start(&[krate.path().to_str().unwrap()]);
+
+    let said = failure(&node, "/p");
+    assert!(
+        said.contains(
+            "panicked at src/lib.rs:25:5: index out of bounds: the len is 3 but the index is"
+        ),
+        "{said}"
+    );
+    let frames = "in third (src/lib.rs:25:5) < second (src/lib.rs:20:26) < first (src/lib.rs:11";
+    assert!(said.contains(frames), "{said}");
+
+    let said = failure(&node, "/s");
+    assert!(said.contains("stack overflowed: it is too small"), "{said}");
+    assert!(said.contains("deep (src/lib.rs:"), "{said}");
+
+    let said = failure(&node, "/a");
+    assert!(said.contains("the handler returned an error: "), "{said}");
+    assert!(said.contains("ArenaFull"), "{said}");
+
+    // What is deployed has no word of it, and no name.
+    let deployed = krate
+        .path()
+        .join("target/wasm32-unknown-unknown/release/trapper.wasm");
+    let deployed = fs::read(deployed).unwrap();
+    for word in ["panicked", "out of bounds", "lib.rs", "third"] {
+        let there = deployed
+            .windows(word.len())
+            .any(|part| part == word.as_bytes());
+        assert!(!there, "{word} is in the .wasm that is deployed");
+    }
+}
+
+#[test]
+fn a_release_is_served_as_it_is() {
+    let krate = flare_crate("trapper", "\"request\", \"response\"", FLARE);
+    let node = Process::start(&["--release", krate.path().to_str().unwrap()]);
+    let said = failure(&node, "/p");
+    assert!(said.contains("in function "), "{said}");
+}

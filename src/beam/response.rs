@@ -1,0 +1,174 @@
+//! The parts of a response, as fields: views of the host's answer, which is decoded where it lies.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::arena::ArenaBytes;
+use crate::beam::FetchResponse;
+use crate::bytes::packed::PackedSlice;
+use crate::json;
+use crate::text;
+
+/// The headers of a [`FetchResponse`]: names in lower case, and values.
+///
+/// It is a lease on all of the answer, so the response has no body any more once it is moved out.
+pub struct ResponseHeaders {
+    /// The answer, which has the body in it, too.
+    pub(super) answer: ResponseAnswer,
+}
+
+/// The answer of which a [`FetchResponse`] is made; what it derefs to, for the sake of its `body`.
+pub struct ResponseAnswer {
+    /// The body, as text.
+    pub body: ResponseBody,
+}
+
+/// The body of a [`FetchResponse`], which derefs to `str`: see [`FetchResponse::body`].
+pub struct ResponseBody(ArenaBytes);
+
+impl ResponseHeaders {
+    /// Of an answer that has been decoded.
+    #[inline(always)] // size: inline-step
+    pub(super) fn new(answer: ArenaBytes) -> ResponseHeaders {
+        ResponseHeaders {
+            answer: ResponseAnswer {
+                body: ResponseBody(answer),
+            },
+        }
+    }
+
+    /// The value of a header; `name` in any case. As [`FetchResponse::header`].
+    pub fn get(&self, name: &str) -> Option<&str> {
+        text::from_utf8(self.get_bytes(name)?)
+    }
+
+    /// [`get`](Self::get) as bytes: links no UTF-8 check.
+    #[inline(always)] // size: inline-step
+    pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
+        let headers = self.answer.member("headers");
+        Some(json::string_member(headers, json::INNER, name)?.get())
+    }
+
+    /// Whether there is such a header; `name` in any case.
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.get_bytes(name).is_some()
+    }
+
+    /// Names (in lower case) and values, in the order in which the host gave them.
+    pub fn iter(&self) -> ResponseHeaderIter<'_> {
+        ResponseHeaderIter(json::first_members(self.answer.member("headers").get()))
+    }
+}
+
+impl ResponseAnswer {
+    /// Flattened JSON, whose members are at depth 1 and whose headers are at depth 2.
+    #[inline(always)] // size: inline-step
+    pub(super) fn json(&self) -> &ArenaBytes {
+        &self.body.0
+    }
+
+    #[inline(always)] // size: inline-step
+    fn member(&self, name: &str) -> PackedSlice<'_> {
+        json::member(PackedSlice::new(self.json()), json::OUTER, name)
+    }
+}
+
+/// What is left of [`ResponseHeaders`].
+#[derive(Debug, Clone)]
+pub struct ResponseHeaderIter<'a>(json::Members<'a>);
+
+impl<'a> Iterator for ResponseHeaderIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        // What is no text is passed over: a host that keeps to the ABI sends none of it.
+        self.0
+            .find_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
+    }
+}
+
+impl<'a> IntoIterator for &'a ResponseHeaders {
+    type Item = (&'a str, &'a str);
+    type IntoIter = ResponseHeaderIter<'a>;
+
+    fn into_iter(self) -> ResponseHeaderIter<'a> {
+        self.iter()
+    }
+}
+
+impl Deref for ResponseBody {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        text::from_utf8(self.as_raw()).unwrap_or_default()
+    }
+}
+
+impl ResponseBody {
+    /// The bytes: links no UTF-8 check.
+    #[inline(always)] // size: inline-step
+    pub(super) fn as_raw(&self) -> &[u8] {
+        match json::string_member(PackedSlice::new(&self.0), json::OUTER, "body") {
+            Some(body) => body.get(),
+            None => b"",
+        }
+    }
+}
+
+impl AsRef<str> for ResponseBody {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl AsRef<[u8]> for ResponseBody {
+    fn as_ref(&self) -> &[u8] {
+        self.as_raw()
+    }
+}
+
+impl<T: AsRef<str> + ?Sized> PartialEq<T> for ResponseBody {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl fmt::Display for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// Shows names and values.
+impl fmt::Debug for ResponseHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for ResponseAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseAnswer")
+            .field("body", &self.body)
+            .finish()
+    }
+}
+
+/// So that `response.body` is the body, as it is a field.
+impl Deref for FetchResponse {
+    type Target = ResponseAnswer;
+
+    #[inline(always)] // size: inline-step
+    fn deref(&self) -> &ResponseAnswer {
+        &self.headers.answer
+    }
+}
+
+#[cfg(all(test, feature = "response"))]
+mod tests;

@@ -1,0 +1,80 @@
+//! What a panic says, as a line of the node's log: for development, behind the feature `panic-message`.
+//!
+//! It links `core::fmt`, some kilobytes, which no deployed flare should carry; `flaron-edge run` turns
+//! the feature on in the second build that it serves, and never in the `.wasm` that is deployed.
+
+use core::fmt::{self, Display, Write as _};
+
+/// How long a line can be, in bytes; what a longer message has beyond that is left out. It is on the
+/// stack of a flare that has 4096 bytes, and may have used most of them.
+const LENGTH: usize = 512;
+
+/// Logs what a panic says, on one line: `panicked at FILE:LINE:COLUMN: MESSAGE`.
+pub(crate) fn log(panic: &dyn Display) {
+    let mut line = Line::new();
+    // An error means that the rest did not fit.
+    let _ = write!(line, "{panic}");
+    crate::abi::log_error(line.bytes());
+}
+
+/// The beginning of a text, on one line.
+struct Line {
+    text: [u8; LENGTH],
+    length: usize,
+}
+
+impl Line {
+    fn new() -> Self {
+        Line {
+            text: [0; LENGTH],
+            length: 0,
+        }
+    }
+
+    /// What was written, to the last character that is whole.
+    fn bytes(&self) -> &[u8] {
+        let written = &self.text[..self.length];
+        match core::str::from_utf8(written) {
+            Ok(_) => written,
+            Err(error) => &written[..error.valid_up_to()],
+        }
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for &byte in text.as_bytes() {
+            let free = self.text.get_mut(self.length).ok_or(fmt::Error)?;
+            // The standard library writes the message on a line of its own.
+            *free = if byte == b'\n' { b' ' } else { byte };
+            self.length += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Host;
+
+    fn logged(panic: &dyn Display) -> std::string::String {
+        let host = Host::new();
+        log(panic);
+        host.logs().pop().unwrap().text
+    }
+
+    #[test]
+    fn a_panic_is_one_line() {
+        let said = logged(&"panicked at src/lib.rs:3:5:\nno cart");
+        assert_eq!(said, "panicked at src/lib.rs:3:5: no cart");
+    }
+
+    #[test]
+    fn a_long_one_is_cut_between_characters() {
+        let said = logged(&"é".repeat(LENGTH));
+        assert_eq!(said.len(), LENGTH);
+        let said = logged(&std::format!("x{}", "é".repeat(LENGTH)));
+        assert_eq!(said.len(), LENGTH - 1);
+    }
+}

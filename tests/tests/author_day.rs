@@ -1,0 +1,70 @@
+//! From an empty folder outside of this repository: four commands to a flare that is tested, held to its
+//! size, and answers.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use flaron_tests::cargo::{edge_binary, ensure_wasm_target, flares_dir, size_binary};
+use flaron_tests::http::send;
+use flaron_tests::process::Process;
+
+/// A command as the author types it in a folder.
+fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(edge_binary());
+    command.args(arguments).current_dir(folder);
+    command.env("CARGO_TARGET_DIR", flares_dir().join("author-day"));
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+#[track_caller]
+fn done(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
+    let empty = tempfile::tempdir().unwrap();
+    let flare = empty.path().join("shop");
+    tokio::task::block_in_place(|| {
+        ensure_wasm_target();
+        size_binary();
+        done(&run(empty.path(), &["new", "shop"]));
+        let tested = run(&flare, &["test"]);
+        done(&tested);
+        let said = String::from_utf8_lossy(&tested.stdout);
+        assert!(said.contains("1 passed"), "{said}");
+        done(&run(&flare, &["size", "--bless"]));
+    });
+    // Without an argument, in the flare's folder, it is served.
+    let served = command(&flare, &["run", "--listen", "127.0.0.1:0"]);
+    let node = Process::of(served).await;
+    let answer = send(node.addr, "GET", "/a?b=1", "").await;
+    answer.is(
+        200,
+        "text/plain",
+        &format!("you asked for GET http://{}/a?b=1", node.addr),
+    );
+    drop(node);
+
+    // The gate is one: a flare that grew fails, and says so.
+    tokio::task::block_in_place(|| {
+        done(&run(&flare, &["size"]));
+        let source = fs::read_to_string(flare.join("src/lib.rs")).unwrap();
+        let more = source.replace("\"you asked for \"", "\"you asked us kindly for \"");
+        assert_ne!(source, more);
+        fs::write(flare.join("src/lib.rs"), more).unwrap();
+        let grown = run(&flare, &["size"]);
+        let said = String::from_utf8_lossy(&grown.stdout).into_owned()
+            + &String::from_utf8_lossy(&grown.stderr);
+        assert_eq!(grown.status.code(), Some(1), "{said}");
+        assert!(said.contains("shop"), "{said}");
+        // And its unit test fails, as it must.
+        assert!(!run(&flare, &["test"]).status.success());
+    });
+}
