@@ -29,6 +29,11 @@ impl Random {
         ((z ^ (z >> 31)) % below as u64) as usize
     }
 
+    /// One of so many answers. In the first run it is always the first.
+    fn pick(&mut self, of: usize) -> usize {
+        if self.0 == 0 { 0 } else { self.next(of) }
+    }
+
     /// What a call that writes returns: mostly that it has worked.
     pub(super) fn status(&mut self) -> i32 {
         match self.next(4) {
@@ -42,17 +47,17 @@ impl Random {
         let list = usual(import);
         let mut bytes = match list {
             [] => vec![b'7'; self.next(24)],
-            list => list[self.next(list.len())].as_bytes().to_vec(),
+            list => list[self.pick(list.len())].as_bytes().to_vec(),
         };
         if import == "spark_get" {
-            let ttl = [0u32, 100, u32::MAX][self.next(3)];
+            let ttl = [0u32, 100, u32::MAX][self.pick(3)];
             bytes.splice(0..0, ttl.to_le_bytes());
         }
         if import.ends_with("crement") {
             // A counter that has only been incremented, where the host is well.
             let counts = [0, 1, 42, 100, i64::MAX, i64::MIN, -7];
             let counts = &counts[..if is_well(self.0) { 5 } else { 7 }];
-            bytes = counts[self.next(counts.len())].to_le_bytes().to_vec();
+            bytes = counts[self.pick(counts.len())].to_le_bytes().to_vec();
         }
         if is_well(self.0) {
             return Answer::Bytes(bytes);
