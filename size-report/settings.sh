@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-flares=$(ls examples)
+# Those that the README compares with other SDKs.
+flares="hello echo spark-counter plasma-counter secret-jwt websocket-echo beam-fetch beam-json edge-ops"
 target_dir=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/settings
 wasm_opt=${WASM_OPT:-size-report/node_modules/.bin/wasm-opt}
 features="--enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enable-mutable-globals

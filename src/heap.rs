@@ -5,6 +5,8 @@
 //! - `arena-alloc` sets `ArenaAlloc`: it takes memory from the SDK's arena, by the arena's rules.
 //!   It is much smaller, and it is enough for a flare that builds a few strings per invocation.
 //!
+//! (The feature `alloc` sets none: it says that the flare has a heap, and both of these say so, too.)
+//!
 //! With both, `dlmalloc` is the one. Flares that use `std` have a heap already and need neither. On
 //! native targets none is set.
 //!

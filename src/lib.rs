@@ -22,9 +22,10 @@
 //!
 //! # Modules
 //!
-//! Each module is a cargo feature of the same name; `default` has them all, and `json`. A flare that
-//! counts bytes says `default-features = false` and names its own. The imports of the others can
-//! then not appear in its Wasm, and nobody can call them by mistake.
+//! Each module is a cargo feature of the same name; `default` has them all, `json` and `alloc`. A flare that
+//! counts bytes says `default-features = false` and names its own. The imports of the others can then not
+//! appear in its Wasm, and nobody can call them by mistake. So does one without a heap: `alloc` is for flares
+//! that have one, of `std` or of their own, and turns what borrows into a `String`, a `Vec` or a `Cow`.
 //!
 //! | module | what it does | capability of the flare's configuration |
 //! |---|---|---|
@@ -84,6 +85,30 @@
 #![no_std]
 // The feature that an item needs, beside it, where the documentation is built with nightly Rust.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation of a part has links to what is not in it.
+#![cfg_attr(
+    not(all(
+        feature = "request",
+        feature = "response",
+        feature = "beam",
+        feature = "spark",
+        feature = "plasma",
+        feature = "secrets",
+        feature = "crypto",
+        feature = "encoding",
+        feature = "id",
+        feature = "time",
+        feature = "logging",
+        feature = "ws",
+        feature = "json",
+        feature = "testing",
+        not(target_family = "wasm")
+    )),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "what is whole is documented with all features, where every link must lead somewhere"
+    )
+)]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
 // The files that need it allow it at their head, and say why.

@@ -134,36 +134,18 @@ impl Hello {
     }
 }
 
-/// One that follows this node, for as long as its stream lasts.
-pub(super) struct Follower {
-    pub(super) hello: Hello,
-    has_asked: bool,
-}
-
-impl Follower {
-    pub(super) fn new(hello: Hello) -> Self {
-        Self {
-            hello,
-            has_asked: false,
-        }
-    }
-}
-
 /// Notes what a request says of who asks: what it has stored.
-pub(super) fn note(shared: &Shared, follower: &mut Follower, request: &Request) {
+pub(super) fn note(shared: &Shared, hello: &Hello, request: &Request) {
     let Request::Changes { since } = request else {
         return;
     };
     let is_ours = shared.state().cursor().incarnation == since.incarnation;
     let mut members = lock(&shared.members);
     if is_ours {
-        members.acked(&follower.hello.node, since.seq);
+        members.acked(&hello.node, since.seq);
     }
-    // With the first answer to this it stores in which life it was met; asking again says that it
-    // has.
-    if std::mem::replace(&mut follower.has_asked, true) {
-        members.remember_life(&follower.hello);
-    }
+    // Before it asks this it stores in which life it was met.
+    members.remember_life(hello);
 }
 
 /// Answers a request that is not answered later.
