@@ -205,6 +205,10 @@ mod tests {
     }
 
     #[test]
+    #[allow(
+        clippy::nonminimal_bool,
+        reason = "both directions of the comparison are tested"
+    )]
     fn they_are_compared_formatted_and_copied() {
         let host = Host::new();
         host.secret("key", "hunter2");

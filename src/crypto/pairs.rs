@@ -29,6 +29,14 @@ impl<const N: usize> JwtClaims for &[(&str, &str); N] {
     }
 }
 
+#[cfg(not(heap))]
+impl<const N: usize> JwtClaims for [(&str, &str); N] {
+    #[inline(always)] // size: inline-step
+    fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+        call(&self)
+    }
+}
+
 /// What is iterated over is read before anything is written: its code is not the SDK's, and might call the host.
 #[cfg(heap)]
 impl<I: IntoIterator<Item: Pair>> JwtClaims for I {
@@ -76,6 +84,10 @@ impl<K: AsRef<str>, V: AsRef<str>> Pair for (K, V) {
 }
 
 #[cfg(all(test, heap))]
+#[allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by reference is how most are given"
+)]
 mod tests {
     use super::*;
     use std::collections::{BTreeMap, HashMap};

@@ -315,7 +315,7 @@ fn drive(hold: usize) {
         crypto::hash_json("{}"),
         crypto::hmac("k", "a"),
         crypto::hmac_json("{}"),
-        crypto::sign_jwt("HS256", "k", &[("a", "b")]),
+        crypto::sign_jwt("HS256", "k", [("a", "b")]),
         crypto::sign_jwt_json("{}"),
         crypto::encrypt_aes("k", "a").ok(),
         encoding::url_decode("a"),

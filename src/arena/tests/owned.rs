@@ -1,5 +1,13 @@
 //! Leases and what owns its text or bytes.
 
+#![allow(
+    clippy::nonminimal_bool,
+    clippy::op_ref,
+    clippy::cmp_owned,
+    clippy::unnecessary_to_owned,
+    reason = "what can be compared with what is what is tested"
+)]
+
 use std::borrow::Cow;
 use std::boxed::Box;
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -1,3 +1,8 @@
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "by reference is how most claims are given"
+)]
+
 use super::*;
 use crate::arena_refused;
 use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
