@@ -100,8 +100,11 @@ impl Members {
         }
     }
 
-    /// Takes in what another node says of a third one.
+    /// Takes in what another node says of a third one, if it can be like that.
     pub(super) fn learn(&mut self, known: &KnownNode, now_ms: u64) {
+        if !known.is_sane() {
+            return;
+        }
         let room = self.by_name.len() < MAX_MEMBERS;
         match self.by_name.get_mut(&known.node) {
             Some(member) if member.generation < known.generation => {

@@ -126,12 +126,22 @@ pub(super) enum Response {
 impl Hello {
     /// Whether a node can be like that.
     pub(super) fn is_sane(&self) -> bool {
-        check_key(self.node.as_bytes()).is_ok()
+        is_node(&self.node, self.address)
             && self.actor.len() <= MAX_NAME
             && self.cluster.len() <= MAX_NAME
-            && !self.address.ip().is_unspecified()
-            && self.address.port() != 0
     }
+}
+
+impl KnownNode {
+    /// Whether a node can be like that.
+    pub(super) fn is_sane(&self) -> bool {
+        is_node(&self.node, self.address)
+    }
+}
+
+/// Whether a node can have that name, and be reached there.
+fn is_node(name: &str, address: SocketAddr) -> bool {
+    check_key(name.as_bytes()).is_ok() && !address.ip().is_unspecified() && address.port() != 0
 }
 
 /// Notes what a request says of who asks: what it has stored.
