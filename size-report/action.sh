@@ -20,7 +20,7 @@ install() {
     if [ ! -x "$FOLDER/bin/flaron-size" ]; then
         cargo install --locked --path "$here" --root "$FOLDER"
     fi
-    if [ -n "${OPT_BUDGET-}" ] && [ ! -x "$FOLDER/node_modules/.bin/wasm-opt" ]; then
+    if { [ -n "${OPT_BUDGET-}" ] || [ "${SLIM-}" = true ]; } && [ ! -x "$FOLDER/node_modules/.bin/wasm-opt" ]; then
         npm install --no-audit --no-fund --no-save --prefix "$FOLDER" binaryen@132
     fi
 }
@@ -41,6 +41,8 @@ check() {
         echo "::error::there is no $FILES in $PWD; set \`files\`, and \`build\` to what makes them"
         return 2
     fi
+    # What is checked is what is deployed.
+    [ "${SLIM-}" != true ] || "$tool" slim "${files[@]}" >&2
     [ -z "${BUDGET-}" ] || arguments+=(--budget "$BUDGET")
     [ -z "${OPT_BUDGET-}" ] || arguments+=(--opt-budget "$OPT_BUDGET")
     [ -z "${MAX_PAGES-}" ] || arguments+=(--max-pages "$MAX_PAGES")

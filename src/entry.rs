@@ -324,6 +324,33 @@ mod tests {
         call_http(fail);
     }
 
+    /// A native program's own functions, with the names of two exports.
+    #[cfg(not(target_family = "wasm"))]
+    #[allow(unsafe_code, reason = "it takes these names for the whole program")]
+    mod program {
+        // SAFETY: no other function of the program has these names; that the macros' have them on Wasm
+        // alone is what is tested.
+        #[unsafe(no_mangle)]
+        pub(super) extern "C" fn alloc(_size: i32) -> i32 {
+            -1
+        }
+        // SAFETY: as above.
+        #[unsafe(no_mangle)]
+        pub(super) extern "C" fn handle_request() -> i64 {
+            -1
+        }
+    }
+
+    /// Were the exports there under their names too, this would not compile; and a shared library's function
+    /// could take the place of `alloc`.
+    #[cfg(all(feature = "ws", feature = "logging", not(target_family = "wasm")))]
+    #[test]
+    fn in_a_native_program_the_exports_have_no_names() {
+        assert_eq!((program::alloc(8), program::handle_request()), (-1, -1));
+        assert!(flare::alloc(8) > 0);
+        assert_eq!(flare::handle_request(), 1 << 32);
+    }
+
     /// A flare as its author writes it.
     #[cfg(all(feature = "ws", feature = "logging"))]
     #[allow(unreachable_pub, reason = "the macro makes exports, which are public")]

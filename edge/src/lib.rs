@@ -83,7 +83,7 @@ pub use flare::source::{FlareSource, SECRETS_FILE_NAME};
 pub use flare::stats::StatsSnapshot;
 pub use journal::{Entry, Level, LogLine, Printing, Used};
 pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
-pub use scaffold::{Sdk, new};
+pub use scaffold::{Sdk, Template, new};
 pub use stores::{StoreName, StoredEntry, Stores, parse_entries};
 pub use trace::HostCall;
 pub use wasm::info::FlareInfo;

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
     let outcome = match command {
         Command::Run(run) => cli::run::run(*run).map(done),
         Command::Inspect { file } => cli::describe::inspect(&file).map(done),
-        Command::New { name, sdk } => new(&name, sdk.as_deref()).map(done),
+        Command::New {
+            name,
+            sdk,
+            template,
+        } => new(&name, sdk.as_deref(), &template).map(done),
         Command::Test { flare, arguments } => cli::tools::test(&flare, &arguments),
         Command::Bench(args) => cli::bench::bench(&args).map(done),
         Command::Size { flare, arguments } => cli::tools::size(&flare, &arguments),
@@ -51,9 +55,10 @@ fn main() -> ExitCode {
     })
 }
 
-fn new(folder: &Path, sdk: Option<&str>) -> Result<()> {
+fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
+    let template = template.parse()?;
     let sdk = sdk.map_or_else(Sdk::of_this_edge, Sdk::parse)?;
-    flaron_edge::new(folder, &sdk)?;
+    flaron_edge::new(folder, &sdk, template)?;
     let program = std::env::current_exe().map_or_else(
         |_| "flaron-edge".to_owned(),
         |program| program.display().to_string(),

@@ -6,6 +6,10 @@ use crate::config::schema;
 use crate::error::{Error, Result};
 use crate::flare::build;
 
+mod template;
+
+pub use crate::scaffold::template::Template;
+
 /// The clone that this edge was built from, if it was one.
 const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Where the repository is on the network, if the manifest says so; otherwise empty.
@@ -145,8 +149,8 @@ impl Sdk {
 ///
 /// When the name is no crate's, the folder exists, it cannot be written, or the crate does not build
 /// with this SDK.
-pub fn new(folder: &Path, sdk: &Sdk) -> Result<()> {
-    write(folder, sdk)?;
+pub fn new(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
+    write(folder, sdk, template)?;
     build::build(folder).map(drop).map_err(|error| {
         // It was not there before.
         let _ = std::fs::remove_dir_all(folder);
@@ -158,7 +162,7 @@ pub fn new(folder: &Path, sdk: &Sdk) -> Result<()> {
 }
 
 /// Writes the crate.
-fn write(folder: &Path, sdk: &Sdk) -> Result<()> {
+fn write(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
     let name = folder
         .file_name()
         .and_then(|name| name.to_str())
@@ -172,9 +176,9 @@ fn write(folder: &Path, sdk: &Sdk) -> Result<()> {
     }
     let dependency = sdk.dependency();
     let files = [
-        ("Cargo.toml", manifest(name, &dependency)?),
-        ("src/lib.rs", SOURCE.to_owned()),
-        ("flare.toml", SETTINGS.to_owned()),
+        ("Cargo.toml", manifest(name, &dependency, template)?),
+        ("src/lib.rs", template.source().to_owned()),
+        ("flare.toml", settings(template)),
         ("flare.schema.json", schema() + "\n"),
         (".cargo/config.toml", link_flags()?),
         (
@@ -273,7 +277,16 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn manifest(name: &str, dependency: &str) -> Result<String> {
+/// The `flare.toml`: what the template needs, or what there is.
+fn settings(template: Template) -> String {
+    match template.settings() {
+        "" => format!("{SCHEMA}{SETTINGS}"),
+        needed => format!("{SCHEMA}{needed}"),
+    }
+}
+
+fn manifest(name: &str, dependency: &str, template: Template) -> Result<String> {
+    let features = template.features()?;
     let profile = part_of(CARGO_CONFIG, "[profile.release]")?;
     Ok(format!(
         r#"[package]
@@ -286,7 +299,7 @@ crate-type = ["cdylib"]
 
 # Only the modules that are named are there; the others cost nothing.
 [dependencies]
-flaron-sdk = {{ {dependency}, default-features = false, features = ["request", "response"] }}
+flaron-sdk = {{ {dependency}, default-features = false, features = {features} }}
 
 [dev-dependencies]
 flaron-sdk = {{ {dependency}, default-features = false, features = ["testing"] }}
@@ -319,39 +332,10 @@ fn part_of(text: &str, head: &str) -> Result<String> {
     Ok(part.join("\n") + "\n")
 }
 
-const SOURCE: &str = r#"//! Answers with the request's method and URL.
-#![no_std]
+/// Where editors find what `flare.toml` can have.
+const SCHEMA: &str = "#:schema ./flare.schema.json\n";
 
-use flaron_sdk::{ArenaFull, FlareAction, request, response};
-
-flaron_sdk::handle_request!(answer);
-flaron_sdk::panic_handler!();
-
-fn answer() -> Result<FlareAction, ArenaFull> {
-    response::set_header("content-type", "text/plain");
-    let (method, url) = (request::method_piece(), request::url_piece());
-    response::set_body_pieces(("you asked for ", method, " ", url))?;
-    Ok(FlareAction::Respond)
-}
-
-#[cfg(test)]
-mod tests {
-    use flaron_sdk::testing::Host;
-
-    #[test]
-    fn it_says_what_was_asked_for() {
-        let host = Host::new();
-        host.method("PUT").url("http://localhost/a?b=1");
-        let response = host.run(super::answer);
-        assert_eq!(response.status, 200);
-        assert_eq!(response.header("content-type"), Some("text/plain"));
-        assert_eq!(response.text(), "you asked for PUT http://localhost/a?b=1");
-    }
-}
-"#;
-
-const SETTINGS: &str = r#"#:schema ./flare.schema.json
-# What the flare may do. Everything is off unless it is turned on here.
+const SETTINGS: &str = r#"# What the flare may do. Everything is off unless it is turned on here.
 # requires_body = true
 # requires_raw_auth = true
 # writes_spark_kv = true

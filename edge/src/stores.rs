@@ -346,12 +346,14 @@ mod tests {
             r#"{"store":"plasma","site":"s","key":"n","counter":41}"#,
             r#"{"store":"plasma","site":"s","key":"v","value":"a"}"#,
             r#"{"store":"spark","site":"s","key":"k","value":{"base64":"/w=="}}"#,
-            r#"{"store":"spark","site":"t","key":"k","value":"2","expires_ms":99999999999999}"#,
         ];
         let stores = Stores::open(folder.path(), "local").unwrap();
         for text in put {
             stores.put(&entry(text)).unwrap();
         }
+        let mut expiring = entry(r#"{"store":"spark","site":"t","key":"k","value":"2"}"#);
+        expiring.expires_ms = Some(now_ms() + 3_600_000);
+        stores.put(&expiring).unwrap();
         // A counter that is put again has the value that was put, not the sum.
         stores.put(&entry(put[0])).unwrap();
         drop(stores);

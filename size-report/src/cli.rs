@@ -128,6 +128,14 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Our flares beside the same flares written by hand, and what more they weigh
+    Floors {
+        /// Fail if a flare is larger, in terms of its floor, than size-report/floors.toml allows
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Make a flare smaller, and prove that it still does the same
     ///
     /// Removes what no host looks at, moves words of memory to Wasm globals, runs wasm-opt where there is

@@ -11,7 +11,7 @@
 //! | [`gate`](mod@gate) | hard limits, the accepted baseline, and the gate made of both |
 //! | [`report`] | the report: terminal, Markdown, JSON |
 //! | [`chart`] | the same as a picture (SVG) |
-//! | [`command`] | the commands: `cargo size`, `why`, `diff`, `check`, `prices`, `peers` |
+//! | [`command`] | the commands: `cargo size`, `why`, `diff`, `check`, `slim`, `prices`, `floors`, `peers` |
 //! | [`cli`] | the command line |
 
 pub mod chart;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use flaron_size::cli::{Cli, Command};
-use flaron_size::command::{check, diff, peers, prices, report, slim, why};
+use flaron_size::command::{check, diff, floors, peers, prices, report, slim, why};
 use flaron_size::gate::Sizes;
 use flaron_size::output::print;
 use flaron_size::project::Project;
@@ -92,6 +92,9 @@ fn run(cli: Cli) -> Result<bool> {
             };
             slim::run(cli.root.as_deref(), &options)
         }
+        Command::Floors { check, output } => {
+            floors::run(&project()?, check, output.json, output.format())
+        }
         Command::Peers { output, svg } => {
             peers::run(&project()?, output.json, output.format(), svg.as_deref())
         }
@@ -113,6 +116,7 @@ fn elsewhere(command: &Command) -> &'static str {
         }
         Command::Prices { .. }
         | Command::Check { .. }
+        | Command::Floors { .. }
         | Command::Slim { .. }
         | Command::Peers { .. } => "",
     }

@@ -225,6 +225,51 @@ fn why_and_diff_work_on_files() {
     assert!(row.trim_start().starts_with("+5"), "{row}");
 }
 
+#[test]
+fn slim_writes_what_is_smaller_and_leaves_alone_what_it_cannot_prove() {
+    let dir = tempfile::tempdir().unwrap();
+    let linked = |hidden: &str| {
+        let text = format!(
+            r#"(module
+                (import "flaron/v1" "resp_set_status" (func $status (param i32)))
+                (memory (export "memory") 1)
+                (global (mut i32) (i32.const 64))
+                (global (export "__data_end") i32 (i32.const 4096))
+                (func (export "handle_request") (result i64) (local i32)
+                    {hidden}
+                    (i32.store (i32.const 72) (i32.add (i32.const 3) (i32.load (i32.const 72))))
+                    (call $status (i32.load (i32.const 72)))
+                    (i64.const 4294967296)))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    write(dir.path(), "good.wasm", linked(""));
+    let output = tool(dir.path(), &["slim", "good.wasm", "-o", "small.wasm"]);
+    assert_code(&output, 0);
+    let small = fs::read(dir.path().join("small.wasm")).unwrap();
+    assert!(small.len() < linked("").len());
+    let said = stdout(&output);
+    assert!(
+        said.contains("1 words in globals; the same in 96 runs"),
+        "{said}"
+    );
+
+    // A pointer to the word that is added up when the flare runs.
+    let bad = linked(
+        "(local.set 0 (i32.const 36)) (i32.store (i32.add (local.get 0) (local.get 0)) (i32.const 9))",
+    );
+    write(dir.path(), "bad.wasm", &bad);
+    let output = tool(dir.path(), &["slim", "bad.wasm"]);
+    assert_code(&output, 2);
+    let said = stderr(&output);
+    assert!(
+        said.contains("--keep-words") && said.contains("it calls resp_set_status with"),
+        "{said}"
+    );
+    assert_eq!(fs::read(dir.path().join("bad.wasm")).unwrap(), bad);
+    assert_code(&tool(dir.path(), &["slim", "bad.wasm", "--keep-words"]), 0);
+}
+
 /// Writes a repository like ours with one flare, which needs no SDK.
 fn repository(dir: &Path) {
     write(

@@ -19,7 +19,7 @@ use crate::arena::storage::{self, LEASED, PENDING};
 /// Takes what a host call returned as a lease, if it is one.
 #[inline(always)] // size: inline-step
 pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
-    let packed = Packed::new(check(returned, 0) as u64)?;
+    let packed = Packed::new(check(returned) as u64)?;
     Some(ArenaBytes::new(packed))
 }
 
@@ -117,30 +117,48 @@ pub(crate) fn claim_part(
     returned: i64,
     find: impl FnOnce(&mut [u8]) -> Option<(usize, usize)>,
 ) -> Option<ArenaBytes> {
-    if !take_allocated(returned) {
-        return None;
-    }
-    let packed = Packed::new(returned as u64)?;
+    let packed = Packed::new(take(returned) as u64)?;
     // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
     // by now (I7), its bytes are initialised (I8), and nothing else looks at it before the borrow ends with
     // `find`.
     let (start, len) = find(unsafe { block::bytes_of_mut(packed) })?;
-    // No part reaches out of the block, whatever `find` says.
-    let start = (start as u32).min(block::len_of(packed));
-    let len = (len as u32).min(block::len_of(packed) - start);
+    Some(ArenaBytes::new(lease_part(
+        packed,
+        start as u32,
+        len as u32,
+    )?))
+}
+
+/// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
+#[cfg(any(feature = "request", test))]
+#[inline] // size: inline-shared
+fn take(returned: i64) -> i64 {
+    if take_allocated(returned) {
+        returned
+    } else {
+        0
+    }
+}
+
+/// Leases a part of a block that lies behind all leases.
+#[cfg(any(feature = "request", test))]
+#[inline] // size: inline-shared
+fn lease_part(packed: Packed, start: u32, len: u32) -> Option<Packed> {
+    // No part reaches out of the block, whatever the caller says.
+    let start = start.min(block::len_of(packed));
+    let len = len.min(block::len_of(packed) - start);
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
     invariants::check();
     let address = block::address_of(packed) + start;
-    let part = Packed::new(u64::from(address) << 32 | u64::from(len))?;
-    Some(ArenaBytes::new(part))
+    Packed::new(u64::from(address) << 32 | u64::from(len))
 }
 
-/// Answers a packed block with itself, if the block is the host's to return; otherwise with
-/// `otherwise`. Counts what it answers as a lease, unless that is 0.
+/// Answers a packed block with itself, counted as a lease, if the block is the host's to return; otherwise
+/// with 0.
 #[inline] // size: inline-shared
-fn check(returned: i64, otherwise: i64) -> i64 {
-    let mut packed = otherwise;
+fn check(returned: i64) -> i64 {
+    let mut packed = 0;
     if take_allocated(returned) {
         let (offset, len) = (block::offset(returned), block::length(returned));
         let end = block_end(offset, len);
@@ -151,8 +169,6 @@ fn check(returned: i64, otherwise: i64) -> i64 {
         // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
         unsafe { core::hint::assert_unchecked(returned != 0) };
         packed = returned;
-    }
-    if packed != 0 {
         count_lease();
     }
     invariants::check();

@@ -54,30 +54,22 @@ impl Piece for Forwarded<'_> {
     }
 
     fn append_to(self, text: ForwardWriter) -> ForwardWriter {
-        let mut text = member(text, b"{", "method", abi::req_method);
-        let mut before: &[u8] = b",\"headers\":{";
+        let mut text = text.bytes(b"{\"headers\":{");
+        let start = text.mark();
         for name in self.0 {
             let end = text.mark();
-            text = member(text, before, name, || abi::req_header_get(name.as_bytes()));
-            if text.mark() != end {
-                before = b",";
+            if end != start {
+                text = text.bytes(b",");
             }
+            text = text.quoted(name.as_bytes()).bytes(b":");
+            text = text.ask_quoted(end, || abi::req_header_get(name.as_bytes()));
         }
-        if before.len() == 1 {
-            text = text.bytes(b"}");
-        }
-        member(text, b",", "body", abi::req_body).bytes(b"}")
+        // What the host does not have is left out, with what is written before it.
+        let end = text.mark().wrapping_add(1);
+        let text = text.bytes(b"},\"method\":");
+        let text = text.ask_quoted(end, abi::req_method);
+        let end = text.mark();
+        let text = text.bytes(b",\"body\":");
+        text.ask_quoted(end, abi::req_body).bytes(b"}")
     }
-}
-
-/// Appends a member, unless the host has no value for it.
-fn member(
-    text: ForwardWriter,
-    before: &[u8],
-    name: &str,
-    ask: impl FnOnce() -> i64,
-) -> ForwardWriter {
-    let end = text.mark();
-    let text = text.bytes(before).quoted(name.as_bytes()).bytes(b":");
-    text.ask_quoted(end, ask)
 }

@@ -365,3 +365,74 @@ fn errors_say_what_they_are() {
     );
     assert_error(BeamError::ArenaFull, ARENA_FULL);
 }
+
+/// What a proxy sends of a request.
+#[cfg(feature = "request")]
+fn forwarded(host: &Host) -> serde_json::Value {
+    assert_eq!(
+        forward(URL, &["accept", "X-\"", "absent"]).unwrap_err(),
+        BeamError::NoResponse
+    );
+    let call = &host.calls_of("beam_fetch")[0];
+    assert_eq!(call.text(0), URL);
+    assert!(arena_is_free());
+    serde_json::from_str(&call.text(1)).expect("the options are JSON")
+}
+
+#[test]
+#[cfg(feature = "request")]
+fn what_the_host_has_of_a_request_is_forwarded() {
+    let host = Host::new();
+    host.method("PUT")
+        .header("accept", "a/\"b\"")
+        .header("x-\"", "\u{1}")
+        .requires_body(true)
+        .body("\\ \u{e9}");
+    assert_eq!(
+        forwarded(&host),
+        serde_json::json!({
+            "method": "PUT",
+            "headers": { "accept": "a/\"b\"", "X-\"": "\u{1}" },
+            "body": "\\ \u{e9}",
+        })
+    );
+}
+
+#[test]
+#[cfg(feature = "request")]
+fn what_the_host_does_not_have_is_left_out() {
+    for method in [None, Some("")] {
+        let host = Host::new();
+        let method = method.map(Vec::from);
+        host.on("req_method", move |_| method.clone());
+        assert_eq!(forwarded(&host), serde_json::json!({ "headers": {} }));
+    }
+    let host = Host::new();
+    host.on("req_method", |_| None).header("x-\"", "1");
+    assert_eq!(
+        forwarded(&host),
+        serde_json::json!({ "headers": { "X-\"": "1" } })
+    );
+}
+
+#[test]
+#[cfg(feature = "request")]
+fn url_and_options_of_pieces_are_sent() {
+    let host = Host::new();
+    let body = json::Str("a\"b");
+    let sent = fetch_pieces((URL, 7_u8), ("{\"body\":", body, "}"));
+    assert_eq!(sent.unwrap_err(), BeamError::NoResponse);
+    let call = &host.calls_of("beam_fetch")[0];
+    assert_eq!(
+        (call.text(0), call.text(1)),
+        (
+            "https://api.example.com/7".into(),
+            "{\"body\":\"a\\\"b\"}".into()
+        )
+    );
+    let full = leave_free(16);
+    let sent = fetch_pieces("12345678", "123456789");
+    assert_eq!(sent.unwrap_err(), BeamError::ArenaFull);
+    drop(full);
+    assert!(arena_is_free());
+}

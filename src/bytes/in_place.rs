@@ -70,8 +70,7 @@ impl<'a> InPlace<'a> {
     /// leaves some, if neither of the two is among them.
     #[inline(always)] // size: json-run
     pub(crate) fn keep_until(&mut self, stops: [u8; 2]) {
-        // SAFETY: `input` is not behind `end`, and the text has both.
-        while unsafe { self.end.offset_from_unsigned(self.input) } >= 4 {
+        while self.end.addr() - self.input.addr() >= 4 {
             // SAFETY: so many bytes are there; any bytes are a number.
             let word = u32::from_le(unsafe { self.input.cast::<u32>().read_unaligned() });
             let stop = find_in_word(word, stops);
@@ -86,10 +85,10 @@ impl<'a> InPlace<'a> {
     /// Writes what was put back.
     #[inline(always)] // size: json-run
     pub(crate) fn move_kept(&mut self) {
-        // SAFETY: `kept` is not behind `input`, and the text has both. `output` is not behind `kept`, so there is
-        // as much behind it.
+        let len = self.input.addr() - self.kept.addr();
+        // SAFETY: so many bytes are there from `kept` on, which is not behind `input`. `output` is not behind
+        // `kept`, so there are as many behind it. The text is borrowed mutably.
         unsafe {
-            let len = self.input.offset_from_unsigned(self.kept);
             core::ptr::copy(self.kept, self.output, len);
             self.output = self.output.add(len);
         }

@@ -13,16 +13,14 @@ pub fn parse_u64(digits: &[u8]) -> Option<u64> {
         return None;
     }
     let mut number: u64 = 0;
-    for &digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
+    for &byte in digits {
+        let digit = u64::from(byte).wrapping_sub(b'0'.into());
+        let longer = number.wrapping_mul(10).wrapping_add(digit);
+        // What has overflowed is not ten times as much. (`checked_mul` takes a product of 128 bits.)
+        if digit > 9 || longer / 10 != number {
             return None;
         }
-        // Not `checked_mul`, which takes a 128-bit product.
-        if number > u64::MAX / 10 {
-            return None;
-        }
-        number = (number * 10).checked_add(digit.into())?;
+        number = longer;
     }
     Some(number)
 }

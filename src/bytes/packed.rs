@@ -50,6 +50,7 @@ impl<'a> PackedSlice<'a> {
     }
 }
 
+#[cfg(any(feature = "beam", lists_keys))]
 impl<'a> PackedSlice<'a> {
     /// What is before the first such byte; `None` if there is none.
     // size: packed-before

@@ -29,38 +29,40 @@ pub(crate) unsafe fn valid_str(bytes: &[u8]) -> &str {
 /// character; the length if there is none.
 ///
 /// Overlong sequences, surrogates and what lies beyond U+10FFFF are not valid.
-#[inline] // size: inline-shared
+// size: utf8
+#[inline]
 pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
-    let mut rest = bytes.get(start..).unwrap_or_default().iter();
+    let mut at = start;
     loop {
-        let at = bytes.len() - rest.len();
-        let Some(&first) = rest.next() else {
+        let Some(&first) = bytes.get(at) else {
             return at;
         };
-        if first >= 0x80 && decode_char(first, || rest.next().copied()).is_none() {
-            return at;
+        let mut code = u32::from(first);
+        let mut next = at + 1;
+        if code >= 0x80 {
+            // How many bytes the character has, as the first one announces.
+            let size = (!(code << 24)).leading_zeros();
+            if !(2..=4).contains(&size) {
+                return at;
+            }
+            code &= 0x7f >> size;
+            let end = at + size as usize;
+            let Some(more) = bytes.get(next..end) else {
+                return at;
+            };
+            for &byte in more {
+                let byte = u32::from(byte) ^ 0x80;
+                if byte > 0x3f {
+                    return at;
+                }
+                code = code << 6 | byte;
+            }
+            next = end;
+            // What has no more than 7, 11 or 16 bits needs fewer bytes.
+            if code >> ((size * 9 - 4) >> 1) == 0 || char::from_u32(code).is_none() {
+                return at;
+            }
         }
+        at = next;
     }
-}
-
-/// Decodes a character of UTF-8 whose first byte is `first` and whose others are what `next` gives;
-/// `None` if they make no character.
-#[inline(always)] // size: inline-step
-fn decode_char(first: u8, mut next: impl FnMut() -> Option<u8>) -> Option<u32> {
-    // The smallest number that needs as many bytes as `first` announces, and how many follow.
-    let (smallest, more, mut code) = match first {
-        0..0x80 => return Some(first.into()),
-        0xc0..0xe0 => (0x80, 1, u32::from(first) & 0x1f),
-        0xe0..0xf0 => (0x800, 2, u32::from(first) & 0xf),
-        0xf0..0xf8 => (0x1_0000, 3, u32::from(first) & 7),
-        _ => return None,
-    };
-    for _ in 0..more {
-        let byte = next()?;
-        if byte & 0xc0 != 0x80 {
-            return None;
-        }
-        code = code << 6 | u32::from(byte) & 0x3f;
-    }
-    (code >= smallest && char::from_u32(code).is_some()).then_some(code)
 }

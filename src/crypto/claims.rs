@@ -3,7 +3,7 @@
 use crate::arena::ArenaBytes;
 use crate::bytes::number::parse_u64;
 use crate::bytes::packed::PackedSlice;
-use crate::bytes::split::{find, same};
+use crate::bytes::split::find;
 use crate::bytes::utf8;
 #[cfg(feature = "json")]
 use crate::json::{Document, JsonError};
@@ -55,38 +55,40 @@ impl Claims {
 pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     let mut rest = json.iter();
     let mut open = 0_u32;
+    // Whether the last thing was a name, and which; and whether a colon came behind it.
+    let (mut is_found, mut is_escaped, mut is_value) = (false, false, false);
     loop {
-        match rest.next()? {
-            b'"' => {
-                let string = rest.as_slice();
-                let mut is_plain = true;
-                let behind = loop {
-                    let left = rest.len();
-                    match rest.next()? {
-                        b'"' => break left,
-                        b'\\' => {
-                            is_plain = false;
-                            rest.next()?;
-                        }
-                        _ => {}
-                    }
-                };
-                let found = string.get(..string.len() - behind)?;
-                let [b':', value @ ..] = trim(rest.as_slice()) else {
-                    continue;
-                };
-                if open == 1 {
-                    if !is_plain {
-                        return Some(PackedSlice::new(b""));
-                    }
-                    if same(found, name.as_bytes()) {
-                        return Some(PackedSlice::new(trim(value)));
-                    }
+        let value = rest.as_slice();
+        let Some(&byte) = rest.next() else {
+            return is_value.then(|| PackedSlice::new(b""));
+        };
+        if byte <= b' ' {
+            continue;
+        }
+        if is_value {
+            return Some(PackedSlice::new(if is_escaped { b"" } else { value }));
+        }
+        is_value = byte == b':' && is_found;
+        is_found = false;
+        // A bracket and a brace differ in one bit.
+        open = open.wrapping_add(u32::from(byte | 0x20 == b'{'));
+        open = open.wrapping_sub(u32::from(byte | 0x20 == b'}'));
+        if byte == b'"' {
+            is_escaped = false;
+            let mut left = name.as_bytes().iter();
+            is_found = true;
+            loop {
+                let byte = rest.next()?;
+                if *byte == b'"' {
+                    break;
                 }
+                if *byte == b'\\' {
+                    is_escaped = true;
+                    rest.next()?;
+                }
+                is_found &= left.next() == Some(byte);
             }
-            b'{' | b'[' => open = open.wrapping_add(1),
-            b'}' | b']' => open = open.wrapping_sub(1),
-            _ => {}
+            is_found = open == 1 && (is_escaped || is_found && left.as_slice().is_empty());
         }
     }
 }
@@ -105,12 +107,4 @@ pub(super) fn number(value: &[u8]) -> Option<u64> {
     // Not a point or an exponent: the next member, the end, or white space.
     let ends = matches!(behind.first()?, b',' | b'}' | 0..=b' ');
     if ends { parse_u64(digits) } else { None }
-}
-
-/// Without the white space at the beginning.
-fn trim(mut json: &[u8]) -> &[u8] {
-    while let [0..=b' ', rest @ ..] = json {
-        json = rest;
-    }
-    json
 }

@@ -277,8 +277,8 @@ fn tests_begin(text: &str) -> usize {
         let mut lines = text[at..].lines();
         if lines
             .next()
-            .is_some_and(|line| line.starts_with("#[cfg(") && line.contains("test)"))
-            && let Some(line) = lines.find(|line| !line.starts_with("#["))
+            .is_some_and(|line| line.starts_with("#[cfg(") && names_test(line))
+            && let Some(line) = lines.find(|line| !line.starts_with(['#', ' ', ')']))
             && line.starts_with("mod ")
             && line.ends_with('{')
         {
@@ -286,6 +286,11 @@ fn tests_begin(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+/// Whether a condition asks for `test`, by itself or among others.
+fn names_test(condition: &str) -> bool {
+    condition.contains("test)") || condition.contains("(test,")
 }
 
 /// What of a file is too long.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use flaron_build::Build;
-use flaron_edge::FlareConfig;
+use flaron_edge::{FlareConfig, Template};
 use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, flares_dir, workspace};
 use flaron_tests::http::send;
 use flaron_tests::node::Node;
@@ -94,6 +94,26 @@ async fn a_new_flare_builds_passes_its_test_and_answers() {
     node.has_no_complaints();
 }
 
+/// Each template builds, and passes the tests that it has.
+#[test]
+fn every_template_builds_and_passes_its_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    for template in Template::all() {
+        let name = format!("my-{}", template.name());
+        made(&new(folder.path(), &[&name, "--template", template.name()]));
+        let mut test = cargo(&folder.path().join(&name));
+        test.args(["test", "--quiet", "--target-dir"])
+            .arg(flares_dir().join("new"));
+        let output = test.output().unwrap();
+        made(&output);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.contains(" passed") && !said.contains(" 0 passed;"),
+            "{name}: {said}"
+        );
+    }
+}
+
 #[test]
 fn the_sdk_comes_from_git_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,6 +138,10 @@ fn what_cannot_be_is_refused_and_nothing_is_left() {
         (&["flaron-sdk"][..], "take another, say flaron-sdk-flare"),
         (&["2fast"], "beginning with a letter"),
         (&["mine", "--sdk", "nowhere"], "git URL"),
+        (
+            &["mine", "--template", "htpp"],
+            "there is no template \"htpp\"",
+        ),
         (
             &["mine", "--sdk", &gone],
             "does not build with the SDK of `git =",

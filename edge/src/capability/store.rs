@@ -261,6 +261,54 @@ fn open_file(path: &Path) -> Result<Database, String> {
                 .to_owned(),
         );
     }
+    if !path.exists() {
+        make_file(path)?;
+    }
+    create(path)
+}
+
+/// Makes the file under another name first: one that is made halfway, because the disk is full or
+/// the power fails, would never be opened again.
+fn make_file(path: &Path) -> Result<(), String> {
+    let fresh = path.with_extension("redb.new");
+    let made = remove_if_there(&fresh)
+        .and_then(|()| create(&fresh))
+        .and_then(|database| {
+            drop(database);
+            std::fs::rename(&fresh, path).map_err(|e| e.to_string())
+        })
+        .and_then(|()| sync_folder_of(path));
+    if made.is_err() {
+        // What went wrong before is what is told.
+        let _ = remove_if_there(&fresh);
+    }
+    made
+}
+
+/// Sees to it that a new name is on disk, and what is acknowledged in the file with it.
+fn sync_folder_of(path: &Path) -> Result<(), String> {
+    // Elsewhere a folder cannot be opened, and the system takes care of it.
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        // A bare name's is empty.
+        let here = Path::new(".");
+        let folder = Some(folder).filter(|folder| *folder != Path::new(""));
+        let opened = std::fs::File::open(folder.unwrap_or(here)).map_err(|e| e.to_string())?;
+        opened.sync_all().map_err(|e| e.to_string())?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<(), String> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn create(path: &Path) -> Result<Database, String> {
     builder().create(path).map_err(|e| match e {
         redb::DatabaseError::DatabaseAlreadyOpen => {
             "another process has it open; give each node a --data folder of its own".to_owned()

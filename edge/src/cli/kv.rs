@@ -123,7 +123,7 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
                 key: key.clone(),
                 value: None,
                 counter: None,
-                expires_ms: ttl.map(|ttl| now_ms() + ttl * 1000),
+                expires_ms: ttl.map(|ttl| now_ms().saturating_add(ttl.saturating_mul(1000))),
                 deleted: false,
             };
             if *counter {

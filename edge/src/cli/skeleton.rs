@@ -108,5 +108,5 @@ fn handler(flare: &Path) -> String {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || "_:".contains(c)))?;
         (end > 0).then(|| rest[..end].to_owned())
     });
-    format!("super::{}", named.unwrap_or_else(|| "handler".to_owned()))
+    ["super", named.as_deref().unwrap_or("handler")].join("::")
 }

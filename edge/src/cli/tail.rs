@@ -121,7 +121,11 @@ fn text(entry: &Value, status: Option<&str>) -> String {
 /// Text from outside without what a terminal takes as a command, or what turns the direction of
 /// writing.
 fn escaped(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+    let turns = |c: char| {
+        matches!(c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+            | '\u{feff}')
+    };
     let mut plain = String::new();
     for c in text.chars() {
         match c.is_control() || turns(c) {

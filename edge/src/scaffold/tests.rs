@@ -10,7 +10,7 @@ fn registry() -> Sdk {
 fn the_crate_has_the_repositorys_flags_and_profile() {
     let folder = tempfile::tempdir().unwrap();
     let flare = folder.path().join("my-flare");
-    write(&flare, &registry()).unwrap();
+    write(&flare, &registry(), Template::default()).unwrap();
     let read = |file: &str| std::fs::read_to_string(flare.join(file)).unwrap();
     let parse = |text: &str| text.parse::<toml::Table>().unwrap();
 
@@ -34,8 +34,10 @@ fn the_crate_has_the_repositorys_flags_and_profile() {
 fn what_exists_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let flare = folder.path().join("flare");
-    write(&flare, &registry()).unwrap();
-    let message = new(&flare, &registry()).unwrap_err().to_string();
+    write(&flare, &registry(), Template::default()).unwrap();
+    let message = new(&flare, &registry(), Template::default())
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("exists already"), "{message}");
     assert!(flare.join("src/lib.rs").is_file());
 }
@@ -107,4 +109,27 @@ fn without_a_clone_the_repository_counts_and_without_one_nothing_is_guessed() {
     ));
     let error = Sdk::of_edge_built_in(&folder.path().join("gone"), "").unwrap_err();
     assert!(error.to_string().contains("--sdk"), "{error}");
+}
+
+#[test]
+fn each_template_is_an_example_with_a_test() {
+    let folder = tempfile::tempdir().unwrap();
+    for template in Template::all() {
+        let flare = folder.path().join(format!("a-{}", template.name()));
+        write(&flare, &registry(), template).unwrap();
+        let read = |file: &str| std::fs::read_to_string(flare.join(file)).unwrap();
+        assert!(
+            read("src/lib.rs").contains("#[test]"),
+            "{}",
+            template.name()
+        );
+        assert!(read("flare.toml").starts_with("#:schema ./flare.schema.json\n"));
+        crate::config::FlareConfig::load(&flare.join("flare.toml")).unwrap();
+        let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+        let features = manifest["dependencies"]["flaron-sdk"]["features"].as_array();
+        assert!(!features.unwrap().is_empty(), "{}", template.name());
+        assert_eq!(template.name().parse::<Template>().unwrap(), template);
+    }
+    let message = "htpp".parse::<Template>().unwrap_err().to_string();
+    assert!(message.contains("websocket"), "{message}");
 }

@@ -12,6 +12,7 @@ use crate::output::{print, print_line};
 use crate::project::Settings;
 use crate::report::{self, Report};
 use crate::table::Format;
+use crate::wasm::anatomy::Anatomy;
 use crate::wasm::wasm_opt::{FLAGS, WasmOpt};
 
 /// What to hold the files to, and how to say it.
@@ -42,12 +43,14 @@ pub fn run(options: &Options) -> Result<bool> {
         None
     };
     let mut measured = Vec::new();
+    let mut overflowing = Vec::new();
     for path in &options.files {
         let wasm = fs::read(path)
             .with_context(|| format!("could not read {}; was it built?", path.display()))?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let flare = Measured::of(&name, &wasm, wasm_opt.as_ref());
         measured.push(flare.with_context(|| format!("{}", path.display()))?);
+        overflowing.extend(too_small_stack(&name, &Anatomy::of(&wasm)?));
     }
     let now = Settings {
         // A flare need not come from Rust, and rustc need not be here. What made it is not
@@ -108,10 +111,36 @@ pub fn run(options: &Options) -> Result<bool> {
         print(report.render(options.format))?;
     }
     eprint!("{}", report::verdict(&verdict, HELP));
-    if verdict.passed() {
+    for finding in &overflowing {
+        eprintln!("error: {finding}");
+    }
+    let passed = verdict.passed() && overflowing.is_empty();
+    if passed {
         eprintln!("ok: every file is within its limits");
     }
-    Ok(verdict.passed())
+    Ok(passed)
+}
+
+/// The stack that is for flares which use none; the linker rounds smaller ones up to it.
+const NO_STACK: i32 = 16;
+
+/// What is wrong with a flare that is linked with no stack and uses one: its first large local runs out
+/// of it, which is a trap at best.
+fn too_small_stack(name: &str, anatomy: &Anatomy) -> Option<String> {
+    let stack = anatomy.stack.as_ref()?;
+    if stack.starts_at > NO_STACK || stack.used_by.is_empty() {
+        return None;
+    }
+    let users = anatomy.functions.iter();
+    let users: Vec<&str> = users
+        .filter(|function| stack.used_by.contains(&function.index))
+        .map(|function| function.name.as_str())
+        .collect();
+    Some(format!(
+        "{name}: its stack has {} bytes, and is used by {}; link it with -zstack-size=4096",
+        stack.starts_at,
+        users.join(", ")
+    ))
 }
 
 const HELP: &str = "
@@ -120,3 +149,27 @@ What to do:
   flaron-size diff OLD.wasm NEW.wasm  what grew, function by function
 If the new size is right, raise --budget, or accept it with --bless and commit the baseline.
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flare_without_a_stack_must_not_use_it() {
+        let finding = |size, body| {
+            let wat = format!(
+                "(module (global $sp (mut i32) (i32.const {size})) (func $idle) (func $busy {body}))"
+            );
+            too_small_stack("x", &Anatomy::of(&wat::parse_str(wat).unwrap()).unwrap())
+        };
+        let used = "(global.set $sp (i32.sub (global.get $sp) (i32.const 32)))";
+        assert_eq!(
+            finding(16, used).unwrap(),
+            "x: its stack has 16 bytes, and is used by busy; link it with -zstack-size=4096"
+        );
+        assert_eq!(finding(4096, used), None);
+        assert_eq!(finding(16, ""), None);
+        // A word that is a global is no stack.
+        assert_eq!(finding(0, used), None);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod floors;
 pub mod peers;
 pub mod prices;
 pub mod report;

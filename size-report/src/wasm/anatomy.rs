@@ -211,7 +211,10 @@ impl<'a> Taker<'a> {
                 if let Some(first) = reader.into_iter().next() {
                     let first = first?;
                     let start = first.init_expr.get_operators_reader().read()?;
-                    if let (true, Operator::I32Const { value }) = (first.ty.mutable, start) {
+                    // A stack has room; a word that `cargo size slim` has moved here begins as 0.
+                    if let (true, Operator::I32Const { value: value @ 1.. }) =
+                        (first.ty.mutable, start)
+                    {
                         self.stack = Some(Stack {
                             starts_at: value,
                             used_by: Vec::new(),

@@ -3,6 +3,7 @@
 //! `.ci/soundness model` runs it to depth 4 in an arena of 64 bytes; `FLARON_MODEL_DEPTH=5` goes deeper. In
 //! an arena of the usual size, with `cargo test`, it is tried to depth 2.
 
+mod held;
 mod ops;
 
 use core::cell::{Cell, RefCell};
@@ -13,50 +14,13 @@ use std::string::ToString;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
+use held::{Heap, Held};
 use ops::{Inside, Inside as In, OPS, Op};
 
-use crate::arena::heap::{give_back, resize, take};
+use crate::arena::Keys;
+use crate::arena::heap::{resize, take};
+use crate::arena::kept::KeptTexts;
 use crate::arena::tests::*;
-use crate::arena::{Key, Keys};
-
-/// What the flare holds.
-enum Held {
-    Bytes(ArenaBytes),
-    Str(ArenaStr),
-    Text(Text),
-    Key(Key),
-    /// Its bytes are its own matter.
-    #[allow(dead_code, reason = "it is there to be dropped")]
-    Keys(Keys),
-    Heap(Heap),
-}
-
-/// A block of the heap.
-struct Heap {
-    start: *mut u8,
-    size: usize,
-}
-
-impl core::ops::Drop for Heap {
-    fn drop(&mut self) {
-        // SAFETY: it came from `take` with this size, and is not used any more.
-        unsafe { give_back(self.start, self.size) }
-    }
-}
-
-impl Held {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Held::Bytes(lease) => lease,
-            Held::Str(text) => text.raw(),
-            Held::Text(text) => text,
-            Held::Key(key) => key.as_bytes(),
-            Held::Keys(_) => b"",
-            // SAFETY: the block is alive, and was filled.
-            Held::Heap(block) => unsafe { core::slice::from_raw_parts(block.start, block.size) },
-        }
-    }
-}
 
 /// Everything that is held, and what it must read as.
 #[derive(Default)]
@@ -288,6 +252,38 @@ impl World {
                 let text = lease.into_text();
                 assert!(text.is_ascii() && text == text.as_str());
                 self.hold(Held::Str(text));
+            }
+            Op::Grow(i, len) => {
+                let more = self.fill(len);
+                let Some((held, content)) = self.held.get_mut(i) else {
+                    return false;
+                };
+                let grown = match held {
+                    Held::Bytes(lease) => lease.try_extend_from_slice(&more),
+                    Held::Str(text) => text.try_push_str(core::str::from_utf8(&more).unwrap()),
+                    _ => return false,
+                };
+                if grown.is_err() {
+                    return false;
+                }
+                content.extend(more);
+            }
+            Op::Copy(i) => {
+                let Some((held, _)) = self.held.get(i) else {
+                    return false;
+                };
+                // As `clone` does it, which traps when there is no room.
+                let mut copy = ArenaBytes::default();
+                if copy.try_extend_from_slice(held.bytes()).is_err() {
+                    return false;
+                }
+                self.hold(Held::Bytes(copy));
+            }
+            Op::Keep => {
+                let Some(lease) = self.take_bytes(0) else {
+                    return false;
+                };
+                self.hold(Held::Kept(KeptTexts::leased(lease.into_text())));
             }
             Op::Ask {
                 keep,

@@ -25,7 +25,7 @@ use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
 use crate::capability::plasma::members::Met;
 use crate::capability::plasma::protocol::{
-    Follower, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
+    Entry, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
 };
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::shared::{Link, Shared};
@@ -338,15 +338,8 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         // Who hears of a life that is not this folder's need not wait until it follows.
         let is_ours = |life: &u64| lock(&node.shared.identity).lives.contains(life);
         if seen.is_some_and(|life| !is_ours(&life)) {
-            let (done, _) = oneshot::channel();
-            let job = Job::Merge {
-                from: hello.node.as_str().into(),
-                entries: Vec::new(),
-                time: 0,
-                met: Some(seen),
-                done,
-            };
-            node.jobs.send(job).map_err(|_| ended())?;
+            let from = hello.node.as_str().into();
+            store(node, &from, Vec::new(), 0, Some(seen)).await?;
         }
         return Ok(());
     }
@@ -370,26 +363,40 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         let entries = Puller::entries(&mut response);
         let count = entries.len();
         let time = Puller::time(&response);
-        let is_first = !told && puller.is_following();
-        if count > 0 || time > 0 || is_first {
-            let (done, stored) = oneshot::channel();
-            let job = Job::Merge {
-                from: from.clone(),
-                entries,
-                time,
-                met: is_first.then_some(seen),
-                done,
-            };
-            // The writing thread ends with the node.
-            node.jobs.send(job).map_err(|_| ended())?;
-            match stored.await {
-                Ok(Ok(())) => told |= is_first,
-                // It is said where it happens; asked again later, the same is answered.
-                Ok(Err(_)) | Err(_) => return Err(ended()),
-            }
+        if count > 0 || time > 0 {
+            store(node, &from, entries, time, None).await?;
         }
         puller.advance(&response, count, &node.shared.state());
+        if !told && puller.is_following() {
+            store(node, &from, Vec::new(), 0, Some(seen)).await?;
+            told = true;
+        }
         node.shared.problems.clear(&format!("peer {name}"));
+    }
+}
+
+/// Stores what another node told.
+async fn store(
+    node: &Node,
+    from: &Arc<str>,
+    entries: Vec<Entry>,
+    time: u64,
+    met: Option<Option<u64>>,
+) -> Result<(), ChannelError> {
+    let (done, stored) = oneshot::channel();
+    let job = Job::Merge {
+        from: from.clone(),
+        entries,
+        time,
+        met,
+        done,
+    };
+    // The writing thread ends with the node.
+    node.jobs.send(job).map_err(|_| ended())?;
+    match stored.await {
+        Ok(Ok(())) => Ok(()),
+        // It is said where it happens; asked again later, the same is answered.
+        Ok(Err(_)) | Err(_) => Err(ended()),
     }
 }
 
@@ -468,11 +475,10 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
         return Ok(());
     };
     let mut news = node.shared.news.subscribe();
-    let mut follower = Follower::new(hello);
     loop {
         let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
-        node.hear(&follower.hello);
-        note(&node.shared, &mut follower, &request);
+        node.hear(&hello);
+        note(&node.shared, &hello, &request);
         if let Request::Changes { since } = &request {
             let has_news = || {
                 let cursor = node.shared.state().cursor();
@@ -484,7 +490,7 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
                 let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
-        let response = answer(&node.shared, &follower.hello.node, &request);
+        let response = answer(&node.shared, &hello.node, &request);
         send(&mut channel, &response).await?;
     }
 }

@@ -74,6 +74,10 @@ impl Members {
     /// Takes in what a node says of itself.
     pub(super) fn meet(&mut self, hello: &Hello, now_ms: u64) -> Met {
         let seen = self.lives.get(&hello.actor).copied();
+        if seen.is_none() {
+            // It takes the place of no other.
+            self.remember_life(hello);
+        }
         let known = KnownNode {
             node: hello.node.clone(),
             address: hello.address,
@@ -85,7 +89,7 @@ impl Members {
         Met { seen, is_twin }
     }
 
-    /// Remembers in which life a node was met, once it has stored in which it was met before. If it
+    /// Remembers in which life a node was met, once it has stored in which it was met before. If that
     /// were remembered when the node says hello, and the connection broke then, a folder that is a
     /// copy would hear of its own new life alone, and never that there was another.
     pub(super) fn remember_life(&mut self, hello: &Hello) {
@@ -96,8 +100,11 @@ impl Members {
         }
     }
 
-    /// Takes in what another node says of a third one.
+    /// Takes in what another node says of a third one, if it can be like that.
     pub(super) fn learn(&mut self, known: &KnownNode, now_ms: u64) {
+        if !known.is_sane() {
+            return;
+        }
         let room = self.by_name.len() < MAX_MEMBERS;
         match self.by_name.get_mut(&known.node) {
             Some(member) if member.generation < known.generation => {

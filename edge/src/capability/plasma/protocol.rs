@@ -126,44 +126,36 @@ pub(super) enum Response {
 impl Hello {
     /// Whether a node can be like that.
     pub(super) fn is_sane(&self) -> bool {
-        check_key(self.node.as_bytes()).is_ok()
+        is_node(&self.node, self.address)
             && self.actor.len() <= MAX_NAME
             && self.cluster.len() <= MAX_NAME
-            && !self.address.ip().is_unspecified()
-            && self.address.port() != 0
     }
 }
 
-/// One that follows this node, for as long as its stream lasts.
-pub(super) struct Follower {
-    pub(super) hello: Hello,
-    has_asked: bool,
+impl KnownNode {
+    /// Whether a node can be like that.
+    pub(super) fn is_sane(&self) -> bool {
+        is_node(&self.node, self.address)
+    }
 }
 
-impl Follower {
-    pub(super) fn new(hello: Hello) -> Self {
-        Self {
-            hello,
-            has_asked: false,
-        }
-    }
+/// Whether a node can have that name, and be reached there.
+fn is_node(name: &str, address: SocketAddr) -> bool {
+    check_key(name.as_bytes()).is_ok() && !address.ip().is_unspecified() && address.port() != 0
 }
 
 /// Notes what a request says of who asks: what it has stored.
-pub(super) fn note(shared: &Shared, follower: &mut Follower, request: &Request) {
+pub(super) fn note(shared: &Shared, hello: &Hello, request: &Request) {
     let Request::Changes { since } = request else {
         return;
     };
     let is_ours = shared.state().cursor().incarnation == since.incarnation;
     let mut members = lock(&shared.members);
     if is_ours {
-        members.acked(&follower.hello.node, since.seq);
+        members.acked(&hello.node, since.seq);
     }
-    // With the first answer to this it stores in which life it was met; asking again says that it
-    // has.
-    if std::mem::replace(&mut follower.has_asked, true) {
-        members.remember_life(&follower.hello);
-    }
+    // Before it asks this it stores in which life it was met.
+    members.remember_life(hello);
 }
 
 /// Answers a request that is not answered later.

@@ -31,6 +31,10 @@ pub(super) enum Op {
     Truncate(usize, u32),
     Skip(usize),
     IntoText,
+    /// A lease grows by so many bytes, or is copied; or it becomes a text that a builder keeps.
+    Grow(usize, usize),
+    Copy(usize),
+    Keep,
     /// A text that asks, of so many bytes and an answer of so many: `Inside` happens while the host is asked.
     Ask {
         keep: bool,
@@ -119,6 +123,10 @@ pub(super) const OPS: &[Op] = &[
     Op::Skip(0),
     Op::Skip(1),
     Op::IntoText,
+    Op::Grow(0, 1),
+    Op::Grow(1, 9),
+    Op::Copy(0),
+    Op::Keep,
     Op::Ask {
         keep: true,
         inside: In::Nothing,

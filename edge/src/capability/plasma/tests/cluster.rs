@@ -124,6 +124,13 @@ fn a_partition_heals() {
     });
 
     c.set_isolated(true);
+    // What is on its way at that moment still arrives, so nothing is written until nothing is.
+    eventually("c to be missed", || {
+        a.status()
+            .nodes
+            .iter()
+            .any(|n| n.node_id == "c" && !n.alive)
+    });
     add(&a, "n", 10);
     add(&b, "n", 100);
     add(&c, "n", 1000);
@@ -134,12 +141,6 @@ fn a_partition_heals() {
         counter(&a, "n") == Some(111)
             && counter(&b, "n") == Some(111)
             && get(&a, "r").as_deref() == Some(b"from b")
-    });
-    eventually("c to be missed", || {
-        a.status()
-            .nodes
-            .iter()
-            .any(|n| n.node_id == "c" && !n.alive)
     });
     assert_eq!(counter(&c, "n"), Some(1001));
     session(&c).delete(b"deleted-at-c").unwrap();

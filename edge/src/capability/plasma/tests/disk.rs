@@ -210,8 +210,11 @@ fn a_folder_restored_from_a_backup_counts_on_without_loss() {
     std::fs::copy(&path, &backup).unwrap();
     {
         let b = cluster.node_with(on_disk("b", &dir));
-        eventually("b to be sure of its folder", || {
-            a.status().nodes.iter().all(|n| n.backlog == 0 && n.alive)
+        let probe = (SITE.to_owned(), "probe".to_owned());
+        eventually("b to be sure of its folder, and count as before", || {
+            add(&b, "probe", 1);
+            let probe = b.shared.state().get(&probe).cloned().unwrap();
+            probe.counts.contains_key(&actor_of(&b))
         });
         add(&b, "n", 50);
         eventually("a to have it", || counter(&a, "n") == Some(150));

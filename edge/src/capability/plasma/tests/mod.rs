@@ -1,6 +1,7 @@
 mod cluster;
 mod crdt;
 mod disk;
+mod garbled;
 mod hostile;
 mod model;
 mod network;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::capability::plasma::crdt::KeyState;
-use crate::capability::plasma::protocol::{Follower, Hello, Request, Response, answer, note};
+use crate::capability::plasma::protocol::{Hello, Request, Response, answer, note};
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::replica::Changes;
 use crate::capability::store::simulated::{Disk, Random};
@@ -22,7 +22,6 @@ use crate::capability::store::simulated::{Disk, Random};
 /// One stream from a node that follows to the one that is followed.
 struct Stream {
     puller: Puller,
-    follower: Follower,
     seen: Option<u64>,
     told: bool,
     in_flight: InFlight,
@@ -220,7 +219,6 @@ impl World {
             lock(&replica.shared.members).meet(&to_hello, from_now);
             self.streams[from][to] = Some(Stream {
                 puller: Puller::new(),
-                follower: Follower::new(from_hello),
                 seen: met.seen,
                 told: false,
                 in_flight: InFlight::Nothing,
@@ -231,32 +229,33 @@ impl World {
             InFlight::Nothing => stream.in_flight = InFlight::Question(stream.puller.request()),
             InFlight::Question(request) => {
                 lock(&asked.members).heard(&from_hello.node, from_hello.life, to_now);
-                note(&asked, &mut stream.follower, &request);
+                note(&asked, &from_hello, &request);
                 let response = answer(&asked, &from_hello.node, &request);
                 stream.in_flight = InFlight::Answer(response);
             }
             InFlight::Answer(mut response) => {
                 let entries = Puller::entries(&mut response);
                 let count = entries.len();
-                let is_first = !stream.told && stream.puller.is_following();
                 let mut changes = Changes::default();
                 let time = Puller::time(&response);
                 let stored = replica
                     .merge(&mut changes, &to_hello.node.as_str().into(), entries, time)
-                    .and_then(|_| {
-                        if is_first {
-                            replica.met(&mut changes, stream.seen);
-                        }
-                        replica.commit(changes)
-                    });
+                    .and_then(|_| replica.commit(changes));
                 if stored.is_err() {
                     self.streams[from][to] = None;
                     return;
                 }
-                stream.told |= is_first;
                 stream
                     .puller
                     .advance(&response, count, &replica.shared.state());
+                if !stream.told && stream.puller.is_following() {
+                    let mut changes = Changes::default();
+                    replica.met(&mut changes, stream.seen);
+                    stream.told = replica.commit(changes).is_ok();
+                    if !stream.told {
+                        self.streams[from][to] = None;
+                    }
+                }
             }
         }
     }

@@ -180,28 +180,76 @@ fn a_disk_that_was_full_works_again() {
     assert_eq!(s.get(b"after").unwrap().unwrap(), b"\0\0\0\x003");
 }
 
-/// The same on a real file system: a tmpfs of 3 MiB. It needs root.
+/// A store that cannot be made leaves nothing that would be taken for one.
+#[test]
+fn a_store_is_there_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spark.redb");
+    let config = || SparkConfig {
+        path: Some(path.clone()),
+        ..SparkConfig::default()
+    };
+    let half = dir.path().join("spark.redb.new");
+    std::fs::create_dir(&half).unwrap();
+    assert!(Spark::open(config()).is_err());
+    assert!(!path.exists());
+    std::fs::remove_dir(&half).unwrap();
+    // One that was made halfway when the power failed.
+    std::fs::write(&half, vec![0; 73_728]).unwrap();
+    let store = Spark::open(config()).unwrap();
+    session(&store).set(b"k", b"1", 0).unwrap();
+    assert!(!half.exists());
+}
+
+/// A tmpfs of 3 MiB. It needs root.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn mount() -> Tmpfs {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]);
+        assert!(mount.arg(at).status().unwrap().success());
+        Tmpfs(dir)
+    }
+
+    fn config(&self) -> SparkConfig {
+        SparkConfig {
+            path: Some(self.0.path().join("spark.redb")),
+            ..SparkConfig::default()
+        }
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+#[ignore = "needs root, for a tmpfs of its own"]
+fn a_node_that_began_on_a_full_file_system_begins_once_there_is_room() {
+    let tmpfs = Tmpfs::mount();
+    let filler = tmpfs.0.path().join("filler");
+    let filled = std::fs::write(&filler, vec![0; 4 << 20]);
+    assert!(filled.is_err(), "3 MiB were enough");
+    let told = Spark::open(tmpfs.config()).unwrap_err().to_string();
+    assert!(told.contains("No space left"), "{told}");
+    std::fs::remove_file(&filler).unwrap();
+    let store = Spark::open(tmpfs.config()).unwrap();
+    session(&store).set(b"k", b"1", 0).unwrap();
+}
+
+/// As on the simulated disk, on a real file system.
 #[test]
 #[ignore = "needs root, for a tmpfs of its own"]
 fn a_file_system_that_was_full_works_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let at = dir.path().display().to_string();
-    let run = |command: &str| {
-        let words: Vec<&str> = command.split(' ').collect();
-        assert!(
-            Command::new(words[0])
-                .args(&words[1..])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
-    run(&format!("mount -t tmpfs -o size=3m tmpfs {at}"));
+    let tmpfs = Tmpfs::mount();
+    let dir = &tmpfs.0;
     {
-        let config = SparkConfig {
-            path: Some(dir.path().join("spark.redb")),
-            ..SparkConfig::default()
-        };
+        let config = tmpfs.config();
         let store = Spark::open(config).unwrap();
         let mut s = session(&store);
         s.set(b"before", b"1", 0).unwrap();
@@ -218,5 +266,4 @@ fn a_file_system_that_was_full_works_again() {
         s.set(b"after", b"3", 0).unwrap();
         assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
     }
-    run(&format!("umount {at}"));
 }

@@ -1,0 +1,15 @@
+;; examples/secret-jwt written by hand, without any check.
+(module
+  (import "flaron/v1" "crypto_sign_jwt" (func $sign (param i32 i32) (result i64)))
+  (import "flaron/v1" "resp_set_status" (func $status (param i32)))
+  (import "flaron/v1" "resp_body_set" (func $body (param i32 i32)))
+  (import "flaron/v1" "resp_header_set" (func $header (param i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "alloc") (param $n i32) (result i32) (i32.const 160))
+  (func $ct (param i32 i32) (call $header (i32.const 1) (i32.const 12) (local.get 0) (local.get 1)))
+  (func (export "handle_request") (result i64) (local $r i64)
+    (if (i64.eqz (local.tee $r (call $sign (i32.const 53) (i32.const 88))))
+     (then (call $status (i32.const 500)) (call $ct (i32.const 13) (i32.const 10)) (call $body (i32.const 23) (i32.const 15)))
+     (else (call $body (i32.const 160) (i32.wrap_i64 (local.get $r))) (call $ct (i32.const 38) (i32.const 15))))
+    (i64.shl (i64.const 1) (i64.const 32)))
+  (data (i32.const 1) "content-typetext/plainjwt sign failedapplication/jwt{\22algorithm\22:\22HS256\22,\22secret_key\22:\22jwt-key\22,\22claims\22:{\22sub\22:\22demo-user\22,\22iss\22:\22flaron\22}}"))

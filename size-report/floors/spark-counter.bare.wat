@@ -1,0 +1,28 @@
+;; examples/spark-counter written by hand, without any check.
+(module
+  (import "flaron/v1" "spark_get" (func $get (param i32 i32) (result i64)))
+  (import "flaron/v1" "spark_set" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "flaron/v1" "resp_header_set" (func $header (param i32 i32 i32 i32)))
+  (import "flaron/v1" "resp_body_set" (func $body (param i32 i32)))
+  (memory (export "memory") 1)
+  (func (export "alloc") (param $n i32) (result i32) (i32.const 56))
+  (func (export "handle_request") (result i64) (local $v i64) (local $r i64) (local $p i32) (local $e i32)
+    (local.set $e (i32.add (i32.wrap_i64 (local.tee $r (call $get (i32.const 1) (i32.const 4)))) (i32.const 56)))
+    (local.set $p (i32.const 60))
+    (block $x (loop $next
+      (br_if $x (i32.ge_u (local.get $p) (local.get $e)))
+          (local.set $v (i64.add (i64.mul (local.get $v) (i64.const 10)) (i64.sub (i64.load8_u (local.get $p)) (i64.const 48))))
+          (local.set $p (i32.add (local.get $p) (i32.const 1)))
+          (br $next)))
+    (local.set $v (i64.add (local.get $v) (i64.const 1)))
+    (local.set $p (i32.const 56))
+    (loop $d
+      (i64.store8 (local.tee $p (i32.sub (local.get $p) (i32.const 1)))
+        (i64.add (i64.rem_u (local.get $v) (i64.const 10)) (i64.const 48)))
+      (br_if $d (i32.eqz (i64.eqz (local.tee $v (i64.div_u (local.get $v) (i64.const 10)))))))
+    (drop (call $set (i32.const 1) (i32.const 4) (local.get $p) (i32.sub (i32.const 56) (local.get $p)) (i32.const 86400)))
+    (call $header (i32.const 7) (i32.const 12) (i32.const 19) (i32.const 10))
+    (memory.copy (local.tee $p (i32.sub (local.get $p) (i32.const 6))) (i32.const 1) (i32.const 6))
+    (call $body (local.get $p) (i32.sub (i32.const 56) (local.get $p)))
+    (i64.shl (i64.const 1) (i64.const 32)))
+  (data (i32.const 1) "hits: content-typetext/plain"))

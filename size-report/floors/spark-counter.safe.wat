@@ -1,0 +1,45 @@
+;; examples/spark-counter written by hand, with the SDK's checks of what the host returns, and its refusals where the arena is full.
+(module
+  (import "flaron/v1" "spark_get" (func $get (param i32 i32) (result i64)))
+  (import "flaron/v1" "spark_set" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "flaron/v1" "resp_header_set" (func $header (param i32 i32 i32 i32)))
+  (import "flaron/v1" "resp_body_set" (func $body (param i32 i32)))
+  (memory (export "memory") 5)
+  (global $p (mut i32) (i32.const 0))
+  (func (export "alloc") (param $n i32) (result i32) (local $s i32)
+    (if (result i32) (i32.lt_u (i32.sub (local.get $n) (i32.const 1))
+                       (i32.sub (i32.const 262144)
+                         (local.tee $s (i32.and (i32.add (global.get $p) (i32.const 7)) (i32.const -8)))))
+      (then (global.set $p (i32.add (local.get $n) (local.get $s))) (i32.add (local.get $s) (i32.const 56)))
+      (else (i32.const 0))))
+  (func (export "handle_request") (result i64) (local $v i64) (local $n i64) (local $r i64) (local $p i32) (local $c i32) (local $l i32)
+    (global.set $p (i32.const 0))
+    (block $zero
+     (block $bad
+      (local.set $l (i32.wrap_i64 (local.tee $r (call $get (i32.const 1) (i32.const 4)))))
+      ;; [p, p+l) within [56, 56+$p)
+      (br_if $zero (i32.or
+          (i32.gt_u (i32.sub (local.tee $p (i32.wrap_i64 (i64.shr_u (local.get $r) (i64.const 32)))) (i32.const 56)) (global.get $p))
+          (i32.gt_u (local.get $l) (i32.sub (i32.add (global.get $p) (i32.const 56)) (local.get $p)))))
+      (br_if $zero (i32.le_s (local.tee $l (i32.sub (local.get $l) (i32.const 4))) (i32.const 0)))
+      (loop $next
+        (br_if $bad (i32.gt_u (local.tee $c (i32.sub (i32.load8_u offset=4 (local.get $p)) (i32.const 48))) (i32.const 9)))
+        (br_if $bad (i64.ne (i64.div_u
+            (local.tee $n (i64.add (i64.mul (local.get $v) (i64.const 10)) (i64.extend_i32_u (local.get $c)))) (i64.const 10)) (local.get $v)))
+        (local.set $v (local.get $n))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (br_if $next (local.tee $l (i32.sub (local.get $l) (i32.const 1)))))
+      (br $zero))
+     (local.set $v (i64.const 0)))
+    (local.set $v (i64.add (local.get $v) (i64.const 1)))
+    (local.set $p (i32.const 56))
+    (loop $d
+      (i64.store8 (local.tee $p (i32.sub (local.get $p) (i32.const 1)))
+        (i64.add (i64.rem_u (local.get $v) (i64.const 10)) (i64.const 48)))
+      (br_if $d (i32.eqz (i64.eqz (local.tee $v (i64.div_u (local.get $v) (i64.const 10)))))))
+    (if (call $set (i32.const 1) (i32.const 4) (local.get $p) (i32.sub (i32.const 56) (local.get $p)) (i32.const 86400)) (then (unreachable)))
+    (call $header (i32.const 7) (i32.const 12) (i32.const 19) (i32.const 10))
+    (memory.copy (local.tee $p (i32.sub (local.get $p) (i32.const 6))) (i32.const 1) (i32.const 6))
+    (call $body (local.get $p) (i32.sub (i32.const 56) (local.get $p)))
+    (i64.shl (i64.const 1) (i64.const 32)))
+  (data (i32.const 1) "hits: content-typetext/plain"))
