@@ -111,7 +111,7 @@ fn find_in_word(word: u32, stops: [u8; 2]) -> usize {
     const HIGHEST_BITS: u32 = ONES * 0x80;
     // A byte that is 0 has its highest bit set once 1 is taken off it, and so has one that had it before, which is
     // no ASCII. What it borrows may set it in those above, but only above the first that is 0.
-    let without_one = |stop: u8| (word ^ ONES * u32::from(stop)).wrapping_sub(ONES);
+    let without_one = |stop: u8| (word ^ (ONES * u32::from(stop))).wrapping_sub(ONES);
     let found = (without_one(stops[0]) | without_one(stops[1])) & !word & HIGHEST_BITS;
     (found.trailing_zeros() / 8) as usize
 }
