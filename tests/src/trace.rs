@@ -49,7 +49,7 @@ const IMPORTS: &[(&str, usize, Option<&[u8]>)] = &[
     ("id_nanoid", 0, Some(b"V1StGXR8_Z")),
     ("snowflake_id", 0, Some(b"1234567890123456789")),
     ("timestamp", 1, Some(b"1712488333")),
-    ("spark_get", 1, Some(b"\x10\0\0\041")),
+    ("spark_get", 1, Some(b"\x10\0\0\x0041")),
     ("spark_set", 2, None),
     ("spark_delete", 1, None),
     ("spark_list", 0, Some(b"[\"b\",\"a\"]")),
