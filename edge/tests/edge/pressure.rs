@@ -256,13 +256,13 @@ fn half_sent_bodies() {
 #[test]
 fn large_heads_that_never_end() {
     let _alone = alone();
-    let node = Node::start(&echo(), "", &["--memory", "16"]);
-    let statuses = node.watch_within(48, |connect| {
+    let node = Node::start(&echo(), "", &["--memory", "4"]);
+    let statuses = node.watch_within(24, |connect| {
         let head = format!(
             "GET /flare HTTP/1.1\r\nHost: h\r\nx: {}",
             "x".repeat(155_000)
         );
-        let mut streams: Vec<TcpStream> = (0..500).map(|_| connect()).collect();
+        let mut streams: Vec<TcpStream> = (0..200).map(|_| connect()).collect();
         for stream in &mut streams {
             // What is not read stays in the buffers of the two sockets.
             stream.set_nonblocking(true).unwrap();
@@ -282,9 +282,9 @@ fn large_heads_that_never_end() {
     });
     let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
     // Those that had room did not use it; the others were turned away.
-    assert!(count("408") >= 50, "{statuses:?}");
-    assert!(count("503") >= 200, "{statuses:?}");
-    assert_eq!(count("408") + count("503"), 500, "{statuses:?}");
+    assert!(count("408") >= 10, "{statuses:?}");
+    assert!(count("503") >= 100, "{statuses:?}");
+    assert_eq!(count("408") + count("503"), 200, "{statuses:?}");
 }
 
 #[test]
