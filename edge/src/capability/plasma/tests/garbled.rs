@@ -11,7 +11,7 @@ use super::*;
 use crate::capability::plasma::crdt::{Count, KeyState, Stamp};
 use crate::capability::plasma::members::Members;
 use crate::capability::plasma::protocol::{
-    Cursor, Entry, Follower, Hello, KnownNode, Request, Response, Welcome, answer,
+    Cursor, Entry, Hello, KnownNode, Request, Response, Welcome, answer, note,
 };
 use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::replica::Changes;
@@ -186,13 +186,14 @@ fn what_a_garbled_node_says_harms_nobody() {
             && hello.is_sane()
         {
             lock(&replica.shared.members).meet(&hello, NOW);
-            follower = Some(Follower::new(hello));
+            follower = Some(hello);
         }
         let _ = arrives(&Welcome::OtherCluster(text(&mut random)), &mut random);
         if let (Some(follower), Some(request)) =
-            (&mut follower, arrives(&request(&mut random), &mut random))
+            (&follower, arrives(&request(&mut random), &mut random))
         {
-            let _ = answer(&replica.shared, follower, &request);
+            note(&replica.shared, follower, &request);
+            let _ = answer(&replica.shared, &follower.node, &request);
         }
     }
     assert!(
