@@ -177,7 +177,7 @@ impl fmt::Debug for FetchHeaders<'_> {
 
 /// A text in [`FetchOptions`]: made by `into()` of what a text can be.
 ///
-/// A `&str` is borrowed, and so is a reference to a lease, a `String` or a secret. A lease is kept alive. A `String`
+/// A `&str` is borrowed, and so is a reference to a lease or a `String` (and `&*secret`). A lease is kept alive. A `String`
 /// that is given away is copied into the arena: `&string` saves that. If there is no room for it,
 /// [`fetch`](crate::beam::fetch) answers [`BeamError::ArenaFull`](crate::BeamError::ArenaFull).
 ///
@@ -235,7 +235,7 @@ macro_rules! borrowed {
 }
 
 /// What derefs to `str` and is given away.
-#[cfg(any(heap, lists_keys, feature = "secrets"))]
+#[cfg(any(heap, lists_keys))]
 macro_rules! copied {
     ($($type:ty),*) => {$(
         impl From<$type> for FetchText<'_> {
@@ -251,10 +251,6 @@ borrowed!(&str, ArenaStr);
 borrowed!(Key);
 #[cfg(lists_keys)]
 copied!(Key);
-#[cfg(feature = "secrets")]
-borrowed!(crate::secrets::Secret);
-#[cfg(feature = "secrets")]
-copied!(crate::secrets::Secret);
 #[cfg(heap)]
 borrowed!(alloc::string::String);
 #[cfg(heap)]
