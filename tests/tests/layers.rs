@@ -19,10 +19,10 @@ const SDK: Floors = &[
     &["error", "entry", "state"],
     &["text"],
     &["json"],
-    &["keys", "secrets"],
+    &["keys"],
     &[
-        "beam", "crypto", "encoding", "id", "logging", "plasma", "request", "response", "spark",
-        "time", "ws", "heap",
+        "beam", "crypto", "encoding", "id", "logging", "plasma", "request", "response", "secrets",
+        "spark", "time", "ws", "heap",
     ],
     &["testing"],
 ];
