@@ -2,7 +2,8 @@
 
 /// Claims for [`sign_jwt`](crate::crypto::sign_jwt): names and texts.
 ///
-/// A slice or an array of pairs, `&[("sub", "user-42")]`. Where there is a heap, whatever gives pairs of texts,
+/// A slice or an array of pairs, `&[("sub", "user-42")]`, also of leases, `&[("sub", &user)]`; no claims at all are
+/// `&[("", ""); 0]`. Where there is a heap, whatever gives pairs of texts,
 /// such as a `&HashMap<String, String>`, of which the names are written in alphabetical order.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list of claims",
@@ -22,18 +23,22 @@ impl JwtClaims for &[(&str, &str)] {
 }
 
 #[cfg(not(heap))]
-impl<const N: usize> JwtClaims for &[(&str, &str); N] {
+impl<K: AsRef<str>, V: AsRef<str>, const N: usize> JwtClaims for &[(K, V); N] {
     #[inline(always)] // size: inline-step
     fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        call(self)
+        call(
+            &self
+                .each_ref()
+                .map(|(name, text)| (name.as_ref(), text.as_ref())),
+        )
     }
 }
 
 #[cfg(not(heap))]
-impl<const N: usize> JwtClaims for [(&str, &str); N] {
+impl<K: AsRef<str>, V: AsRef<str>, const N: usize> JwtClaims for [(K, V); N] {
     #[inline(always)] // size: inline-step
     fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        call(&self)
+        (&self).with(call)
     }
 }
 

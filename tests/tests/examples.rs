@@ -7,13 +7,13 @@ use flaron_tests::node::Node;
 
 flaron_tests::nine!(example);
 
-/// Where the flare's own error ends the invocation, the client gets the node's answer.
+/// What cannot be counted the origin answers; where there is none, the client gets the node's answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spark_counter_that_may_not_write() {
     let wasm = tokio::task::block_in_place(|| example("spark-counter"));
     let node = Node::start(&wasm, FlareConfig::default(), &[]).await;
     let answer = get(node.addr).await;
     assert_eq!(answer.status(), 502, "{answer:?}");
-    assert_eq!(answer.header("x-flaron-error"), Some("trap"));
+    assert_eq!(answer.header("x-flaron-error"), Some("no-origin"));
     node.has_note("writes_spark_kv");
 }
