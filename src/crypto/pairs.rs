@@ -1,5 +1,8 @@
 //! What the claims of a token may be given as.
 
+#[cfg(not(heap))]
+use crate::arena::ArenaStr;
+
 /// Claims for [`sign_jwt`](crate::crypto::sign_jwt): names and texts.
 ///
 /// A slice or an array of pairs, `&[("sub", "user-42")]`, also of leases, `&[("sub", &user)]`; no claims at all are
@@ -23,22 +26,34 @@ impl JwtClaims for &[(&str, &str)] {
 }
 
 #[cfg(not(heap))]
-impl<K: AsRef<str>, V: AsRef<str>, const N: usize> JwtClaims for &[(K, V); N] {
+impl<const N: usize> JwtClaims for &[(&str, &str); N] {
     #[inline(always)] // size: inline-step
     fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        call(
-            &self
-                .each_ref()
-                .map(|(name, text)| (name.as_ref(), text.as_ref())),
-        )
+        call(self)
     }
 }
 
 #[cfg(not(heap))]
-impl<K: AsRef<str>, V: AsRef<str>, const N: usize> JwtClaims for [(K, V); N] {
+impl<const N: usize> JwtClaims for [(&str, &str); N] {
     #[inline(always)] // size: inline-step
     fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        (&self).with(call)
+        call(&self)
+    }
+}
+
+#[cfg(not(heap))]
+impl<const N: usize> JwtClaims for &[(&str, ArenaStr); N] {
+    #[inline(always)] // size: inline-step
+    fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+        call(&self.each_ref().map(|(name, text)| (*name, &**text)))
+    }
+}
+
+#[cfg(not(heap))]
+impl<const N: usize> JwtClaims for &[(&str, &ArenaStr); N] {
+    #[inline(always)] // size: inline-step
+    fn with<T>(self, call: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+        call(&self.each_ref().map(|(name, text)| (*name, &***text)))
     }
 }
 

@@ -445,7 +445,8 @@ calls! {
     crypto::hmac("n", &url());
     crypto::hmac_json("{\"secret_key\":\"n\",\"input\":\"\"}");
     crypto::sign_jwt("HS256", "n", &[("", ""); 0]);
-    crypto::sign_jwt(&method(), "n", &[("a", url()), ("\t", url())]);
+    crypto::sign_jwt(&method(), "n", &[("a", &url()), ("\t", &url())]);
+    crypto::sign_jwt(&method(), "n", &[("a", url())]);
     crypto::sign_jwt_json("{\"algorithm\":\"HS256\",\"secret_key\":\"n\",\"claims\":{}}");
     logging::warn_pieces((crypto::hash_json_piece("{}"), crypto::hmac_json_piece("{}"),
         crypto::sign_jwt_json_piece("{}")));

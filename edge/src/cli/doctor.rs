@@ -98,6 +98,18 @@ fn read(file: &Path) -> Option<Table> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 
+/// Whether a folder is that of a crate of which cargo makes a `.wasm`.
+pub(super) fn makes_wasm(folder: &Path) -> bool {
+    read(&folder.join("Cargo.toml")).is_some_and(|manifest| is_cdylib(&manifest))
+}
+
+fn is_cdylib(manifest: &Table) -> bool {
+    let kinds = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
+    kinds
+        .and_then(Value::as_array)
+        .is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")))
+}
+
 /// The crate's type, and the profile that it is released with.
 fn manifest(flare: &Path) -> Vec<Finding> {
     let Some(manifest) = read(&flare.join("Cargo.toml")) else {
@@ -106,11 +118,7 @@ fn manifest(flare: &Path) -> Vec<Finding> {
             "flaron-edge new NAME makes a flare; this command is for a flare's folder".into(),
         )];
     };
-    let kinds = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
-    let is_cdylib = kinds
-        .and_then(Value::as_array)
-        .is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")));
-    let crate_type = match is_cdylib {
+    let crate_type = match is_cdylib(&manifest) {
         true => Good("the crate is a cdylib".into()),
         false => Bad(
             "the crate makes no .wasm".into(),

@@ -15,11 +15,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::args::{Format, Run, pair};
 use crate::cli::describe::{bytes, describe};
+use crate::cli::doctor;
 use crate::cli::kv::Running;
 
 /// Builds and serves flares until Ctrl-C.
 pub(crate) fn run(mut run: Run) -> Result<()> {
-    if run.flares.is_empty() && run.route.is_empty() && Path::new("Cargo.toml").is_file() {
+    if run.flares.is_empty() && run.route.is_empty() && doctor::makes_wasm(Path::new(".")) {
         run.flares.push(PathBuf::from("."));
     }
     log_to_terminal(run.quiet, run.log);

@@ -116,7 +116,11 @@ impl Toolchain {
         let within = format!(" in {}", krate.display());
         let calls = fs::read_to_string(self.path("calls")).unwrap();
         let call = |line: &str| line.strip_suffix(&within).unwrap_or(line).to_owned();
-        calls.lines().map(call).collect()
+        // It also asks cargo for the manifest, to know what of the SDK it can turn on.
+        let calls = calls.lines().map(call);
+        calls
+            .filter(|call| !call.starts_with("cargo metadata "))
+            .collect()
     }
 }
 
