@@ -102,6 +102,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What idioms of the standard library cost a flare, and what costs less
+    Idioms {
+        /// Write the table into docs/writing-small-flares.md
+        #[arg(long, conflicts_with = "check")]
+        write: bool,
+        /// Fail if the table there is not current
+        #[arg(long)]
+        check: bool,
+    },
     /// Hold any .wasm to a budget, to a baseline, or to both
     Check {
         /// The .wasm; several may be given

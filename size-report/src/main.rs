@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Parser;
 
 use flaron_size::cli::{Cli, Command};
-use flaron_size::command::{check, diff, floors, peers, prices, report, slim, why};
+use flaron_size::command::{check, diff, floors, idioms, peers, prices, report, slim, why};
 use flaron_size::gate::Sizes;
 use flaron_size::output::print;
 use flaron_size::project::Project;
@@ -50,6 +50,7 @@ fn run(cli: Cli) -> Result<bool> {
             print(diff::run(project, &before, &after)?)?;
             Ok(true)
         }
+        Command::Idioms { write, check } => idioms::run(&project()?, write, check),
         Command::Prices { write, check, json } => {
             prices::run(&project()?, &prices::Options { write, check, json })
         }
@@ -115,6 +116,7 @@ fn elsewhere(command: &Command) -> &'static str {
              puts Binaryen into PATH"
         }
         Command::Prices { .. }
+        | Command::Idioms { .. }
         | Command::Check { .. }
         | Command::Floors { .. }
         | Command::Slim { .. }

@@ -1,8 +1,10 @@
 //! The commands: `cargo size` and what stands behind it.
 
+mod advice;
 pub mod check;
 pub mod diff;
 pub mod floors;
+pub mod idioms;
 pub mod peers;
 pub mod prices;
 pub mod report;

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use flaron_build::WASM_TARGET;
 
+use crate::command::advice::advice;
 use crate::flares;
 use crate::format::thousands;
 use crate::project::Project;
@@ -139,6 +140,14 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     part(&mut out, total, "other section", sum, others);
     out.push('\n');
     out.push_str(&stack(named));
+    let linked = named.functions.iter();
+    let advice = advice(linked.map(|function| (function.name.as_str(), function.bytes)));
+    if !advice.is_empty() {
+        out.push_str("\nof the standard library (`cargo size idioms` has the prices)\n");
+        for line in advice {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
     out
 }
 

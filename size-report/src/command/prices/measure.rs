@@ -8,47 +8,16 @@ use anyhow::{Context, Result};
 use flaron_build::{Build, WASM_TARGET};
 
 use crate::command::prices::generate::generate;
-use crate::command::prices::probes::{EMPTY, package, read_probes};
+use crate::command::prices::probes::{EMPTY, Probe, package, read_probes};
 use crate::command::prices::{Price, Prices};
 use crate::project::Project;
 use crate::wasm::wasm_opt::WasmOpt;
 
 /// Generates, builds and measures all probes.
 pub(super) fn measure(project: &Project) -> Result<Prices> {
-    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     let probes = read_probes(&project.file("probes.toml"))?.probe;
     let wasm_opt = WasmOpt::find(Some(&project.root))?;
-    let dir = project.scratch()?.join("probes");
-    generate(project, &probes, &dir)?;
-
-    // One cargo run for each set of features: in one run all probes would get the union of them,
-    // and with it a heap none of them asked for.
-    let mut by_features: BTreeMap<BTreeSet<&str>, Vec<String>> = BTreeMap::new();
-    for probe in &probes {
-        let features = probe.features.iter().map(String::as_str).collect();
-        by_features
-            .entry(features)
-            .or_default()
-            .push(package(&probe.name));
-    }
-    let rustflags = project.rustflags()?;
-    let mut built = BTreeMap::new();
-    for (done, (features, packages)) in by_features.iter().enumerate() {
-        let features: Vec<&str> = features.iter().copied().collect();
-        eprintln!(
-            "[{}/{}] {} probes with {:?}",
-            done + 1,
-            by_features.len(),
-            packages.len(),
-            features
-        );
-        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
-        match build(&dir, &packages, &rustflags) {
-            Ok(wasm) => built.extend(wasm),
-            // One feature that is broken is no reason to have no prices at all.
-            Err(error) => eprintln!("error: {error:#}"),
-        }
-    }
+    let built = build_all(project, &probes, "probes")?;
     if wasm_opt.is_some() {
         eprintln!("wasm-opt on {} probes", built.len());
     }
@@ -83,6 +52,47 @@ pub(super) fn measure(project: &Project) -> Result<Prices> {
         prices,
         failed,
     })
+}
+
+/// Generates and builds probes, in a folder of this name; by package.
+pub(in crate::command) fn build_all(
+    project: &Project,
+    probes: &[Probe],
+    folder: &str,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    flaron_build::ensure_target(&project.root, WASM_TARGET)?;
+    let dir = project.scratch()?.join(folder);
+    generate(project, probes, &dir)?;
+
+    // One cargo run for each set of features: in one run all probes would get the union of them,
+    // and with it a heap none of them asked for.
+    let mut by_features: BTreeMap<BTreeSet<&str>, Vec<String>> = BTreeMap::new();
+    for probe in probes {
+        let features = probe.features.iter().map(String::as_str).collect();
+        by_features
+            .entry(features)
+            .or_default()
+            .push(package(&probe.name));
+    }
+    let rustflags = project.rustflags()?;
+    let mut built = BTreeMap::new();
+    for (done, (features, packages)) in by_features.iter().enumerate() {
+        let features: Vec<&str> = features.iter().copied().collect();
+        eprintln!(
+            "[{}/{}] {} probes with {:?}",
+            done + 1,
+            by_features.len(),
+            packages.len(),
+            features
+        );
+        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+        match build(&dir, &packages, &rustflags) {
+            Ok(wasm) => built.extend(wasm),
+            // One feature that is broken is no reason to have no prices at all.
+            Err(error) => eprintln!("error: {error:#}"),
+        }
+    }
+    Ok(built)
 }
 
 /// Builds some probes in one cargo run.

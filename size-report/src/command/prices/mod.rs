@@ -7,8 +7,8 @@
 mod api;
 mod generate;
 mod markdown;
-mod measure;
-mod probes;
+pub(in crate::command) mod measure;
+pub(in crate::command) mod probes;
 
 use std::fs;
 

@@ -20,28 +20,28 @@ pub(super) struct Probes {
     pub(super) probe: Vec<Probe>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Probe {
+pub(in crate::command) struct Probe {
     /// The heading it stands under.
-    pub(super) group: String,
+    pub(in crate::command) group: String,
     /// What is called: `request::method`. With a space in it: more than a call.
-    pub(super) name: String,
+    pub(in crate::command) name: String,
     /// Features of the SDK it needs.
     #[serde(default)]
-    pub(super) features: Vec<String>,
+    pub(in crate::command) features: Vec<String>,
     /// The body of the handler.
     #[serde(default)]
-    pub(super) code: String,
+    pub(in crate::command) code: String,
     /// Items next to the handler.
     #[serde(default)]
-    pub(super) items: String,
+    pub(in crate::command) items: String,
     /// What to use in place of `handle_request!(probe)`.
     #[serde(default)]
-    pub(super) entry: String,
+    pub(in crate::command) entry: String,
     /// The functions it is the price of, if they are not its name.
     #[serde(default)]
-    pub(super) covers: Vec<String>,
+    pub(in crate::command) covers: Vec<String>,
 }
 
 /// Reads `probes.toml`.
@@ -62,7 +62,7 @@ pub(super) fn read_probes(path: &Path) -> Result<Probes> {
 }
 
 /// The package name of a probe: `request::method` is `probe-request-method`.
-pub(super) fn package(name: &str) -> String {
+pub(in crate::command) fn package(name: &str) -> String {
     let letters = name.chars().map(|c| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()
