@@ -1,8 +1,8 @@
 //! Everything after cargo that makes a flare smaller, and the proof that it still does the same.
 //!
 //! The order matters: words can be moved while the module is as the linker left it
-//! ([`words`](crate::wasm::words)), `wasm-opt` then makes the most of globals, and it would undo what
-//! comes last ([`peephole`](crate::wasm::peephole)).
+//! ([`words`]), `wasm-opt` then makes the most of globals, and it would undo what
+//! comes last ([`peephole`]).
 
 use std::ops::Range;
 
