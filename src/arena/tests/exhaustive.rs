@@ -18,6 +18,7 @@ use held::{Heap, Held};
 use ops::{Inside, Inside as In, OPS, Op};
 
 use crate::arena::Keys;
+use crate::arena::claim::claim_part;
 use crate::arena::heap::{resize, take};
 use crate::arena::kept::KeptTexts;
 use crate::arena::tests::*;

@@ -32,7 +32,7 @@ use crate::text::Pieces;
 use crate::abi::Bytes;
 use crate::arena::alloc::{arena_refused, guest_alloc, reset_arena, top};
 use crate::arena::claim::{
-    claim, claim_decoded, claim_part, claim_unless_empty, claim_unless_refused, claim_with,
+    claim, claim_decoded, claim_unless_empty, claim_unless_refused, claim_with,
 };
 use crate::arena::size::{ARENA_BYTES, SIZE, arena_bytes};
 use crate::arena::storage::{self, LEASED, LIVE, PENDING, SCRATCH, TEXTS, host_write};
