@@ -196,7 +196,8 @@ impl fmt::Display for Printed<'_> {
 
 /// Text from outside, on one line, and without what changes how a terminal shows the text around
 /// it: commands, and characters that turn the direction of writing.
-struct Plain<'a>(&'a str);
+#[derive(Debug)]
+pub struct Plain<'a>(pub &'a str);
 
 /// Whether a character is shown escaped.
 fn is_escaped(c: char) -> bool {

@@ -81,7 +81,7 @@ pub use flare::build as build_flare;
 pub use flare::build::{AS_COMPILER, NOT_WITH_LINES};
 pub use flare::source::{FlareSource, SECRETS_FILE_NAME};
 pub use flare::stats::StatsSnapshot;
-pub use journal::{Entry, Level, LogLine, Printing, Used};
+pub use journal::{Entry, Level, LogLine, Plain, Printing, Used};
 pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
 pub use scaffold::{Sdk, Template, new};
 pub use stores::{StoreName, StoredEntry, Stores, parse_entries};

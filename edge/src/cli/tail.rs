@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use flaron_edge::{Error, Result};
+use flaron_edge::{Error, Plain, Result};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
@@ -97,7 +97,7 @@ fn shown(event: &str, args: &TailArgs) -> Option<String> {
 
 /// An entry as the node itself prints it.
 fn text(entry: &Value, status: Option<&str>) -> String {
-    let word = |value: &Value| escaped(value.as_str().unwrap_or_default());
+    let word = |value: &Value| Plain(value.as_str().unwrap_or_default()).to_string();
     let mut text = format!(
         "{}  {} {} {} {:.2} ms",
         word(&entry["flare"]),
@@ -116,24 +116,6 @@ fn text(entry: &Value, status: Option<&str>) -> String {
         text += &format!("\n    FAILED {}", word(&entry["error"]));
     }
     text
-}
-
-/// Text from outside without what a terminal takes as a command, or what turns the direction of
-/// writing.
-fn escaped(text: &str) -> String {
-    let turns = |c: char| {
-        matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-            | '\u{feff}')
-    };
-    let mut plain = String::new();
-    for c in text.chars() {
-        match c.is_control() || turns(c) {
-            true => plain.extend(c.escape_default()),
-            false => plain.push(c),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
