@@ -124,11 +124,13 @@ mod tests {
 
     #[test]
     fn the_first_stop_is_found_wherever_it_is() {
-        let bytes = *b"\"\\#!][\0\x01\x80\xa2\xdc\xffa";
-        for a in bytes {
-            for b in bytes {
-                for c in bytes {
-                    for d in bytes {
+        let bytes = b"\"\\#!\xa2][\0\x01\x80\xdc\xffa";
+        // Miri takes minutes for all of them, and has nothing to find in them.
+        let bytes = &bytes[..if cfg!(miri) { 5 } else { bytes.len() }];
+        for &a in bytes {
+            for &b in bytes {
+                for &c in bytes {
+                    for &d in bytes {
                         let word = [a, b, c, d];
                         let found = word.iter().position(|byte| STOPS.contains(byte));
                         let stop = find_in_word(u32::from_le_bytes(word), STOPS);
