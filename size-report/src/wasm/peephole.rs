@@ -6,20 +6,16 @@
 
 use std::convert::Infallible;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{CodeSection, Encode, Instruction, Module};
-use wasmparser::{FunctionBody, Parser};
+use wasm_encoder::{CodeSection, Encode, Instruction};
+use wasmparser::FunctionBody;
+
+use crate::wasm::rewrite::rewrite;
 
 /// `wasm` with its constants in fewer bytes.
 pub fn shorten(wasm: &[u8]) -> Result<Vec<u8>> {
-    let mut module = Module::new();
-    Shortener
-        .parse_core_module(&mut module, Parser::new(0), wasm)
-        .context("could not rewrite the module")?;
-    let short = module.finish();
-    wasmparser::validate(&short).context("shortening broke the module; please report this")?;
-    Ok(short)
+    rewrite(wasm, &mut Shortener, "shortening")
 }
 
 struct Shortener;
@@ -85,6 +81,8 @@ fn shortest(number: i64, mut write: impl FnMut(&Instruction<'_>)) {
 
 #[cfg(test)]
 mod tests {
+    use wasmparser::Parser;
+
     use super::*;
 
     fn short(body: &str) -> String {

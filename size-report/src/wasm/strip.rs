@@ -7,30 +7,24 @@
 
 use std::convert::Infallible;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use wasm_encoder::reencode::{self, Reencode};
-use wasmparser::{ExternalKind, Parser};
+use wasmparser::ExternalKind;
+
+use crate::wasm::rewrite::rewrite;
 
 /// `wasm` without the linker's own exports and without custom sections.
 pub fn strip(wasm: &[u8]) -> Result<Vec<u8>> {
-    encode(wasm, Stripper { keep_names: false })
+    rewrite(
+        wasm,
+        &mut Stripper { keep_names: false },
+        "removing exports",
+    )
 }
 
 /// Like [`strip`], but the `name` section stays, for reports that name functions.
 pub fn strip_keeping_names(wasm: &[u8]) -> Result<Vec<u8>> {
-    encode(wasm, Stripper { keep_names: true })
-}
-
-fn encode(wasm: &[u8], mut stripper: Stripper) -> Result<Vec<u8>> {
-    let mut module = wasm_encoder::Module::new();
-    stripper
-        .parse_core_module(&mut module, Parser::new(0), wasm)
-        .context("could not rewrite the module")?;
-    let stripped = module.finish();
-    // A module that cannot be loaded must never leave this function, whatever was put in.
-    wasmparser::validate(&stripped)
-        .context("removing exports broke the module; please report this")?;
-    Ok(stripped)
+    rewrite(wasm, &mut Stripper { keep_names: true }, "removing exports")
 }
 
 /// Exports of globals whose name starts with two underscores come from the linker

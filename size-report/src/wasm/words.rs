@@ -20,16 +20,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::ops::Range;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use wasm_encoder::reencode::{self, Reencode};
-use wasm_encoder::{
-    CodeSection, ConstExpr, GlobalSection, GlobalType, Instruction, Module, ValType,
-};
+use wasm_encoder::{CodeSection, ConstExpr, GlobalSection, GlobalType, Instruction, ValType};
 use wasmparser::{
     DataKind, ExternalKind, FuncValidator, FuncValidatorAllocations, FunctionBody,
     GlobalSectionReader, MemArg, Operator, OperatorsReader, Parser, Payload, TypeRef, ValidPayload,
     Validator, WasmModuleResources,
 };
+
+use crate::wasm::rewrite::rewrite;
 
 /// A module whose words are globals, and where they were.
 #[derive(Debug)]
@@ -48,14 +48,8 @@ pub fn move_to_globals(wasm: &[u8]) -> Result<Moved> {
             mover.replace(access, word, global);
         }
     }
-    let mut module = Module::new();
-    mover
-        .parse_core_module(&mut module, Parser::new(0), wasm)
-        .context("could not rewrite the module")?;
-    let wasm = module.finish();
-    wasmparser::validate(&wasm).context("moving words broke the module; please report this")?;
     Ok(Moved {
-        wasm,
+        wasm: rewrite(wasm, &mut mover, "moving words")?,
         words: words.iter().map(|word| word.place.clone()).collect(),
     })
 }
