@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
 
 use crate::builder::EdgeBuilder;
-use crate::config::{FILE_NAME, FlareConfig};
+use crate::config::FlareConfig;
 use crate::edge::Edge;
 use crate::error::{Error, Result};
 use crate::flare::build;
@@ -105,11 +105,9 @@ impl Subject {
     ///
     /// When they, or the flare, are wrong.
     pub fn node(&self) -> Result<EdgeBuilder> {
-        let mut builder = Edge::builder().flare(self.wasm.clone());
-        let settings = self.folder.join(FILE_NAME);
-        if settings.is_file() {
-            builder = builder.config(FlareConfig::load(&settings)?);
-        }
+        let mut builder = Edge::builder()
+            .flare(self.wasm.clone())
+            .config(FlareConfig::beside(&self.folder)?);
         let beside = self.folder.join(SECRETS_FILE_NAME);
         let secrets = self.secrets.clone();
         if let Some(secrets) = secrets.or_else(|| beside.is_file().then_some(beside)) {

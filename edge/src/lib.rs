@@ -70,6 +70,7 @@ mod watch;
 
 pub use bench::{Bench, Cost, Subject, runtime as bench_runtime};
 pub use builder::EdgeBuilder;
+pub use capability::kv::now_ms;
 pub use capability::{
     beam, cluster, crypto, encoding, health, id, plasma, rescue, secrets, spark, time,
 };

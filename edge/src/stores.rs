@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::kv::now_ms;
 use crate::capability::plasma::{Plasma, PlasmaConfig, PlasmaKind, PlasmaLimits, PlasmaSession};
 use crate::capability::spark::{Spark, SparkConfig, SparkLimits, SparkSession};
 use crate::error::{Error, Result};
@@ -277,11 +277,7 @@ impl Stores {
 
     /// A counter's value; `None` if the key holds none.
     fn counter(&self, site: &str, key: &str) -> Option<i64> {
-        let keys = self.plasma.status().keys;
-        let found = keys
-            .into_iter()
-            .find(|entry| entry.site == site && entry.key == key);
-        match found?.kind {
+        match self.plasma.kind(site, key)? {
             PlasmaKind::Counter { total } => Some(total),
             PlasmaKind::Value { .. } => None,
         }
@@ -324,11 +320,6 @@ pub fn parse_entries(text: &str) -> Result<Vec<(usize, StoredEntry)>> {
             ))),
         })
         .collect()
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -22,12 +22,15 @@ const RESERVED_PREFIXES: [&[u8]; 2] = [b"__flaron:", b"__sys:"];
 pub(crate) type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 pub(crate) fn wall_clock() -> WallClock {
-    Arc::new(|| {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
+    Arc::new(now_ms)
+}
+
+/// The wall clock's time, in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The status codes of one of the two, as the ABI numbers them.

@@ -2,11 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flaron_edge::{
-    Content, Error, FlareConfig, Result, StoreName, StoredEntry, Stores, parse_entries,
+    Content, Error, FlareConfig, Result, StoreName, StoredEntry, Stores, now_ms, parse_entries,
 };
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -209,11 +209,6 @@ fn site_here() -> Result<String> {
     config.site.or(config.name).or(name).ok_or_else(|| {
         Error::new("whose key it is: --site SITE (in a flare's folder it is the flare's own)")
     })
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The way to the stores.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::capability::health::Problem;
 use crate::capability::plasma::Plasma;
+use crate::capability::plasma::crdt::KeyState;
 use crate::sync::lock;
 
 /// What [`Plasma::status`] tells.
@@ -74,20 +75,32 @@ pub enum PlasmaKind {
     },
 }
 
+impl PlasmaKind {
+    /// What a key in this state holds; `None` if it was deleted.
+    fn of(state: &KeyState) -> Option<PlasmaKind> {
+        match (&state.value, state.counter()) {
+            (Some(value), _) => Some(PlasmaKind::Value { bytes: value.len() }),
+            (None, Some(total)) => Some(PlasmaKind::Counter { total }),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Plasma {
+    /// What a key holds; `None` if there is no such key.
+    pub(crate) fn kind(&self, site: &str, key: &str) -> Option<PlasmaKind> {
+        let id = (site.to_owned(), key.to_owned());
+        self.shared.state().get(&id).and_then(PlasmaKind::of)
+    }
+
     /// What there is now, for a status page. Never waits for the network.
     pub fn status(&self) -> PlasmaStatus {
         let state = self.shared.state();
         let keys = state.iter().filter_map(|((site, key), state)| {
-            let kind = match (&state.value, state.counter()) {
-                (Some(value), _) => PlasmaKind::Value { bytes: value.len() },
-                (None, Some(total)) => PlasmaKind::Counter { total },
-                (None, None) => return None,
-            };
             Some(PlasmaKey {
                 site: site.clone(),
                 key: key.clone(),
-                kind,
+                kind: PlasmaKind::of(state)?,
             })
         });
         let keys = keys.collect();
