@@ -37,9 +37,23 @@ pub async fn try_send(
 
 /// Sends a request to an address over a connection of its own.
 pub async fn send(addr: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
-    let request = Request::builder().method(method).uri(path);
-    let request = request.body(Bytes::copy_from_slice(body.as_bytes()));
-    Answer(try_send(addr, request.unwrap()).await.unwrap())
+    ask(addr, method, path, &[], body).await
+}
+
+/// The same, with headers, and any bytes as the body.
+pub async fn ask(
+    addr: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Bytes::copy_from_slice(body.as_ref())).unwrap();
+    Answer(try_send(addr, request).await.unwrap())
 }
 
 /// `GET /`.

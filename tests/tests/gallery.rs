@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use flaron_edge::FlareConfig;
 use flaron_tests::cargo::example;
-use flaron_tests::http::{Answer, Upstream, try_send};
+use flaron_tests::http::{Answer, Upstream, ask};
 use flaron_tests::node::{Node, settings};
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Request, Response};
+use http::Response;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -37,23 +36,8 @@ async fn node(flare: &str, origin: &Upstream, secrets: &[(&str, &str)]) -> Node 
     Node::start(&wasm(flare), config, secrets).await
 }
 
-async fn ask(
-    node: &Node,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let request = request.body(Bytes::copy_from_slice(body)).unwrap();
-    Answer(try_send(node.addr, request).await.unwrap())
-}
-
 async fn get(node: &Node, path: &str, headers: &[(&str, &str)]) -> Answer {
-    ask(node, "GET", path, headers, b"").await
+    ask(node.addr, "GET", path, headers, b"").await
 }
 
 fn json_of(answer: &Answer) -> Value {
@@ -108,7 +92,7 @@ async fn router() {
         );
         assert_eq!(answer.header("content-type"), Some("application/json"));
     }
-    let answer = ask(&node, "POST", "/users/42", &[], b"").await;
+    let answer = ask(node.addr, "POST", "/users/42", &[], b"").await;
     assert_eq!(
         (answer.status(), answer.header("allow")),
         (405, Some("GET"))
@@ -295,7 +279,7 @@ async fn cors_proxy() {
         ("origin", "https://a.example"),
         ("access-control-request-method", "POST"),
     ];
-    let answer = ask(&node, "OPTIONS", "/v1/x", &preflight, b"").await;
+    let answer = ask(node.addr, "OPTIONS", "/v1/x", &preflight, b"").await;
     assert_eq!(
         (
             answer.status(),
@@ -315,7 +299,7 @@ async fn cors_proxy() {
         ("content-type", "application/json"),
         ("x-other", "stays"),
     ];
-    let answer = ask(&node, "POST", "/v1/x?y=1", &headers, big.as_bytes()).await;
+    let answer = ask(node.addr, "POST", "/v1/x?y=1", &headers, big.as_bytes()).await;
     assert_eq!(
         (answer.status(), answer.header("content-type")),
         (404, Some("text/x"))
@@ -334,10 +318,10 @@ async fn cors_proxy() {
     node.has_no_complaints();
 
     let text = "{\"a\":\"\u{e9}\\n\\\"q\\\"\u{1}\"}";
-    ask(&node, "PUT", "/", &[], text.as_bytes()).await;
+    ask(node.addr, "PUT", "/", &[], text.as_bytes()).await;
     assert_eq!(upstream.request().body(), text);
     // What is no text cannot be sent on, and is not sent changed.
-    assert_eq!(ask(&node, "PUT", "/", &[], b"\xff").await.status(), 502);
+    assert_eq!(ask(node.addr, "PUT", "/", &[], b"\xff").await.status(), 502);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -346,24 +330,27 @@ async fn kv_api() {
     assert_eq!(json_of(&get(&node, "/kv", &[]).await), json!([]));
     assert_eq!(get(&node, "/kv/a", &[]).await.status(), 404);
     for (key, value) in [("a", &b"hello \xff"[..]), ("b.c", b"")] {
-        let answer = ask(&node, "PUT", &format!("/kv/{key}"), &[], value).await;
+        let answer = ask(node.addr, "PUT", &format!("/kv/{key}"), &[], value).await;
         assert_eq!(answer.status(), 204, "{answer:?}");
         let answer = get(&node, &format!("/kv/{key}"), &[]).await;
         assert_eq!((answer.status(), &answer.0.body()[..]), (200, value));
     }
     assert_eq!(json_of(&get(&node, "/kv/", &[]).await), json!(["a", "b.c"]));
-    assert_eq!(ask(&node, "DELETE", "/kv/a", &[], b"").await.status(), 204);
+    assert_eq!(
+        ask(node.addr, "DELETE", "/kv/a", &[], b"").await.status(),
+        204
+    );
     assert_eq!(get(&node, "/kv/a", &[]).await.status(), 404);
     assert_eq!(
-        ask(&node, "PUT", "/kv/a%20b", &[], b"x").await.status(),
+        ask(node.addr, "PUT", "/kv/a%20b", &[], b"x").await.status(),
         400
     );
     for (len, status) in [(70_000, 413), (300_000, 500)] {
-        let answer = ask(&node, "PUT", "/kv/big", &[], &vec![b'z'; len]).await;
+        let answer = ask(node.addr, "PUT", "/kv/big", &[], &vec![b'z'; len]).await;
         assert_eq!(answer.status(), status, "nothing is lost silently");
     }
     assert_eq!(get(&node, "/kv/big", &[]).await.status(), 404);
-    let answer = ask(&node, "POST", "/kv/a", &[], b"").await;
+    let answer = ask(node.addr, "POST", "/kv/a", &[], b"").await;
     assert_eq!(
         (answer.status(), answer.header("allow")),
         (405, Some("GET, PUT, DELETE"))
@@ -508,12 +495,12 @@ async fn etag_page() {
             .status(),
         200
     );
-    let answer = ask(&node, "POST", "/", &[], b"").await;
+    let answer = ask(node.addr, "POST", "/", &[], b"").await;
     assert_eq!(
         (answer.status(), answer.header("allow")),
         (405, Some("GET, HEAD"))
     );
-    let answer = ask(&node, "HEAD", "/", &[], b"").await;
+    let answer = ask(node.addr, "HEAD", "/", &[], b"").await;
     assert_eq!((answer.status(), answer.text()), (200, ""));
     node.has_no_complaints();
 }

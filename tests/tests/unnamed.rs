@@ -6,13 +6,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use flaron_edge::FlareConfig;
 use flaron_tests::cargo::{Crate, workspace};
-use flaron_tests::http::{Answer, Upstream, try_send};
+use flaron_tests::http::{Upstream, ask};
 use flaron_tests::node::Node;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Request, Response};
+use http::Response;
 
 /// The most that each may weigh, in bytes. The aim is 2,048.
 const MOST: [(&str, u64); 3] = [
@@ -42,25 +41,6 @@ async fn start(flare: &str, origin: Option<&Upstream>, secrets: &[(&str, &str)])
         ..FlareConfig::default()
     };
     Node::start(&wasm, config, secrets).await
-}
-
-async fn ask(
-    node: &Node,
-    method: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-    body: &str,
-) -> Answer {
-    let mut request = Request::builder().method(method).uri(path);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    Answer(
-        try_send(node.addr, request.body(body).unwrap())
-            .await
-            .unwrap(),
-    )
 }
 
 fn mac(key: &str, text: &str) -> String {
@@ -103,7 +83,7 @@ async fn a_signed_url_is_let_through_until_it_expires() {
         ("/film".to_owned(), 403),
         ("/film?expires=&sig=".to_owned(), 403),
     ] {
-        let answer = ask(&node, "GET", &target, &[], "").await;
+        let answer = ask(node.addr, "GET", &target, &[], "").await;
         assert_eq!(answer.status(), status, "{target}");
     }
     assert_eq!(origin.requests().len(), 1);
@@ -116,15 +96,15 @@ async fn a_webhook_is_kept_if_it_is_signed() {
     let body = r#"{"action":"opened"}"#;
     let signature = format!("sha256={}", mac("k", body));
     let signed = [("x-hub-signature-256", &*signature), ("x-delivery", "17")];
-    let kept = ask(&node, "POST", "/", &signed, body).await;
+    let kept = ask(node.addr, "POST", "/", &signed, body).await;
     assert_eq!(kept.status(), 202);
-    let other = ask(&node, "POST", "/", &signed, "{}").await;
+    let other = ask(node.addr, "POST", "/", &signed, "{}").await;
     assert_eq!(other.status(), 401);
-    let unsigned = ask(&node, "POST", "/", &[("x-delivery", "17")], body).await;
+    let unsigned = ask(node.addr, "POST", "/", &[("x-delivery", "17")], body).await;
     assert_eq!(unsigned.status(), 401);
-    let unnamed = ask(&node, "POST", "/", &signed[..1], body).await;
+    let unnamed = ask(node.addr, "POST", "/", &signed[..1], body).await;
     assert_eq!(unnamed.status(), 400);
-    assert_eq!(ask(&node, "GET", "/", &signed, "").await.status(), 401);
+    assert_eq!(ask(node.addr, "GET", "/", &signed, "").await.status(), 401);
     node.has_no_complaints();
 }
 
@@ -132,30 +112,37 @@ async fn a_webhook_is_kept_if_it_is_signed() {
 async fn a_feature_is_on_for_so_many_users() {
     let node = start("feature_flags", None, &[]).await;
     assert_eq!(
-        ask(&node, "GET", "/flags/new?user=1", &[], "")
+        ask(node.addr, "GET", "/flags/new?user=1", &[], "")
             .await
             .status(),
         404
     );
     assert_eq!(
-        ask(&node, "PUT", "/flags/new", &[], "101").await.status(),
+        ask(node.addr, "PUT", "/flags/new", &[], "101")
+            .await
+            .status(),
         400
     );
     assert_eq!(
-        ask(&node, "PUT", "/flags/new", &[], "30").await.status(),
+        ask(node.addr, "PUT", "/flags/new", &[], "30")
+            .await
+            .status(),
         204
     );
     let mut on = 0;
     for user in 0..100 {
         let path = format!("/flags/new?user={user}");
-        let answer = ask(&node, "GET", &path, &[], "").await;
+        let answer = ask(node.addr, "GET", &path, &[], "").await;
         answer.is(200, "application/json", answer.text());
         on += u32::from(answer.text() == r#"{"on":true}"#);
-        let again = ask(&node, "GET", &path, &[], "").await;
+        let again = ask(node.addr, "GET", &path, &[], "").await;
         assert_eq!(answer.text(), again.text());
     }
     assert!((10..=50).contains(&on), "on for {on} of 100 users");
-    assert_eq!(ask(&node, "GET", "/flags/new", &[], "").await.status(), 400);
-    assert_eq!(ask(&node, "GET", "/", &[], "").await.status(), 404);
+    assert_eq!(
+        ask(node.addr, "GET", "/flags/new", &[], "").await.status(),
+        400
+    );
+    assert_eq!(ask(node.addr, "GET", "/", &[], "").await.status(), 404);
     node.has_no_complaints();
 }
