@@ -44,8 +44,8 @@ const COMMANDS: &[(&str, Fate)] = &[
     (
         "cargo run -p flaron-edge -- new my-flare",
         By(
-            "tests/tests/new_flare.rs",
-            "a_new_flare_builds_passes_its_test_and_answers",
+            "tests/tests/templates.rs",
+            "every_template_builds_passes_its_tests_and_keeps_to_its_budget",
         ),
     ),
     (

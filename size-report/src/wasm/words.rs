@@ -4,8 +4,9 @@
 //! bytes where a global takes two. `wasm-opt` cannot move it, because a pointer might name
 //! the same place. This does where no pointer can:
 //!
-//! - the module comes straight from the linker (it exports `__data_end`), so that all initialised
-//!   data is in its segments to the last byte, and what follows them are zeroed statics;
+//! - the module comes straight from the linker (it exports `__data_end`, or has a stack pointer that no
+//!   code names, which optimisers remove), so that all initialised data is in its segments to the last
+//!   byte, and what follows them are zeroed statics;
 //! - the word is such a static, and every access to any byte of it is a load or a store of the
 //!   whole word, or of a half that is only read, at a constant address;
 //! - no other constant of the module, in its code or its data, is an address from the end of the
@@ -91,6 +92,9 @@ struct Word {
 #[derive(Debug, Default)]
 struct Survey {
     from_linker: bool,
+    /// Whether the first global is defined here and can change, and whether code names a global.
+    has_stack_pointer: bool,
+    names_globals: bool,
     /// Where initialised data ends, and the stack below it.
     data_end: u32,
     memory_end: u64,
@@ -141,6 +145,7 @@ impl Survey {
                 _ => {}
             }
         }
+        survey.from_linker |= survey.has_stack_pointer && !survey.names_globals;
         Ok(survey)
     }
 
@@ -150,6 +155,7 @@ impl Survey {
             if let Operator::I32Const { value } = global.init_expr.get_operators_reader().read()? {
                 let stack_pointer = imported + number == 0 && global.ty.mutable;
                 if stack_pointer {
+                    self.has_stack_pointer = true;
                     self.data_end = self.data_end.max(value as u32);
                 } else {
                     self.addresses.insert(value as u32);
@@ -244,6 +250,10 @@ impl Survey {
             validator.op(offset, &operator)?;
             stack.resize(validator.operand_stack_height() as usize, None);
             let put = match operator {
+                Operator::GlobalGet { .. } | Operator::GlobalSet { .. } => {
+                    self.names_globals = true;
+                    None
+                }
                 Operator::I32Const { value } => {
                     constants.insert(number, vec![value as u32]);
                     Some(Operand {
