@@ -192,14 +192,23 @@ mod tests {
     #[test]
     fn pieces_may_take_all_that_is_free_and_no_more() {
         let host = Host::new();
+        let full = leave_free(16);
+        // A number wants room for the longest of its size: 11 bytes.
+        assert_eq!(set_body_pieces((5678_u32, "12345")), Ok(()));
+        assert_eq!(set_body_pieces((5678_u32, "123456")), Err(ArenaFull));
+        assert_eq!(
+            set_body_pieces(("123456789012", 5678_u32)),
+            Ok(()),
+            "what comes before it may take the rest of that"
+        );
+        assert_eq!(set_body_pieces(("123456789012", 56789_u32)), Err(ArenaFull));
+        drop(full);
         let _full = leave_free(8);
-        assert_eq!(set_body_pieces(("1234", 5678_u32)), Ok(()));
-        assert_eq!(set_body_pieces(("1234", 56789_u32)), Err(ArenaFull));
         assert_eq!(set_header_pieces("x", "123456789"), Err(ArenaFull));
         assert_eq!(set_header_pieces("x", "12345678"), Ok(()));
         assert_eq!(
             host.calls_of("resp_body_set").len(),
-            1,
+            2,
             "nothing is sent cut off"
         );
         assert_eq!(host.calls_of("resp_header_set").len(), 1);

@@ -15,8 +15,6 @@ use crate::arena::backward::{BackwardWriter, prepend};
 use crate::arena::block::{self, EMPTY, Packed, block_end, len_of, offset_of};
 use crate::arena::forward::ForwardWriter;
 use crate::arena::invariants;
-#[cfg(any(calls, test))]
-use crate::arena::payload::Payload;
 use crate::arena::size::SIZE;
 use crate::arena::storage::{self, PENDING, SCRATCH, TEXTS};
 use crate::arena::traits::like_bytes;
@@ -78,13 +76,6 @@ impl Text {
             packed,
             not_send: PhantomData,
         })
-    }
-
-    /// The text, to be handed to the host while it is kept.
-    #[cfg(any(calls, test))]
-    #[inline(always)] // size: inline-step
-    pub(crate) fn as_payload(&self) -> Payload {
-        Payload::of_block(self.packed)
     }
 
     /// The text as `str`, or `None` when a piece of it was not UTF-8.

@@ -16,7 +16,9 @@
 //! what they send and give the space back at once. A lease by itself is not copied: it goes to the host
 //! from where it lies, and is given back.
 //!
-//! Text that does not fit is an error, never a cut-off string.
+//! Text that does not fit is an error, never a cut-off string. A number wants room for the longest of its
+//! size, 11 bytes up to 32 bits and 21 bytes above, whatever it is; what comes before it in the text may
+//! take what it has left.
 //!
 //! # Pieces that ask the host
 //!
