@@ -1,9 +1,14 @@
 //! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
 
 /// The index of the first such byte; the length if there is none.
-#[inline(never)] // size: one-copy
+#[inline(always)] // size: byte-in-32-bits
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
-    let found = text.iter().position(|other| *other == byte);
+    position(text, byte.into())
+}
+
+#[inline(never)] // size: one-copy
+fn position(text: &[u8], byte: u32) -> usize {
+    let found = text.iter().position(|other| u32::from(*other) == byte);
     found.unwrap_or(text.len())
 }
 
