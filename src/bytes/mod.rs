@@ -10,7 +10,12 @@ pub(crate) mod equal;
 #[cfg(any(feature = "beam", lists_keys))]
 pub(crate) mod in_place;
 pub(crate) mod number;
-#[cfg(any(feature = "beam", feature = "crypto", lists_keys))]
+#[cfg(any(
+    feature = "beam",
+    feature = "crypto",
+    feature = "request",
+    lists_keys
+))]
 pub(crate) mod packed;
 #[cfg(all(feature = "beam", feature = "request"))]
 pub(crate) mod quote;

@@ -27,6 +27,25 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
+/// What is behind `prefix`; `None` if the text does not begin with it. The same as the method of slices, which
+/// links `memcmp`.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert_eq!(text::strip_prefix(b"/users/42", b"/users/"), Some(&b"42"[..]));
+/// assert_eq!(text::strip_prefix(b"/items/42", b"/users/"), None);
+/// ```
+#[inline(always)] // size: inline-register
+pub fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    if same(start, prefix) {
+        Some(rest)
+    } else {
+        None
+    }
+}
+
 /// What is before the first `at`, and what is behind it; `None` if there is none.
 ///
 /// ```
