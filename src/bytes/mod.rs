@@ -14,7 +14,10 @@ pub(crate) mod number;
     feature = "beam",
     feature = "crypto",
     feature = "request",
-    lists_keys
+    feature = "json",
+    lists_keys,
+    writes_json,
+    reads_json
 ))]
 pub(crate) mod packed;
 #[cfg(all(feature = "beam", feature = "request"))]

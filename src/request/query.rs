@@ -128,7 +128,10 @@ fn unescape(input: &mut Iter<'_, Cell<u8>>) -> u8 {
     let mut digits = input.clone();
     // A leading 1, and four bits for each digit.
     let mut code = 1;
-    while let Some(digit) = digits.next().and_then(|digit| hex_value(digit.get().into())) {
+    while let Some(digit) = digits
+        .next()
+        .and_then(|digit| hex_value(digit.get().into()))
+    {
         code = code << 4 | digit;
         if code >> 8 != 0 {
             *input = digits;

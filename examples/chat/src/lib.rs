@@ -51,19 +51,27 @@ fn welcome() {
 }
 
 fn obey() {
-    let Ok(message) = json::Document::parse(ws::event_data()) else {
+    let message = ws::message().and_then(|data| json::Document::parse(data).ok());
+    let Some(message) = &message else {
         return error("no such command");
     };
-    let member = |name| message.root().get(name).and_then(|value| value.as_bytes());
-    match (member("cmd"), member("room"), member("text")) {
-        (Some(b"join"), Some(room), _) => join(room),
-        (Some(b"leave"), ..) => {
-            leave();
-            send("{\"event\":\"left\"}");
-        }
-        (Some(b"say"), _, Some(text)) => say(text),
-        _ => error("no such command"),
+    let message = message.root();
+    let command = message.get("cmd").unwrap_or_default();
+    if command == "leave" {
+        leave();
+        return send("{\"event\":\"left\"}");
     }
+    if command == "join" {
+        if let Some(room) = message.get("room").and_then(|room| room.as_bytes()) {
+            return join(room);
+        }
+    }
+    if command == "say" {
+        if let Some(text) = message.get("text").and_then(|text| text.as_bytes()) {
+            return say(text);
+        }
+    }
+    error("no such command");
 }
 
 fn join(name: &[u8]) {
