@@ -34,7 +34,8 @@ impl ForwardWriter {
     #[inline(always)] // size: inline-step
     pub(crate) fn build(write: impl FnOnce(ForwardWriter) -> ForwardWriter) -> Option<Payload> {
         let start = LEASED.get();
-        // SAFETY: no arena has an offset like `FULL` (I2). // size: not-full
+        // SAFETY: no arena has an offset like `FULL` (I2).
+        // size: not-full
         unsafe { core::hint::assert_unchecked(start != FULL) };
         let text = write(ForwardWriter {
             end: start,
@@ -114,7 +115,8 @@ unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
     // which no reference leads (I3, I4, I7). The bytes may lie there themselves (those that were written backward do).
     unsafe { core::ptr::copy(bytes.cast::<u8>(), at_offset(end), bytes.len()) }
     let end = end + bytes.len() as u32;
-    // SAFETY: it is at most `top()`, which is no offset like `FULL` (I2). // size: not-full
+    // SAFETY: it is at most `top()`, which is no offset like `FULL` (I2).
+    // size: not-full
     unsafe { core::hint::assert_unchecked(end != FULL) };
     end
 }

@@ -3,6 +3,14 @@
 use core::cell::Cell;
 use core::num::NonZeroUsize;
 
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The digit of the six lowest bits.
+#[inline] // size: inline-small
+pub(crate) fn digit(bits: u32) -> u8 {
+    DIGITS[bits as usize & 63]
+}
+
 /// The six bits of a digit.
 fn value(digit: u8) -> Option<u32> {
     Some(

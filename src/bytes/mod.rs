@@ -3,7 +3,6 @@
 //!
 //! Slices in, slices out. Nothing here knows the arena, the host or the flare.
 
-#[cfg(feature = "crypto")]
 pub(crate) mod base64url;
 #[cfg(any(feature = "crypto", feature = "secrets"))]
 pub(crate) mod equal;
