@@ -1,9 +1,18 @@
 //! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
 
+#![allow(
+    unsafe_code,
+    reason = "the compiler is told that what is found lies in the text"
+)]
+
 /// The index of the first such byte; the length if there is none.
 #[inline(always)] // size: byte-in-32-bits
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
-    position(text, byte.into())
+    let found = position(text, byte.into());
+    // SAFETY: `position` gives an index of the text or its length.
+    // size: found-in-text
+    unsafe { core::hint::assert_unchecked(found <= text.len()) };
+    found
 }
 
 #[inline(never)] // size: one-copy
