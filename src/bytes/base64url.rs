@@ -24,9 +24,9 @@ fn value(digit: u32) -> Option<u32> {
         Some(lower + 26)
     } else if decimal < 10 {
         Some(decimal + 52)
-    } else if digit == b'-'.into() {
+    } else if digit == u32::from(b'-') {
         Some(62)
-    } else if digit == b'_'.into() {
+    } else if digit == u32::from(b'_') {
         Some(63)
     } else {
         None
