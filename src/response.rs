@@ -149,6 +149,30 @@ mod tests {
     }
 
     #[test]
+    fn an_error_may_be_answered_with_a_status() {
+        let host = Host::new();
+        let response = host.run(|| {
+            set_status(200);
+            set_header("x-one", "1");
+            set_body_str("half of it");
+            Status::or_respond(Err::<FlareAction, _>(Status(404)))
+        });
+        assert_eq!(
+            (response.action, response.status),
+            (FlareAction::Respond, 404)
+        );
+        assert_eq!(response.header("x-one"), Some("1"));
+        assert!(response.body.is_empty());
+
+        let fails = || -> Result<FlareAction, Status> { Err(ArenaFull)? };
+        let response = host.run(|| Status::or_respond(fails()));
+        assert_eq!(response.status, 500, "an error of the SDK");
+
+        let response = host.run(|| Status::or_respond(Ok::<_, Status>(FlareAction::PassThrough)));
+        assert_eq!(response.action, FlareAction::PassThrough);
+    }
+
+    #[test]
     fn every_status_reaches_the_host_as_it_is() {
         let host = Host::new();
         for status in [0, 200, 599, u16::MAX] {
