@@ -16,9 +16,9 @@ use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::host::response::ResponseDraft;
 use crate::http::body::{Body, DRAIN, ReadError};
-use crate::http::headers::list_has;
+use crate::http::headers::{list_has, strip_named_by_connection};
 use crate::http::origin::Origin;
-use crate::http::proxy::Report;
+use crate::http::proxy::{OriginError, Report};
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
 use crate::journal::{Entry, Used};
@@ -149,7 +149,10 @@ impl Exchange<'_> {
         scheme: Scheme,
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
+        // They end here, and a flare that trusted one would trust what the origin is not told.
+        strip_named_by_connection(&mut parts.headers);
+        let version = parts.version;
         let records = self.state.recorder.is_some();
         self.recorded = records.then(|| RecordedRequest::of(&parts, Bytes::new()));
         let mut view = RequestView {
@@ -212,6 +215,7 @@ impl Exchange<'_> {
         let mut request = Request::new(body);
         *request.method_mut() = view.method;
         *request.uri_mut() = view.uri;
+        *request.version_mut() = version;
         *request.headers_mut() = view.headers;
         let client = &self.state.origin;
         let report = self.report(&request, origin);
@@ -222,6 +226,11 @@ impl Exchange<'_> {
             Err(error) if error.is_clients() => {
                 self.entry.notes.push(error.to_string());
                 reply(error.status(), "body-broken", "the body did not arrive")
+            }
+            Err(OriginError::Loop) => {
+                self.entry.error = Some(format!("{} ({origin})", OriginError::Loop));
+                let message = "the request came back to where it had been";
+                reply(OriginError::Loop.status(), "loop", message)
             }
             Err(error) => {
                 self.entry.error = Some(format!("{error} ({origin})"));
