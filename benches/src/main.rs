@@ -17,8 +17,9 @@ usage: cargo run -p flaron-benches -- COMMAND
   fuel --published  print them beside those of the published SDK's flares
   report            measure everything and write benches/RESULTS.md and benches/results.svg
   report --quick    the same with too few samples for good numbers, printed only
-  load              the edge under load beside `wasmtime serve`; with --write into edge/README.md.
-                    Also --rounds N, --seconds N, --connections N, --threads N";
+  load              the edge under load beside `wasmtime serve`, `workerd` and `hyper` alone; with
+                    --write into edge/README.md. Also --rounds N, --seconds N, --connections N,
+                    --threads N";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,9 +32,7 @@ fn main() -> ExitCode {
         ["report", "--quick"] => {
             Report::measure(true).map(|report| print!("{}", report.markdown()))
         }
-        ["load", ref options @ ..] => {
-            load::Settings::parse(options).and_then(|settings| load::run(&settings))
-        }
+        ["load", ref options @ ..] => load::run(options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
