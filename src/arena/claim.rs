@@ -127,6 +127,13 @@ pub(crate) fn claim_part(
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
+#[cfg(any(
+    lists_keys,
+    feature = "time",
+    feature = "crypto",
+    feature = "request",
+    test
+))]
 #[inline] // size: inline-shared
 fn take(returned: i64) -> i64 {
     if !take_allocated(returned) {

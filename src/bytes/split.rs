@@ -106,6 +106,24 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
+/// The segments of a path, as they were sent: what is between its slashes.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// let mut segments = text::segments(b"/users/42/");
+/// assert_eq!(segments.next(), Some(&b"users"[..]));
+/// assert_eq!(segments.next(), Some(&b"42"[..]));
+/// assert_eq!(segments.next(), Some(&b""[..]), "behind the last slash");
+/// assert_eq!(segments.next(), None);
+/// ```
+///
+/// The path `/` has one segment, which is empty. Nothing is decoded: a `%2F` in a segment is no separator.
+#[inline] // size: inline-small
+pub fn segments(path: &[u8]) -> Split<'_> {
+    split(path.strip_prefix(b"/").unwrap_or(path), b'/')
+}
+
 /// Without the spaces and tabs at both ends: what HTTP allows around the parts of a header.
 ///
 /// ```

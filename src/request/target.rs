@@ -3,7 +3,7 @@
 use crate::abi;
 use crate::arena::claim::claim_part;
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::split::{Split, find, split};
+use crate::bytes::split::find;
 use crate::error::{Error, Kind, no_result};
 use crate::request::query::{self, Query};
 use crate::text::piece::{Backward, Sink};
@@ -34,24 +34,6 @@ pub fn path() -> ArenaStr {
         Some(path) => path.into_text(),
         None => abi::trap("the host gave no URL, or one that does not fit"),
     }
-}
-
-/// The segments of a path, as they were sent: what is between its slashes.
-///
-/// ```
-/// use flaron_sdk::request;
-///
-/// let mut segments = request::segments(b"/users/42/");
-/// assert_eq!(segments.next(), Some(&b"users"[..]));
-/// assert_eq!(segments.next(), Some(&b"42"[..]));
-/// assert_eq!(segments.next(), Some(&b""[..]), "behind the last slash");
-/// assert_eq!(segments.next(), None);
-/// ```
-///
-/// The path `/` has one segment, which is empty. Nothing is decoded: a `%2F` in a segment is no separator.
-#[inline] // size: inline-small
-pub fn segments(path: &[u8]) -> Split<'_> {
-    split(path.strip_prefix(b"/").unwrap_or(path), b'/')
 }
 
 /// Path and query of the URL, without scheme, host and fragment.

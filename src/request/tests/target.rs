@@ -6,7 +6,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use crate::arena::tests::cases;
-use crate::request::{method_is, path, query, segments, target};
+use crate::request::{method_is, path, query, target};
 use crate::testing::{Host, arena_is_free};
 use crate::{response, text};
 
@@ -182,7 +182,7 @@ proptest! {
 #[test]
 fn a_path_has_its_segments() {
     let of = |path: &'static str| {
-        let parts = segments(path.as_bytes()).map(|one| core::str::from_utf8(one).unwrap());
+        let parts = text::segments(path.as_bytes()).map(|one| core::str::from_utf8(one).unwrap());
         parts.collect::<Vec<_>>()
     };
     assert_eq!(of("/"), [""]);
