@@ -72,11 +72,11 @@ const LONGEST_U64: u32 = 20 + 1;
 /// Writing a number in decimal, last digit first. One for each word size, because 64-bit arithmetic costs
 /// more.
 macro_rules! decimal {
-    ($decimal:ident, $digits:ident: $word:ty, $longest:ident) => {
+    ($(#[$inline:meta])* $decimal:ident, $digits:ident: $word:ty, $longest:ident) => {
         impl BackwardWriter {
             /// Puts a number in front, in decimal, with a minus sign before it if it is negative. It needs
             /// room for the longest of its size, however short it is.
-            #[inline(always)] // size: inline-step
+            $(#[$inline])*
             pub(crate) fn $decimal(self, number: $word, is_negative: bool) -> BackwardWriter {
                 let end = self.0;
                 if u64::from(floor()) + u64::from($longest) > u64::from(end) {
@@ -122,8 +122,8 @@ macro_rules! decimal {
         }
     };
 }
-decimal!(decimal_u32, digits_u32: u32, LONGEST_U32);
-decimal!(decimal_u64, digits_u64: u64, LONGEST_U64);
+decimal!(#[inline] decimal_u32, digits_u32: u32, LONGEST_U32);
+decimal!(#[inline(always)] decimal_u64, digits_u64: u64, LONGEST_U64);
 
 /// Writes bytes in front of `at`, if there is room; the new beginning, or 0 if there is not.
 ///
