@@ -11,6 +11,8 @@ mod hostile_clients;
 mod hostile_guests;
 mod http;
 mod imports;
+#[cfg(target_os = "linux")]
+mod keys;
 mod limits;
 mod modules;
 mod one_request;
