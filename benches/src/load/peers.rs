@@ -79,7 +79,7 @@ pub(super) fn edge(folder: &Path) -> Result<Contestant> {
     Ok(Contestant {
         server: Server::start("flaron-edge", command)?,
         about: format!(
-            "`flaron-edge`: profile `server`, wasmtime {}, flares by rustc {}",
+            "`flaron-edge`: profile `server`, wasmtime {}, flares by {}",
             flares::wasmtime_version()?,
             flares::rustc_version()?
         ),
