@@ -84,23 +84,39 @@ impl Settings {
         );
         Ok(settings)
     }
+
+    pub(crate) fn with_connections(&self, connections: u32) -> Settings {
+        Settings {
+            connections,
+            threads: 1,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds
+    }
+
+    pub(crate) fn seconds(&self) -> u32 {
+        self.seconds
+    }
 }
 
 /// What wrk says of one round, and what the system says of the server meanwhile.
 #[derive(Debug, Clone, Deserialize)]
-struct Round {
+pub(crate) struct Round {
     requests: u64,
     micros: u64,
-    p50: u64,
-    p99: u64,
-    errors: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) errors: u64,
     /// The server's computing time, where the system tells it.
     #[serde(skip)]
     cpu: Option<Duration>,
 }
 
 impl Round {
-    fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.requests as f64 / (self.micros as f64 / 1e6)
     }
 
@@ -116,22 +132,17 @@ impl Round {
 /// When something it needs is not there (the message says how to get it), a server does not answer
 /// as it should, or a request failed.
 pub fn run(settings: &Settings) -> Result<()> {
-    let wrk = program(
-        "WRK",
-        "wrk",
-        "-v",
-        "install it (Debian: `apt install wrk`, macOS: `brew install wrk`)",
-    )?;
+    let wrk = program(WRK)?;
     let engine = flares::wasmtime_version()?;
-    let peer = program(
-        "WASMTIME",
-        "wasmtime",
-        "--version",
-        &format!(
+    let peer = program(Tool {
+        variable: "WASMTIME",
+        name: "wasmtime",
+        version: "--version",
+        install: &format!(
             "install it with `cargo install wasmtime-cli --locked --version {engine}`, the edge's \
              own version of the engine"
         ),
-    )?;
+    })?;
     eprintln!("building the edge, its flare and the peer's");
     let edge = build_edge()?;
     let folder = flares::target_dir()?.join("load");
@@ -260,7 +271,7 @@ fn table(ours: &[Round], theirs: &[Round]) -> String {
     text
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -271,15 +282,39 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     }
 }
 
-/// A program that is not part of the repository.
-struct Program {
-    path: PathBuf,
-    /// The first line that it says of itself.
-    version: String,
+/// A program that is not part of the repository: the variable that says where it is, if it is not on
+/// the PATH, its name there, the option by which it says its version, and how to get it.
+#[derive(Clone, Copy)]
+pub(crate) struct Tool<'a> {
+    variable: &'a str,
+    name: &'a str,
+    version: &'a str,
+    install: &'a str,
 }
 
-/// Finds a program: where the variable says, or on the PATH.
-fn program(variable: &str, name: &str, version: &str, install: &str) -> Result<Program> {
+/// What asks as fast as it is answered.
+pub(crate) const WRK: Tool<'_> = Tool {
+    variable: "WRK",
+    name: "wrk",
+    version: "-v",
+    install: "install it (Debian: `apt install wrk`, macOS: `brew install wrk`)",
+};
+
+/// A program that was found.
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// The first line that it says of itself.
+    pub(crate) version: String,
+}
+
+/// Finds a program: where its variable says, or on the PATH.
+pub(crate) fn program(tool: Tool<'_>) -> Result<Program> {
+    let Tool {
+        variable,
+        name,
+        version,
+        install,
+    } = tool;
     let path = std::env::var_os(variable).map_or_else(|| name.into(), PathBuf::from);
     let output = Command::new(&path)
         .arg(version)
@@ -298,8 +333,11 @@ fn program(variable: &str, name: &str, version: &str, install: &str) -> Result<P
     Ok(Program { path, version })
 }
 
-/// Builds the edge as its README says for load.
-fn build_edge() -> Result<PathBuf> {
+/// Builds the edge as its README says for load; or takes the one that `FLARON_EDGE` names.
+pub(crate) fn build_edge() -> Result<PathBuf> {
+    if let Some(edge) = std::env::var_os("FLARON_EDGE") {
+        return Ok(edge.into());
+    }
     let artifacts = Build::isolated(flares::root())
         .args(["--profile", "server", "--locked"])
         .package("flaron-edge")
@@ -323,7 +361,7 @@ fn build_component() -> Result<PathBuf> {
 }
 
 /// A server that runs; dropped, it is killed.
-struct Server {
+pub(crate) struct Server {
     name: &'static str,
     child: Child,
     addr: SocketAddr,
@@ -331,7 +369,7 @@ struct Server {
 
 impl Server {
     /// Runs a server until it says where it listens.
-    fn start(name: &'static str, mut command: Command) -> Result<Server> {
+    pub(crate) fn start(name: &'static str, mut command: Command) -> Result<Server> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -422,7 +460,12 @@ fn cpu_of(stat: &str) -> Option<Duration> {
 }
 
 /// Asks a server as fast as it answers.
-fn load(wrk: &Path, server: &Server, settings: &Settings, seconds: u32) -> Result<Round> {
+pub(crate) fn load(
+    wrk: &Path,
+    server: &Server,
+    settings: &Settings,
+    seconds: u32,
+) -> Result<Round> {
     let before = server.cpu();
     let output = Command::new(wrk)
         .arg(format!("-t{}", settings.threads))
