@@ -15,6 +15,7 @@ features="--enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enab
 stack=-Clink-arg=-zstack-size=4096
 compress=-Clink-arg=--compress-relocations
 separator=$'\x1f'
+exports=-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
 
 # sums FLAGS [CARGO ARGUMENTS...]: the bytes of all flares, as built and after wasm-opt.
 sums() {
@@ -38,7 +39,7 @@ table() {
     local base_raw base_opt name raw opt
     echo "| setting | bytes of the nine flares, as built / after \`wasm-opt -Oz\` |"
     echo "|---|---|"
-    read -r base_raw base_opt < <(sums "$stack$separator$compress")
+    read -r base_raw base_opt < <(sums "$stack$separator$compress$separator$exports")
     echo "| all of them | $base_raw / $base_opt |"
     row() {
         name=$1
@@ -47,15 +48,16 @@ table() {
         read -r raw opt < <(sums "$@")
         printf '| %s | %+d / %+d |\n' "$name" $((raw - base_raw)) $((opt - base_opt))
     }
-    row '`opt-level = "s"` instead of `"z"`' "$stack$separator$compress" --config 'profile.release.opt-level="s"'
-    row '`opt-level = 3` instead of `"z"`' "$stack$separator$compress" --config 'profile.release.opt-level=3'
-    row '`lto = "thin"` instead of `"fat"`' "$stack$separator$compress" --config 'profile.release.lto="thin"'
-    row 'no `lto`' "$stack$separator$compress" --config 'profile.release.lto=false'
-    row 'no `codegen-units = 1`' "$stack$separator$compress" --config 'profile.release.codegen-units=16'
-    row 'no `-zstack-size=4096` (the stack is 1 MiB then)' "$compress"
-    row '`-zstack-size=16`, for flares that use no stack, as these nine' "${stack/4096/16}$separator$compress"
-    row 'no `--compress-relocations`' "$stack"
-    row 'no `--compress-relocations`, no `strip`' "$stack" --config 'profile.release.strip=false'
+    row '`opt-level = "s"` instead of `"z"`' "$stack$separator$compress$separator$exports" --config 'profile.release.opt-level="s"'
+    row '`opt-level = 3` instead of `"z"`' "$stack$separator$compress$separator$exports" --config 'profile.release.opt-level=3'
+    row '`lto = "thin"` instead of `"fat"`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto="thin"'
+    row 'no `lto`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto=false'
+    row 'no `codegen-units = 1`' "$stack$separator$compress$separator$exports" --config 'profile.release.codegen-units=16'
+    row 'no `-zstack-size=4096` (the stack is 1 MiB then)' "$compress$separator$exports"
+    row '`-zstack-size=16`, for flares that use no stack, as these nine' "${stack/4096/16}$separator$compress$separator$exports"
+    row 'no `--wrap=__heap_base`, `--wrap=__data_end`' "$stack$separator$compress"
+    row 'no `--compress-relocations`' "$stack$separator$exports"
+    row 'no `--compress-relocations`, no `strip`' "$stack$separator$exports" --config 'profile.release.strip=false'
 }
 
 table

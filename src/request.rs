@@ -17,7 +17,7 @@ mod target;
 
 pub use headers::{basic_credentials, cookie, credentials, first_of, matches_etag};
 pub use query::{Pairs, Query};
-pub use target::{Target, path, query, target, try_target};
+pub use target::{Target, path, query, segments, target, try_target};
 
 /// The method: `GET`, `POST`, ….
 ///

@@ -149,6 +149,30 @@ mod tests {
     }
 
     #[test]
+    fn an_error_may_be_answered_with_a_status() {
+        let host = Host::new();
+        let response = host.run(|| {
+            set_status(200);
+            set_header("x-one", "1");
+            set_body_str("half of it");
+            Status::or_respond(Err::<FlareAction, _>(Status(404)))
+        });
+        assert_eq!(
+            (response.action, response.status),
+            (FlareAction::Respond, 404)
+        );
+        assert_eq!(response.header("x-one"), Some("1"));
+        assert!(response.body.is_empty());
+
+        let fails = || -> Result<FlareAction, Status> { Err(ArenaFull)? };
+        let response = host.run(|| Status::or_respond(fails()));
+        assert_eq!(response.status, 500, "an error of the SDK");
+
+        let response = host.run(|| Status::or_respond(Ok::<_, Status>(FlareAction::PassThrough)));
+        assert_eq!(response.action, FlareAction::PassThrough);
+    }
+
+    #[test]
     fn every_status_reaches_the_host_as_it_is() {
         let host = Host::new();
         for status in [0, 200, 599, u16::MAX] {
@@ -192,14 +216,23 @@ mod tests {
     #[test]
     fn pieces_may_take_all_that_is_free_and_no_more() {
         let host = Host::new();
+        let full = leave_free(16);
+        // A number wants room for the longest of its size: 11 bytes.
+        assert_eq!(set_body_pieces((5678_u32, "12345")), Ok(()));
+        assert_eq!(set_body_pieces((5678_u32, "123456")), Err(ArenaFull));
+        assert_eq!(
+            set_body_pieces(("123456789012", 5678_u32)),
+            Ok(()),
+            "what comes before it may take the rest of that"
+        );
+        assert_eq!(set_body_pieces(("123456789012", 56789_u32)), Err(ArenaFull));
+        drop(full);
         let _full = leave_free(8);
-        assert_eq!(set_body_pieces(("1234", 5678_u32)), Ok(()));
-        assert_eq!(set_body_pieces(("1234", 56789_u32)), Err(ArenaFull));
         assert_eq!(set_header_pieces("x", "123456789"), Err(ArenaFull));
         assert_eq!(set_header_pieces("x", "12345678"), Ok(()));
         assert_eq!(
             host.calls_of("resp_body_set").len(),
-            1,
+            2,
             "nothing is sent cut off"
         );
         assert_eq!(host.calls_of("resp_header_set").len(), 1);

@@ -24,5 +24,4 @@ pub mod host;
 pub mod load;
 pub mod micro;
 pub mod report;
-pub mod spark;
 pub mod speed;

@@ -17,12 +17,12 @@ use crate::contract::Kind;
 use crate::error::{Error, Result};
 use crate::flare::stats::StatsSnapshot;
 use crate::http::body::Body;
-use crate::journal::{Entry, LogLine};
+use crate::journal::{Entry, LogLine, Printing};
 use crate::server::exchange::handle;
 use crate::server::listen::accept;
-use crate::state::State;
+use crate::state::{Reload, State};
 use crate::wasm::info::FlareInfo;
-use crate::watch::{self, Reload, Watch};
+use crate::watch::{self, Watch};
 
 /// A node with its flares. Clones are the same node.
 #[derive(Clone)]
@@ -115,6 +115,12 @@ impl Edge {
         self.state.journal.subscribe()
     }
 
+    /// Prints invocations in another way from now on ([`EdgeBuilder::prints`](crate::EdgeBuilder::prints)).
+    /// Calls of the host are there to be printed if they are traced.
+    pub fn set_prints(&self, prints: Printing) {
+        self.state.journal.set_prints(prints);
+    }
+
     /// The node's Plasma: its keys, and the other nodes.
     pub fn plasma(&self) -> &Arc<Plasma> {
         &self.state.node.plasma
@@ -143,12 +149,20 @@ impl Edge {
     ///
     /// # Errors
     ///
-    /// When a flare cannot be loaded; it goes on as it was.
+    /// When a flare cannot be loaded; it goes on as it was, and those after it are not loaded.
     pub fn reload(&self) -> Result<()> {
         for slot in &self.state.slots {
-            slot.reload(&self.state.engine, &self.state.node)?;
+            self.state.reload(slot).outcome?;
         }
         Ok(())
+    }
+
+    /// Loads every flare again, as [`reload`](Self::reload) does, whatever becomes of the others. This
+    /// blocks. `report` hears what came of each.
+    pub fn reload_each(&self, mut report: impl FnMut(Reload)) {
+        for slot in &self.state.slots {
+            report(self.state.reload(slot));
+        }
     }
 
     /// Loads each flare again when one of its files changes: its sources (those of other

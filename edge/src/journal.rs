@@ -4,13 +4,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::sync::lock;
+use crate::sync::{lock, read, write};
 use crate::trace::HostCall;
 
 /// How many invocations the journal remembers.
@@ -242,7 +242,7 @@ pub(crate) struct Journal {
     recent: Mutex<Recent>,
     live: broadcast::Sender<Arc<Entry>>,
     seq: AtomicU64,
-    prints: Printing,
+    prints: RwLock<Printing>,
 }
 
 /// How entries are printed.
@@ -282,8 +282,13 @@ impl Journal {
             recent: Mutex::default(),
             live: broadcast::channel(256).0,
             seq: AtomicU64::new(0),
-            prints,
+            prints: RwLock::new(prints),
         }
+    }
+
+    /// Prints entries in another way from now on.
+    pub(crate) fn set_prints(&self, prints: Printing) {
+        *write(&self.prints) = prints;
     }
 
     /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
@@ -291,7 +296,7 @@ impl Journal {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         let printed = Printed {
             entry: &entry,
-            prints: self.prints,
+            prints: *read(&self.prints),
         };
         if entry.error.is_some() {
             tracing::error!(target: "flaron_edge::journal", "{printed}");

@@ -85,10 +85,11 @@ pub use flare::stats::StatsSnapshot;
 pub use journal::{Entry, Level, LogLine, Plain, Printing, Used};
 pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
 pub use scaffold::{Sdk, Template, new};
+pub use state::Reload;
 pub use stores::{StoreName, StoredEntry, Stores, parse_entries};
 pub use trace::HostCall;
 pub use wasm::info::FlareInfo;
-pub use watch::{Reload, Watch};
+pub use watch::Watch;
 
 use wasm::engine::Settings;
 

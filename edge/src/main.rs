@@ -68,5 +68,6 @@ fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
     println!("  test it     (cd {folder} && cargo test)");
     println!("  serve it    {program} run {folder} --watch");
     println!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
+    println!("  gate it     {folder}/.github/workflows/size.yml, on GitHub");
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::flare::build;
 
 mod template;
+mod workflow;
 
 pub use crate::scaffold::template::Template;
 
@@ -142,8 +143,8 @@ impl Sdk {
     }
 }
 
-/// Makes a flare crate in a new folder, which is named like the crate, and builds it. If it does not
-/// build, nothing is left of it.
+/// Makes a flare crate in a new folder, which is named like the crate, and builds it: how large it is
+/// decides the budget in its workflow. If it does not build, nothing is left of it.
 ///
 /// # Errors
 ///
@@ -151,14 +152,23 @@ impl Sdk {
 /// with this SDK.
 pub fn new(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
     write(folder, sdk, template)?;
-    build::build(folder).map(drop).map_err(|error| {
-        // It was not there before.
-        let _ = std::fs::remove_dir_all(folder);
+    let built = build::build(folder).map_err(|error| {
         Error::new(format!(
             "a new flare does not build with the SDK of `{}`: {error}; to take another: --sdk, {SDK_FORMS}",
             sdk.dependency()
         ))
-    })
+    });
+    let made = built.and_then(|built| {
+        let bytes = std::fs::metadata(&built.wasm)
+            .map_err(|error| Error::new(format!("{}: {error}", built.wasm.display())))?
+            .len();
+        write_file(folder, workflow::FILE, &workflow::size_gate(sdk, bytes))
+    });
+    if made.is_err() {
+        // It was not there before.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    made
 }
 
 /// Writes the crate.
@@ -180,21 +190,25 @@ fn write(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
         ("src/lib.rs", template.source().to_owned()),
         ("flare.toml", settings(template)),
         ("flare.schema.json", schema() + "\n"),
-        (".cargo/config.toml", link_flags()?),
+        (".cargo/config.toml", link_flags(template)?),
         (
             ".gitignore",
             "/target\n/.flaron\nflare.secrets.toml\n".to_owned(),
         ),
     ];
     for (file, text) in files {
-        let path = folder.join(file);
-        let written = path
-            .parent()
-            .map_or(Ok(()), std::fs::create_dir_all)
-            .and_then(|()| std::fs::write(&path, text));
-        written.map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))?;
+        write_file(folder, file, &text)?;
     }
     Ok(())
+}
+
+fn write_file(folder: &Path, file: &str, text: &str) -> Result<()> {
+    let path = folder.join(file);
+    let written = path
+        .parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(&path, text));
+    written.map_err(|error| Error::new(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Names that cargo or rustc refuses for a crate, or that clash with what every flare links.
@@ -312,8 +326,10 @@ flaron-sdk = {{ {dependency}, default-features = false, features = ["testing"] }
     ))
 }
 
-fn link_flags() -> Result<String> {
+fn link_flags(template: Template) -> Result<String> {
     let target = part_of(CARGO_CONFIG, "[target.wasm32-unknown-unknown]")?;
+    let stack = |bytes: u32| format!("-zstack-size={bytes}");
+    let target = target.replace(&stack(template::STACK), &stack(template.stack_bytes()));
     Ok(format!(
         "# What a flare is linked with, to be small.\n{target}"
     ))

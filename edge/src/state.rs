@@ -1,8 +1,9 @@
 //! What all requests to a node share.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::error::Result;
 use crate::flare::slot::Slot;
 use crate::http::proxy::OriginClient;
 use crate::journal::Journal;
@@ -23,4 +24,28 @@ pub(crate) struct State {
     pub(crate) no_flare: Arc<str>,
     pub(crate) status_page: bool,
     pub(crate) started: Instant,
+}
+
+/// What came of loading a flare again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reload {
+    /// The flare's name.
+    pub flare: String,
+    /// How long it took, with the build.
+    pub duration: Duration,
+    /// The new `.wasm`'s size in bytes, or why the old one goes on.
+    pub outcome: Result<usize>,
+}
+
+impl State {
+    /// Loads the flare of a slot again. This blocks.
+    pub(crate) fn reload(&self, slot: &Slot) -> Reload {
+        let started = Instant::now();
+        let outcome = slot.reload(&self.engine, &self.node);
+        Reload {
+            flare: slot.current().name.to_string(),
+            duration: started.elapsed(),
+            outcome: outcome.map(|flare| flare.program.info.size),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -12,7 +12,7 @@ use crate::config::FILE_NAME;
 use crate::error::{Error, Result};
 use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, SECRETS_FILE_NAME};
-use crate::state::State;
+use crate::state::{Reload, State};
 use crate::sync::lock;
 
 /// Editors and compilers write in several steps; a flare is loaded when nothing has changed for
@@ -24,17 +24,6 @@ const QUIET: Duration = Duration::from_millis(100);
 pub struct Watch {
     /// Ends the thread by ending its channel.
     _watcher: Arc<Mutex<RecommendedWatcher>>,
-}
-
-/// What came of a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reload {
-    /// The flare's name.
-    pub flare: String,
-    /// How long it took, with the build.
-    pub duration: Duration,
-    /// The new `.wasm`'s size in bytes, or why the old one goes on.
-    pub outcome: Result<usize>,
 }
 
 /// Begins to watch; `report` hears of every reload.
@@ -268,14 +257,7 @@ fn run(
             let (Some(state), Some(watcher)) = (state.upgrade(), watcher.upgrade()) else {
                 return;
             };
-            let started = Instant::now();
-            let outcome = watched.slot.reload(&state.engine, &state.node);
-            let flare = watched.slot.current();
-            report(Reload {
-                flare: flare.name.to_string(),
-                duration: started.elapsed(),
-                outcome: outcome.map(|flare| flare.program.info.size),
-            });
+            report(state.reload(&watched.slot));
             if let Err(error) = watched.look(&watcher) {
                 tracing::warn!("{error}");
             }

@@ -1,9 +1,23 @@
 //! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
 
+#![allow(
+    unsafe_code,
+    reason = "the compiler is told that what is found lies in the text"
+)]
+
 /// The index of the first such byte; the length if there is none.
-#[inline(never)] // size: one-copy
+#[inline(always)] // size: byte-in-32-bits
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
-    let found = text.iter().position(|other| *other == byte);
+    let found = position(text, byte.into());
+    // SAFETY: `position` gives an index of the text or its length.
+    // size: found-in-text
+    unsafe { core::hint::assert_unchecked(found <= text.len()) };
+    found
+}
+
+#[inline(never)] // size: one-copy
+fn position(text: &[u8], byte: u32) -> usize {
+    let found = text.iter().position(|other| u32::from(*other) == byte);
     found.unwrap_or(text.len())
 }
 
@@ -20,6 +34,25 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// What is behind `prefix`; `None` if the text does not begin with it. The same as the method of slices, which
+/// links `memcmp`.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert_eq!(text::strip_prefix(b"/users/42", b"/users/"), Some(&b"42"[..]));
+/// assert_eq!(text::strip_prefix(b"/items/42", b"/users/"), None);
+/// ```
+#[inline(always)] // size: inline-register
+pub fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    if same(start, prefix) {
+        Some(rest)
+    } else {
+        None
+    }
 }
 
 /// What is before the first `at`, and what is behind it; `None` if there is none.

@@ -1,7 +1,10 @@
 //! Helpers shared by the tests in this package, which need the whole: flares built to Wasm, run on
 //! the local edge.
 
+#[cfg(unix)]
+pub mod action;
 pub mod cargo;
+pub mod gallery;
 pub mod http;
 pub mod nine;
 pub mod node;

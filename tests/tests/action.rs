@@ -4,10 +4,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
-use flaron_build::Build;
-use flaron_tests::cargo::{ensure_wasm_target, target_dir, workspace};
+use flaron_tests::action;
+use flaron_tests::cargo::{ensure_wasm_target, workspace};
 use flaron_tests::http::Upstream;
 
 /// Somebody's repository with one flare, and the runner's folders.
@@ -28,17 +28,7 @@ impl Runner {
              #[unsafe(no_mangle)]\npub extern \"C\" fn handle_request() -> i64 { 1 << 32 }\n",
         );
         runner.write("event.json", r#"{"pull_request": {"number": 12}}"#);
-        // As if the cache had the tool: installing it takes minutes.
-        let built = Build::isolated(workspace())
-            .args(["--quiet"])
-            .package("flaron-size")
-            .target_dir(&target_dir())
-            .run()
-            .unwrap();
-        let bin = runner.path("tool/bin");
-        fs::create_dir_all(&bin).unwrap();
-        let tool = built.executable("flaron-size").unwrap();
-        std::os::unix::fs::symlink(tool, bin.join("flaron-size")).unwrap();
+        action::cached_tool(&runner.path("tool"));
         runner
     }
 
@@ -53,25 +43,14 @@ impl Runner {
     }
 
     fn run(&self, step: &str, variables: &[(&str, &str)]) -> Output {
-        let mut command = Command::new("bash");
+        let mut command = action::step(step, &self.path("repository"), &self.path("tool"));
         command
-            .arg(workspace().join("size-report/action.sh"))
-            .arg(step)
-            .current_dir(self.path("repository"))
-            .env("FOLDER", self.path("tool"))
-            .env("FILES", "target/wasm32-unknown-unknown/release/*.wasm")
-            .env(
-                "BUILD",
-                "cargo build --release --target wasm32-unknown-unknown",
-            )
             .env("GITHUB_OUTPUT", self.path("output"))
             .env("GITHUB_STEP_SUMMARY", self.path("summary.md"))
             .env("GITHUB_EVENT_PATH", self.path("event.json"))
             .env("GITHUB_REPOSITORY", "somebody/flares")
             .env("GITHUB_TOKEN", "secret")
             .env("RUNNER_TEMP_DIR", self.0.path())
-            .env_remove("CARGO_TARGET_DIR")
-            .env_remove("WASM_OPT")
             .envs(variables.iter().copied());
         command.output().unwrap()
     }

@@ -38,7 +38,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
         let tested = run(&flare, &["test"]);
         done(&tested);
         let said = String::from_utf8_lossy(&tested.stdout);
-        assert!(said.contains("1 passed"), "{said}");
+        assert!(said.contains("2 passed"), "{said}");
         done(&run(&flare, &["size", "--bless"]));
     });
     // Without an argument, in the flare's folder, it is served.
@@ -48,7 +48,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
     answer.is(
         200,
         "text/plain",
-        &format!("you asked for GET http://{}/a?b=1", node.addr),
+        &format!("GET http://{}/a?b=1", node.addr),
     );
     drop(node);
 
@@ -56,7 +56,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
     tokio::task::block_in_place(|| {
         done(&run(&flare, &["size"]));
         let source = fs::read_to_string(flare.join("src/lib.rs")).unwrap();
-        let more = source.replace("\"you asked for \"", "\"you asked us kindly for \"");
+        let more = source.replace("\" \"", "\" was what you asked us for, kindly, of \"");
         assert_ne!(source, more);
         fs::write(flare.join("src/lib.rs"), more).unwrap();
         let grown = run(&flare, &["size"]);

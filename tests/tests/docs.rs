@@ -15,6 +15,11 @@ const DOCUMENTS: &[&str] = &[
     "size-report/README.md",
     "benches/README.md",
     "MIGRATING.md",
+    "docs/start.md",
+    "docs/testing.md",
+    "docs/writing-small-flares.md",
+    "docs/abi.md",
+    "docs/modules.md",
 ];
 
 /// What becomes of a command.
@@ -44,8 +49,8 @@ const COMMANDS: &[(&str, Fate)] = &[
     (
         "cargo run -p flaron-edge -- new my-flare",
         By(
-            "tests/tests/new_flare.rs",
-            "a_new_flare_builds_passes_its_test_and_answers",
+            "tests/tests/templates.rs",
+            "every_template_builds_passes_its_tests_and_keeps_to_its_budget",
         ),
     ),
     (
@@ -177,6 +182,17 @@ const COMMANDS: &[(&str, Fate)] = &[
             "tests/tests/install.rs",
             "the_tools_are_fast_and_unwind_and_flares_are_small",
         ),
+    ),
+    (
+        "cargo install --locked --path edge",
+        By(
+            "tests/tests/install.rs",
+            "the_tools_are_fast_and_unwind_and_flares_are_small",
+        ),
+    ),
+    (
+        "cargo llvm-cov --html",
+        Not("it needs cargo-llvm-cov, which .ci/coverage installs and runs on the SDK"),
     ),
     (
         "flaron-size check target/wasm32-unknown-unknown/release/my_flare.wasm --budget 2KiB",

@@ -365,8 +365,6 @@ fn names(wasm: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
                 for export in section {
                     let export = export.unwrap();
                     match (export.kind, export.name) {
-                        // The linker's own, which tell where in the memory its parts end.
-                        (ExternalKind::Global, "__data_end" | "__heap_base") => {}
                         (ExternalKind::Memory, "memory") | (ExternalKind::Func, _) => {
                             exports.insert(export.name.to_owned());
                         }

@@ -1,15 +1,11 @@
-//! `flaron-edge new`: what it makes builds, passes its test, and answers; and what cannot be is refused
-//! before anything is left behind.
+//! `flaron-edge new`: where the SDK comes from; and what cannot be is refused before anything is left
+//! behind. What it makes is tested in `templates.rs`.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use flaron_build::Build;
-use flaron_edge::{FlareConfig, Template};
-use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, flares_dir, workspace};
-use flaron_tests::http::send;
-use flaron_tests::node::Node;
+use flaron_tests::cargo::{edge_binary, ensure_wasm_target, flares_dir, workspace};
 
 fn new(folder: &Path, arguments: &[&str]) -> Output {
     ensure_wasm_target();
@@ -66,52 +62,6 @@ fn git_repository(folder: &Path) -> String {
         assert!(done.unwrap().success(), "{arguments:?}");
     }
     format!("file://{}", sdk.display())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_flare_builds_passes_its_test_and_answers() {
-    let folder = tempfile::tempdir().unwrap();
-    let wasm = tokio::task::block_in_place(|| {
-        made(&new(folder.path(), &["my-flare"]));
-        let flare = folder.path().join("my-flare");
-        let mut test = cargo(&flare);
-        test.args(["test", "--quiet", "--target-dir"])
-            .arg(flares_dir().join("new"));
-        made(&test.output().unwrap());
-        let built = Build::isolated(&flare)
-            .flare()
-            .target_dir(&flares_dir().join("new"))
-            .run();
-        built.unwrap().wasm_of_package("my-flare").unwrap().path
-    });
-    let node = Node::start(&wasm, FlareConfig::default(), &[]).await;
-    let answer = send(node.addr, "PUT", "/a?b=1", "").await;
-    answer.is(
-        200,
-        "text/plain",
-        &format!("you asked for PUT http://{}/a?b=1", node.addr),
-    );
-    node.has_no_complaints();
-}
-
-/// Each template builds, and passes the tests that it has.
-#[test]
-fn every_template_builds_and_passes_its_tests() {
-    let folder = tempfile::tempdir().unwrap();
-    for template in Template::all() {
-        let name = format!("my-{}", template.name());
-        made(&new(folder.path(), &[&name, "--template", template.name()]));
-        let mut test = cargo(&folder.path().join(&name));
-        test.args(["test", "--quiet", "--target-dir"])
-            .arg(flares_dir().join("new"));
-        let output = test.output().unwrap();
-        made(&output);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            said.contains(" passed") && !said.contains(" 0 passed;"),
-            "{name}: {said}"
-        );
-    }
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(crate) enum Command {
         /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
-        /// What it begins as: http, json, kv, gate, proxy, websocket or chat.
+        /// What it begins as: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with
+        /// the standard library) or chat.
         #[arg(long, value_name = "NAME", default_value = "http")]
         template: String,
     },

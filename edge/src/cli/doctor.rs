@@ -196,7 +196,9 @@ fn link_flags(flare: &Path) -> Finding {
             "the flare is linked with a stack of 1 MiB, and with longer addresses".into(),
             format!(
                 "in .cargo/config.toml: [target.{TARGET}] rustflags = \
-                 [\"-Clink-arg=-zstack-size=4096\", \"-Clink-arg=--compress-relocations\"]"
+                 [\"-Clink-arg=-zstack-size=4096\", \"-Clink-arg=--compress-relocations\", \
+                 \"-Clink-arg=--wrap=__heap_base\", \"-Clink-arg=--wrap=__data_end\", \
+                 \"-Clink-arg=--allow-undefined\"]"
             ),
         ),
     }

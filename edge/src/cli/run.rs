@@ -1,48 +1,46 @@
 //! `flaron-edge run`.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flaron_edge::cluster::ClusterKeys;
 use flaron_edge::plasma::GossipConfig;
-use flaron_edge::{Edge, EdgeBuilder, Error, Printing, Reload, Result};
+use flaron_edge::{Edge, EdgeBuilder, Error, Reload, Result};
 use tokio::net::TcpListener;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::args::{Format, Run, pair};
 use crate::cli::describe::{bytes, describe};
 use crate::cli::doctor;
+use crate::cli::keys::Keys;
 use crate::cli::kv::Running;
+use crate::cli::log::{Detail, Log, say};
+use crate::cli::terminal::Terminal;
 
 /// Builds and serves flares until Ctrl-C.
 pub(crate) fn run(mut run: Run) -> Result<()> {
     if run.flares.is_empty() && run.route.is_empty() && doctor::makes_wasm(Path::new(".")) {
         run.flares.push(PathBuf::from("."));
     }
-    log_to_terminal(run.quiet, run.log);
+    let log = Log::begin(
+        run.log,
+        match (run.quiet, run.trace) {
+            (true, _) => Detail::Failures,
+            (false, true) => Detail::Calls,
+            (false, false) => Detail::Requests,
+        },
+        traces(&run),
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(serve(run))
+    runtime.block_on(serve(run, log))
 }
 
-/// Prints what is for people: where lines are for programs, beside them.
-fn say(log: Format, text: &str) {
-    match log {
-        Format::Text => print!("{text}"),
-        Format::Json => eprint!("{text}"),
-    }
-}
-
-async fn serve(run: Run) -> Result<()> {
-    let (builder, data) = builder(&run)?;
-    let log = run.log;
-    let say = |text: &str| say(log, text);
+async fn serve(run: Run, log: Log) -> Result<()> {
+    let (builder, data) = builder(&run, &log)?;
+    let format = run.log;
+    let say = |text: &str| say(format, text);
     // The port first: if it is taken, the user learns of it before anything is built.
     let listen = match run.listen.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
@@ -65,16 +63,28 @@ async fn serve(run: Run) -> Result<()> {
         say(&format!("\nGossip on {gossip}\n"));
     }
     let _watch = match run.watch {
-        true => Some(edge.watch(move |reload| print_reload(&reload, log))?),
+        true => Some(edge.watch(move |reload| print_reload(&reload, format))?),
         false => None,
     };
     say(&format!("\nServing on {url} (Ctrl-C stops)\n"));
     if !run.no_status {
         say(&format!("Status page: {url}/_edge\n"));
     }
+    let terminal = Terminal::claim();
+    if terminal.is_some() {
+        say("Keys: h lists them\n");
+    }
     say("\n");
 
-    stop_signal().await;
+    let keys = Keys {
+        edge: edge.clone(),
+        status_page: (!run.no_status).then(|| format!("{url}/_edge")),
+        log,
+    };
+    tokio::select! {
+        () = stop_signal() => {}
+        () = keys.serve(terminal, move |reload| print_reload(&reload, format)) => {}
+    }
     say("Stopping: waiting for what is running (Ctrl-C again ends at once)\n");
     tokio::select! {
         done = server.shutdown(Duration::from_secs(10)) => {
@@ -89,18 +99,14 @@ async fn serve(run: Run) -> Result<()> {
 }
 
 /// The node that the command line describes, and its data folder.
-fn builder(run: &Run) -> Result<(EdgeBuilder, PathBuf)> {
+fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
     let mut builder = Edge::builder().status_page(!run.no_status);
     if !run.release
         && let Ok(program) = std::env::current_exe()
     {
         builder = builder.development(program);
     }
-    builder = builder.prints(match (run.log, run.trace) {
-        (Format::Json, _) => Printing::Json,
-        (Format::Text, true) => Printing::Calls,
-        (Format::Text, false) => Printing::Text,
-    });
+    builder = builder.prints(log.prints()).trace(traces(run));
     if let Some(file) = &run.record {
         builder = builder.record(file);
     }
@@ -123,14 +129,6 @@ fn builder(run: &Run) -> Result<(EdgeBuilder, PathBuf)> {
         first.get_or_insert_with(|| path.into());
         builder = settings(builder.flare(path)).route(prefix);
     }
-    // The status page shows what a crate in development asks of the host.
-    let paths = run.flares.iter().cloned();
-    let routed = run
-        .route
-        .iter()
-        .filter_map(|route| Some(route.split_once('=')?.1.into()));
-    let has_crate = paths.chain(routed).any(|path: PathBuf| path.is_dir());
-    builder = builder.trace((has_crate && !run.release) || run.trace);
     let Some(first) = first else {
         return Err(Error::new(
             "no flare was given, and this folder is none: flaron-edge run PATH, where PATH is a flare \
@@ -172,6 +170,18 @@ fn builder(run: &Run) -> Result<(EdgeBuilder, PathBuf)> {
         builder = builder.peer_token(token);
     }
     Ok((builder, data))
+}
+
+/// Whether calls of the host are taken down: the status page shows what a crate in development asks of it.
+fn traces(run: &Run) -> bool {
+    let routed = run.route.iter().filter_map(|route| route.split_once('='));
+    let mut paths = run
+        .flares
+        .iter()
+        .map(PathBuf::as_path)
+        .chain(routed.map(|(_, path)| Path::new(path)));
+    let has_crate = paths.any(Path::is_dir);
+    (has_crate && !run.release) || run.trace || run.record.is_some()
 }
 
 /// The cluster's key, from the file or the environment.
@@ -219,55 +229,4 @@ async fn stop_signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-/// Prints what the node says: the journal's entries as they are, anything else with its level.
-fn log_to_terminal(quiet: bool, format: Format) {
-    use tracing_subscriber::filter::LevelFilter;
-    let level = if quiet {
-        LevelFilter::WARN
-    } else {
-        LevelFilter::INFO
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .without_time()
-        .with_target(false);
-    match format {
-        Format::Text => subscriber.with_ansi(std::io::stdout().is_terminal()).init(),
-        // The entries alone, which have all of it: what the node says besides is for people.
-        Format::Json => subscriber
-            .with_ansi(false)
-            .event_format(MessageAlone)
-            .init(),
-    }
-}
-
-/// A line that is an event's message and nothing else. What is no JSON goes to standard error.
-struct MessageAlone;
-
-impl<S, N> FormatEvent<S, N> for MessageAlone
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> std::fmt::Result {
-        if event.metadata().target() == "flaron_edge::journal" {
-            context
-                .field_format()
-                .format_fields(writer.by_ref(), event)?;
-            return writeln!(writer);
-        }
-        let mut text = String::new();
-        context
-            .field_format()
-            .format_fields(Writer::new(&mut text), event)?;
-        eprintln!("{} {text}", event.metadata().level());
-        Ok(())
-    }
 }

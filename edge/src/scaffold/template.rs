@@ -17,7 +17,13 @@ struct Files {
     manifest: &'static str,
     source: &'static str,
     settings: &'static str,
+    stack_bytes: u32,
 }
+
+/// The stack of a flare, as in the repository's `.cargo/config.toml`.
+pub(super) const STACK: u32 = 4096;
+/// The stack of a flare that uses `std`: formatting and collections take more of it.
+const STACK_WITH_STD: u32 = 16384;
 
 /// The files of an example; `settings` if it has a `flare.toml`.
 macro_rules! example {
@@ -28,6 +34,7 @@ macro_rules! example {
             manifest: include_str!(concat!("../../../examples/", $folder, "/Cargo.toml")),
             source: include_str!(concat!("../../../examples/", $folder, "/src/lib.rs")),
             settings: "",
+            stack_bytes: STACK,
         }
     };
     ($name:literal, $what:literal, $folder:literal, settings) => {
@@ -39,11 +46,7 @@ macro_rules! example {
 }
 
 const TEMPLATES: &[Files] = &[
-    // The example itself is for measuring, and has no test.
-    Files {
-        source: HTTP,
-        ..example!("http", "answers with method and URL", "echo")
-    },
+    example!("http", "answers with method and URL", "echo"),
     example!("json", "a JSON API with routes", "router"),
     example!("kv", "a key-value store over HTTP", "kv-api", settings),
     example!(
@@ -60,43 +63,27 @@ const TEMPLATES: &[Files] = &[
     ),
     example!("websocket", "sends messages back", "websocket-echo"),
     example!(
+        "both",
+        "HTTP and WebSockets in one flare: a notice board",
+        "notice-board",
+        settings
+    ),
+    Files {
+        stack_bytes: STACK_WITH_STD,
+        ..example!(
+            "std",
+            "counts words with the standard library",
+            "word-count",
+            settings
+        )
+    },
+    example!(
         "chat",
         "WebSocket rooms that count who is there",
         "chat",
         settings
     ),
 ];
-
-const HTTP: &str = r#"//! Answers with the request's method and URL.
-#![no_std]
-
-use flaron_sdk::{ArenaFull, FlareAction, request, response};
-
-flaron_sdk::handle_request!(answer);
-flaron_sdk::panic_handler!();
-
-fn answer() -> Result<FlareAction, ArenaFull> {
-    response::set_header("content-type", "text/plain");
-    let (method, url) = (request::method_piece(), request::url_piece());
-    response::set_body_pieces(("you asked for ", method, " ", url))?;
-    Ok(FlareAction::Respond)
-}
-
-#[cfg(test)]
-mod tests {
-    use flaron_sdk::testing::Host;
-
-    #[test]
-    fn it_says_what_was_asked_for() {
-        let host = Host::new();
-        host.method("PUT").url("http://localhost/a?b=1");
-        let response = host.run(super::answer);
-        assert_eq!(response.status, 200);
-        assert_eq!(response.header("content-type"), Some("text/plain"));
-        assert_eq!(response.text(), "you asked for PUT http://localhost/a?b=1");
-    }
-}
-"#;
 
 impl Default for Template {
     /// `http`
@@ -141,6 +128,11 @@ impl Template {
     /// What it has in `flare.toml`.
     pub(super) fn settings(self) -> &'static str {
         self.0.settings
+    }
+
+    /// How large its stack is.
+    pub(super) fn stack_bytes(self) -> u32 {
+        self.0.stack_bytes
     }
 
     /// The modules of the SDK that it needs, as a list in TOML.

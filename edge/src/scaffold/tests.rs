@@ -27,6 +27,8 @@ fn the_crate_has_the_repositorys_flags_and_profile() {
 
     let config = parse(&read(".cargo/config.toml"));
     assert_eq!(config["target"], repository["target"]);
+    let with_std = link_flags("std".parse().unwrap()).unwrap();
+    assert!(with_std.contains("-zstack-size=16384"), "{with_std}");
     crate::config::FlareConfig::parse(&read("flare.toml")).unwrap();
 }
 

@@ -6,10 +6,13 @@ mod author;
 mod browser;
 mod generated;
 mod guest;
+mod hops;
 mod hostile_clients;
 mod hostile_guests;
 mod http;
 mod imports;
+#[cfg(target_os = "linux")]
+mod keys;
 mod limits;
 mod modules;
 mod one_request;

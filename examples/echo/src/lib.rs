@@ -15,3 +15,26 @@ fn echo() -> FlareAction {
         Err(_) => FlareAction::PassThrough,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flaron_sdk::testing::Host;
+
+    #[test]
+    fn it_says_what_was_asked_for() {
+        let host = Host::new();
+        host.method("PUT").url("http://localhost/a?b=1");
+        let response = host.run(echo);
+        assert_eq!(response.action, FlareAction::Respond);
+        assert_eq!(response.header("content-type"), Some("text/plain"));
+        assert_eq!(response.text(), "PUT http://localhost/a?b=1");
+    }
+
+    #[test]
+    fn without_an_answer_of_the_host_the_origin_answers() {
+        let host = Host::new();
+        host.on("req_url", |_| None);
+        assert_eq!(host.run(echo).action, FlareAction::PassThrough);
+    }
+}

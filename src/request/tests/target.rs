@@ -6,7 +6,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use crate::arena::tests::cases;
-use crate::request::{method_is, path, query, target};
+use crate::request::{method_is, path, query, segments, target};
 use crate::testing::{Host, arena_is_free};
 use crate::{response, text};
 
@@ -177,4 +177,18 @@ proptest! {
         prop_assert!(path.starts_with('/') && !path.contains('?') && !both.contains('#'));
         prop_assert!(search.is_empty() || search.starts_with('?'));
     }
+}
+
+#[test]
+fn a_path_has_its_segments() {
+    let of = |path: &'static str| {
+        let parts = segments(path.as_bytes()).map(|one| core::str::from_utf8(one).unwrap());
+        parts.collect::<Vec<_>>()
+    };
+    assert_eq!(of("/"), [""]);
+    assert_eq!(of("/users/42"), ["users", "42"]);
+    assert_eq!(of("/users/42/"), ["users", "42", ""]);
+    assert_eq!(of("//a%2Fb//c"), ["", "a%2Fb", "", "c"]);
+    assert_eq!(of("a/b"), ["a", "b"]);
+    assert_eq!(of(""), [""]);
 }

@@ -3,7 +3,11 @@ use crate::wasm::behaviour;
 
 /// A flare as the linker leaves it: its data ends at 72, and statics follow.
 fn module(data: &str, functions: &str) -> Vec<u8> {
-    let wat = format!(
+    wat::parse_str(wat_of(data, functions)).unwrap()
+}
+
+fn wat_of(data: &str, functions: &str) -> String {
+    format!(
         r#"(module
             (import "flaron/v1" "resp_set_status" (func $status (param i32)))
             (import "flaron/v1" "resp_body_set" (func $body (param i32 i32)))
@@ -12,8 +16,7 @@ fn module(data: &str, functions: &str) -> Vec<u8> {
             (global (export "__data_end") i32 (i32.const 4096))
             {functions}
             (data (i32.const 64) "{data}"))"#
-    );
-    wat::parse_str(wat).unwrap()
+    )
 }
 
 fn handler(body: &str) -> Vec<u8> {
@@ -116,6 +119,37 @@ fn a_word_that_a_pointer_could_name_stays() {
 }
 
 #[test]
+fn numbers_that_cannot_be_addresses_keep_no_word_where_it_is() {
+    for number in [
+        // A digit, which is stored as a byte.
+        "(i32.store8 (i32.const 80) (i32.or (local.get 1) (i32.const 72)))",
+        "(i32.store8 (i32.const 80) (i32.wrap_i64 (i64.add (i64.const 72) (local.get 0))))",
+        // What is left of a number, and what is compared.
+        "(local.set 1 (i32.sub (local.get 1) (i32.const 72)))",
+        "(local.set 0 (i64.sub (local.get 0) (i64.const 72)))",
+        "(drop (i64.gt_u (i64.add (local.get 0) (i64.const 72)) (i64.const 73)))",
+        "(local.set 0 (i64.mul (local.get 0) (i64.const 72)))",
+        "(local.set 0 (i64.shl (local.get 0) (i64.const 72)))",
+    ] {
+        let body = format!("{number} {COUNT}");
+        assert_eq!(moved(&handler(&body)), [(72, 76)], "{number}");
+    }
+    for address in [
+        "(i32.store16 (i32.or (local.get 1) (i32.const 72)) (i32.const 1))",
+        "(i32.store (i32.const 80) (i32.or (local.get 1) (i32.const 72)))",
+        "(i32.store8 (i32.const 80) (local.tee 1 (i32.or (local.get 1) (i32.const 72))))",
+        "(local.set 1 (i32.sub (i32.const 72) (local.get 1)))",
+        "(local.set 0 (i64.shl (i64.const 72) (local.get 0)))",
+        "(local.set 0 (i64.or (local.get 0) (i64.const 72)))",
+        "(local.set 1 (i32.wrap_i64 (i64.add (local.get 0) (i64.const 72))))",
+    ] {
+        let wasm = handler(&format!("{address} {COUNT}"));
+        let moved = places(&move_to_globals(&wasm).unwrap());
+        assert!(!moved.contains(&(72, 76)), "{address}");
+    }
+}
+
+#[test]
 fn initialised_words_and_words_outside_of_the_memory_stay() {
     for address in ["64", "68", "65536", "65533", "-4"] {
         let body = COUNT
@@ -123,13 +157,6 @@ fn initialised_words_and_words_outside_of_the_memory_stay() {
             .replace("72", address);
         assert_eq!(moved(&handler(&body)), [], "{address}");
     }
-}
-
-#[test]
-fn a_module_that_does_not_come_from_the_linker_stays() {
-    let wasm = handler(COUNT);
-    let stripped = crate::wasm::strip::strip(&wasm).unwrap();
-    assert_eq!(moved(&stripped), []);
 }
 
 #[test]
@@ -143,4 +170,31 @@ fn a_pointer_that_no_constant_shows_is_found_by_running() {
     assert_eq!(places(&moved), [(72, 76)]);
     let error = behaviour::compare(&wasm, &moved.wasm, &moved.words).unwrap_err();
     assert!(error.to_string().contains("in run 0"), "{error}");
+}
+
+#[test]
+fn a_module_from_the_linker_is_told_by_its_exports_or_by_an_idle_stack_pointer() {
+    let export = r#"(global (export "__data_end") i32 (i32.const 4096))"#;
+    let without = |body: &str| {
+        let functions = format!(
+            "(func (export \"handle_request\") (result i64) (local i64 i32) {body} (i64.const 0x100000000))"
+        );
+        let text = wat_of("datadata", &functions).replace(export, "");
+        wat::parse_str(text).unwrap()
+    };
+    assert_eq!(moved(&without(COUNT)), [(72, 76)]);
+    // An optimiser keeps one that is used.
+    for used in ["(drop (global.get 0))", "(global.set 0 (i32.const 64))"] {
+        let places = move_to_globals(&without(&format!("{used} {COUNT}"))).unwrap();
+        assert!(places.words.is_empty(), "{used}");
+    }
+    let constant = wat_of("datadata", "")
+        .replace(export, "")
+        .replace("(mut i32)", "i32");
+    assert!(
+        move_to_globals(&wat::parse_str(constant).unwrap())
+            .unwrap()
+            .words
+            .is_empty()
+    );
 }

@@ -8,21 +8,20 @@ use std::process::Command;
 
 use wasmtime::{Result, ensure};
 
-use crate::load::{Server, Settings, WRK, build_edge, load, median, program};
+use crate::load::peers::edge_program;
+use crate::load::round::{Round, load};
+use crate::load::server::Server;
+use crate::load::table::median;
+use crate::load::{Settings, wrk};
 use crate::{flares, report};
 
 /// How many ask at once.
 const CLIENTS: [u32; 3] = [1, 16, 64];
 
 /// Measures, and prints a table.
-///
-/// # Errors
-///
-/// When something it needs is not there (the message says how to get it), the node does not start, or
-/// a request failed.
-pub fn run(settings: &Settings) -> Result<()> {
-    let wrk = program(WRK)?;
-    let edge = build_edge()?;
+pub(super) fn measure(settings: &Settings) -> Result<()> {
+    let wrk = wrk()?;
+    let edge = edge_program()?;
     let folder = flares::target_dir()?.join("spark");
     fs::create_dir_all(&folder)?;
     let machine = report::machine();
@@ -54,32 +53,34 @@ pub fn run(settings: &Settings) -> Result<()> {
          |--:|--:|--:|--:|--:|\n",
     );
     for clients in CLIENTS {
-        let settings = settings.with_connections(clients);
+        let settings = Settings {
+            connections: clients,
+            threads: 1,
+            ..settings.clone()
+        };
         let (mut stored, mut asked) = (Vec::new(), Vec::new());
-        for _ in 0..settings.rounds() {
+        for _ in 0..settings.rounds {
             for (server, rounds) in [(&writes, &mut stored), (&idle, &mut asked)] {
-                let round = load(&wrk.path, server, &settings, settings.seconds())?;
+                let round = load(&wrk.path, server, &settings, settings.seconds)?;
                 ensure!(round.errors == 0, "{} requests failed", round.errors);
                 rounds.push(round);
             }
         }
-        let middle = |of: &dyn Fn(&crate::load::Round) -> f64, rounds: &[crate::load::Round]| {
-            median(rounds.iter().map(of)).unwrap_or(f64::NAN)
+        let middle = |of: &dyn Fn(&Round) -> Option<f64>, rounds: &[Round]| {
+            median(rounds.iter().filter_map(of)).unwrap_or(f64::NAN)
         };
         let _ = writeln!(
             text,
             "| {clients} | {:.0} | {:.1} ms | {:.1} ms | {:.0} |",
             middle(&|round| round.per_second(), &stored),
-            middle(&|round| round.p50 as f64 / 1000.0, &stored),
-            middle(&|round| round.p99 as f64 / 1000.0, &stored),
+            middle(&|round| Some(round.p50_micros()? / 1000.0), &stored),
+            middle(&|round| Some(round.p99_micros()? / 1000.0), &stored),
             middle(&|round| round.per_second(), &asked),
         );
     }
     println!(
         "{text}\nMedians of {} rounds of {} s each in turns. {}. Machine: {machine}.",
-        settings.rounds(),
-        settings.seconds(),
-        wrk.version,
+        settings.rounds, settings.seconds, wrk.version,
     );
     Ok(())
 }

@@ -1,0 +1,229 @@
+//! The terminal, read key by key.
+//!
+//! Only what must be is changed: keys arrive at once, and are not shown. Ctrl-C and the others stay
+//! signals, and lines are printed as ever, by this program and by cargo.
+
+#[cfg(unix)]
+pub(crate) use self::unix::Terminal;
+
+#[cfg(unix)]
+mod unix {
+    use std::io::IsTerminal as _;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use rustix_terminal::event::{PollFd, PollFlags, poll};
+    use rustix_terminal::io::{Errno, read};
+    use rustix_terminal::process::{Signal, getpgrp, getpid, kill_process};
+    use rustix_terminal::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+    };
+    use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
+    use tokio::sync::mpsc;
+
+    /// The terminal on standard input. As long as this lives its keys are read one by one; when it is
+    /// dropped the terminal is as it was.
+    pub(crate) struct Terminal {
+        before: Termios,
+        /// Asks the thread that reads for the next key.
+        ask: Sender<()>,
+        /// What it says.
+        answers: mpsc::UnboundedReceiver<Input>,
+        is_asked: bool,
+        /// Ctrl-Z.
+        suspended: Signals,
+        /// What follows, sooner or later.
+        continued: Signals,
+        /// A background job may not change the terminal.
+        is_ours: bool,
+    }
+
+    /// What there was to be read.
+    enum Input {
+        Key(char),
+        /// Something that is no key here, such as an arrow, which is several characters.
+        Other,
+        /// Something for the program in the foreground, which is another.
+        NotOurs,
+        /// The terminal was closed.
+        Gone,
+    }
+
+    impl Terminal {
+        /// Takes the terminal, if there is one to read keys from and to answer them on. Within a Tokio
+        /// runtime.
+        pub(crate) fn claim() -> Option<Terminal> {
+            if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+                return None;
+            }
+            let suspend = SignalKind::from_raw(Signal::Tstp as i32);
+            let go_on = SignalKind::from_raw(Signal::Cont as i32);
+            let (ask, asked) = channel();
+            let (answer, answers) = mpsc::unbounded_channel();
+            let mut terminal = Terminal {
+                before: tcgetattr(std::io::stdin()).ok()?,
+                ask,
+                answers,
+                is_asked: false,
+                suspended: signal(suspend).ok()?,
+                continued: signal(go_on).ok()?,
+                is_ours: false,
+            };
+            // Waiting for a key cannot be cancelled, so nothing may wait for this thread.
+            std::thread::Builder::new()
+                .name("flaron-keys".into())
+                .spawn(move || answer_all(&asked, &answer))
+                .ok()?;
+            terminal.take();
+            Some(terminal)
+        }
+
+        /// The next key; none when the terminal is gone. It can be cancelled at any time.
+        pub(crate) async fn key(&mut self) -> Option<char> {
+            loop {
+                if self.is_ours && !self.is_asked {
+                    self.ask.send(()).ok()?;
+                    self.is_asked = true;
+                }
+                tokio::select! {
+                    input = self.answers.recv() => {
+                        self.is_asked = false;
+                        match input? {
+                            Input::Key(key) => return Some(key),
+                            Input::Other => {}
+                            Input::NotOurs => self.is_ours = false,
+                            Input::Gone => return None,
+                        }
+                    }
+                    suspended = self.suspended.recv() => {
+                        suspended?;
+                        self.give_back();
+                        // What Ctrl-Z does to a program that does not look at it.
+                        let _ = kill_process(getpid(), Signal::Stop);
+                    }
+                    continued = self.continued.recv() => {
+                        continued?;
+                        self.take();
+                    }
+                }
+            }
+        }
+
+        /// Has keys arrive one by one, if the terminal is this program's.
+        fn take(&mut self) {
+            if !is_foreground() {
+                return;
+            }
+            let mut modes = self.before.clone();
+            modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+            modes.special_codes[SpecialCodeIndex::VMIN] = 0;
+            modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+            self.is_ours = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes).is_ok();
+        }
+
+        /// Leaves the terminal as it was.
+        fn give_back(&mut self) {
+            if self.is_ours && is_foreground() {
+                // Where the terminal is gone nothing is to be mended.
+                let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+            }
+            self.is_ours = false;
+        }
+    }
+
+    impl Drop for Terminal {
+        fn drop(&mut self) {
+            self.give_back();
+        }
+    }
+
+    /// Reads a key whenever it is asked to.
+    fn answer_all(asked: &Receiver<()>, answer: &mpsc::UnboundedSender<Input>) {
+        while asked.recv().is_ok() {
+            if answer.send(input()).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next key.
+    fn input() -> Input {
+        let stdin = std::io::stdin();
+        loop {
+            let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+            match poll(&mut ready, -1) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(_) => return Input::Gone,
+            }
+            if !is_foreground() {
+                return Input::NotOurs;
+            }
+            let is_closed = ready[0].revents().contains(PollFlags::HUP);
+            let mut keys = [0; 16];
+            // With what `take` sets this does not wait.
+            return match read(&stdin, &mut keys) {
+                Ok(0) if is_closed => Input::Gone,
+                Ok(0) => continue,
+                Ok(length) => key(&keys[..length]).map_or(Input::Other, Input::Key),
+                Err(Errno::INTR) => continue,
+                Err(_) => Input::Gone,
+            };
+        }
+    }
+
+    /// The first key of what was read: of a text that was pasted no more is meant as keys. Those that are
+    /// sent as several characters (`ESC [ A` for an arrow) mean nothing here.
+    fn key(read: &[u8]) -> Option<char> {
+        let text = String::from_utf8_lossy(read);
+        let mut chars = text.chars();
+        loop {
+            match chars.next()? {
+                '\u{1b}' => match chars.next()? {
+                    '[' => _ = chars.find(|c| matches!(c, '\u{40}'..='\u{7e}')),
+                    _ => _ = chars.next(),
+                },
+                key => return Some(key),
+            }
+        }
+    }
+
+    /// Whether this program is what the terminal is busy with.
+    fn is_foreground() -> bool {
+        tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::key;
+
+        #[test]
+        fn what_is_no_single_character_is_no_key() {
+            for (read, found) in [
+                ("r", Some('r')),
+                ("rest of a text", Some('r')),
+                ("\u{1b}[A", None),
+                ("\u{1b}[1;5Cq", Some('q')),
+                ("\u{1b}OPq", Some('q')),
+                ("\u{1b}", None),
+                ("é", Some('é')),
+            ] {
+                assert_eq!(key(read.as_bytes()), found, "{read:?}");
+            }
+        }
+    }
+}
+
+/// No terminal: where there is none of Unix, keys are not read.
+#[cfg(not(unix))]
+pub(crate) enum Terminal {}
+
+#[cfg(not(unix))]
+impl Terminal {
+    pub(crate) fn claim() -> Option<Terminal> {
+        None
+    }
+
+    pub(crate) async fn key(&mut self) -> Option<char> {
+        match *self {}
+    }
+}
