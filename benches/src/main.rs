@@ -19,7 +19,9 @@ usage: cargo run -p flaron-benches -- COMMAND
   report --quick    the same with too few samples for good numbers, printed only
   load              the edge under load beside `wasmtime serve`, `workerd` and `hyper` alone; with
                     --write into edge/README.md. Also --rounds N, --seconds N, --connections N,
-                    --threads N";
+                    --threads N
+  spark             how many writes of Spark are acknowledged a second, with 1, 16 and 64 clients.
+                    Also --rounds N, --seconds N. FLARON_EDGE names an edge that is built already";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
             Report::measure(true).map(|report| print!("{}", report.markdown()))
         }
         ["load", ref options @ ..] => load::run(options),
+        ["spark", ref options @ ..] => load::spark(options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

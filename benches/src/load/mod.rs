@@ -15,6 +15,7 @@ mod bare;
 mod peers;
 mod round;
 mod server;
+mod spark;
 mod table;
 
 /// How long each is asked before anything is measured.
@@ -88,14 +89,29 @@ pub fn run(args: &[&str]) -> Result<()> {
     }
 }
 
-/// Runs the comparison and prints it.
-fn compare(settings: &Settings) -> Result<()> {
-    let wrk = program(
+/// Measures Spark's writes and prints them.
+///
+/// # Errors
+///
+/// When something it needs is not there (the message says how to get it), the node does not start, or
+/// a request failed.
+pub fn spark(args: &[&str]) -> Result<()> {
+    spark::measure(&Settings::parse(args)?)
+}
+
+/// What asks as fast as it is answered.
+fn wrk() -> Result<peers::Program> {
+    program(
         "WRK",
         "wrk",
         "-v",
         "install it (Debian: `apt install wrk`, macOS: `brew install wrk`)",
-    )?;
+    )
+}
+
+/// Runs the comparison and prints it.
+fn compare(settings: &Settings) -> Result<()> {
+    let wrk = wrk()?;
     eprintln!("building the edge, its flare and the peers'");
     let folder = flares::target_dir()?.join("load");
     fs::create_dir_all(&folder)?;

@@ -57,20 +57,32 @@ pub(super) struct Contestant {
     pub(super) about: String,
 }
 
-/// The edge, which is built as its README says for load.
+/// The edge's program, built as its README says for load; or the one that `FLARON_EDGE` names.
 ///
 /// # Errors
 ///
-/// When it or its flare cannot be built, or does not start.
-pub(super) fn edge(folder: &Path) -> Result<Contestant> {
+/// When it cannot be built.
+pub(super) fn edge_program() -> Result<PathBuf> {
+    if let Some(edge) = std::env::var_os("FLARON_EDGE") {
+        return Ok(edge.into());
+    }
     let artifacts = Build::isolated(flares::root())
         .args(["--profile", "server", "--locked"])
         .package("flaron-edge")
         .run()?;
     let edge = artifacts.executable("flaron-edge");
+    edge.context("cargo does not say where it put flaron-edge")
+}
+
+/// The edge with its flare.
+///
+/// # Errors
+///
+/// When it or its flare cannot be built, or does not start.
+pub(super) fn edge(folder: &Path) -> Result<Contestant> {
     let flare = folder.join("hello.wasm");
     fs::write(&flare, flares::ours("hello")?)?;
-    let mut command = Command::new(edge.context("cargo does not say where it put flaron-edge")?);
+    let mut command = Command::new(edge_program()?);
     command
         .arg("run")
         .arg(&flare)

@@ -102,7 +102,7 @@ pub(super) fn put(old: &str, results: &str) -> Result<String> {
     Ok(format!("{before}{BEGIN}\n{results}\n{END}{after}"))
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
