@@ -22,6 +22,8 @@ mod proxying;
 mod screen;
 mod socket;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 mod toolchain;
 mod traps;
 mod websocket;
