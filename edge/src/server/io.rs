@@ -22,7 +22,7 @@ use crate::server::head_room::{HeadRoom, Waiting};
 use crate::sync::lock;
 
 /// How long a client may take to send a request's head, or to begin the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may leave the edge unable to send it anything.
 const UNREAD: Duration = Duration::from_secs(60);
 /// How long a client that was answered may go on sending: in one pause, and in all.

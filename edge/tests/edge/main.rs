@@ -23,6 +23,8 @@ mod proxying;
 mod screen;
 mod socket;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 mod toolchain;
 mod traps;
 mod websocket;
