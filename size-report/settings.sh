@@ -14,8 +14,9 @@ features="--enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enab
     --enable-nontrapping-float-to-int --enable-multivalue --enable-reference-types"
 stack=-Clink-arg=-zstack-size=4096
 compress=-Clink-arg=--compress-relocations
+copies=-Cllvm-args=-max-store-memcpy=1
 separator=$'\x1f'
-exports=-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
+exports=$copies${separator}-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
 
 # sums FLAGS [CARGO ARGUMENTS...]: the bytes of all flares, as built and after wasm-opt.
 sums() {
@@ -53,8 +54,9 @@ table() {
     row '`lto = "thin"` instead of `"fat"`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto="thin"'
     row 'no `lto`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto=false'
     row 'no `codegen-units = 1`' "$stack$separator$compress$separator$exports" --config 'profile.release.codegen-units=16'
-    row 'no `-zstack-size=4096` (the stack is 1 MiB then)' "$compress$separator$exports"
-    row '`-zstack-size=16`, for flares that use no stack, as these nine' "${stack/4096/16}$separator$compress$separator$exports"
+    FLARON_KEEP_STACK=1 row '`-zstack-size=4096`, for flares that use a stack' "$stack$separator$compress$separator$exports"
+    FLARON_KEEP_STACK=1 row 'no `-zstack-size` (the stack is 1 MiB then)' "$compress$separator$exports"
+    row 'no `-max-store-memcpy=1`' "$stack$separator$compress$separator${exports#"$copies$separator"}"
     row 'no `--wrap=__heap_base`, `--wrap=__data_end`' "$stack$separator$compress"
     row 'no `--compress-relocations`' "$stack$separator$exports"
     row 'no `--compress-relocations`, no `strip`' "$stack$separator$exports" --config 'profile.release.strip=false'

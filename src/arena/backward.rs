@@ -65,6 +65,66 @@ impl BackwardWriter {
     }
 }
 
+/// The most digits that a number can have, and a sign.
+const LONGEST_U32: u32 = 10 + 1;
+const LONGEST_U64: u32 = 20 + 1;
+
+/// Writing a number in decimal, last digit first. One for each word size, because 64-bit arithmetic costs
+/// more.
+macro_rules! decimal {
+    ($(#[$inline:meta])* $decimal:ident, $digits:ident: $word:ty, $longest:ident) => {
+        impl BackwardWriter {
+            /// Puts a number in front, in decimal, with a minus sign before it if it is negative. It needs
+            /// room for the longest of its size, however short it is.
+            $(#[$inline])*
+            pub(crate) fn $decimal(self, number: $word, is_negative: bool) -> BackwardWriter {
+                let end = self.0;
+                if u64::from(floor()) + u64::from($longest) > u64::from(end) {
+                    return BackwardWriter(0); // size: decimal-room
+                }
+                // SAFETY: there is room for the longest number and a sign.
+                let start = unsafe { $digits(end, number, is_negative) };
+                // SAFETY: it wrote a digit at least, and no more than that. (Callers then know that what
+                // comes in front of it fits, if it ends where there is much more room.)
+                unsafe {
+                    core::hint::assert_unchecked(
+                        end - $longest <= start && start < end && start != 0,
+                    );
+                }
+                BackwardWriter(start)
+            }
+        }
+
+        /// Writes digits and the sign in front of `at`; the new beginning.
+        ///
+        /// # Safety
+        ///
+        /// `at` is where a [`BackwardWriter`]'s text begins, and the room in front of it is at least as large
+        /// as the longest number with a sign.
+        #[inline] // size: one-copy
+        unsafe fn $digits(mut at: u32, mut number: $word, is_negative: bool) -> u32 {
+            loop {
+                at -= 1;
+                // SAFETY: a number of this size has no more digits than there is room for, which is free as in
+                // `prepend`.
+                unsafe { *at_address(at) = b'0' + (number % 10) as u8 };
+                number /= 10;
+                if number == 0 {
+                    break;
+                }
+            }
+            if is_negative {
+                at -= 1;
+                // SAFETY: and one byte more.
+                unsafe { *at_address(at) = b'-' };
+            }
+            at
+        }
+    };
+}
+decimal!(#[inline] decimal_u32, digits_u32: u32, LONGEST_U32);
+decimal!(#[inline(always)] decimal_u64, digits_u64: u64, LONGEST_U64);
+
 /// Writes bytes in front of `at`, if there is room; the new beginning, or 0 if there is not.
 ///
 /// # Safety

@@ -21,7 +21,7 @@
 //! A lease that goes to the host as it is ([`Payload`]) is given back before the call instead of behind
 //! it. The compiler then sees that what was counted on is counted off, and leaves both out.
 //!
-//! **Scratch.** Text that the guest builds ([`crate::text`], JSON arguments) grows from the top
+//! **Scratch.** Text that the guest builds ([`crate::text`]) and arguments in JSON grow from the top
 //! end ([`BackwardWriter`]); what has to stay there for a while becomes scratch ([`Text`]).
 //!
 //! **Growing texts.** A text that asks the host for some of its pieces grows upwards instead, behind the

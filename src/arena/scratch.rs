@@ -15,8 +15,6 @@ use crate::arena::backward::{BackwardWriter, prepend};
 use crate::arena::block::{self, EMPTY, Packed, block_end, len_of, offset_of};
 use crate::arena::forward::ForwardWriter;
 use crate::arena::invariants;
-#[cfg(any(calls, test))]
-use crate::arena::payload::Payload;
 use crate::arena::size::SIZE;
 use crate::arena::storage::{self, PENDING, SCRATCH, TEXTS};
 use crate::arena::traits::like_bytes;
@@ -54,7 +52,8 @@ impl Text {
         let end = storage::origin() + begin();
         // There is room where it is, and below it too; but while it was growing, a host that called the
         // flare may have had leases made there.
-        // SAFETY: the writer has written the bytes; a text written backward may begin at `end`.
+        // SAFETY: the writer has written the bytes, and nobody changes what is leased among them (where the heap
+        // may have a block there, the text failed); a text written backward may begin at `end`.
         let start = unsafe { prepend(end, grown.raw()) };
         Text::keep(start, end)
     }
@@ -77,13 +76,6 @@ impl Text {
             packed,
             not_send: PhantomData,
         })
-    }
-
-    /// The text, to be handed to the host while it is kept.
-    #[cfg(any(calls, test))]
-    #[inline(always)] // size: inline-step
-    pub(crate) fn as_payload(&self) -> Payload {
-        Payload::of_block(self.packed)
     }
 
     /// The text as `str`, or `None` when a piece of it was not UTF-8.

@@ -328,6 +328,19 @@ fn sixteen_fetches_are_allowed() {
 }
 
 #[test]
+fn a_body_that_is_sent_may_take_nearly_all_of_the_arena() {
+    let host = Host::new();
+    host.on_fetch(URL, 200, &[], "y".repeat(200_000));
+    let long = "x".repeat(200_000) + &"\"".repeat(20_000);
+    let options = FetchOptions::new().with_body(&long);
+    let response = fetch(URL, Some(&options)).unwrap();
+    // The host has read the one by the time it writes the other.
+    assert_eq!(response.body().len(), 200_000);
+    let sent = host.calls_of("beam_fetch")[0].text(1);
+    assert!(sent.contains(&long.replace('"', "\\\"")));
+}
+
+#[test]
 fn what_does_not_fit_is_an_error_of_its_own() {
     let host = Host::new();
     host.on_fetch(URL, 200, &[], "a body that is longer than what is free");

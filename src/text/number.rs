@@ -2,19 +2,18 @@
 
 use crate::text::piece::{Backward, Sink};
 
-/// Writes a number in decimal, last digit first. One for each word size, because 64-bit
-/// arithmetic costs more.
+/// Writes a number in decimal, last digit first, where nothing better is known than to put bytes in front.
 macro_rules! decimal {
     ($name:ident: $word:ty) => {
-        #[inline(never)] // size: one-copy
-        fn $name<S: Sink>(mut number: $word, mut sink: S) -> S {
+        pub(super) fn $name<S: Sink>(mut number: $word, is_negative: bool, mut sink: S) -> S {
             loop {
                 sink = sink.byte(b'0' + (number % 10) as u8);
                 number /= 10;
                 if number == 0 {
-                    return sink;
+                    break;
                 }
             }
+            if is_negative { sink.byte(b'-') } else { sink }
         }
     };
 }
@@ -26,15 +25,14 @@ macro_rules! number_pieces {
         impl Backward for $unsigned {
             #[inline(always)] // size: inline-step
             fn prepend_to<S: Sink>(self, sink: S) -> S {
-                $decimal(self as $word, sink)
+                sink.$decimal(self as $word, false)
             }
         }
 
         impl Backward for $signed {
             #[inline(always)] // size: inline-step
             fn prepend_to<S: Sink>(self, sink: S) -> S {
-                let sink = $decimal(self.unsigned_abs() as $word, sink);
-                if self < 0 { sink.byte(b'-') } else { sink }
+                sink.$decimal(self.unsigned_abs() as $word, self < 0)
             }
         }
     )*};

@@ -7,6 +7,7 @@
 #[cfg(lists_keys)]
 use crate::arena::Key;
 use crate::arena::{ArenaBytes, ArenaStr, BackwardWriter, ForwardWriter, Payload, Text};
+use crate::text::number;
 
 /// Where a text goes that is written from its last byte to its first.
 pub trait Sink: Sized {
@@ -24,6 +25,18 @@ pub trait Sink: Sized {
     fn byte(self, byte: u8) -> Self {
         self.bytes(&[byte])
     }
+
+    /// Puts a number of up to 32 bits in front, in decimal, and a minus sign before it if it is negative.
+    #[inline] // size: inline-shared
+    fn decimal_u32(self, number: u32, is_negative: bool) -> Self {
+        number::decimal_u32(number, is_negative, self)
+    }
+
+    /// Puts a number of up to 64 bits in front, in decimal, and a minus sign before it if it is negative.
+    #[inline] // size: inline-shared
+    fn decimal_u64(self, number: u64, is_negative: bool) -> Self {
+        number::decimal_u64(number, is_negative, self)
+    }
 }
 
 impl Sink for BackwardWriter {
@@ -40,6 +53,16 @@ impl Sink for BackwardWriter {
     #[inline(always)] // size: inline-step
     fn byte(self, byte: u8) -> BackwardWriter {
         BackwardWriter::byte(self, byte)
+    }
+
+    #[inline(always)] // size: inline-step
+    fn decimal_u32(self, number: u32, is_negative: bool) -> BackwardWriter {
+        BackwardWriter::decimal_u32(self, number, is_negative)
+    }
+
+    #[inline(always)] // size: inline-step
+    fn decimal_u64(self, number: u64, is_negative: bool) -> BackwardWriter {
+        BackwardWriter::decimal_u64(self, number, is_negative)
     }
 }
 
@@ -87,7 +110,8 @@ pub trait Piece: Sized {
 /// - `&str`, `&&str`, `&[u8]`, `&[u8; N]`: their bytes;
 /// - `bool`: `true` or `false`; `char`: its UTF-8;
 /// - `u8` to `u64`, `i8` to `i64`, `usize`, `isize`: the number in decimal;
-/// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal;
+/// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal; [`Base64Url`](crate::text::Base64Url): bytes
+///   in Base64url;
 /// - [`ArenaStr`], [`ArenaBytes`], [`Text`], [`Key`](crate::Key), by value or by reference: their bytes
 ///   as they are, links no UTF-8 check;
 /// - with the feature `json`, `json::Str`, `json::Bytes`, `json::Object`, `json::Array`, `json::Value`:

@@ -68,7 +68,23 @@ fn a_text_that_does_not_fit_is_an_error_wherever_it_ends() {
         Err(ArenaFull)
     );
     assert_eq!(build((u64::MAX, "")), Err(ArenaFull));
-    assert_eq!(built(("1234", 5678_u16)), "12345678");
+    assert_eq!(built(("1234", "5678")), "12345678");
+}
+
+#[test]
+fn a_number_wants_room_for_the_longest_of_its_size() {
+    let full = leave_free(24);
+    assert_eq!(built((u64::MAX, "abc")), "18446744073709551615abc");
+    assert_eq!(build((u64::MAX, "abcd")), Err(ArenaFull));
+    assert_eq!(built(("abcd", u64::MAX)), "abcd18446744073709551615");
+    assert_eq!(build(("abcde", u64::MAX)), Err(ArenaFull));
+    assert_eq!(build((7_u64, "abcd")), Err(ArenaFull));
+    drop(full);
+    let _full = leave_free(16);
+    assert_eq!(built((i32::MIN, "abcde")), "-2147483648abcde");
+    assert_eq!(build((7_u32, "abcdef")), Err(ArenaFull));
+    assert_eq!(build(i64::MIN), Err(ArenaFull));
+    assert_eq!(built(("abcde", i32::MIN)), "abcde-2147483648");
 }
 
 #[test]

@@ -100,6 +100,9 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
         path if path.starts_with('?') => Cow::Owned(format!("/{path}")),
         _ => return Err(BAD_TARGET),
     };
+    if hides_dots(&path) {
+        return Err(HIDDEN_DOTS);
+    }
     // Most requests are as they should be, and nothing of them is written again.
     let path = match (&path, uri.authority()) {
         (Cow::Borrowed(_), None) => None,
@@ -128,6 +131,13 @@ const BAD_TARGET: Refusal = refusal(
     StatusCode::BAD_REQUEST,
     "bad-target",
     "the request's target must be a path, or an http:// URL",
+);
+
+const HIDDEN_DOTS: Refusal = refusal(
+    StatusCode::BAD_REQUEST,
+    "bad-target",
+    "the request's path has a dot segment behind a backslash, an encoded slash or a semicolon, which \
+     servers read differently",
 );
 
 /// The host that the `Host` field names.
@@ -207,6 +217,25 @@ fn without_dots(path: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Whether a path without dot segments has some for a server that takes a backslash or an encoded
+/// slash for a slash, or what follows a semicolon for a parameter. Whether the origin is one nobody
+/// here can know, so there is nothing to resolve.
+fn hides_dots(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    // Nearly all paths have none of these.
+    if !path.contains(['\\', '%', ';']) {
+        return false;
+    }
+    let path = path
+        .to_ascii_lowercase()
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace("%3b", ";")
+        .replace('\\', "/");
+    path.split('/')
+        .any(|segment| dots(segment.split(';').next().unwrap_or_default()) > 0)
+}
+
 /// 1 or 2 for a segment that is that many dots and nothing else, 0 for any other.
 fn dots(segment: &str) -> usize {
     let mut rest = segment;
@@ -263,6 +292,9 @@ mod tests {
             ("/a/...", "h", "h", "/a/..."),
             ("/a/.b/c.", "h", "h", "/a/.b/c."),
             ("/a//b/", "h", "h", "/a//b/"),
+            // An encoded slash, a semicolon and a backslash are nothing bad by themselves.
+            ("/@scope%2fname;v=1", "h", "h", "/@scope%2fname;v=1"),
+            ("/a\\b%5C..c?x=..%2f..;", "h", "h", "/a\\b%5C..c?x=..%2f..;"),
         ] {
             assert_eq!(
                 outcome("GET", target, &[host]),
@@ -297,6 +329,18 @@ mod tests {
             &["a\\b"],
         ] {
             assert_eq!(outcome("GET", "/", hosts), Err(400), "{hosts:?}");
+        }
+        for hidden in [
+            "/public/..%2fadmin",
+            "/public%2F..%2fadmin",
+            "/public/..\\admin",
+            "/public\\%2e.\\admin",
+            "/public/..%5Cadmin",
+            "/public/..;/admin",
+            "/public/%2e%2e%3Bx=1/admin",
+            "/public/.;/admin",
+        ] {
+            assert_eq!(outcome("GET", hidden, &["h"]), Err(400), "{hidden}");
         }
         assert_eq!(outcome("GET", "http://u@h/", &["h"]), Err(400));
         assert_eq!(outcome("GET", "https://h/", &["h"]), Err(421));

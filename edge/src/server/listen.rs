@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,8 +19,6 @@ use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
 use crate::state::State;
 
-/// How long a client may take to send a request's head, or to begin the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client that was answered may go on sending once the node stops.
 const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
 /// How many connections can be open at once; more wait.
@@ -69,22 +67,25 @@ async fn connection(
     // Without this, small responses wait for the client's acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
     let socket = ClientSocket::new(stream, state.node.budget.clone());
-    let (stopping, client) = (stop.clone(), socket.clone());
+    let shared = Arc::new((state, stop.clone(), socket.clone()));
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (state, stopping, client) = (state.clone(), stopping.clone(), client.clone());
+        let shared = shared.clone();
         async move {
+            let (state, stopping, client) = &*shared;
             client.request_began();
             let mut request = request.map(Body::Incoming);
-            request.extensions_mut().insert(client.clone());
-            let response = handle(&state, request, Some(peer), Some(stopping)).await;
+            if request.headers().contains_key(header::UPGRADE) {
+                request.extensions_mut().insert(client.clone());
+            }
+            let response = handle(state, request, Some(peer), Some(stopping)).await;
             Ok::<_, std::convert::Infallible>(response.map(|body| client.answer(body)))
         }
     });
     // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
     // as the client has sent something that was not looked at yet.
+    // hyper has no timer: the socket itself looks after a head's time, with one timer for the whole
+    // connection instead of one for each request.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .half_close(true)
         .serve_connection(TokioIo::new(socket.io()), service)
@@ -128,7 +129,7 @@ fn last_answer(error: &hyper::Error, socket: &ClientSocket) -> Option<&'static [
         // After an answer it may be anything that is wrong, and silence needs no answer.
         return None;
     }
-    if error.is_timeout() {
+    if socket.is_late() {
         return Some(
             b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         );

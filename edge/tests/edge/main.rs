@@ -6,6 +6,7 @@ mod author;
 mod browser;
 mod generated;
 mod guest;
+mod hops;
 mod hostile_clients;
 mod hostile_guests;
 mod http;

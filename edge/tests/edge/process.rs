@@ -154,7 +154,7 @@ fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// The body of GET `path`.
-fn get(addr: SocketAddr, path: &str) -> String {
+pub fn get(addr: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     write!(

@@ -197,8 +197,7 @@ impl Survey {
         let mut reader = body.get_binary_reader();
         validator.read_locals(&mut reader)?;
         let mut operators = OperatorsReader::new(reader);
-        // For each operand the constant that it is, and who put it there.
-        let mut stack: Vec<Option<(u32, usize)>> = Vec::new();
+        let mut stack: Vec<Option<Operand>> = Vec::new();
         // Constants, until it is known that they are no addresses.
         let mut constants: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         let mut number = 0;
@@ -213,7 +212,10 @@ impl Survey {
             if let Some(memarg) = memarg {
                 let (kind, width) = kind(&operator);
                 match operands.first() {
-                    Some(&Some((address, by))) if operands.len() == taken => {
+                    Some(&Some(Operand {
+                        constant: Some(address),
+                        by,
+                    })) if operands.len() == taken => {
                         let start = u64::from(address).saturating_add(memarg.offset);
                         // An access of a width that is not known reaches as far as the widest.
                         if let (Ok(start), Ok(end)) = (
@@ -234,28 +236,43 @@ impl Survey {
                             .extend(u32::try_from(memarg.offset).ok().filter(|&o| o != 0));
                     }
                 }
-            } else if takes_no_address(&operator) {
-                for (_, by) in operands.iter().flatten() {
-                    constants.remove(by);
+                // No address has 8 or 16 bits.
+                if let (true, Some(Some(value))) = (stores_less(&operator), operands.get(1)) {
+                    constants.remove(&value.by);
+                }
+            } else {
+                let needless = no_addresses(&operator).iter();
+                for operand in needless.filter_map(|&at| operands.get(at)?.as_ref()) {
+                    constants.remove(&operand.by);
                 }
             }
+            let made = made_of(&operator, &operands);
             validator.op(offset, &operator)?;
             stack.resize(validator.operand_stack_height() as usize, None);
-            match operator {
+            let put = match operator {
                 Operator::GlobalGet { .. } | Operator::GlobalSet { .. } => {
                     self.names_globals = true;
+                    None
                 }
                 Operator::I32Const { value } => {
                     constants.insert(number, vec![value as u32]);
-                    if let Some(top) = stack.last_mut() {
-                        *top = Some((value as u32, number));
-                    }
+                    Some(Operand {
+                        constant: Some(value as u32),
+                        by: number,
+                    })
                 }
                 // Pointers travel in pairs with lengths.
                 Operator::I64Const { value } => {
                     constants.insert(number, vec![value as u32, (value >> 32) as u32]);
+                    Some(Operand {
+                        constant: None,
+                        by: number,
+                    })
                 }
-                _ => {}
+                _ => made,
+            };
+            if let (Some(_), Some(top)) = (put, stack.last_mut()) {
+                *top = put;
             }
             number += 1;
         }
@@ -374,37 +391,96 @@ fn kind(operator: &Operator<'_>) -> (Kind, u64) {
     }
 }
 
-/// Whether what an instruction makes of a constant is surely no pointer.
-fn takes_no_address(operator: &Operator<'_>) -> bool {
+/// What is known of an operand: the instruction that put a constant there, or one that it was added to.
+#[derive(Debug, Clone, Copy)]
+struct Operand {
+    /// The constant, if the operand is it and nothing else, and an address may be.
+    constant: Option<u32>,
+    by: usize,
+}
+
+/// What a sum is made of: what is a pointer if one of its parts is.
+fn made_of(operator: &Operator<'_>, operands: &[Option<Operand>]) -> Option<Operand> {
+    use Operator as O;
+    match (operator, operands) {
+        (
+            O::I32Add | O::I32Or | O::I32Xor | O::I64Add | O::I64Or | O::I64Xor,
+            [Some(one), None] | [None, Some(one)],
+        ) => Some(Operand {
+            constant: None,
+            by: one.by,
+        }),
+        (O::I32Sub | O::I64Sub, [Some(one), _]) => Some(Operand {
+            constant: None,
+            by: one.by,
+        }),
+        (O::I32WrapI64 | O::I64ExtendI32U | O::I64ExtendI32S, [Some(one)]) => Some(Operand {
+            constant: None,
+            by: one.by,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether a store writes 8 or 16 bits.
+fn stores_less(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
         operator,
-        O::I32Eqz
-            | O::I32Eq
-            | O::I32Ne
-            | O::I32LtS
-            | O::I32LtU
-            | O::I32GtS
-            | O::I32GtU
-            | O::I32LeS
-            | O::I32LeU
-            | O::I32GeS
-            | O::I32GeU
-            | O::I32Mul
-            | O::I32DivS
-            | O::I32DivU
-            | O::I32RemS
-            | O::I32RemU
-            | O::I32And
-            | O::I32Shl
-            | O::I32ShrS
-            | O::I32ShrU
-            | O::I32Rotl
-            | O::I32Rotr
-            | O::If { .. }
-            | O::BrIf { .. }
-            | O::Drop
+        O::I32Store8 { .. } | O::I32Store16 { .. } | O::I64Store8 { .. } | O::I64Store16 { .. }
     )
+}
+
+/// The operands of which an instruction surely makes no pointer, even if they are addresses.
+fn no_addresses(operator: &Operator<'_>) -> &'static [usize] {
+    use Operator as O;
+    match operator {
+        O::I32Eqz
+        | O::I64Eqz
+        | O::I32Eq
+        | O::I32Ne
+        | O::I32LtS
+        | O::I32LtU
+        | O::I32GtS
+        | O::I32GtU
+        | O::I32LeS
+        | O::I32LeU
+        | O::I32GeS
+        | O::I32GeU
+        | O::I64Eq
+        | O::I64Ne
+        | O::I64LtS
+        | O::I64LtU
+        | O::I64GtS
+        | O::I64GtU
+        | O::I64LeS
+        | O::I64LeU
+        | O::I64GeS
+        | O::I64GeU
+        | O::I32Mul
+        | O::I32DivS
+        | O::I32DivU
+        | O::I32RemS
+        | O::I32RemU
+        | O::I32And
+        | O::I32Shl
+        | O::I32ShrS
+        | O::I32ShrU
+        | O::I32Rotl
+        | O::I32Rotr
+        | O::I64Mul
+        | O::I64DivS
+        | O::I64DivU
+        | O::I64RemS
+        | O::I64RemU
+        | O::If { .. }
+        | O::BrIf { .. }
+        | O::Drop => &[0, 1],
+        // What is left when an address is taken off is no address; and no number of bits is one. (A pointer in
+        // the high half of a word is shifted.)
+        O::I32Sub | O::I64Sub | O::I64Shl | O::I64ShrS | O::I64ShrU => &[1],
+        _ => &[],
+    }
 }
 
 /// Writes a module in which some words are globals.

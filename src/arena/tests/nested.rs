@@ -15,15 +15,15 @@ fn arguments_are_given_back_after_the_call() {
 }
 
 #[test]
-fn a_result_does_not_reach_into_the_arguments() {
+fn a_result_may_lie_where_the_arguments_were() {
+    // Which a host has read by the time it knows how much room it wants.
     let argument = vec![1; ARENA_BYTES - 16];
-    let result = send::call(&*argument, |_| {
-        assert_eq!(guest_alloc(17), 0);
-        assert!(guest_alloc(16) != 0);
-        0
+    let result = send::call(&*argument, |built| {
+        // SAFETY: as above.
+        assert_eq!(unsafe { &*Bytes::raw(built) }, argument);
+        host_returns(&[2; ARENA_BYTES - 8])
     });
-    assert!(result.is_none());
-    reset_arena();
+    assert_eq!(result.unwrap(), vec![2; ARENA_BYTES - 8]);
     assert!(arena_is_free());
 }
 
@@ -101,4 +101,36 @@ fn a_lease_that_is_stashed_during_a_call_outlives_it() {
     assert_eq!(stashed.as_ref().unwrap(), b"stashed");
     drop(stashed);
     assert!(arena_is_free());
+}
+
+/// Whoever holds a block of the heap may change it, so it must not be read as a part of a text.
+#[cfg(feature = "arena-alloc")]
+#[test]
+fn a_text_in_which_the_heap_took_a_block_fails() {
+    use crate::arena::heap;
+    for keep in [true, false] {
+        let mut block = None;
+        let asks = Ask(|| {
+            reset_arena();
+            let start = heap::take(8, 8);
+            // SAFETY: it has this size, all of it is initialised, and nothing else leads there.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(start, 8) };
+            bytes.fill(7);
+            block = Some(bytes);
+            // The text ends there, so the answer is behind it.
+            guest_alloc(16);
+            host_returns(b"answer")
+        });
+        let pieces = ("the first of it", asks);
+        match keep {
+            true => assert_eq!(text::build(pieces).err(), Some(ArenaFull)),
+            false => assert_eq!(sent(pieces), Err(ArenaFull)),
+        }
+        let block = block.unwrap();
+        assert_eq!(block, [7; 8]);
+        block[0] = 1;
+        // SAFETY: it came from `take` with this size.
+        unsafe { heap::give_back(block.as_mut_ptr(), 8) }
+        assert!(arena_is_free());
+    }
 }

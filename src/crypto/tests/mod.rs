@@ -209,3 +209,30 @@ fn errors_say_what_they_are() {
 }
 
 mod verify;
+
+#[test]
+fn arguments_may_take_nearly_all_of_the_arena() {
+    let host = Host::new();
+    // Quotes take two bytes each, once they are escaped.
+    let long = "x".repeat(200_000) + &"\"".repeat(20_000);
+    let escaped = long.replace('"', "\\\"");
+    host.on("crypto_hash", {
+        let escaped = escaped.clone();
+        move |call| {
+            let argument = call.text(0);
+            assert!(argument.contains(&escaped) && argument.len() > 240_000);
+            Some(b"hash".into())
+        }
+    });
+    assert_eq!(hash("sha256", &long).unwrap(), "hash");
+    host.on("crypto_sign_jwt", move |call| {
+        assert!(call.text(0).contains(&escaped));
+        // The answer may be as long: the host has read the argument.
+        Some(std::vec![b'a'; 250_000])
+    });
+    assert_eq!(
+        sign_jwt("HS256", "key", &[("a", &*long)]).unwrap().len(),
+        250_000
+    );
+    assert!(arena_is_free());
+}

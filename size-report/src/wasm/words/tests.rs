@@ -119,6 +119,37 @@ fn a_word_that_a_pointer_could_name_stays() {
 }
 
 #[test]
+fn numbers_that_cannot_be_addresses_keep_no_word_where_it_is() {
+    for number in [
+        // A digit, which is stored as a byte.
+        "(i32.store8 (i32.const 80) (i32.or (local.get 1) (i32.const 72)))",
+        "(i32.store8 (i32.const 80) (i32.wrap_i64 (i64.add (i64.const 72) (local.get 0))))",
+        // What is left of a number, and what is compared.
+        "(local.set 1 (i32.sub (local.get 1) (i32.const 72)))",
+        "(local.set 0 (i64.sub (local.get 0) (i64.const 72)))",
+        "(drop (i64.gt_u (i64.add (local.get 0) (i64.const 72)) (i64.const 73)))",
+        "(local.set 0 (i64.mul (local.get 0) (i64.const 72)))",
+        "(local.set 0 (i64.shl (local.get 0) (i64.const 72)))",
+    ] {
+        let body = format!("{number} {COUNT}");
+        assert_eq!(moved(&handler(&body)), [(72, 76)], "{number}");
+    }
+    for address in [
+        "(i32.store16 (i32.or (local.get 1) (i32.const 72)) (i32.const 1))",
+        "(i32.store (i32.const 80) (i32.or (local.get 1) (i32.const 72)))",
+        "(i32.store8 (i32.const 80) (local.tee 1 (i32.or (local.get 1) (i32.const 72))))",
+        "(local.set 1 (i32.sub (i32.const 72) (local.get 1)))",
+        "(local.set 0 (i64.shl (i64.const 72) (local.get 0)))",
+        "(local.set 0 (i64.or (local.get 0) (i64.const 72)))",
+        "(local.set 1 (i32.wrap_i64 (i64.add (local.get 0) (i64.const 72))))",
+    ] {
+        let wasm = handler(&format!("{address} {COUNT}"));
+        let moved = places(&move_to_globals(&wasm).unwrap());
+        assert!(!moved.contains(&(72, 76)), "{address}");
+    }
+}
+
+#[test]
 fn initialised_words_and_words_outside_of_the_memory_stay() {
     for address in ["64", "68", "65536", "65533", "-4"] {
         let body = COUNT
