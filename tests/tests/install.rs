@@ -92,6 +92,41 @@ fn assert_flare(flags: &[String]) {
     }
 }
 
+/// What `cargo binstall` looks for is what the release has.
+#[test]
+fn releases_are_found_where_they_are_put() {
+    let read = |file: &str| fs::read_to_string(workspace().join(file)).unwrap();
+    let workflow = read(".github/workflows/release.yml");
+    // On a tag `v0.1.0` this is `flaron-v0.1.0-TARGET`, with the programs in a folder of that name.
+    assert!(workflow.contains("tags: [\"v*\"]"));
+    assert!(workflow.contains(r#"name="flaron-${GITHUB_REF_NAME}-${{ matrix.target }}""#));
+    assert!(workflow.contains(r#"tar -czf "$name.tar.gz" "$name""#));
+    let docker = read("Dockerfile");
+    for (manifest, program) in [
+        ("edge/Cargo.toml", "flaron-edge"),
+        ("size-report/Cargo.toml", "flaron-size"),
+    ] {
+        let manifest = read(manifest);
+        let name = "flaron-v{ version }-{ target }";
+        for line in [
+            format!("pkg-url = \"{{ repo }}/releases/download/v{{ version }}/{name}.tar.gz\""),
+            format!("bin-dir = \"{name}/{{ bin }}{{ binary-ext }}\""),
+            "pkg-fmt = \"tgz\"".to_owned(),
+            format!("name = \"{program}\""),
+        ] {
+            assert!(
+                manifest.lines().any(|other| other == line),
+                "{program}: {line}"
+            );
+        }
+        assert!(workflow.contains(&format!("-p {program}")), "{program}");
+        assert!(
+            docker.contains(&format!("/src/target/server/{program} ")),
+            "{program}"
+        );
+    }
+}
+
 #[test]
 fn the_tools_are_fast_and_unwind_and_flares_are_small() {
     let folder = tempfile::tempdir().unwrap();
