@@ -12,9 +12,9 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{FlareConfig, check_route};
 use crate::capability::beam::check_host;
 use crate::capability::spark::MAX_SITE_BYTES;
+use crate::config::{FlareConfig, check_route};
 use crate::error::Error;
 use crate::http::origin::Origin;
 
