@@ -330,7 +330,7 @@ fn sixteen_fetches_are_allowed() {
 #[test]
 fn a_body_that_is_sent_may_take_nearly_all_of_the_arena() {
     let host = Host::new();
-    host.on_fetch(URL, 200, &[], &"y".repeat(200_000));
+    host.on_fetch(URL, 200, &[], "y".repeat(200_000));
     let long = "x".repeat(200_000) + &"\"".repeat(20_000);
     let options = FetchOptions::new().with_body(&long);
     let response = fetch(URL, Some(&options)).unwrap();
