@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What the requests of the example flares cost, as Markdown: `bash examples/bench.sh`. With --write it
-# goes into examples/README.md.
+# goes into examples/README.md; with --check it fails if that has something else.
 #
 # The requests are in each flare's `flare.requests.jsonl`. Instructions and memory are exact under one
 # compiler; times are not in the table.
@@ -29,15 +29,25 @@ table() {
     echo "With $(rustc --version)."
 }
 
-if [ "${1:-}" != --write ]; then
-    table
-    exit
-fi
-made=$(table)
-readme=examples/README.md
-{
+written() {
     sed '/<!-- bench: written by/q' "$readme"
     printf '\n%s\n\n' "$made"
     sed -n '/<!-- bench: end -->/,$p' "$readme"
-} >"$readme.new"
-mv "$readme.new" "$readme"
+}
+
+readme=examples/README.md
+made=$(table)
+case "${1:-}" in
+    --write)
+        written >"$readme.new"
+        mv "$readme.new" "$readme"
+        ;;
+    --check)
+        if ! written | diff -u "$readme" -; then
+            echo "$readme has other costs: bash examples/bench.sh --write" >&2
+            exit 1
+        fi
+        ;;
+    "") echo "$made" ;;
+    *) echo "there is no $1; there are --write and --check" >&2; exit 2 ;;
+esac

@@ -61,12 +61,12 @@ impl<E> Outcome for Result<FlareAction, E> {
     fn into_i64(self) -> i64 {
         match self {
             Ok(action) => action.to_i64(),
-            #[cfg(feature = "panic-message")]
+            #[cfg(all(target_family = "wasm", feature = "panic-message"))]
             Err(_) => panic!(
                 "the handler returned an error: {}",
                 core::any::type_name::<E>()
             ),
-            #[cfg(not(feature = "panic-message"))]
+            #[cfg(not(all(target_family = "wasm", feature = "panic-message")))]
             Err(_) => crate::abi::trap("the handler returned an error"),
         }
     }
@@ -256,9 +256,10 @@ pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
 #[macro_export]
 macro_rules! __export_http {
     ($handler:expr) => {
+        // A trap is a panic on native targets, and a test may catch it: hence `C-unwind`, which is `C` in Wasm.
         // SAFETY: as for `alloc`.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
-        pub extern "C" fn handle_request() -> i64 {
+        pub extern "C-unwind" fn handle_request() -> i64 {
             $crate::reset_arena();
             $crate::entry::call_http($handler)
         }
@@ -276,7 +277,7 @@ macro_rules! __export_ws {
     ($export:ident => $handler:expr) => {
         // SAFETY: as for `alloc`.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
-        pub extern "C" fn $export() -> i64 {
+        pub extern "C-unwind" fn $export() -> i64 {
             const HANDLER: fn() = $handler;
             $crate::reset_arena();
             HANDLER();

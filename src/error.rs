@@ -71,12 +71,12 @@ impl From<ArenaFull> for Error {
 ///
 /// Those that the published crate has, too, begin with its words.
 macro_rules! kinds {
-    ($($kind:ident: $message:literal,)*) => {
+    ($($kind:ident $(= $first:literal)?: $message:literal,)*) => {
         #[allow(dead_code, reason = "a flare has the kinds of the modules that it uses")]
         #[derive(Clone, Copy, PartialEq, Eq)]
-        #[repr(u8)]
+        #[repr(u32)] // size: error-number
         pub(crate) enum Kind {
-            $($kind,)*
+            $($kind $(= $first)?,)*
         }
 
         impl Kind {
@@ -89,7 +89,7 @@ macro_rules! kinds {
     };
 }
 kinds! {
-    ArenaFull: "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES",
+    ArenaFull = 1: "the arena is full: drop leases, or set a larger FLARON_ARENA_BYTES",
     TextFull: "the text does not fit into its buffer",
     NotJson: "not JSON, or nested deeper than 31 levels",
     NoAnswer: "the host gave no answer",

@@ -118,15 +118,21 @@ pub fn event_data_piece() -> impl Pieces {
     Ask(abi::ws_event_data)
 }
 
-/// The message, if the event is one and it is not empty; otherwise as [`event_data`].
+/// The message, if the event is one and it is not empty.
 ///
-/// A flare that looks at nothing else is smaller with this.
+/// `None` in `open` and `close`, for an empty message, and if the message does not fit into the arena
+/// ([`arena_refused`](crate::arena_refused) tells). It is a lease: [`send_pieces`] sends it back without a copy.
+/// A flare that looks at nothing else is smaller with this than with [`event_data`].
 #[inline] // size: inline-small
 pub fn message() -> Option<ArenaBytes> {
     claim_unless_empty(abi::ws_event_data())
 }
 
 /// The data of a message as text: bytes that are not UTF-8 become `?`. Otherwise as [`event_data`].
+///
+/// # Traps
+///
+/// If it does not fit into the arena. [`try_event_data`] tells instead.
 pub fn event_text() -> ArenaStr {
     event_data().into_text()
 }

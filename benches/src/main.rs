@@ -17,8 +17,11 @@ usage: cargo run -p flaron-benches -- COMMAND
   fuel --published  print them beside those of the published SDK's flares
   report            measure everything and write benches/RESULTS.md and benches/results.svg
   report --quick    the same with too few samples for good numbers, printed only
-  load              the edge under load beside `wasmtime serve`; with --write into edge/README.md.
-                    Also --rounds N, --seconds N, --connections N, --threads N";
+  load              the edge under load beside `wasmtime serve`, `workerd` and `hyper` alone; with
+                    --write into edge/README.md. Also --rounds N, --seconds N, --connections N,
+                    --threads N
+  spark             how many writes of Spark are acknowledged a second, with 1, 16 and 64 clients.
+                    Also --rounds N, --seconds N. FLARON_EDGE names an edge that is built already";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -31,9 +34,8 @@ fn main() -> ExitCode {
         ["report", "--quick"] => {
             Report::measure(true).map(|report| print!("{}", report.markdown()))
         }
-        ["load", ref options @ ..] => {
-            load::Settings::parse(options).and_then(|settings| load::run(&settings))
-        }
+        ["load", ref options @ ..] => load::run(options),
+        ["spark", ref options @ ..] => load::spark(options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

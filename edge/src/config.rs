@@ -10,10 +10,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::capability::spark::MAX_SITE_BYTES;
+use crate::config::mistakes::{mistakes, shown};
 use crate::contract::Kind;
 use crate::error::{Error, Result};
-use crate::http::origin::Origin;
+
+mod mistakes;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
@@ -76,8 +77,10 @@ pub struct FlareConfig {
 pub struct Limits {
     /// How long the flare may compute in one invocation, in milliseconds; waiting for a fetch or
     /// the disk does not count. Default: 1000.
+    #[schemars(range(min = 1))]
     pub max_time_ms: u64,
     /// How large the flare's linear memory may grow, in MiB (at most 4096). Default: 128.
+    #[schemars(range(min = 1, max = 4096))]
     pub max_memory_mib: u64,
     /// How much of a request's body the flare sees, in bytes; the rest is cut off. Default:
     /// 10485760 (10 MiB).
@@ -166,17 +169,9 @@ impl FlareConfig {
     /// # Errors
     ///
     /// Text that is not TOML, a value of the wrong type or out of range, and a key that does not
-    /// exist (the message names the nearest one that does).
+    /// exist (the message names the nearest one that does). The message has all of them, each with its line.
     pub fn parse(text: &str) -> Result<FlareConfig> {
-        let config: FlareConfig = toml::from_str(text).map_err(|error| {
-            let mut message = plain_types(error.to_string().trim_end());
-            if let Some(hint) = hint(error.message()) {
-                message.push_str(&hint);
-            }
-            Error::new(message)
-        })?;
-        config.check()?;
-        Ok(config)
+        FlareConfig::read(text, None)
     }
 
     /// Reads settings from a file.
@@ -187,7 +182,7 @@ impl FlareConfig {
     pub fn load(path: &Path) -> Result<FlareConfig> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
-        let mut config = FlareConfig::parse(&text).map_err(|error| error.within(path.display()))?;
+        let mut config = FlareConfig::read(&text, Some(path))?;
         // A relative path is one of the file's folder, wherever the node was started.
         let folder = path.parent().unwrap_or(Path::new(""));
         config.seed = config.seed.map(|seed| folder.join(seed));
@@ -218,30 +213,20 @@ impl FlareConfig {
         }
     }
 
-    /// What serde cannot know: ranges and forms.
-    fn check(&self) -> Result<()> {
-        let limits = &self.limits;
-        if limits.max_time_ms == 0 {
-            return Err(Error::new("limits.max_time_ms must be at least 1"));
+    /// Reads text, which is that of a file or not.
+    fn read(text: &str, file: Option<&Path>) -> Result<FlareConfig> {
+        let folder = file.map(|file| file.parent().unwrap_or(Path::new("")));
+        let mistakes = mistakes(text, folder);
+        if !mistakes.is_empty() {
+            return Err(shown(text, file, &mistakes));
         }
-        if !(1..=4096).contains(&limits.max_memory_mib) {
-            return Err(Error::new("limits.max_memory_mib must be from 1 to 4096"));
-        }
-        if let Some(site) = &self.site
-            && (site.is_empty() || site.len() > MAX_SITE_BYTES)
-        {
-            return Err(Error::new(format!(
-                "site must have 1 to {} bytes",
-                MAX_SITE_BYTES
-            )));
-        }
-        for route in &self.routes {
-            check_route(route)?;
-        }
-        if let Some(origin) = &self.origin {
-            Origin::parse(origin)?;
-        }
-        Ok(())
+        toml::from_str(text).map_err(|error| {
+            let error = Error::new(error.to_string().trim_end());
+            match file {
+                Some(file) => error.within(file.display()),
+                None => error,
+            }
+        })
     }
 }
 
@@ -259,67 +244,6 @@ pub(crate) fn check_route(route: &str) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// Names types as a reader of TOML knows them, and not as Rust does.
-fn plain_types(message: &str) -> String {
-    let mut text = message.to_owned();
-    for (rust, toml) in [
-        ("expected struct Limits", "expected a table: [limits]"),
-        ("expected struct BeamSettings", "expected a table: [beam]"),
-        ("expected struct FlareConfig", "expected a table"),
-        ("expected usize", "expected a whole number, 0 or more"),
-        ("expected u64", "expected a whole number, 0 or more"),
-        (
-            "expected u32",
-            "expected a whole number from 0 to 4294967295",
-        ),
-        ("expected a sequence", "expected a list: [\"…\"]"),
-        ("expected a map", "expected a table"),
-        ("expected a boolean", "expected true or false"),
-    ] {
-        text = text.replace(rust, toml);
-    }
-    text
-}
-
-/// The keys of a table: what serde says there could be.
-fn keys_of<T: serde::de::DeserializeOwned>() -> Vec<String> {
-    let message = match toml::from_str::<T>("\"\" = 0") {
-        Ok(_) => return Vec::new(),
-        Err(error) => error.message().to_owned(),
-    };
-    let quoted = message.split('`').skip(1).step_by(2);
-    quoted.skip(1).map(str::to_owned).collect()
-}
-
-/// A hint for serde's "unknown field `x`, expected one of `a`, `b`", or "unknown variant": in which
-/// table the key is, or which of the expected ones was most likely meant.
-fn hint(message: &str) -> Option<String> {
-    let (what, rest) = match message.strip_prefix("unknown field ") {
-        Some(rest) => ("key", rest),
-        None => ("value", message.strip_prefix("unknown variant ")?),
-    };
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let unknown = quoted.next()?;
-    let expected: Vec<&str> = quoted.collect();
-    if what == "key" {
-        for (table, keys) in [
-            ("at the top of the file", keys_of::<FlareConfig>()),
-            ("below [limits]", keys_of::<Limits>()),
-            ("below [beam]", keys_of::<BeamSettings>()),
-        ] {
-            if keys.iter().any(|key| key == unknown) && !expected.contains(&unknown) {
-                return Some(format!("\nthe key `{unknown}` belongs {table}"));
-            }
-        }
-    }
-    let (nearest, distance) = expected
-        .iter()
-        .map(|known| (known, strsim::damerau_levenshtein(unknown, known)))
-        .min_by_key(|&(_, distance)| distance)?;
-    let likely = distance <= 3.max(unknown.len() / 2);
-    likely.then(|| format!("\nunknown {what} `{unknown}`: did you mean `{nearest}`?"))
 }
 
 #[cfg(test)]

@@ -19,7 +19,9 @@ use crate::flare::stats::StatsSnapshot;
 use crate::http::body::Body;
 use crate::journal::{Entry, LogLine, Printing};
 use crate::server::exchange::handle;
-use crate::server::listen::accept;
+use crate::server::listen::{Tls, accept};
+#[cfg(feature = "tls")]
+use crate::server::tls::Certificate;
 use crate::state::{Reload, State};
 use crate::wasm::info::FlareInfo;
 use crate::watch::{self, Watch};
@@ -64,6 +66,20 @@ impl Edge {
     ///
     /// When the listener has no local address.
     pub fn serve(&self, listener: TcpListener) -> Result<Server> {
+        self.serve_with(listener, None)
+    }
+
+    /// Serves the same over TLS: HTTP/2 and HTTP/1.1, as the client likes, and WebSockets over the latter.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Self::serve).
+    #[cfg(feature = "tls")]
+    pub fn serve_tls(&self, listener: TcpListener, certificate: &Certificate) -> Result<Server> {
+        self.serve_with(listener, Some(certificate.acceptor()))
+    }
+
+    fn serve_with(&self, listener: TcpListener, tls: Option<Tls>) -> Result<Server> {
         let addr = listener
             .local_addr()
             .map_err(|error| Error::new(format!("the listener has no address: {error}")))?;
@@ -72,7 +88,7 @@ impl Edge {
             slot.current().env.beam.add_own_address(addr);
         }
         let (stop, stopped) = signal::channel(false);
-        tokio::spawn(accept(self.state.clone(), listener, stopped));
+        tokio::spawn(accept(self.state.clone(), listener, tls, stopped));
         Ok(Server { addr, stop })
     }
 

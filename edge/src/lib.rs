@@ -85,6 +85,8 @@ pub use flare::stats::StatsSnapshot;
 pub use journal::{Entry, Level, LogLine, Plain, Printing, Used};
 pub use recording::{Content, Recorded, RecordedRequest, RecordedResponse, read_recording};
 pub use scaffold::{Sdk, Template, new};
+#[cfg(feature = "tls")]
+pub use server::tls::Certificate;
 pub use state::Reload;
 pub use stores::{StoreName, StoredEntry, Stores, parse_entries};
 pub use trace::HostCall;

@@ -81,12 +81,14 @@ table::imports!(declare);
 /// Ends the invocation: what there is no other way to say. (On native targets, and where panics have
 /// messages: a panic with the reason.)
 #[inline(always)] // size: inline-export
-pub(crate) fn trap(reason: &str) -> ! {
+pub(crate) fn trap(reason: &'static str) -> ! {
     #[cfg(all(target_family = "wasm", not(feature = "panic-message")))]
     {
         let _ = reason;
         core::arch::wasm32::unreachable()
     }
+    #[cfg(not(target_family = "wasm"))]
+    native::set_trap(reason);
     #[cfg(any(not(target_family = "wasm"), feature = "panic-message"))]
     panic!("{reason}")
 }

@@ -10,12 +10,25 @@ pub(crate) type Handler = fn(&'static str, &[&[u8]], &[i64]) -> i64;
 std::thread_local! {
     /// The host of this thread. Each thread has its own, as it has its own arena.
     static HANDLER: Cell<Option<Handler>> = const { Cell::new(None) };
+    /// Why the flare trapped last on this thread: so that its panic is told from any other.
+    static TRAP: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 /// Makes `handler` this thread's host.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn install(handler: Handler) {
     HANDLER.set(Some(handler));
+}
+
+/// Notes that the flare traps.
+pub(super) fn set_trap(reason: &'static str) {
+    TRAP.set(Some(reason));
+}
+
+/// Why the flare trapped, if it did since this was asked last.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn take_trap() -> Option<&'static str> {
+    TRAP.take()
 }
 
 /// What this thread's host answers; 0, "no result", if there is none.

@@ -70,10 +70,7 @@ pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
 ))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-    if !take_allocated(returned) {
-        return None;
-    }
-    let packed = Packed::new(returned as u64)?;
+    let packed = Packed::new(take(returned) as u64)?;
     // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
     // by now (I7), and nothing that could write there runs before the borrow ends with `read`.
     read(unsafe { block::bytes_of(packed) })
@@ -130,14 +127,21 @@ pub(crate) fn claim_part(
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
-#[cfg(any(feature = "request", test))]
+#[cfg(any(
+    lists_keys,
+    feature = "time",
+    feature = "crypto",
+    feature = "request",
+    test
+))]
 #[inline] // size: inline-shared
 fn take(returned: i64) -> i64 {
-    if take_allocated(returned) {
-        returned
-    } else {
-        0
+    if !take_allocated(returned) {
+        return 0;
     }
+    // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
+    unsafe { core::hint::assert_unchecked(returned != 0) };
+    returned
 }
 
 /// Leases a part of a block that lies behind all leases.

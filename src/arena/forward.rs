@@ -34,10 +34,18 @@ impl ForwardWriter {
     #[inline(always)] // size: inline-step
     pub(crate) fn build(write: impl FnOnce(ForwardWriter) -> ForwardWriter) -> Option<Payload> {
         let start = LEASED.get();
+        // SAFETY: no arena has an offset like `FULL` (I2).
+        // size: not-full
+        unsafe { core::hint::assert_unchecked(start != FULL) };
         let text = write(ForwardWriter {
             end: start,
             fresh: true,
         });
+        // What a host that called the flare had leased in the text meanwhile, the text may hold; but a block of
+        // the heap its owner may change, so it is nobody's to read.
+        if cfg!(any(feature = "arena-alloc", test)) && LEASED.get() > start {
+            return None;
+        }
         match text.end {
             FULL => None,
             end => Some(Payload::new(
@@ -111,5 +119,9 @@ unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
     // and it ends below `top()`: behind it is free space, in which no lease and no text lies and into
     // which no reference leads (I3, I4, I7). The bytes may lie there themselves (those that were written backward do).
     unsafe { core::ptr::copy(bytes.cast::<u8>(), at_offset(end), bytes.len()) }
-    end + bytes.len() as u32
+    let end = end + bytes.len() as u32;
+    // SAFETY: it is at most `top()`, which is no offset like `FULL` (I2).
+    // size: not-full
+    unsafe { core::hint::assert_unchecked(end != FULL) };
+    end
 }

@@ -74,7 +74,9 @@ impl ArenaBytes {
         let n = n.min(len_of(packed));
         // More to the address and less to the length, at once: the end stays where it is.
         let packed = packed.get() + ((u64::from(n) << 32) - u64::from(n));
-        ArenaBytes::new(Packed::new(packed).unwrap_or(EMPTY))
+        // SAFETY: the address was not 0, and goes up to the end of the block at most, which is below 4 GiB:
+        // that of the arena is, and an empty block has nothing to skip.
+        ArenaBytes::new(unsafe { Packed::new_unchecked(packed) })
     }
 
     /// Keeps the first `n` bytes, if there are more.
@@ -89,7 +91,8 @@ impl ArenaBytes {
         }
         invariants::check();
         let packed = packed.get() - u64::from(rest);
-        ArenaBytes::new(Packed::new(packed).unwrap_or(EMPTY))
+        // SAFETY: `rest` is no more than the length, so the address stays as it is, which is not 0.
+        ArenaBytes::new(unsafe { Packed::new_unchecked(packed) })
     }
 }
 

@@ -52,7 +52,8 @@ impl Text {
         let end = storage::origin() + begin();
         // There is room where it is, and below it too; but while it was growing, a host that called the
         // flare may have had leases made there.
-        // SAFETY: the writer has written the bytes; a text written backward may begin at `end`.
+        // SAFETY: the writer has written the bytes, and nobody changes what is leased among them (where the heap
+        // may have a block there, the text failed); a text written backward may begin at `end`.
         let start = unsafe { prepend(end, grown.raw()) };
         Text::keep(start, end)
     }

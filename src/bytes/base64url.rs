@@ -3,19 +3,34 @@
 use core::cell::Cell;
 use core::num::NonZeroUsize;
 
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The digit of the six lowest bits.
+#[inline] // size: inline-small
+pub(crate) fn digit(bits: u32) -> u8 {
+    DIGITS[bits as usize & 63]
+}
+
 /// The six bits of a digit.
-fn value(digit: u8) -> Option<u32> {
-    Some(
-        match digit {
-            b'A'..=b'Z' => digit - b'A',
-            b'a'..=b'z' => digit - b'a' + 26,
-            b'0'..=b'9' => digit - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        }
-        .into(),
-    )
+// size: byte-in-32-bits
+#[inline(always)] // size: inline-step
+fn value(digit: u32) -> Option<u32> {
+    let upper = digit.wrapping_sub(b'A'.into());
+    let lower = digit.wrapping_sub(b'a'.into());
+    let decimal = digit.wrapping_sub(b'0'.into());
+    if upper < 26 {
+        Some(upper)
+    } else if lower < 26 {
+        Some(lower + 26)
+    } else if decimal < 10 {
+        Some(decimal + 52)
+    } else if digit == u32::from(b'-') {
+        Some(62)
+    } else if digit == u32::from(b'_') {
+        Some(63)
+    } else {
+        None
+    }
 }
 
 /// Decodes Base64url where it lies: the bytes move to the front. Tells how many they are, or `None` if
@@ -28,7 +43,7 @@ pub(crate) fn decode(text: &mut [u8]) -> Option<NonZeroUsize> {
     // The digits' bits; of them the lowest `left` are not written yet.
     let (mut bits, mut left) = (0_u32, 0);
     for digit in cells {
-        bits = bits << 6 | value(digit.get())?;
+        bits = bits << 6 | value(digit.get().into())?;
         left += 6;
         if left >= 8 {
             left -= 8;

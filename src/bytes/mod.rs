@@ -3,14 +3,21 @@
 //!
 //! Slices in, slices out. Nothing here knows the arena, the host or the flare.
 
-#[cfg(feature = "crypto")]
 pub(crate) mod base64url;
 #[cfg(any(feature = "crypto", feature = "secrets"))]
 pub(crate) mod equal;
 #[cfg(any(feature = "beam", lists_keys))]
 pub(crate) mod in_place;
 pub(crate) mod number;
-#[cfg(any(feature = "beam", feature = "crypto", lists_keys))]
+#[cfg(any(
+    feature = "beam",
+    feature = "crypto",
+    feature = "request",
+    feature = "json",
+    lists_keys,
+    writes_json,
+    reads_json
+))]
 pub(crate) mod packed;
 #[cfg(all(feature = "beam", feature = "request"))]
 pub(crate) mod quote;

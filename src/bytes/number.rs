@@ -26,19 +26,23 @@ pub fn parse_u64(digits: &[u8]) -> Option<u64> {
 }
 
 /// [`parse_u64`] for numbers of 32 bits: smaller, if nothing else in the flare reads larger ones.
+#[inline(always)] // size: number-in-a-register
 pub fn parse_u32(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() {
-        return None;
-    }
-    let mut number: u32 = 0;
+    u32::try_from(u32_or_more(digits)).ok()
+}
+
+/// The number that decimal digits are; one of more than 32 bits if it is too large, or if they are none.
+#[inline] // size: inline-shared
+fn u32_or_more(digits: &[u8]) -> u64 {
+    let mut number = if digits.is_empty() { u64::MAX } else { 0 };
     for &digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
+        let digit = u64::from(digit).wrapping_sub(b'0'.into());
+        if digit > 9 || number >> 32 != 0 {
+            return u64::MAX;
         }
-        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        number = number * 10 + digit;
     }
-    Some(number)
+    number
 }
 
 /// [`parse_u64`] with a minus sign before it, or none.

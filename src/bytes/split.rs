@@ -1,9 +1,23 @@
 //! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
 
+#![allow(
+    unsafe_code,
+    reason = "the compiler is told that what is found lies in the text"
+)]
+
 /// The index of the first such byte; the length if there is none.
-#[inline(never)] // size: one-copy
+#[inline(always)] // size: byte-in-32-bits
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
-    let found = text.iter().position(|other| *other == byte);
+    let found = position(text, byte.into());
+    // SAFETY: `position` gives an index of the text or its length.
+    // size: found-in-text
+    unsafe { core::hint::assert_unchecked(found <= text.len()) };
+    found
+}
+
+#[inline(never)] // size: one-copy
+fn position(text: &[u8], byte: u32) -> usize {
+    let found = text.iter().position(|other| u32::from(*other) == byte);
     found.unwrap_or(text.len())
 }
 
@@ -20,6 +34,25 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// What is behind `prefix`; `None` if the text does not begin with it. The same as the method of slices, which
+/// links `memcmp`.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert_eq!(text::strip_prefix(b"/users/42", b"/users/"), Some(&b"42"[..]));
+/// assert_eq!(text::strip_prefix(b"/items/42", b"/users/"), None);
+/// ```
+#[inline(always)] // size: inline-register
+pub fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    if same(start, prefix) {
+        Some(rest)
+    } else {
+        None
+    }
 }
 
 /// What is before the first `at`, and what is behind it; `None` if there is none.
@@ -71,6 +104,24 @@ impl<'a> Iterator for Split<'a> {
         self.rest = rest.get(found + 1..);
         rest.get(..found)
     }
+}
+
+/// The segments of a path, as they were sent: what is between its slashes.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// let mut segments = text::segments(b"/users/42/");
+/// assert_eq!(segments.next(), Some(&b"users"[..]));
+/// assert_eq!(segments.next(), Some(&b"42"[..]));
+/// assert_eq!(segments.next(), Some(&b""[..]), "behind the last slash");
+/// assert_eq!(segments.next(), None);
+/// ```
+///
+/// The path `/` has one segment, which is empty. Nothing is decoded: a `%2F` in a segment is no separator.
+#[inline] // size: inline-small
+pub fn segments(path: &[u8]) -> Split<'_> {
+    split(path.strip_prefix(b"/").unwrap_or(path), b'/')
 }
 
 /// Without the spaces and tabs at both ends: what HTTP allows around the parts of a header.

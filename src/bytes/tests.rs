@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 #[cfg(feature = "crypto")]
 use crate::bytes::number::decode_hex;
-use crate::bytes::number::parse_u64;
+use crate::bytes::number::{parse_u32, parse_u64};
+use crate::bytes::split::eq_ignore_case;
 use crate::bytes::utf8::{from_utf8, valid_up_to};
 
 #[test]
@@ -81,6 +82,8 @@ fn a_text_is_quoted_where_it_lies_if_there_is_room() {
         (b"a", b"\"a\""),
         (b"\"\\", b"\"\\\"\\\\\""),
         (b"\0a\x1f", b"\"\\u0000a\\u001f\""),
+        // The neighbours of what is written in another way.
+        (b"\x09\x0a\x10 !#[]", b"\"\\u0009\\u000a\\u0010 !#[]\""),
         ("\u{e9}\x7f".as_bytes(), "\"\u{e9}\x7f\"".as_bytes()),
         (b"\xff", b"\"\xff\""),
     ] {
@@ -100,6 +103,31 @@ fn a_text_is_quoted_where_it_lies_if_there_is_room() {
         }
     }
     assert_eq!(quote_in_place(&mut [0; 4], 5), None);
+}
+
+#[test]
+fn numbers_of_32_bits_are_all_that_fit() {
+    for (digits, number) in [
+        ("0", Some(0)),
+        ("0019", Some(19)),
+        ("4294967295", Some(u32::MAX)),
+        ("4294967296", None),
+        ("42949672950", None),
+        ("", None),
+        // The neighbours of the digits.
+        ("1/", None),
+        (":1", None),
+        ("-1", None),
+    ] {
+        assert_eq!(parse_u32(digits.as_bytes()), number, "{digits}");
+    }
+}
+
+#[test]
+fn texts_that_differ_in_more_than_their_case_differ() {
+    assert!(eq_ignore_case(b"a-Z", b"A-z") && eq_ignore_case(b"", b""));
+    assert!(!eq_ignore_case(b"a", b"b") && !eq_ignore_case(b"a", b"aa"));
+    assert!(!eq_ignore_case(b"@", b"`") && !eq_ignore_case(b"\xc3\xa9", b"\xc3\x89"));
 }
 
 proptest! {

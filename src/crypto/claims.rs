@@ -30,7 +30,7 @@ impl Claims {
 
     /// [`text`](Self::text) as bytes: links no UTF-8 check.
     pub fn text_bytes(&self, name: &str) -> Option<&[u8]> {
-        text(member(&self.0, name)?.get())
+        Some(text(&self.0, name)?.get())
     }
 
     /// A claim that is a whole number without a sign. `None` if there is none, or if it is something else.
@@ -93,11 +93,18 @@ pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> 
     }
 }
 
-/// The text at the beginning, if it is a string without escapes.
-pub(super) fn text(value: &[u8]) -> Option<&[u8]> {
-    let text = value.strip_prefix(b"\"")?;
+/// A member of the outermost object, if it is a string without escapes: its text.
+#[inline] // size: packed-slice
+pub(super) fn text<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
+    let [b'"', text @ ..] = member(json, name)?.get() else {
+        return None;
+    };
     let text = text.get(..find(text, b'"'))?;
-    (find(text, b'\\') == text.len()).then_some(text)
+    if find(text, b'\\') == text.len() {
+        Some(PackedSlice::new(text))
+    } else {
+        None
+    }
 }
 
 /// The number at the beginning, if it is a whole one without a sign.

@@ -90,27 +90,28 @@ fn has_mac(
 /// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid.
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
     let mut token = token.into_bytes();
-    // Where there is no point, there is nothing behind it, and that is no signature.
     let head_len = find(&token, b'.');
-    let claims_len = find(token.get(head_len + 1..).unwrap_or_default(), b'.');
-    let signed_len = head_len + 1 + claims_len;
-
     check_head(token.get(..head_len).unwrap_or_default())?;
 
+    // Where there is no point, there is nothing behind it, and that is no signature.
+    let claims = token.get(head_len + 1..);
+    let claims_len = find(claims.ok_or(VerifyError::BadSignature)?, b'.');
+    let signed_len = head_len + 1 + claims_len;
+
     // What is signed is decoded where it lies as well, but after the host has read it.
-    let signature = token.as_mut().get_mut(signed_len + 1..).unwrap_or_default();
-    let len = base64url::decode(signature).ok_or(VerifyError::BadSignature)?;
-    let (signed, signature) = token.split_at_checked(signed_len).unwrap_or_default();
-    let signature = signature.get(1..len.get() + 1).unwrap_or_default();
+    let signature = token.as_mut().get_mut(signed_len + 1..);
+    let len = base64url::decode(signature.ok_or(VerifyError::BadSignature)?);
+    let len = len.ok_or(VerifyError::BadSignature)?.get();
+    let signed = token.get(..signed_len).unwrap_or_default();
+    let signature = token.get(signed_len + 1..).unwrap_or_default();
+    let signature = signature.get(..len).unwrap_or_default();
     if !has_mac(secret_key, signed, |mac| equal_hex(signature, mac))? {
         return Err(VerifyError::BadSignature);
     }
 
-    let claims = token
-        .as_mut()
-        .get_mut(head_len + 1..signed_len)
-        .unwrap_or_default();
-    let len = base64url::decode(claims).ok_or(VerifyError::Malformed)?;
+    let claims = token.as_mut().get_mut(head_len + 1..signed_len);
+    let len = base64url::decode(claims.unwrap_or_default());
+    let len = len.ok_or(VerifyError::Malformed)?;
     let claims = token.skip(head_len as u32 + 1).truncate(len.get() as u32);
     check_time(&claims)?;
     Ok(Claims::new(claims))
@@ -118,13 +119,16 @@ pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyErr
 
 /// Whether hexadecimal in lower case says the same as bytes: in the same time wherever they differ.
 fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
+    if hex.len() != 2 * bytes.len() {
+        return false;
+    }
     let mut difference = 0;
     for (byte, digits) in bytes.iter().zip(hex.chunks_exact(2)) {
-        for (digit, value) in digits.iter().zip([byte >> 4, byte & 15]) {
-            difference |= digit ^ hex_digit(value);
+        if let [high, low] = digits {
+            difference |= high ^ hex_digit(byte >> 4) | low ^ hex_digit(byte & 15);
         }
     }
-    hex.len() == 2 * bytes.len() && difference == 0
+    difference == 0
 }
 
 /// The longest header that a token may have, in Base64url: one that names algorithm, type and key is a
@@ -138,8 +142,8 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     copy.copy_from_slice(head);
     let len = base64url::decode(copy).ok_or(VerifyError::Malformed)?;
     let head = copy.get(..len.get()).unwrap_or_default();
-    let algorithm = claims::member(head, "alg").and_then(|value| claims::text(value.get()));
-    let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm, b"HS256"));
+    let algorithm = claims::text(head, "alg");
+    let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm.get(), b"HS256"));
     if is_hs256 && claims::member(head, "crit").is_none() {
         Ok(())
     } else {

@@ -4,7 +4,6 @@ use core::fmt;
 use core::slice::Iter;
 
 use crate::bytes::number;
-#[cfg(any(feature = "beam", lists_keys))]
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::split::{find, same};
 use crate::bytes::utf8;
@@ -66,23 +65,15 @@ impl<'a> Value<'a> {
     }
 
     /// A string, un-escaped, as bytes: links no UTF-8 check.
+    #[inline(always)] // size: inline-register
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
-        match self.0 {
-            [FIRST_MARK..=END, text @ .., END] => Some(text),
-            _ => None,
-        }
+        Some(text(self.0)?.get())
     }
 
     /// The member of an object with this name; of several the first.
+    #[inline(always)] // size: inline-register
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        let mut rest = self.inside(b'{').iter();
-        loop {
-            let found = take_name(&mut rest)?;
-            let value = take(&mut rest)?;
-            if same(found, name.as_bytes()) {
-                return Some(value);
-            }
-        }
+        Some(Value(member(*self, name)?.get()))
     }
 
     /// The members of an object, name (as bytes) and value; nothing if it is no object.
@@ -104,6 +95,28 @@ impl<'a> Value<'a> {
     }
 }
 
+/// The text of a string.
+#[inline] // size: packed-slice
+fn text(value: &[u8]) -> Option<PackedSlice<'_>> {
+    match value {
+        [FIRST_MARK..=END, text @ .., END] => Some(PackedSlice::new(text)),
+        _ => None,
+    }
+}
+
+/// The member of an object with this name.
+#[inline] // size: packed-slice
+fn member<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
+    let mut rest = object.inside(b'{').iter();
+    loop {
+        let found = take_name(&mut rest)?;
+        let value = take(&mut rest)?;
+        if same(found, name.as_bytes()) {
+            return Some(PackedSlice::new(value.0));
+        }
+    }
+}
+
 /// Takes the name at the beginning of the inside of an object; what is left begins with its value.
 fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     // The mark, the name, its end, the colon.
@@ -120,24 +133,23 @@ fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
 pub(crate) fn take<'a>(inside: &mut Iter<'a, u8>) -> Option<Value<'a>> {
     let value = inside.as_slice();
     let mut open = 0;
-    let mut in_string = false;
     let left = loop {
         let left = inside.len();
-        let Some(byte) = inside.next() else {
+        let Some(&byte) = inside.next() else {
             break left;
         };
-        match *byte {
-            END => in_string = false,
-            FIRST_MARK.. => in_string = true,
-            _ if in_string => {}
-            b'{' | b'[' => open += 1,
-            b',' if open == 0 => break left,
-            b'}' | b']' if open == 0 => {
+        if byte >= FIRST_MARK {
+            inside.nth(find(inside.as_slice(), END));
+        } else if byte | 0x20 == b'{' {
+            open += 1;
+        } else if byte | 0x20 == b'}' {
+            if open == 0 {
                 *inside = [].iter();
                 break left;
             }
-            b'}' | b']' => open -= 1,
-            _ => {}
+            open -= 1;
+        } else if byte == b',' && open == 0 {
+            break left;
         }
     };
     let value = value.get(..value.len() - left)?;
@@ -174,7 +186,8 @@ impl Backward for Value<'_> {
 /// A string with the same text.
 impl PartialEq<str> for Value<'_> {
     fn eq(&self, other: &str) -> bool {
-        self.as_bytes() == Some(other.as_bytes())
+        self.as_bytes()
+            .is_some_and(|text| same(text, other.as_bytes()))
     }
 }
 

@@ -118,9 +118,7 @@ fn they_are_joined() {
     assert_eq!(list.join(""), "\u{e9}");
     assert_eq!(keys("[]").join(","), "");
     assert_eq!(list.iter().count(), 2);
-    for (key, same) in (&list).into_iter().zip(list.iter()) {
-        assert_eq!(key, same);
-    }
+    assert!((&list).into_iter().eq(list.iter()));
     assert!(Keys::default().is_empty() && Key::default().is_empty());
     assert_eq!(first, "a");
     drop((list, first));

@@ -171,3 +171,19 @@ fn what_does_not_fit_is_an_error_and_not_sent() {
         "the host has counted all the same"
     );
 }
+
+#[test]
+fn a_key_and_a_value_may_both_be_pieces() {
+    let host = host();
+    assert_eq!(set_keyed(("flag:", "new"), ("n=", 7_u8)), Ok(()));
+    assert_eq!(get_pieces(("flag:", "new")).unwrap(), b"n=7");
+    assert_eq!(set_keyed("copy", list_piece()), Ok(()));
+    assert_eq!(get("copy").unwrap(), br#"["flag:new"]"#);
+    let full = leave_free(8);
+    assert_eq!(set_keyed("1234", "56789"), Err(PlasmaError::ArenaFull));
+    assert_eq!(set_keyed("1234", "5678"), Ok(()));
+    drop(full);
+    host.writes_plasma_kv(false);
+    assert_eq!(set_keyed("a", "x"), Err(PlasmaError::NoCapability));
+    assert!(arena_is_free());
+}

@@ -1,10 +1,12 @@
 //! A query, decoded where it lies.
 
 use core::cell::Cell;
+use core::slice::Iter;
 
 use crate::arena::ArenaBytes;
 use crate::bytes::number::hex_value;
-use crate::bytes::split::{Split, same, split, split_once};
+use crate::bytes::packed::PackedSlice;
+use crate::bytes::split::{Split, find, split, split_once, strip_prefix};
 use crate::bytes::utf8;
 
 /// Ends a name.
@@ -31,29 +33,35 @@ impl Query {
     /// The value of the first pair with this name, as text.
     ///
     /// `None` if there is none, and if it is not UTF-8.
+    #[inline] // size: inline-register
     pub fn get(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.get_bytes(name)?)
     }
 
     /// The value of the first pair with this name: links no UTF-8 check. Empty if there is only the
     /// name.
+    #[inline(always)] // size: inline-register
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        split(&self.0, PAIR_END).find_map(|pair| {
-            let (found, value) = pair.split_at_checked(name.len())?;
-            if !same(found, name.as_bytes()) {
-                return None;
-            }
-            match value {
-                [] if !name.is_empty() => Some(value),
-                [NAME_END, value @ ..] => Some(value),
-                _ => None,
-            }
-        })
+        value_of(&self.0, name.as_bytes()).map(PackedSlice::get)
     }
 
     /// The pairs, name and value, in their order; of those that have a name more than once, all.
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs(split(&self.0, PAIR_END))
+    }
+}
+
+/// The value of the first pair with this name in a query that has been decoded.
+#[inline] // size: packed-slice
+fn value_of<'a>(mut rest: &'a [u8], name: &[u8]) -> Option<PackedSlice<'a>> {
+    loop {
+        let (pair, behind) = rest.split_at_checked(find(rest, PAIR_END))?;
+        match strip_prefix(pair, name) {
+            Some([NAME_END, value @ ..]) => return Some(PackedSlice::new(value)),
+            Some([]) if !name.is_empty() => return Some(PackedSlice::new(b"")),
+            _ => {}
+        }
+        rest = behind.get(1..)?;
     }
 }
 
@@ -85,31 +93,25 @@ impl core::fmt::Debug for Query {
 pub(crate) fn decode(query: &mut [u8]) -> usize {
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
-    let mut in_name = true;
+    // What a `=` becomes: only the first one ends the name.
+    let mut equals = NAME_END;
     while let Some(cell) = input.next() {
-        let mut byte = cell.get();
-        match byte {
-            b'&' => {
-                in_name = true;
-                byte = PAIR_END;
-            }
-            b'=' if in_name => {
-                in_name = false;
-                byte = NAME_END;
-            }
-            _ => {
-                if byte == b'+' {
-                    byte = b' ';
-                } else if byte == b'%' {
-                    if let Some(decoded) = escaped(input.as_slice()) {
-                        byte = decoded;
-                        input.nth(1);
-                    }
-                }
-                if byte >= FIRST_MARK {
-                    byte = b'?';
-                }
-            }
+        let raw = cell.get();
+        let mut byte = raw;
+        if raw == b'%' {
+            byte = unescape(&mut input);
+        } else if raw == b'+' {
+            byte = b' ';
+        }
+        if byte >= FIRST_MARK {
+            byte = b'?';
+        }
+        if raw == b'&' {
+            byte = PAIR_END;
+            equals = NAME_END;
+        } else if raw == b'=' {
+            byte = equals;
+            equals = b'=';
         }
         // There is always a place to write to, because nothing gets longer.
         if let Some(place) = output.next() {
@@ -119,11 +121,22 @@ pub(crate) fn decode(query: &mut [u8]) -> usize {
     cells.len() - output.len()
 }
 
-/// The byte that two hexadecimal digits stand for, if they are such.
-fn escaped(digits: &[Cell<u8>]) -> Option<u8> {
-    let mut byte = 0;
-    for digit in digits.first_chunk::<2>()? {
-        byte = byte << 4 | hex_value(digit.get().into())?;
+/// Takes the two hexadecimal digits behind a `%`: the byte that they stand for. What is no such escape
+/// stays, and so does the `%`.
+#[inline(always)] // size: inline-step
+fn unescape(input: &mut Iter<'_, Cell<u8>>) -> u8 {
+    let mut digits = input.clone();
+    // A leading 1, and four bits for each digit.
+    let mut code = 1;
+    while let Some(digit) = digits
+        .next()
+        .and_then(|digit| hex_value(digit.get().into()))
+    {
+        code = code << 4 | digit;
+        if code >> 8 != 0 {
+            *input = digits;
+            return code as u8;
+        }
     }
-    Some(byte as u8)
+    b'%'
 }

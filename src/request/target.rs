@@ -3,6 +3,7 @@
 use crate::abi;
 use crate::arena::claim::claim_part;
 use crate::arena::{ArenaBytes, ArenaStr};
+use crate::bytes::split::find;
 use crate::error::{Error, Kind, no_result};
 use crate::request::query::{self, Query};
 use crate::text::piece::{Backward, Sink};
@@ -29,11 +30,7 @@ use crate::text::piece::{Backward, Sink};
 ///
 /// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn path() -> ArenaStr {
-    let path = claim_part(abi::req_url(), |url| {
-        let bounds = bounds(url);
-        Some((bounds.start, bounds.path - bounds.start))
-    });
-    match path {
+    match claim_url(Part::Path) {
         Some(path) => path.into_text(),
         None => abi::trap("the host gave no URL, or one that does not fit"),
     }
@@ -45,8 +42,8 @@ pub fn path() -> ArenaStr {
 ///
 /// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn target() -> Target {
-    match claim_target() {
-        Some(target) => target,
+    match claim_url(Part::Target) {
+        Some(target) => Target(target),
         None => abi::trap("the host gave no URL, or one that does not fit"),
     }
 }
@@ -57,21 +54,13 @@ pub fn target() -> Target {
 ///
 /// [`Error`]: the host has no URL, or it does not fit into the arena.
 pub fn try_target() -> Result<Target, Error> {
-    claim_target().ok_or_else(|| no_result(Error::new(Kind::ArenaFull), Error::new(Kind::NoAnswer)))
-}
-
-#[inline(always)] // size: inline-step
-fn claim_target() -> Option<Target> {
-    let mut path = 0;
-    let bytes = claim_part(abi::req_url(), |url| {
-        let bounds = bounds(url);
-        path = bounds.path - bounds.start;
-        Some((bounds.start, bounds.end - bounds.start))
-    });
-    Some(Target {
-        bytes: bytes?,
-        path,
-    })
+    match claim_url(Part::Target) {
+        Some(target) => Ok(Target(target)),
+        None => Err(no_result(
+            Error::new(Kind::ArenaFull),
+            Error::new(Kind::NoAnswer),
+        )),
+    }
 }
 
 /// The query of the URL, decoded by the rules of forms. Empty if there is none.
@@ -92,12 +81,7 @@ fn claim_target() -> Option<Target> {
 ///
 /// As [`url`](crate::request::url). [`try_target`] tells instead.
 pub fn query() -> Query {
-    let query = claim_part(abi::req_url(), |url| {
-        let bounds = bounds(url);
-        let query = url.get_mut(bounds.path + 1..bounds.end);
-        Some((bounds.path + 1, query.map_or(0, query::decode)))
-    });
-    match query {
+    match claim_url(Part::Query) {
         Some(query) => Query::new(query),
         None => abi::trap("the host gave no URL, or one that does not fit"),
     }
@@ -107,99 +91,94 @@ pub fn query() -> Query {
 ///
 /// `&Target` is a [piece](crate::text) of text: path and query, as they were sent.
 #[derive(Debug)]
-pub struct Target {
-    /// Path and query.
-    bytes: ArenaBytes,
-    /// How long the path is.
-    path: usize,
-}
+pub struct Target(ArenaBytes);
 
 impl Target {
     /// The path: see [`path`].
     pub fn path(&self) -> &[u8] {
-        self.bytes.get(..self.path).unwrap_or_default()
+        self.0.get(..self.path_len()).unwrap_or_default()
     }
 
     /// The query as it was sent, without the question mark; empty if there is none.
     pub fn query(&self) -> &[u8] {
-        self.bytes.get(self.path + 1..).unwrap_or_default()
+        self.0.get(self.path_len() + 1..).unwrap_or_default()
     }
 
     /// The query as it was sent, with the question mark; empty if there is none. To be put behind
     /// another path.
     pub fn search(&self) -> &[u8] {
-        self.bytes.get(self.path..).unwrap_or_default()
+        self.0.get(self.path_len()..).unwrap_or_default()
     }
 
     /// Path and query, as they were sent.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0
     }
 
     /// The query, decoded by the rules of forms: see [`query`](crate::request::query).
     pub fn into_query(self) -> Query {
-        let mut query = self.bytes.skip(self.path as u32 + 1);
+        let path_len = self.path_len();
+        let mut query = self.0.skip(path_len as u32 + 1);
         let len = query::decode(query.as_mut());
         Query::new(query.truncate(len as u32))
     }
 
     /// Path and query, as a bare lease.
     pub fn into_bytes(self) -> ArenaBytes {
-        self.bytes
+        self.0
+    }
+
+    /// A path has no question mark.
+    #[inline(always)] // size: inline-small
+    fn path_len(&self) -> usize {
+        find(&self.0, b'?')
     }
 }
 
 impl Backward for &Target {
     #[inline(always)] // size: inline-step
     fn prepend_to<S: Sink>(self, sink: S) -> S {
-        sink.bytes(&self.bytes)
+        sink.bytes(&self.0)
     }
 }
 
-/// Where in a URL the path begins and ends, and where the query ends.
-struct Bounds {
-    start: usize,
-    path: usize,
-    end: usize,
+/// What of a URL is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Path,
+    /// Path and query.
+    Target,
+    /// The query, decoded.
+    Query,
 }
 
-/// Finds them. A URL without a path gets one: `/`, in place of the byte before, which is the authority's
-/// last. So nothing of the authority is ever in the path.
-#[inline] // size: inline-shared
-fn bounds(url: &mut [u8]) -> Bounds {
-    const NOWHERE: usize = usize::MAX;
-    // Two slashes are before the authority, which has none, and the third one begins the path. A URL of a
-    // path alone has no authority, even if it begins with two slashes.
-    let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
-    let (mut start, mut path, mut end) = (NOWHERE, NOWHERE, 0);
-    for &byte in &*url {
-        if byte == b'#' {
-            break;
+/// A lease on a part of the URL. A URL without a path gets one: `/`, in place of the byte before, which is
+/// the authority's last. So nothing of the authority is ever in the path.
+#[inline] // size: one-url
+fn claim_url(part: Part) -> Option<ArenaBytes> {
+    claim_part(abi::req_url(), |url| {
+        let end = find(url, b'#');
+        let path_end = find(url.get(..end)?, b'?');
+        if part == Part::Query {
+            let query = url.get_mut(path_end + 1..end);
+            return Some((path_end + 1, query.map_or(0, query::decode)));
         }
-        if path == NOWHERE {
-            if byte == b'?' {
-                path = end;
-            } else if byte == b'/' {
-                slashes += 1;
-                if slashes == 3 {
-                    start = end;
-                }
+        // Two slashes are before the authority, which has none, and the third one begins the path. A URL of
+        // a path alone has no authority, even if it begins with two slashes.
+        let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
+        let mut start = 0;
+        for byte in url.get_mut(..path_end)? {
+            slashes += u32::from(*byte == b'/');
+            if slashes < 3 && start + 1 == path_end {
+                *byte = b'/';
+                slashes = 3;
             }
+            if slashes == 3 {
+                break;
+            }
+            start += 1;
         }
-        end += 1;
-    }
-    if path == NOWHERE {
-        path = end;
-    }
-    if start == NOWHERE {
-        start = path;
-        if let Some((before, byte)) = path
-            .checked_sub(1)
-            .and_then(|at| Some((at, url.get_mut(at)?)))
-        {
-            *byte = b'/';
-            start = before;
-        }
-    }
-    Bounds { start, path, end }
+        let end = if part == Part::Path { path_end } else { end };
+        Some((start, end - start))
+    })
 }

@@ -312,3 +312,26 @@ fn what_does_not_fit_is_an_error_and_not_sent() {
     assert_eq!(pull("n", &["123456"]), Err(SparkPullError::ArenaFull));
     assert!(host.calls_of("spark_set").is_empty() && host.calls_of("spark_pull").is_empty());
 }
+
+#[test]
+fn a_key_and_a_value_may_both_be_pieces() {
+    let host = host();
+    assert_eq!(set_keyed(("user:", 42_u32), ("n=", 7_u8), 60), Ok(()));
+    let entry = get_pieces(("user:", 42_u32)).unwrap();
+    assert_eq!((&*entry.value, entry.ttl_secs), (&b"n=7"[..], 60));
+    drop(entry);
+    // A value that is the host's answer lies behind the key, as it came.
+    assert_eq!(set_keyed("copy", list_piece(), 0), Ok(()));
+    assert_eq!(get("copy").unwrap().value, br#"["user:42"]"#);
+    assert_eq!(set_keyed((), "x", 0), Err(SparkError::BadKey));
+    assert_eq!(set_keyed("a b", "x", 0), Err(SparkError::BadKey));
+    // Both have to fit, together.
+    let full = leave_free(8);
+    assert_eq!(set_keyed("1234", "56789", 0), Err(SparkError::ArenaFull));
+    assert_eq!(set_keyed("123456789", "", 0), Err(SparkError::ArenaFull));
+    assert_eq!(set_keyed("1234", "5678", 0), Ok(()));
+    drop(full);
+    host.writes_spark_kv(false);
+    assert_eq!(set_keyed("a", "x", 0), Err(SparkError::NoCapability));
+    assert!(arena_is_free());
+}

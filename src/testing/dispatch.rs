@@ -18,14 +18,20 @@ pub(crate) fn call(import: &'static str, bytes: &[&[u8]], numbers: &[i64]) -> i6
         bytes: bytes.iter().map(|bytes| bytes.to_vec()).collect(),
         numbers: numbers.to_vec(),
     };
-    let answer = with(|state| {
+    let (refusal, answer) = with(|state| {
         state.calls.push(call.clone());
-        state.overrides.get(import).cloned()
+        (state.refusal(&call), state.overrides.get(import).cloned())
     });
+    if let Some(refusal) = refusal {
+        return returned(refusal);
+    }
     // The state is not borrowed while a test's own closure runs: it may use the host.
     returned(match answer {
         Some(answer) => answer(&call),
-        None => with(|state| state.answer(import, bytes, numbers)),
+        None => with(|state| {
+            let made_up = state.made_up(import);
+            made_up.unwrap_or_else(|| state.answer(import, bytes, numbers))
+        }),
     })
 }
 

@@ -62,6 +62,9 @@
 //! - Fetches get the answers that [`Host::on_fetch`] has for their URLs; others get none.
 //! - Any import can be made to answer something else, also what no host should
 //!   ([`Host::fails_with`], [`Host::on_raw`]), and [`Host::calls`] lists everything that was called.
+//! - To find the error that the flare does not handle, [`Host::refuse_nth`] refuses one call after the other,
+//!   and [`Host::arbitrary`] lets a fuzzer decide what the host answers; [`Host::catch_trap`] tells a trap
+//!   from a panic.
 //!
 //! The host belongs to its thread, as the arena does, so tests may run in parallel. A handler that
 //! returns an `Err` panics in [`Host::run`], where the real one traps; to look at the error, call
@@ -77,6 +80,7 @@ use state::{State, with};
 mod answer;
 mod dispatch;
 mod encoding;
+mod faults;
 mod http;
 mod ids;
 mod inspect;

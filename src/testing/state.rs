@@ -8,6 +8,7 @@ use std::vec::Vec;
 
 use crate::entry::FlareAction;
 use crate::testing::answer::Override;
+use crate::testing::faults::{Refusal, Source};
 use crate::testing::limits::Limits;
 use crate::testing::record::{Call, Fetch, LogLine, Response};
 
@@ -101,6 +102,9 @@ pub(crate) struct State {
     pub(crate) answers: Vec<FetchAnswer>,
     pub(crate) socket: Socket,
     pub(crate) overrides: BTreeMap<&'static str, Override>,
+    pub(crate) refusal: Refusal,
+    /// What decides whether calls are answered as usual.
+    pub(crate) arbitrary: Option<Source>,
 
     pub(crate) used: Used,
     pub(crate) response: Response,
@@ -134,6 +138,8 @@ impl Default for State {
                 ..Socket::default()
             },
             overrides: BTreeMap::new(),
+            refusal: Refusal::default(),
+            arbitrary: None,
             used: Used::default(),
             response: Response {
                 action: FlareAction::Respond,

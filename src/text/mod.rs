@@ -50,6 +50,7 @@
 
 #[cfg(any(asks, test))]
 pub(crate) mod ask;
+mod base64url;
 mod buffer;
 mod number;
 pub(crate) mod piece;
@@ -62,9 +63,10 @@ use crate::arena::ArenaFull;
 pub use crate::arena::Text;
 pub use crate::bytes::number::{parse_i64, parse_u32, parse_u64};
 pub use crate::bytes::split::{
-    Split, eq_ignore_case, split, split_once, trim, trim_end, trim_start,
+    Split, eq_ignore_case, segments, split, split_once, strip_prefix, trim, trim_end, trim_start,
 };
 pub use crate::bytes::utf8::from_utf8;
+pub use base64url::{Base64Url, decode_base64url};
 pub use buffer::{TextBuf, TextFull};
 pub use number::Hex;
 pub use piece::Pieces;

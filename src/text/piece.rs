@@ -110,7 +110,8 @@ pub trait Piece: Sized {
 /// - `&str`, `&&str`, `&[u8]`, `&[u8; N]`: their bytes;
 /// - `bool`: `true` or `false`; `char`: its UTF-8;
 /// - `u8` to `u64`, `i8` to `i64`, `usize`, `isize`: the number in decimal;
-/// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal;
+/// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal; [`Base64Url`](crate::text::Base64Url): bytes
+///   in Base64url;
 /// - [`ArenaStr`], [`ArenaBytes`], [`Text`], [`Key`](crate::Key), by value or by reference: their bytes
 ///   as they are, links no UTF-8 check;
 /// - with the feature `json`, `json::Str`, `json::Bytes`, `json::Object`, `json::Array`, `json::Value`:

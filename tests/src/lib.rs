@@ -4,6 +4,7 @@
 #[cfg(unix)]
 pub mod action;
 pub mod cargo;
+pub mod gallery;
 pub mod http;
 pub mod nine;
 pub mod node;

@@ -15,6 +15,11 @@ const DOCUMENTS: &[&str] = &[
     "size-report/README.md",
     "benches/README.md",
     "MIGRATING.md",
+    "docs/start.md",
+    "docs/testing.md",
+    "docs/writing-small-flares.md",
+    "docs/abi.md",
+    "docs/modules.md",
 ];
 
 /// What becomes of a command.
@@ -177,6 +182,17 @@ const COMMANDS: &[(&str, Fate)] = &[
             "tests/tests/install.rs",
             "the_tools_are_fast_and_unwind_and_flares_are_small",
         ),
+    ),
+    (
+        "cargo install --locked --path edge",
+        By(
+            "tests/tests/install.rs",
+            "the_tools_are_fast_and_unwind_and_flares_are_small",
+        ),
+    ),
+    (
+        "cargo llvm-cov --html",
+        Not("it needs cargo-llvm-cov, which .ci/coverage installs and runs on the SDK"),
     ),
     (
         "flaron-size check target/wasm32-unknown-unknown/release/my_flare.wasm --budget 2KiB",

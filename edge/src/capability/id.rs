@@ -6,10 +6,10 @@
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
+use crate::capability::kv::now_ms;
 use crate::sync::lock;
 
 /// How many `snowflake_id` calls one invocation may make, if its configuration says nothing.
@@ -150,7 +150,7 @@ impl IdGenerator {
     /// `id_ksuid`: 27 characters, ordered by second.
     pub fn ksuid(&self) -> String {
         const KSUID_EPOCH: u64 = 1_400_000_000;
-        let secs = unix_ms() / 1000;
+        let secs = now_ms() / 1000;
         let timestamp = u32::try_from(secs.saturating_sub(KSUID_EPOCH)).unwrap_or(u32::MAX);
         svix_ksuid::Ksuid::new_raw(timestamp, None).to_string()
     }
@@ -180,7 +180,7 @@ impl IdGenerator {
     /// More than 4096 in one millisecond run on into the next one's numbers, and so does a clock
     /// that is set back: a number is never given twice while the process lives.
     pub fn snowflake(&self) -> String {
-        let now = unix_ms().saturating_sub(SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS;
+        let now = now_ms().saturating_sub(SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS;
         let next = |last: u64| now.max(last + 1);
         let last = self
             .last
@@ -192,13 +192,6 @@ impl IdGenerator {
         let (ms, sequence) = (stamp >> SEQUENCE_BITS, stamp & ((1 << SEQUENCE_BITS) - 1));
         ((ms << (NODE_BITS + SEQUENCE_BITS)) | (self.node << SEQUENCE_BITS) | sequence).to_string()
     }
-}
-
-fn unix_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Counts the metered snowflakes of one invocation (`snowflake_id`).

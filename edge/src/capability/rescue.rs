@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use redb::{TableDefinition, TableError};
 use serde_json::Value;
 
+use crate::capability::kv::now_ms;
 use crate::capability::plasma::decode_stored_plasma;
 use crate::capability::spark::decode_stored_spark;
 use crate::capability::store::{builder, guarded};
@@ -62,10 +62,7 @@ pub fn export(folder: &Path, out: &mut dyn Write) -> Result<Vec<StoreReport>, St
 ///
 /// As [`check`], and when a file cannot be renamed.
 pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = now_ms() / 1000;
     let mut renamed = Vec::new();
     for report in check(folder)? {
         if report.damage.is_empty() {

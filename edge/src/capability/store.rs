@@ -1,9 +1,12 @@
 //! A database file that mends itself.
 //!
 //! After an error of the disk redb refuses all work until the file is opened anew: it can no longer
-//! know what was written. [`Store`] does that once the disk works again, so a disk that was full
-//! for a moment costs the writes of that moment and nothing after it. Until then every use says
-//! what is wrong.
+//! know what was written. [`Store`] does that before the next use, so a disk that was full for a
+//! moment costs the writes of that moment and nothing after it.
+//!
+//! A disk that is nearly full takes small writes and refuses large ones. So a store counts as well
+//! again only when as much as it failed to write has been written: by whoever writes, or by
+//! [`Store::probe`]. Until then it does what it can, and says what is wrong.
 //!
 //! redb answers some damage with a panic. Here that is an error like others, with the file's name.
 
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use redb::Database;
+use redb::{Database, TableDefinition};
 
 use crate::sync::{lock, read, write};
 
@@ -26,6 +29,15 @@ const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// How long a store that failed is left alone before it is opened again.
 /// Simulated disks have no time.
 const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 500 });
+
+/// The unit in which the disk gives room, in bytes.
+const PAGE: usize = 4096;
+
+/// What a probe writes at most, in bytes: what is larger may fail for itself.
+const MAX_PROBE: usize = 4 * 1024 * 1024;
+
+/// What a probe writes, and takes away again.
+const PROBE: TableDefinition<(), &[u8]> = TableDefinition::new("probe");
 
 /// Opens the database; a test puts a disk of its own in.
 pub(crate) type OpenDatabase = Arc<dyn Fn() -> Result<Database, String> + Send + Sync>;
@@ -59,6 +71,10 @@ pub(crate) struct StoreFault {
     pub(crate) since: Instant,
     /// What happened.
     pub(crate) what: String,
+    /// How many bytes of entries the largest write had that failed.
+    bytes: usize,
+    /// Whether the file has to be opened anew before it can be used.
+    is_closed: bool,
 }
 
 /// A database, and how to have it back.
@@ -116,10 +132,31 @@ impl Store {
         &self.place
     }
 
-    /// Does something with the database. When that fails, the file is opened anew before the next
-    /// use; what failed has left no trace in it, or all of its traces.
-    pub(crate) fn with<T>(
+    /// Reads. When that fails, the file is opened anew before the next use.
+    pub(crate) fn read<T>(
         &self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        self.with(0, work)
+    }
+
+    /// Writes about so many bytes of entries. When that fails, the file is opened anew before the
+    /// next use; what failed has left no trace in it, or all of its traces.
+    pub(crate) fn write<T>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        // Whatever is written, it is whole pages.
+        let bytes = (bytes + 1).next_multiple_of(PAGE);
+        let done = self.with(bytes, work)?;
+        self.has_written(bytes);
+        Ok(done)
+    }
+
+    fn with<T>(
+        &self,
+        bytes: usize,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
         self.reopen_if_failed()?;
@@ -132,12 +169,11 @@ impl Store {
         };
         done.map_err(|what| {
             let mut fault = lock(&self.fault);
-            let since = fault
-                .as_ref()
-                .map_or_else(Instant::now, |fault| fault.since);
             *fault = Some(StoreFault {
-                since,
+                since: fault.as_ref().map_or_else(Instant::now, |old| old.since),
                 what: what.clone(),
+                bytes: fault.as_ref().map_or(0, |old| old.bytes).max(bytes),
+                is_closed: true,
             });
             drop(fault);
             *lock(&self.next_try) = Instant::now();
@@ -145,19 +181,37 @@ impl Store {
         })
     }
 
+    /// So much has been written: whether that is all that failed before.
+    fn has_written(&self, bytes: usize) {
+        let fault = lock(&self.fault).take_if(|fault| bytes >= fault.bytes);
+        if let Some(fault) = fault {
+            tracing::warn!(
+                store = self.place,
+                failed_for_ms = fault.since.elapsed().as_millis() as u64,
+                "the store works again"
+            );
+        }
+    }
+
     /// What is wrong with it, if something is.
     pub(crate) fn fault(&self) -> Option<StoreFault> {
         lock(&self.fault).clone()
     }
 
-    /// Opens a store that failed, and tries whether it can be written to.
+    /// Tries whether a store that failed takes what it did not take.
     pub(crate) fn probe(&self) {
-        if self.fault().is_none() {
+        let Some(fault) = self.fault() else {
             return;
-        }
+        };
+        let bytes = vec![0x5a; fault.bytes.min(MAX_PROBE)];
         // An error is noted where it happens.
-        let _ = self.with(|database| {
-            database.begin_write()?.commit()?;
+        let _ = self.write(fault.bytes, |database| {
+            let txn = database.begin_write()?;
+            txn.open_table(PROBE)?.insert((), bytes.as_slice())?;
+            txn.commit()?;
+            let txn = database.begin_write()?;
+            txn.delete_table(PROBE)?;
+            txn.commit()?;
             Ok(())
         });
     }
@@ -170,13 +224,14 @@ impl Store {
     }
 
     fn reopen_if_failed(&self) -> Result<(), StoreError> {
-        let Some(fault) = self.fault() else {
+        let closed = || self.fault().filter(|fault| fault.is_closed);
+        if closed().is_none() {
             return Ok(());
-        };
-        let mut database = write(&self.database);
-        if self.fault().is_none() {
-            return Ok(()); // Another thread was faster.
         }
+        let mut database = write(&self.database);
+        let Some(fault) = closed() else {
+            return Ok(()); // Another thread was faster.
+        };
         if Instant::now() < *lock(&self.next_try) {
             return Err(self.error(&fault.what));
         }
@@ -189,7 +244,7 @@ impl Store {
         }
         let opened = guarded(|| {
             let database = (self.open)()?;
-            // A full disk can be read: only a commit shows that it works again.
+            // A disk that is full to the last block can be read: only a commit shows that it is not.
             let txn = database.begin_write().map_err(|e| e.to_string())?;
             txn.commit().map_err(|e| e.to_string())?;
             Ok(database)
@@ -197,13 +252,8 @@ impl Store {
         match opened {
             Ok(opened) => {
                 *database = Some(opened);
-                let fault = lock(&self.fault).take();
-                if let Some(fault) = fault {
-                    tracing::warn!(
-                        store = self.place,
-                        failed_for_ms = fault.since.elapsed().as_millis() as u64,
-                        "the store works again"
-                    );
+                if let Some(fault) = &mut *lock(&self.fault) {
+                    fault.is_closed = false;
                 }
                 Ok(())
             }

@@ -259,6 +259,16 @@ pub(crate) struct Run {
     /// The address to serve on, or a port of 127.0.0.1.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(crate) listen: String,
+    /// Serve HTTPS, with HTTP/2: by a certificate for this machine that is made once and kept in the
+    /// data folder. Needs a flaron-edge that was built with the feature tls.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Serve HTTPS by this certificate and those that follow it (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Where Transform and PassThrough go.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,

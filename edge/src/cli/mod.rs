@@ -7,6 +7,7 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod kv;
+pub(crate) mod listening;
 pub(crate) mod log;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -6,13 +6,13 @@ use std::time::Duration;
 use flaron_edge::cluster::ClusterKeys;
 use flaron_edge::plasma::GossipConfig;
 use flaron_edge::{Edge, EdgeBuilder, Error, Reload, Result};
-use tokio::net::TcpListener;
 
 use crate::cli::args::{Format, Run, pair};
 use crate::cli::describe::{bytes, describe};
 use crate::cli::doctor;
 use crate::cli::keys::Keys;
 use crate::cli::kv::Running;
+use crate::cli::listening::Address;
 use crate::cli::log::{Detail, Log, say};
 use crate::cli::terminal::Terminal;
 
@@ -41,21 +41,12 @@ async fn serve(run: Run, log: Log) -> Result<()> {
     let (builder, data) = builder(&run, &log)?;
     let format = run.log;
     let say = |text: &str| say(format, text);
-    // The port first: if it is taken, the user learns of it before anything is built.
-    let listen = match run.listen.parse::<u16>() {
-        Ok(port) => format!("127.0.0.1:{port}"),
-        Err(_) => run.listen.clone(),
-    };
-    let listener = TcpListener::bind(&listen).await.map_err(|error| {
-        Error::new(format!(
-            "cannot listen on {listen}: {error}; another address can be given with --listen \
-             (HOST:PORT, or a port)"
-        ))
-    })?;
+    let address = Address::take(&run, &data).await?;
     let edge = tokio::task::block_in_place(|| builder.build())?;
-    let server = edge.serve(listener)?;
-    let url = format!("http://{}", server.addr());
-    let _running = Running::new(&data, run.node_id.as_deref().unwrap_or("local"), &url);
+    let server = address.serve(&edge).await?;
+    let url = server.url.clone();
+    let node_id = run.node_id.as_deref().unwrap_or("local");
+    let _running = Running::new(&data, node_id, &server.url_for_tools);
     for flare in edge.flares() {
         say(&describe(&flare, &url));
     }
@@ -67,6 +58,7 @@ async fn serve(run: Run, log: Log) -> Result<()> {
         false => None,
     };
     say(&format!("\nServing on {url} (Ctrl-C stops)\n"));
+    say(&server.about);
     if !run.no_status {
         say(&format!("Status page: {url}/_edge\n"));
     }

@@ -46,71 +46,6 @@ fn everything_can_be_set() {
 }
 
 #[test]
-fn unknown_keys_are_named_with_the_nearest_known_one() {
-    let message = FlareConfig::parse("require_body = true")
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("unknown key `require_body`"), "{message}");
-    assert!(
-        message.contains("did you mean `requires_body`"),
-        "{message}"
-    );
-
-    let message = FlareConfig::parse("[limits]\nmax_fetches = 1")
-        .unwrap_err()
-        .to_string();
-    assert!(message.contains("`max_fetches`"), "{message}");
-    assert!(
-        message.contains("did you mean `max_fetch_bytes`")
-            || message.contains("did you mean `max_fetch_requests`"),
-        "{message}"
-    );
-
-    let message = FlareConfig::parse("[beam]\nallow_privte = true")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("did you mean `allow_private`"),
-        "{message}"
-    );
-}
-
-#[test]
-fn far_off_keys_get_no_guess() {
-    let message = FlareConfig::parse("qqq = 1").unwrap_err().to_string();
-    assert!(message.contains("`qqq`"), "{message}");
-    assert!(!message.contains("did you mean"), "{message}");
-}
-
-#[test]
-fn messages_say_what_toml_wants() {
-    for (text, wanted) in [
-        ("max_time_ms = 5", "`max_time_ms` belongs below [limits]"),
-        ("hosts = {}", "`hosts` belongs below [beam]"),
-        (
-            "[limits]\norigin = \"http://a\"",
-            "`origin` belongs at the top of the file",
-        ),
-        ("kind = \"webscoket\"", "did you mean `websocket`?"),
-        ("limits = 5", "expected a table: [limits]"),
-        ("beam = true", "expected a table: [beam]"),
-        (
-            "[limits]\nmax_body_bytes = \"x\"",
-            "a whole number, 0 or more",
-        ),
-        ("[limits]\nmax_time_ms = -1", "a whole number, 0 or more"),
-        ("requires_body = \"yes\"", "expected true or false"),
-        ("routes = \"/a\"", "expected a list"),
-    ] {
-        let message = FlareConfig::parse(text).unwrap_err().to_string();
-        assert!(message.contains(wanted), "{text}: {message}");
-        for rust in ["struct", "usize", "u64", "u32"] {
-            assert!(!message.contains(rust), "{text}: {message}");
-        }
-    }
-}
-
-#[test]
 fn wrong_values_are_refused() {
     for text in [
         "requires_body = 1",
@@ -145,6 +80,12 @@ fn the_schema_has_each_key_with_its_default() {
         keys.sort();
         keys
     };
+    // The keys are what serde says there could be.
+    fn keys_of<T: serde::de::DeserializeOwned + std::fmt::Debug>() -> Vec<String> {
+        let error = toml::from_str::<T>("\"\" = 0").unwrap_err();
+        let quoted = error.message().split('`').skip(3).step_by(2);
+        quoted.map(str::to_owned).collect()
+    }
     assert_eq!(
         sorted(properties(&schema)),
         sorted(keys_of::<FlareConfig>())

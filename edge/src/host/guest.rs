@@ -2,7 +2,8 @@
 
 use wasmtime::{Memory, TypedFunc};
 
-/// The guest's memory and allocator, found once per instance.
+/// The guest's memory, found once per instance, and its allocator, found when it is first called:
+/// a flare that only answers needs none.
 #[derive(Default)]
 pub(crate) struct Guest {
     /// The exported memory.

@@ -27,16 +27,23 @@ pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
         .contains(&name.as_str())
 }
 
-/// Takes out what belongs to one connection: the fields that HTTP names, and those that
-/// `Connection` names. The body's length is kept, unless a transfer coding was applied to the body:
-/// then the coding says where it ends, and a length is not to be believed (RFC 9112, section 6.3).
-pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
+/// Takes out the fields that `Connection` names: they are for the next hop alone. `Host` is not, and
+/// whoever names it would have the edge forget who was asked.
+pub(crate) fn strip_named_by_connection(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = list(headers, &header::CONNECTION)
         .filter_map(|name| HeaderName::try_from(name).ok())
+        .filter(|name| *name != header::HOST)
         .collect();
     for name in named {
         headers.remove(name);
     }
+}
+
+/// Takes out what belongs to one connection: the fields that HTTP names, and those that
+/// `Connection` names. The body's length is kept, unless a transfer coding was applied to the body:
+/// then the coding says where it ends, and a length is not to be believed (RFC 9112, section 6.3).
+pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
+    strip_named_by_connection(headers);
     let coded = headers.contains_key(header::TRANSFER_ENCODING);
     let own: Vec<HeaderName> = headers
         .keys()
@@ -84,6 +91,30 @@ pub(crate) fn add_forwarded(
     }
 }
 
+/// `Via`: which intermediaries a request has come through (RFC 9110, section 7.6.3).
+pub(crate) mod via {
+    use http::{HeaderMap, HeaderValue, Version, header};
+
+    use super::list;
+
+    /// Whether a request has come through the intermediary of this name.
+    pub(crate) fn has(headers: &HeaderMap, name: &str) -> bool {
+        // A member is a protocol, a name, and perhaps a comment.
+        list(headers, &header::VIA).any(|hop| hop.split_whitespace().nth(1) == Some(name))
+    }
+
+    /// Says that it has, behind all the others; `received` is how it came.
+    pub(crate) fn add(headers: &mut HeaderMap, received: Version, name: &str) {
+        let protocol = match received == Version::HTTP_10 {
+            true => "1.0",
+            false => "1.1",
+        };
+        if let Ok(hop) = HeaderValue::try_from(format!("{protocol} {name}")) {
+            headers.append(header::VIA, hop);
+        }
+    }
+}
+
 /// The members of a field that is a list, whether it was sent on one line or on several.
 pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers
@@ -125,10 +156,23 @@ mod tests {
     }
 
     #[test]
+    fn an_intermediary_knows_itself_in_via() {
+        let mut headers = HeaderMap::new();
+        assert!(!via::has(&headers, "me"));
+        headers.append(header::VIA, "1.0 fred, 1.1 p.example (me)".parse().unwrap());
+        assert!(!via::has(&headers, "me"));
+        via::add(&mut headers, http::Version::HTTP_10, "me");
+        assert!(via::has(&headers, "me"));
+        let last = headers.get_all(header::VIA).iter().next_back();
+        assert_eq!(last.unwrap(), "1.0 me");
+    }
+
+    #[test]
     fn connection_headers_are_stripped() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Mine"),
+            ("connection", "close, X-Mine, Host"),
+            ("host", "h"),
             ("x-mine", "1"),
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
@@ -138,7 +182,8 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         strip_connection_headers(&mut headers);
-        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["accept"]);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "host"]);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use crate::http::body::{Body, BodyError, DRAIN};
 use crate::http::budget::Budget;
 use crate::http::client::causes;
 use crate::http::connection::{Connections, Idle, Sender};
-use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers};
+use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers, via};
 use crate::http::meter::Meter;
 use crate::http::origin::Origin;
 use crate::http::transfer::{Upload, UploadHandle};
@@ -46,6 +46,8 @@ pub(crate) enum OriginError {
     Client(String),
     /// The client stopped sending its body.
     ClientTimeout,
+    /// The request has been here before.
+    Loop,
 }
 
 impl OriginError {
@@ -56,6 +58,7 @@ impl OriginError {
             OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
             OriginError::Client(_) => StatusCode::BAD_REQUEST,
             OriginError::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
+            OriginError::Loop => StatusCode::LOOP_DETECTED,
         }
     }
 
@@ -73,6 +76,10 @@ impl fmt::Display for OriginError {
             OriginError::Senseless(what) => write!(f, "the origin's answer is none: {what}"),
             OriginError::Client(why) => write!(f, "the client hung up within its body: {why}"),
             OriginError::ClientTimeout => f.write_str("the client stopped sending its body"),
+            OriginError::Loop => f.write_str(
+                "the origin leads back to this node, which has sent the request on before: give the \
+                 flare another origin",
+            ),
         }
     }
 }
@@ -81,6 +88,9 @@ impl fmt::Display for OriginError {
 pub(crate) struct OriginClient {
     connections: Connections,
     budget: Arc<Budget>,
+    /// This node's name in `Via`. It is made up at each start: a node must know itself again, and
+    /// nobody else needs to know it.
+    name: String,
 }
 
 /// Hears why a response that had begun did not end.
@@ -92,12 +102,14 @@ impl OriginClient {
         OriginClient {
             connections: Connections::new(),
             budget,
+            // Without random bytes it is a name that others may have, too.
+            name: format!("flaron-{:08x}", getrandom::u32().unwrap_or_default()),
         }
     }
 
     /// Sends a request on to the origin: the same method, path, query, headers and body. What
-    /// belongs to the connection is the edge's own, `Host` is the origin's, and `X-Forwarded-*`
-    /// describes the client.
+    /// belongs to the connection is the edge's own, `Host` is the origin's, `X-Forwarded-*` describes
+    /// the client, and `Via` names this node.
     ///
     /// # Errors
     ///
@@ -105,11 +117,19 @@ impl OriginClient {
     pub(crate) async fn forward(
         &self,
         origin: &Origin,
-        request: Request<Body>,
+        mut request: Request<Body>,
         scheme: &Scheme,
         client: Option<IpAddr>,
         report: Report,
     ) -> Result<Response<Body>, OriginError> {
+        if let Some(last) = last_hop(&mut request) {
+            request.into_body().drain(DRAIN);
+            return Ok(last);
+        }
+        if via::has(request.headers(), &self.name) {
+            request.into_body().drain(DRAIN);
+            return Err(OriginError::Loop);
+        }
         let answered = self.answer(origin, request, scheme, client).await?;
         Ok(answered.map(|mut body| {
             body.report = Some(report);
@@ -125,9 +145,10 @@ impl OriginClient {
         client: Option<IpAddr>,
     ) -> Result<Response<OriginBody>, OriginError> {
         *request.uri_mut() = origin.path(request.uri());
-        *request.version_mut() = Version::HTTP_11;
+        let received = std::mem::replace(request.version_mut(), Version::HTTP_11);
         let headers = request.headers_mut();
         strip_connection_headers(headers);
+        via::add(headers, received, &self.name);
         let host = headers.insert(header::HOST, origin.host_header());
         add_forwarded(headers, host, scheme, client);
 
@@ -229,6 +250,30 @@ impl OriginClient {
         };
         Ok(Response::from_parts(parts, body))
     }
+}
+
+/// The answer to a request that may go no further: `Max-Forwards`, which only `OPTIONS` and `TRACE`
+/// have, is counted down, and who gets it at zero answers as the origin would
+/// (RFC 9110, section 7.6.2).
+fn last_hop(request: &mut Request<Body>) -> Option<Response<Body>> {
+    let counted = request.method() == Method::OPTIONS || request.method() == Method::TRACE;
+    let field = request.headers().get(header::MAX_FORWARDS)?;
+    let left: u32 = field.to_str().ok()?.parse().ok()?;
+    if !counted {
+        return None;
+    }
+    if let Some(left) = left.checked_sub(1) {
+        let field = HeaderValue::from(left);
+        request.headers_mut().insert(header::MAX_FORWARDS, field);
+        return None;
+    }
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = match request.method() == Method::TRACE {
+        // It would show fields that a page's script must not see.
+        true => StatusCode::NOT_IMPLEMENTED,
+        false => StatusCode::NO_CONTENT,
+    };
+    Some(response)
 }
 
 /// Waits until the connection is closed; for ever if it is not, or known to be.

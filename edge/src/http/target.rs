@@ -38,6 +38,10 @@ const fn refusal(status: StatusCode, word: &'static str, message: &'static str) 
 /// The host of requests that name none: HTTP/1.0, and those made in this process.
 const NO_HOST: &str = "localhost";
 
+/// A mark on requests that came through TLS.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Encrypted;
+
 /// Rewrites a request so that its target is a path (or `*`), and its one `Host` is the host it is
 /// for. `from_socket` is false for requests made in this process, which may leave the host out, and
 /// may say that they came through TLS; their scheme is returned.
@@ -73,23 +77,40 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
             "the only transfer coding that is understood is chunked, once",
         ));
     }
-    let required = from_socket && request.version() >= Version::HTTP_11;
-    let named = named_host(request.headers(), required)?;
+    let is_http2 = request.version() == Version::HTTP_2;
+    if is_http2 {
+        join_cookies(request.headers_mut());
+    }
+    let own = match request.extensions().get::<Encrypted>() {
+        Some(Encrypted) => Scheme::HTTPS,
+        None => Scheme::HTTP,
+    };
     let uri = request.uri();
+    // HTTP/2 has `:authority` instead, which is the target's.
+    let is_said = is_http2 && uri.authority().is_some();
+    let required = from_socket && request.version() >= Version::HTTP_11 && !is_said;
+    let named = named_host(request.headers(), required)?;
     let (scheme, host) = match (uri.scheme(), uri.authority()) {
         // The target's host goes before the field's, which must be ignored then.
         (Some(scheme), Some(authority)) => {
             let host = host(authority.as_str()).ok_or(BAD_HOST)?;
-            if from_socket && *scheme != Scheme::HTTP {
+            if from_socket && *scheme != own {
                 return Err(refusal(
                     Status::MISDIRECTED_REQUEST,
                     "scheme",
-                    "this connection is plain HTTP, and serves http:// only",
+                    match own == Scheme::HTTP {
+                        true => "this connection is plain HTTP, and serves http:// only",
+                        false => "this connection is encrypted, and serves https:// only",
+                    },
                 ));
+            }
+            // Two that differ are no request of HTTP/2 (RFC 9113, section 8.3.1).
+            if is_http2 && named.is_some_and(|named| named != host) {
+                return Err(BAD_HOST);
             }
             (scheme.clone(), host)
         }
-        (None, None) => (Scheme::HTTP, named.unwrap_or(Cow::Borrowed(NO_HOST))),
+        (None, None) => (own, named.unwrap_or(Cow::Borrowed(NO_HOST))),
         // `host:port` alone is CONNECT's.
         _ => return Err(BAD_TARGET),
     };
@@ -100,6 +121,9 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
         path if path.starts_with('?') => Cow::Owned(format!("/{path}")),
         _ => return Err(BAD_TARGET),
     };
+    if hides_dots(&path) {
+        return Err(HIDDEN_DOTS);
+    }
     // Most requests are as they should be, and nothing of them is written again.
     let path = match (&path, uri.authority()) {
         (Cow::Borrowed(_), None) => None,
@@ -119,6 +143,22 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
     Ok(scheme)
 }
 
+/// HTTP/2 may send cookies in several fields, which are one in HTTP/1 (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(header::COOKIE).iter();
+    let (Some(first), Some(second)) = (fields.next(), fields.next()) else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for field in std::iter::once(second).chain(fields) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(field.as_bytes());
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
 const BAD_HOST: Refusal = refusal(
     StatusCode::BAD_REQUEST,
     "bad-host",
@@ -128,6 +168,13 @@ const BAD_TARGET: Refusal = refusal(
     StatusCode::BAD_REQUEST,
     "bad-target",
     "the request's target must be a path, or an http:// URL",
+);
+
+const HIDDEN_DOTS: Refusal = refusal(
+    StatusCode::BAD_REQUEST,
+    "bad-target",
+    "the request's path has a dot segment behind a backslash, an encoded slash or a semicolon, which \
+     servers read differently",
 );
 
 /// The host that the `Host` field names.
@@ -207,6 +254,25 @@ fn without_dots(path: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// Whether a path without dot segments has some for a server that takes a backslash or an encoded
+/// slash for a slash, or what follows a semicolon for a parameter. Whether the origin is one nobody
+/// here can know, so there is nothing to resolve.
+fn hides_dots(path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    // Nearly all paths have none of these.
+    if !path.contains(['\\', '%', ';']) {
+        return false;
+    }
+    let path = path
+        .to_ascii_lowercase()
+        .replace("%2f", "/")
+        .replace("%5c", "/")
+        .replace("%3b", ";")
+        .replace('\\', "/");
+    path.split('/')
+        .any(|segment| dots(segment.split(';').next().unwrap_or_default()) > 0)
+}
+
 /// 1 or 2 for a segment that is that many dots and nothing else, 0 for any other.
 fn dots(segment: &str) -> usize {
     let mut rest = segment;
@@ -263,6 +329,9 @@ mod tests {
             ("/a/...", "h", "h", "/a/..."),
             ("/a/.b/c.", "h", "h", "/a/.b/c."),
             ("/a//b/", "h", "h", "/a//b/"),
+            // An encoded slash, a semicolon and a backslash are nothing bad by themselves.
+            ("/@scope%2fname;v=1", "h", "h", "/@scope%2fname;v=1"),
+            ("/a\\b%5C..c?x=..%2f..;", "h", "h", "/a\\b%5C..c?x=..%2f..;"),
         ] {
             assert_eq!(
                 outcome("GET", target, &[host]),
@@ -297,6 +366,18 @@ mod tests {
             &["a\\b"],
         ] {
             assert_eq!(outcome("GET", "/", hosts), Err(400), "{hosts:?}");
+        }
+        for hidden in [
+            "/public/..%2fadmin",
+            "/public%2F..%2fadmin",
+            "/public/..\\admin",
+            "/public\\%2e.\\admin",
+            "/public/..%5Cadmin",
+            "/public/..;/admin",
+            "/public/%2e%2e%3Bx=1/admin",
+            "/public/.;/admin",
+        ] {
+            assert_eq!(outcome("GET", hidden, &["h"]), Err(400), "{hidden}");
         }
         assert_eq!(outcome("GET", "http://u@h/", &["h"]), Err(400));
         assert_eq!(outcome("GET", "https://h/", &["h"]), Err(421));

@@ -1,7 +1,7 @@
 //! How arguments are read from a guest's memory, and how results get into it.
 
 use bytes::Bytes;
-use wasmtime::{Caller, Memory};
+use wasmtime::{Caller, Memory, TypedFunc};
 
 use crate::host::Host;
 use crate::host::notebook::ALLOC_REFUSED;
@@ -76,7 +76,9 @@ pub(super) fn give(
             else {
                 return Ok(0);
             };
-            function.typed(&mut *caller)?
+            let alloc: TypedFunc<i32, i32> = function.typed(&mut *caller)?;
+            caller.data_mut().guest.alloc = Some(alloc.clone());
+            alloc
         }
     };
     if caller.data().guest.allocating {

@@ -45,8 +45,8 @@ fn call(
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     // The plain import is called by the host and cannot look the guest's exports up by name, as it
-    // would while the guest's start function runs.
-    if caller.data().guest.memory.is_none() {
+    // would otherwise.
+    if caller.data().guest.alloc.is_none() {
         let memory = caller.get_export("memory").and_then(Extern::into_memory);
         let alloc = caller.get_export("alloc").and_then(Extern::into_func);
         let alloc = alloc.and_then(|alloc| alloc.typed(&caller).ok());

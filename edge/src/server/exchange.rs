@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use tokio::sync::watch;
 
 use crate::flare::Flare;
@@ -14,10 +14,11 @@ use crate::flare::slot::Slot;
 use crate::host::Host;
 use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
+use crate::host::response::ResponseDraft;
 use crate::http::body::{Body, DRAIN, ReadError};
-use crate::http::headers::list_has;
+use crate::http::headers::{list_has, strip_named_by_connection};
 use crate::http::origin::Origin;
-use crate::http::proxy::Report;
+use crate::http::proxy::{OriginError, Report};
 use crate::http::reply::reply;
 use crate::http::target::{Refusal, normalise};
 use crate::journal::{Entry, Used};
@@ -36,21 +37,18 @@ pub(crate) async fn handle(
     state: &Arc<State>,
     mut request: Request<Body>,
     peer: Option<SocketAddr>,
-    stop: Option<watch::Receiver<bool>>,
+    stop: Option<&watch::Receiver<bool>>,
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().to_string();
-    let asked = request.uri().clone();
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
-        return status::handle(state, request, peer, stop).await;
+        // What is seldom done is boxed, here and below: its state would be moved with each request.
+        return Box::pin(status::handle(state, request, peer, stop.cloned())).await;
     }
-    // A request that is refused is remembered as the client wrote it.
-    let path = match &normalised {
-        Ok(_) => request.uri().to_string(),
-        Err(_) => asked.to_string(),
-    };
+    // A request that is refused is as the client wrote it.
+    let path = written(request.uri());
     let mut exchange = Exchange {
         state,
         peer: peer.map(|peer| peer.ip()),
@@ -91,7 +89,7 @@ struct Exchange<'a> {
     state: &'a Arc<State>,
     peer: Option<IpAddr>,
     /// Says when the listener shuts down; a request without a socket has none.
-    stop: Option<watch::Receiver<bool>>,
+    stop: Option<&'a watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
     /// The request as the flare saw it, if it is to be recorded.
@@ -151,7 +149,10 @@ impl Exchange<'_> {
         scheme: Scheme,
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
-        let (parts, mut body) = request.into_parts();
+        let (mut parts, mut body) = request.into_parts();
+        // They end here, and a flare that trusted one would trust what the origin is not told.
+        strip_named_by_connection(&mut parts.headers);
+        let version = parts.version;
         let records = self.state.recorder.is_some();
         self.recorded = records.then(|| RecordedRequest::of(&parts, Bytes::new()));
         let mut view = RequestView {
@@ -164,7 +165,7 @@ impl Exchange<'_> {
         let requires_body = flare.env.config.requires_body;
         if requires_body || records {
             let limit = flare.env.config.limits.max_body_bytes;
-            match body.read_prefix(limit, &self.state.node.budget).await {
+            match Box::pin(body.read_prefix(limit, &self.state.node.budget)).await {
                 Ok((bytes, more)) => {
                     if more && requires_body {
                         self.entry.notes.push(format!(
@@ -179,9 +180,8 @@ impl Exchange<'_> {
                 Err(error) => return self.no_body(error),
             }
         }
-        let origin = flare.origin.clone();
-        let outcome = run(flare, view).await;
-        self.say(outcome.host.notebook);
+        let outcome = run(flare.clone(), view).await;
+        self.say(outcome.notebook);
         self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
@@ -190,17 +190,17 @@ impl Exchange<'_> {
                 return self.failed(&failure);
             }
         };
-        let draft = outcome.host.response;
-        let view = outcome.host.request;
-        let method = view.method.clone();
+        let draft = outcome.response;
+        let view = outcome.request;
         if action == Action::Respond {
             // A client that waits to be asked for its body is not asked for nothing.
             if !expects_continue {
                 body.drain(DRAIN);
             }
-            return fit(&method, respond(draft));
+            return fit(&view.method, respond(draft));
         }
-        let Some(origin) = origin else {
+        let method = view.method.clone();
+        let Some(origin) = &flare.origin else {
             body.drain(DRAIN);
             self.entry.error = Some(format!(
                 "the flare wants the request sent to the origin ({action:?}), but there is none: \
@@ -215,18 +215,22 @@ impl Exchange<'_> {
         let mut request = Request::new(body);
         *request.method_mut() = view.method;
         *request.uri_mut() = view.uri;
+        *request.version_mut() = version;
         *request.headers_mut() = view.headers;
         let client = &self.state.origin;
-        let report = self.report(&request, &origin);
-        match client
-            .forward(&origin, request, &view.scheme, self.peer, report)
-            .await
-        {
+        let report = self.report(&request, origin);
+        let forwarded = client.forward(origin, request, &view.scheme, self.peer, report);
+        match Box::pin(forwarded).await {
             Ok(response) if action == Action::Transform => fit(&method, transform(response, draft)),
             Ok(response) => fit(&method, response),
             Err(error) if error.is_clients() => {
                 self.entry.notes.push(error.to_string());
                 reply(error.status(), "body-broken", "the body did not arrive")
+            }
+            Err(OriginError::Loop) => {
+                self.entry.error = Some(format!("{} ({origin})", OriginError::Loop));
+                let message = "the request came back to where it had been";
+                reply(OriginError::Loop.status(), "loop", message)
             }
             Err(error) => {
                 self.entry.error = Some(format!("{error} ({origin})"));
@@ -258,7 +262,10 @@ impl Exchange<'_> {
         request: Request<Body>,
         scheme: Scheme,
     ) -> Response<Body> {
-        let stop = self.stop.clone().unwrap_or_else(|| watch::channel(false).1);
+        let stop = self
+            .stop
+            .cloned()
+            .unwrap_or_else(|| watch::channel(false).1);
         match websocket::upgrade(self.state, slot, flare, request, scheme, stop) {
             Ok((response, note)) => {
                 self.entry.notes.extend(note);
@@ -326,8 +333,31 @@ impl Exchange<'_> {
 /// What came of an invocation.
 struct Outcome {
     action: Result<Action, Failure>,
-    host: Host,
+    request: RequestView,
+    response: ResponseDraft,
+    notebook: Notebook,
     used: Option<Used>,
+}
+
+impl Outcome {
+    /// What is left of an instance's state. The rest of it ends here, on the guest's thread.
+    fn new(action: Result<Action, Failure>, used: Option<Used>, host: Host) -> Outcome {
+        Outcome {
+            action,
+            request: host.request,
+            response: host.response,
+            notebook: host.notebook,
+            used,
+        }
+    }
+}
+
+/// A target as it is written: mostly a path, for which no more than a copy is made.
+fn written(uri: &Uri) -> String {
+    match (uri.authority(), uri.path_and_query()) {
+        (None, Some(path)) => path.as_str().to_owned(),
+        _ => uri.to_string(),
+    }
 }
 
 /// Runs a flare for a request.
@@ -341,19 +371,12 @@ async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
         match flare.program.instantiate(host) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
-                Outcome {
-                    action,
-                    used: instance.used(),
-                    host: instance.into_host(),
-                }
+                let used = instance.used();
+                Outcome::new(action, used, instance.into_host())
             }
             Err(failed) => {
                 let (host, failure) = *failed;
-                Outcome {
-                    action: Err(failure),
-                    host,
-                    used: None,
-                }
+                Outcome::new(Err(failure), None, host)
             }
         }
     };

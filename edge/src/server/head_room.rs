@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
+use tokio::time::Instant;
+
 use crate::http::budget::{Budget, Held, OverBudget};
 use crate::sync::lock;
 
@@ -30,17 +32,32 @@ pub(super) struct HeadRoom {
     budget: Arc<Budget>,
     phase: Mutex<Phase>,
     refused: AtomicBool,
+    late: AtomicBool,
 }
 
 /// What the client is sending.
 #[derive(Debug)]
 enum Phase {
-    /// A head, of which so many bytes have come.
-    Head { read: usize, held: Option<Held> },
+    /// A head, of which so many bytes have come, since the connection or the next request began.
+    Head {
+        read: usize,
+        held: Option<Held>,
+        began: Instant,
+    },
     /// A body, while its request is under way, and whatever follows it.
     Request,
     /// Another protocol, which counts for itself.
     Upgraded,
+}
+
+impl Phase {
+    fn head() -> Phase {
+        Phase::Head {
+            read: 0,
+            held: None,
+            began: Instant::now(),
+        }
+    }
 }
 
 /// Waits for room.
@@ -50,11 +67,9 @@ impl HeadRoom {
     pub(super) fn new(budget: Arc<Budget>) -> Self {
         HeadRoom {
             budget,
-            phase: Mutex::new(Phase::Head {
-                read: 0,
-                held: None,
-            }),
+            phase: Mutex::new(Phase::head()),
             refused: AtomicBool::new(false),
+            late: AtomicBool::new(false),
         }
     }
 
@@ -67,11 +82,26 @@ impl HeadRoom {
     pub(super) fn request_ended(&self) {
         let mut phase = lock(&self.phase);
         if let Phase::Request = *phase {
-            *phase = Phase::Head {
-                read: 0,
-                held: None,
-            };
+            *phase = Phase::head();
         }
+    }
+
+    /// Since when the client has had the time to send a head; `None` while it need not send one.
+    pub(super) fn head_began(&self) -> Option<Instant> {
+        match *lock(&self.phase) {
+            Phase::Head { began, .. } => Some(began),
+            Phase::Request | Phase::Upgraded => None,
+        }
+    }
+
+    /// The connection ends because a head took too long.
+    pub(super) fn set_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// The connection speaks another protocol now.

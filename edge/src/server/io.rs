@@ -1,23 +1,28 @@
 //! A client's socket: shared by what serves it and what closes it, and impatient with a client that
 //! does not read.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes};
 use http_body::{Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::http::body::{Body, BodyError};
 use crate::http::budget::Budget;
 use crate::server::head_room::{HeadRoom, Waiting};
+use crate::sync::lock;
 
+/// How long a client may take to send a request's head, or to begin the next one.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may leave the edge unable to send it anything.
 const UNREAD: Duration = Duration::from_secs(60);
 /// How long a client that was answered may go on sending: in one pause, and in all.
@@ -34,7 +39,10 @@ pub(crate) struct ClientSocket {
 
 #[derive(Debug)]
 struct Shared {
-    stream: TcpStream,
+    // Tokio's halves rather than the stream with its `try_` functions: a read that does not fill its
+    // buffer tells them that there is no more, where `try_read` asks the system once again.
+    reader: Mutex<OwnedReadHalf>,
+    writer: Mutex<OwnedWriteHalf>,
     read: AtomicU64,
     written: AtomicU64,
     room: HeadRoom,
@@ -43,9 +51,11 @@ struct Shared {
 impl ClientSocket {
     /// The socket of a client, whose heads come out of the budget if they are large.
     pub(crate) fn new(stream: TcpStream, budget: Arc<Budget>) -> Self {
+        let (reader, writer) = stream.into_split();
         ClientSocket {
             shared: Arc::new(Shared {
-                stream,
+                reader: Mutex::new(reader),
+                writer: Mutex::new(writer),
                 read: AtomicU64::new(0),
                 written: AtomicU64::new(0),
                 room: HeadRoom::new(budget),
@@ -59,6 +69,7 @@ impl ClientSocket {
             shared: self.shared.clone(),
             unread: None,
             waiting: None,
+            late: None,
         }
     }
 
@@ -93,6 +104,11 @@ impl ClientSocket {
         }
     }
 
+    /// Whether the client took too long to send a head.
+    pub(crate) fn is_late(&self) -> bool {
+        self.shared.room.is_late()
+    }
+
     /// Whether there was no room for what the client sent as a head.
     pub(crate) fn is_refused(&self) -> bool {
         self.shared.room.is_refused()
@@ -103,22 +119,23 @@ impl ClientSocket {
     /// the answer yet loses it. So only this side is closed, and what the client still sends is
     /// taken and dropped until it closes too (RFC 9112, section 9.6).
     pub(crate) async fn linger(&self) {
-        let stream = &self.shared.stream;
-        if socket2::SockRef::from(stream)
-            .shutdown(std::net::Shutdown::Write)
-            .is_err()
-        {
+        let Shared { reader, writer, .. } = &*self.shared;
+        let closed = poll_fn(|cx| Pin::new(&mut *lock(writer)).poll_shutdown(cx)).await;
+        if closed.is_err() {
             return; // It is closed already.
         }
         let read = async {
             let mut taken = 0;
             let mut buffer = vec![0; 8 << 10];
-            while taken < LINGER_BYTES && timeout(LINGER_PAUSE, stream.readable()).await.is_ok() {
-                match stream.try_read(&mut buffer) {
-                    Ok(0) => return,
-                    Ok(read) => taken += read,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
+            while taken < LINGER_BYTES {
+                let read = poll_fn(|cx| {
+                    let mut buffer = ReadBuf::new(&mut buffer);
+                    let read = ready!(Pin::new(&mut *lock(reader)).poll_read(cx, &mut buffer));
+                    Poll::Ready(read.map(|()| buffer.filled().len()))
+                });
+                match timeout(LINGER_PAUSE, read).await {
+                    Ok(Ok(read)) if read > 0 => taken += read,
+                    _ => return,
                 }
             }
         };
@@ -166,36 +183,61 @@ pub(crate) struct ClientIo {
     waiting: Option<Waiting>,
     /// Runs while the client does not read what it is sent.
     unread: Option<Pin<Box<Sleep>>>,
+    /// Runs out when a head may have taken too long; it is made once for all heads, and set again
+    /// only where it did run out.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
-    fn poll_write_with(
+    /// Takes note of what was written, and gives the connection up if the client has read nothing
+    /// for too long.
+    fn written(
         &mut self,
         cx: &mut Context<'_>,
-        write: impl Fn(&TcpStream) -> io::Result<usize>,
+        written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            if self.shared.stream.poll_write_ready(cx)?.is_pending() {
+        match written {
+            Poll::Pending => {
                 let unread = self
                     .unread
                     .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + UNREAD)));
                 ready!(unread.as_mut().poll(cx));
-                return Poll::Ready(Err(io::Error::new(
+                Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     "the client does not read what it is sent",
+                )))
+            }
+            Poll::Ready(result) => {
+                if let Ok(written) = &result {
+                    self.unread = None;
+                    let written = *written as u64;
+                    self.shared.written.fetch_add(written, Ordering::Relaxed);
+                }
+                Poll::Ready(result)
+            }
+        }
+    }
+
+    /// While nothing comes: gives the connection up if a head has taken too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let Some(began) = self.shared.room.head_began() else {
+                return Poll::Pending;
+            };
+            let until = began + HEAD_TIMEOUT;
+            let late = self
+                .late
+                .get_or_insert_with(|| Box::pin(sleep_until(until)));
+            ready!(late.as_mut().poll(cx));
+            if Instant::now() >= until {
+                self.shared.room.set_late();
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the request's head did not arrive",
                 )));
             }
-            match write(&self.shared.stream) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => {
-                    if let Ok(written) = &result {
-                        self.unread = None;
-                        let written = *written as u64;
-                        self.shared.written.fetch_add(written, Ordering::Relaxed);
-                    }
-                    return Poll::Ready(result);
-                }
-            }
+            // It was set for an earlier head.
+            late.as_mut().reset(until);
         }
     }
 }
@@ -207,19 +249,19 @@ impl AsyncRead for ClientIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        loop {
-            ready!(this.shared.stream.poll_read_ready(cx))?;
-            let most = ready!(this.shared.room.poll_room(&mut this.waiting, cx))?;
-            match this.shared.stream.try_read_buf(&mut buf.limit(most)) {
-                Ok(read) => {
-                    this.shared.read.fetch_add(read as u64, Ordering::Relaxed);
-                    this.shared.room.received(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        let most = ready!(this.shared.room.poll_room(&mut this.waiting, cx))?;
+        let mut buf = buf.limit(most);
+        let polled = {
+            let mut reader = lock(&this.shared.reader);
+            pin!(reader.read_buf(&mut buf)).poll(cx)
+        };
+        let Poll::Ready(read) = polled else {
+            return this.poll_late(cx);
+        };
+        let read = read?;
+        this.shared.read.fetch_add(read as u64, Ordering::Relaxed);
+        this.shared.room.received(read);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -229,7 +271,8 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write(buf))
+        let written = Pin::new(&mut *lock(&self.shared.writer)).poll_write(cx, buf);
+        self.written(cx, written)
     }
 
     fn poll_write_vectored(
@@ -237,7 +280,8 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_with(cx, |stream| stream.try_write_vectored(bufs))
+        let written = Pin::new(&mut *lock(&self.shared.writer)).poll_write_vectored(cx, bufs);
+        self.written(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -249,8 +293,7 @@ impl AsyncWrite for ClientIo {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = socket2::SockRef::from(&self.shared.stream);
-        Poll::Ready(socket.shutdown(std::net::Shutdown::Write))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *lock(&self.shared.writer)).poll_shutdown(cx)
     }
 }

@@ -4,32 +4,49 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Body;
+use crate::http::target::Encrypted;
 use crate::server::exchange::handle;
 use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
+#[cfg(feature = "tls")]
+use crate::server::io::HEAD_TIMEOUT;
 use crate::shutdown::stopped;
 use crate::state::State;
 
-/// How long a client may take to send a request's head, or to begin the next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client that was answered may go on sending once the node stops.
 const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
+/// How long an HTTP/2 client may be silent, to the same ends.
+#[cfg(feature = "tls")]
+const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience {
+    idle: HEAD_TIMEOUT,
+    unread: Duration::from_secs(60),
+    end: Duration::from_secs(600),
+    look: Duration::from_secs(5),
+};
 /// How many connections can be open at once; more wait.
 const MAX_CONNECTIONS: usize = 10_000;
+
+/// What connections are encrypted with.
+#[cfg(feature = "tls")]
+pub(crate) type Tls = tokio_rustls::TlsAcceptor;
+/// Without the feature there is nothing.
+#[cfg(not(feature = "tls"))]
+pub(crate) type Tls = std::convert::Infallible;
 
 /// Accepts connections until the node shuts down.
 pub(crate) async fn accept(
     state: Arc<State>,
     listener: TcpListener,
+    tls: Option<Tls>,
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -43,10 +60,21 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let state = state.clone();
-                let stop = stop.clone();
+                // Without this, small responses wait for the client's acknowledgement of the one before.
+                let _ = stream.set_nodelay(true);
+                let client = Client {
+                    socket: ClientSocket::new(stream, state.node.budget.clone()),
+                    state: state.clone(),
+                    peer,
+                    encrypted: tls.is_some(),
+                    stop: stop.clone(),
+                };
+                let tls = tls.clone();
                 tokio::spawn(async move {
-                    connection(state, stream, peer, stop).await;
+                    match tls {
+                        None => client.plain().await,
+                        Some(tls) => client.encrypted(tls).await,
+                    }
                     drop(permit);
                 });
             }
@@ -59,59 +87,128 @@ pub(crate) async fn accept(
     }
 }
 
-/// Serves one connection to its end.
-async fn connection(
+/// A client's connection, and what its requests have in common.
+#[derive(Clone)]
+struct Client {
     state: Arc<State>,
-    stream: TcpStream,
+    socket: ClientSocket,
     peer: SocketAddr,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Without this, small responses wait for the client's acknowledgement of the one before.
-    let _ = stream.set_nodelay(true);
-    let socket = ClientSocket::new(stream, state.node.budget.clone());
-    let (stopping, client) = (stop.clone(), socket.clone());
-    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (state, stopping, client) = (state.clone(), stopping.clone(), client.clone());
-        async move {
-            client.request_began();
-            let mut request = request.map(Body::Incoming);
-            request.extensions_mut().insert(client.clone());
-            let response = handle(&state, request, Some(peer), Some(stopping)).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| client.answer(body)))
+    encrypted: bool,
+    stop: watch::Receiver<bool>,
+}
+
+impl Client {
+    /// Serves a connection that is not encrypted.
+    async fn plain(self) {
+        let ended = self.http1(self.socket.io()).await;
+        let socket = &self.socket;
+        if let Err(error) = ended
+            && !socket.is_upgraded()
+            && let Some(answer) = last_answer(&error, socket)
+        {
+            // The client did something wrong, and may not even listen.
+            let _ = socket.io().write_all(answer).await;
         }
-    });
-    // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
-    // as the client has sent something that was not looked at yet.
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .half_close(true)
-        .serve_connection(TokioIo::new(socket.io()), service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if socket.is_upgraded() {
-        return;
+        self.linger().await;
     }
-    if let Err(error) = ended
-        && let Some(answer) = last_answer(&error, &socket)
+
+    /// Agrees with the client on keys and a protocol, and serves the connection.
+    #[cfg(feature = "tls")]
+    async fn encrypted(mut self, tls: Tls) {
+        let io = tokio::select! {
+            agreed = tokio::time::timeout(HEAD_TIMEOUT, tls.accept(self.socket.io())) => agreed,
+            () = stopped(&mut self.stop) => return,
+        };
+        let Ok(Ok(io)) = io else {
+            // The client has been told by an alert, says nothing, or speaks no TLS.
+            return;
+        };
+        if io.get_ref().1.alpn_protocol() != Some(b"h2") {
+            // What is wrong with a head, too, ends the connection without an answer then.
+            let _ = self.http1(io).await;
+            return self.linger().await;
+        }
+        // HTTP/2 counts for itself.
+        self.socket.set_upgraded();
+        let (client, socket) = (Arc::new(self.clone()), self.socket.clone());
+        let answer = move |request| {
+            let client = client.clone();
+            async move { client.answer(request).await }
+        };
+        let budget = self.state.node.budget.clone();
+        let written = move || socket.traffic().1;
+        crate::server::http2::serve(io, answer, written, budget, PATIENCE, self.stop.clone()).await;
+        self.end().await;
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn encrypted(self, tls: Tls) {
+        match tls {}
+    }
+
+    /// Serves HTTP/1 until the connection ends.
+    async fn http1<I>(&self, io: I) -> hyper::Result<()>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // The client did something wrong, and may not even listen.
-        let _ = socket.io().write_all(answer).await;
+        let client = Arc::new(self.clone());
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let client = client.clone();
+            async move {
+                client.socket.request_began();
+                let response = client.answer(request).await;
+                let socket = &client.socket;
+                Ok::<_, std::convert::Infallible>(response.map(|body| socket.answer(body)))
+            }
+        });
+        // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
+        // as the client has sent something that was not looked at yet.
+        // hyper has no timer: the socket itself looks after a head's time, with one timer for the whole
+        // connection instead of one for each request.
+        let connection = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .half_close(true)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            ended = &mut connection => ended,
+            () = stopped(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
     }
-    tokio::select! {
-        () = socket.linger() => {}
-        () = async {
-            stopped(&mut stop).await;
-            tokio::time::sleep(LINGER_WHEN_STOPPING).await;
-        } => {}
+
+    /// Answers one request.
+    async fn answer(&self, request: Request<hyper::body::Incoming>) -> Response<Body> {
+        let mut request = request.map(Body::Incoming);
+        if request.headers().contains_key(header::UPGRADE) {
+            request.extensions_mut().insert(self.socket.clone());
+        }
+        if self.encrypted {
+            request.extensions_mut().insert(Encrypted);
+        }
+        handle(&self.state, request, Some(self.peer), Some(&self.stop)).await
+    }
+
+    /// Lets the client read what it was sent, if the connection has not become one that sees to that
+    /// itself.
+    async fn linger(self) {
+        if !self.socket.is_upgraded() {
+            self.end().await;
+        }
+    }
+
+    async fn end(mut self) {
+        tokio::select! {
+            () = self.socket.linger() => {}
+            () = async {
+                stopped(&mut self.stop).await;
+                tokio::time::sleep(LINGER_WHEN_STOPPING).await;
+            } => {}
+        }
     }
 }
 
@@ -128,7 +225,7 @@ fn last_answer(error: &hyper::Error, socket: &ClientSocket) -> Option<&'static [
         // After an answer it may be anything that is wrong, and silence needs no answer.
         return None;
     }
-    if error.is_timeout() {
+    if socket.is_late() {
         return Some(
             b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         );

@@ -4,10 +4,14 @@
 //! something that does.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use http::{HeaderValue, Response, header};
 
-use crate::capability::health::Severity;
+use crate::capability::health::{Problem, Severity};
+use crate::capability::plasma::PlasmaStatus;
+use crate::capability::spark::SiteUsage;
+use crate::flare::stats::StatsSnapshot;
 use crate::http::body::Body;
 use crate::server::health::problems;
 use crate::state::State;
@@ -15,145 +19,237 @@ use crate::state::State;
 /// The path.
 pub(super) const PATH: &str = "/_edge/metrics";
 
+/// One of the metrics: its name and kind as Prometheus has them, what it is, and its values.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    values: fn(&Seen) -> Vec<Value>,
+}
+
+/// The labels, as `name="value"` with commas between them, and the number.
+type Value = (String, f64);
+
+/// The page, from the top to the bottom.
+const METRICS: [Metric; 16] = [
+    Metric {
+        name: "flaron_invocations_total",
+        kind: "counter",
+        help: "Requests and WebSocket events.",
+        values: |seen| seen.each_flare(|flare| flare.stats.requests as f64),
+    },
+    Metric {
+        name: "flaron_failures_total",
+        kind: "counter",
+        help: "Invocations that failed.",
+        values: |seen| seen.each_flare(|flare| flare.stats.errors as f64),
+    },
+    Metric {
+        name: "flaron_websockets",
+        kind: "gauge",
+        help: "WebSocket connections that are open.",
+        values: |seen| seen.each_flare(|flare| flare.stats.sockets as f64),
+    },
+    Metric {
+        name: "flaron_flare_bytes",
+        kind: "gauge",
+        help: "The size of the flare's Wasm.",
+        values: |seen| seen.each_flare(|flare| flare.size as f64),
+    },
+    Metric {
+        name: "flaron_invocation_seconds",
+        kind: "gauge",
+        help: "No more time was taken by this share of the invocations, to 1/16.",
+        values: Seen::latencies,
+    },
+    Metric {
+        name: "flaron_spark_keys",
+        kind: "gauge",
+        help: "Keys in Spark, with those that have just expired.",
+        values: |seen| seen.each_site(|site| site.keys as f64),
+    },
+    Metric {
+        name: "flaron_spark_bytes",
+        kind: "gauge",
+        help: "What a site uses of its room in Spark.",
+        values: |seen| seen.each_site(|site| site.bytes as f64),
+    },
+    Metric {
+        name: "flaron_plasma_keys",
+        kind: "gauge",
+        help: "Keys in Plasma.",
+        values: |seen| one(seen.plasma.keys.len() as f64),
+    },
+    Metric {
+        name: "flaron_plasma_bytes",
+        kind: "gauge",
+        help: "What Plasma uses of its room.",
+        values: |seen| one(seen.plasma.bytes as f64),
+    },
+    Metric {
+        name: "flaron_plasma_max_bytes",
+        kind: "gauge",
+        help: "The room of Plasma.",
+        values: |seen| one(seen.plasma.max_bytes as f64),
+    },
+    Metric {
+        name: "flaron_node_alive",
+        kind: "gauge",
+        help: "Whether a node of the cluster was heard of lately.",
+        values: |seen| {
+            let nodes = seen.plasma.nodes.iter();
+            nodes
+                .map(|node| (label("node", &node.node_id), truth(node.alive)))
+                .collect()
+        },
+    },
+    Metric {
+        name: "flaron_node_backlog",
+        kind: "gauge",
+        help: "Changes of this node that another has not stored yet.",
+        values: |seen| {
+            let others = seen.plasma.nodes.iter().filter(|node| !node.this);
+            others
+                .map(|node| (label("node", &node.node_id), node.backlog as f64))
+                .collect()
+        },
+    },
+    Metric {
+        name: "flaron_followers",
+        kind: "gauge",
+        help: "Who reads the node's events: status pages, `tail`.",
+        values: |seen| one(seen.followers as f64),
+    },
+    Metric {
+        name: "flaron_healthy",
+        kind: "gauge",
+        help: "Whether the node can do its work (/_edge/health).",
+        values: |seen| {
+            let problems = &seen.problems;
+            one(truth(
+                problems.iter().all(|p| p.severity < Severity::Failure),
+            ))
+        },
+    },
+    Metric {
+        name: "flaron_problems",
+        kind: "gauge",
+        help: "What is wrong with the node.",
+        values: |seen| one(seen.problems.len() as f64),
+    },
+    Metric {
+        name: "flaron_uptime_seconds",
+        kind: "gauge",
+        help: "How long the node has run.",
+        values: |seen| one(seen.uptime_seconds),
+    },
+];
+
 /// The answer.
 pub(super) fn metrics(state: &State) -> Response<Body> {
-    let mut response = Response::new(Body::from(text(state)));
+    let mut response = Response::new(Body::from(page(&METRICS, &Seen::of(state))));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }
 
 /// All metrics, each with what it is.
-fn text(state: &State) -> String {
-    let mut page = Page::default();
-    let flares: Vec<_> = state
-        .slots
-        .iter()
-        .map(|slot| {
+fn page(metrics: &[Metric], seen: &Seen) -> String {
+    let mut text = String::new();
+    for metric in metrics {
+        let (name, kind, help) = (metric.name, metric.kind, metric.help);
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (labels, value) in (metric.values)(seen) {
+            let _ = match labels.is_empty() {
+                true => writeln!(text, "{name} {value}"),
+                false => writeln!(text, "{name}{{{labels}}} {value}"),
+            };
+        }
+    }
+    text
+}
+
+/// What the node has and counts, at one moment.
+struct Seen {
+    flares: Vec<SeenFlare>,
+    /// None where the store cannot be read, which is among the problems.
+    sites: Vec<SiteUsage>,
+    plasma: PlasmaStatus,
+    problems: Vec<Problem>,
+    followers: usize,
+    uptime_seconds: f64,
+}
+
+struct SeenFlare {
+    name: Arc<str>,
+    stats: StatsSnapshot,
+    size: usize,
+}
+
+impl Seen {
+    fn of(state: &State) -> Seen {
+        let flares = state.slots.iter().map(|slot| {
             let flare = slot.current();
-            let label = format!("flare={}", quoted(&flare.name));
-            (label, slot.stats.snapshot(), flare.program.info.size)
-        })
-        .collect();
-    page.metric(
-        "flaron_invocations_total",
-        "counter",
-        "Requests and WebSocket events.",
-    );
-    for (label, stats, _) in &flares {
-        page.sample(label, stats.requests as f64);
-    }
-    page.metric(
-        "flaron_failures_total",
-        "counter",
-        "Invocations that failed.",
-    );
-    for (label, stats, _) in &flares {
-        page.sample(label, stats.errors as f64);
-    }
-    page.metric(
-        "flaron_websockets",
-        "gauge",
-        "WebSocket connections that are open.",
-    );
-    for (label, stats, _) in &flares {
-        page.sample(label, stats.sockets as f64);
-    }
-    page.metric(
-        "flaron_flare_bytes",
-        "gauge",
-        "The size of the flare's Wasm.",
-    );
-    for (label, _, size) in &flares {
-        page.sample(label, *size as f64);
-    }
-    page.metric(
-        "flaron_invocation_seconds",
-        "gauge",
-        "No more time was taken by this share of the invocations, to 1/16.",
-    );
-    for (label, stats, _) in flares.iter().filter(|(_, stats, _)| stats.requests > 0) {
-        for (quantile, time) in [("0.5", stats.p50), ("0.9", stats.p90), ("0.99", stats.p99)] {
-            page.sample(
-                &format!("{label},quantile=\"{quantile}\""),
-                time.as_secs_f64(),
-            );
+            SeenFlare {
+                name: flare.name.clone(),
+                stats: slot.stats.snapshot(),
+                size: flare.program.info.size,
+            }
+        });
+        Seen {
+            flares: flares.collect(),
+            sites: state.node.spark.usage().unwrap_or_default(),
+            plasma: state.node.plasma.status(),
+            problems: problems(state),
+            followers: state.journal.followers(),
+            uptime_seconds: state.started.elapsed().as_secs_f64(),
         }
     }
-    if let Ok(sites) = state.node.spark.usage() {
-        page.metric(
-            "flaron_spark_keys",
-            "gauge",
-            "Keys in Spark, with those that have just expired.",
-        );
-        for site in &sites {
-            page.sample(&format!("site={}", quoted(&site.site)), site.keys as f64);
-        }
-        page.metric(
-            "flaron_spark_bytes",
-            "gauge",
-            "What a site uses of its room in Spark.",
-        );
-        for site in &sites {
-            page.sample(&format!("site={}", quoted(&site.site)), site.bytes as f64);
-        }
+
+    fn each_flare(&self, value: fn(&SeenFlare) -> f64) -> Vec<Value> {
+        let flares = self.flares.iter();
+        flares
+            .map(|flare| (label("flare", &flare.name), value(flare)))
+            .collect()
     }
-    let plasma = state.node.plasma.status();
-    page.metric("flaron_plasma_keys", "gauge", "Keys in Plasma.");
-    page.sample("", plasma.keys.len() as f64);
-    page.metric(
-        "flaron_plasma_bytes",
-        "gauge",
-        "What Plasma uses of its room.",
-    );
-    page.sample("", plasma.bytes as f64);
-    page.metric("flaron_plasma_max_bytes", "gauge", "The room of Plasma.");
-    page.sample("", plasma.max_bytes as f64);
-    page.metric(
-        "flaron_node_alive",
-        "gauge",
-        "Whether a node of the cluster was heard of lately.",
-    );
-    for node in &plasma.nodes {
-        page.sample(
-            &format!("node={}", quoted(&node.node_id)),
-            f64::from(u8::from(node.alive)),
-        );
+
+    fn each_site(&self, value: fn(&SiteUsage) -> f64) -> Vec<Value> {
+        let sites = self.sites.iter();
+        sites
+            .map(|site| (label("site", &site.site), value(site)))
+            .collect()
     }
-    page.metric(
-        "flaron_node_backlog",
-        "gauge",
-        "Changes of this node that another has not stored yet.",
-    );
-    for node in plasma.nodes.iter().filter(|node| !node.this) {
-        page.sample(
-            &format!("node={}", quoted(&node.node_id)),
-            node.backlog as f64,
-        );
+
+    /// The quantiles of each flare that was asked yet.
+    fn latencies(&self) -> Vec<Value> {
+        let asked = self.flares.iter().filter(|flare| flare.stats.requests > 0);
+        asked
+            .flat_map(|flare| {
+                let (name, stats) = (label("flare", &flare.name), &flare.stats);
+                [("0.5", stats.p50), ("0.9", stats.p90), ("0.99", stats.p99)].map(
+                    |(quantile, time)| {
+                        let labels = format!("{name},quantile=\"{quantile}\"");
+                        (labels, time.as_secs_f64())
+                    },
+                )
+            })
+            .collect()
     }
-    page.metric(
-        "flaron_followers",
-        "gauge",
-        "Who reads the node's events: status pages, `tail`.",
-    );
-    page.sample("", state.journal.followers() as f64);
-    let problems = problems(state);
-    let can_work = problems.iter().all(|p| p.severity < Severity::Failure);
-    page.metric(
-        "flaron_healthy",
-        "gauge",
-        "Whether the node can do its work (/_edge/health).",
-    );
-    page.sample("", f64::from(u8::from(can_work)));
-    page.metric("flaron_problems", "gauge", "What is wrong with the node.");
-    page.sample("", problems.len() as f64);
-    page.metric(
-        "flaron_uptime_seconds",
-        "gauge",
-        "How long the node has run.",
-    );
-    page.sample("", state.started.elapsed().as_secs_f64());
-    page.text
+}
+
+/// A number that there is once in the node.
+fn one(value: f64) -> Vec<Value> {
+    vec![(String::new(), value)]
+}
+
+/// 1 for what is so.
+fn truth(value: bool) -> f64 {
+    f64::from(u8::from(value))
+}
+
+/// A label with its value.
+fn label(name: &str, value: &str) -> String {
+    format!("{name}={}", quoted(value))
 }
 
 /// A label's value in quotes.
@@ -163,29 +259,6 @@ fn quoted(text: &str) -> String {
         .replace('"', "\\\"")
         .replace('\n', "\\n");
     format!("\"{escaped}\"")
-}
-
-/// The page in the making.
-#[derive(Default)]
-struct Page {
-    text: String,
-    name: &'static str,
-}
-
-impl Page {
-    /// Begins a metric.
-    fn metric(&mut self, name: &'static str, kind: &str, help: &str) {
-        self.name = name;
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    /// A value of the metric that was begun last.
-    fn sample(&mut self, labels: &str, value: f64) {
-        let _ = match labels.is_empty() {
-            true => writeln!(self.text, "{} {value}", self.name),
-            false => writeln!(self.text, "{}{{{labels}}} {value}", self.name),
-        };
-    }
 }
 
 #[cfg(test)]
@@ -198,14 +271,42 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_has_its_help_and_samples() {
-        let mut page = Page::default();
-        page.metric("a", "gauge", "What.");
-        page.sample("", 1.0);
-        page.sample("x=\"y\"", 0.5);
+    fn a_metric_has_its_help_and_values() {
+        let metrics = [
+            Metric {
+                name: "a",
+                kind: "gauge",
+                help: "What.",
+                values: |seen| vec![(String::new(), 1.0), (label("x", "y"), seen.uptime_seconds)],
+            },
+            Metric {
+                name: "b",
+                kind: "counter",
+                help: "Nothing yet.",
+                values: Seen::latencies,
+            },
+        ];
+        let seen = Seen {
+            flares: Vec::new(),
+            sites: Vec::new(),
+            plasma: PlasmaStatus {
+                node_id: "n".to_owned(),
+                gossip: None,
+                nodes: Vec::new(),
+                keys: Vec::new(),
+                bytes: 0,
+                max_bytes: 0,
+                tombstones: 0,
+                problems: Vec::new(),
+            },
+            problems: Vec::new(),
+            followers: 0,
+            uptime_seconds: 0.5,
+        };
         assert_eq!(
-            page.text,
-            "# HELP a What.\n# TYPE a gauge\na 1\na{x=\"y\"} 0.5\n"
+            page(&metrics, &seen),
+            "# HELP a What.\n# TYPE a gauge\na 1\na{x=\"y\"} 0.5\n\
+             # HELP b Nothing yet.\n# TYPE b counter\n"
         );
     }
 }

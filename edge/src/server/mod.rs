@@ -5,6 +5,8 @@ mod export;
 mod frames;
 mod head_room;
 mod health;
+#[cfg(feature = "tls")]
+mod http2;
 mod io;
 mod kv;
 pub(crate) mod listen;
@@ -12,4 +14,6 @@ mod metrics;
 mod respond;
 mod route;
 mod status;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 mod websocket;

@@ -19,9 +19,11 @@ use crate::wasm::ticker::Ticker;
 pub(crate) const MAX_INSTANCES: u32 = 2000;
 /// The stack of a guest, in bytes. The thread's own must have room for it and the host's calls.
 const GUEST_STACK: usize = 512 << 10;
-/// How much of an instance's memory is cleared by hand when it is used again, in bytes; what lies
-/// beyond goes back to the system, which costs a system call and page faults.
-const KEEP_RESIDENT: usize = 64 << 10;
+/// How much of an instance's memory is cleared by hand when it is used again, in bytes: a small
+/// flare's stack and data, and the beginning of its arena. What lies beyond goes back to the system,
+/// which costs a page fault for each page that the next instance touches; what is cleared costs its
+/// time for each instance, touched or not.
+const KEEP_RESIDENT: usize = 16 << 10;
 
 /// What is special about an engine.
 #[derive(Debug, Clone, Copy, Default)]

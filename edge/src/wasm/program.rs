@@ -17,7 +17,6 @@ use crate::wasm::ticker::Ticker;
 /// Where a module has the exports that the host uses.
 pub(crate) struct Exports {
     memory: Option<ModuleExport>,
-    alloc: Option<ModuleExport>,
     handle_request: Option<ModuleExport>,
     ws: [Option<ModuleExport>; 3],
 }
@@ -27,7 +26,6 @@ impl Exports {
     pub(crate) fn find(module: &Module) -> Exports {
         Exports {
             memory: module.get_export_index("memory"),
-            alloc: module.get_export_index("alloc"),
             handle_request: module.get_export_index("handle_request"),
             ws: WS_HANDLERS.map(|name| module.get_export_index(name)),
         }
@@ -115,13 +113,7 @@ impl Program {
                 .get_module_export(&mut store, export)?
                 .into_memory()
         });
-        let alloc = exports
-            .alloc
-            .as_ref()
-            .and_then(|export| typed(&instance, &mut store, export));
-        let guest = &mut store.data_mut().guest;
-        guest.memory = memory;
-        guest.alloc = alloc;
+        store.data_mut().guest.memory = memory;
         Ok(Instance {
             store,
             program: self.clone(),

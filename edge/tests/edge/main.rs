@@ -6,6 +6,7 @@ mod author;
 mod browser;
 mod generated;
 mod guest;
+mod hops;
 mod hostile_clients;
 mod hostile_guests;
 mod http;
@@ -22,6 +23,8 @@ mod proxying;
 mod screen;
 mod socket;
 mod status;
+#[cfg(feature = "tls")]
+mod tls;
 mod toolchain;
 mod traps;
 mod websocket;

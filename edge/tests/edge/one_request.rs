@@ -33,7 +33,7 @@ fn guard() -> Guest {
 }
 
 /// An origin that answers with the request it got.
-async fn mirror() -> String {
+pub async fn mirror() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -89,6 +89,10 @@ async fn a_guarded_path_cannot_be_reached_by_writing_it_otherwise() {
         ("/public/%2e%2e/admin", "h", "403"),
         ("/public/.%2E/admin", "h", "403"),
         ("/x/../public/y", "h", "200"),
+        // Dots that some origins would resolve.
+        ("/public/..%2fadmin", "h", "400"),
+        ("/public/..\\admin", "h", "400"),
+        ("/public/..;/admin", "h", "400"),
         // The target names the host.
         ("http://other/admin", "h", "403"),
         ("http://other/public", "h", "200"),

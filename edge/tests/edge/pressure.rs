@@ -8,12 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, PASS, RESPOND, http_guest};
-use crate::process::Process;
+use crate::process::{Process, get};
 
 /// What a node may hold over what it holds when idle, in MiB.
 const BOUND: u64 = 256;
 /// How long anybody else may wait meanwhile.
 const PROMPT: Duration = Duration::from_secs(1);
+/// How much later than that all answers together may be. A node that is held up is late again and
+/// again, or for as long as the attack lasts; a machine that is busy with something else takes its
+/// time from one or the other of two processes for some moments.
+const LATE: Duration = Duration::from_secs(2);
 
 /// These tests measure memory and time, so there is one of them at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -76,7 +80,7 @@ impl Node {
         bound: u64,
         attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send,
     ) -> R {
-        let addr = self.process.addr();
+        let (addr, control) = (self.process.addr(), self.control.addr());
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let attack = scope.spawn(|| {
@@ -84,30 +88,39 @@ impl Node {
                 over.store(true, Ordering::SeqCst);
                 result
             });
-            let (mut most, mut slowest, mut usual) = (0, Duration::ZERO, Duration::ZERO);
+            let (mut most, mut slowest, mut late) = (0, Duration::ZERO, Duration::ZERO);
             while !attack.is_finished() {
-                let started = Instant::now();
-                assert_eq!(self.process.get("/hello"), "hello");
-                slowest = slowest.max(started.elapsed());
-                let started = Instant::now();
-                assert_eq!(self.control.get("/hello"), "hello");
-                usual = usual.max(started.elapsed());
+                // Both at the same moment, so that what the machine does meanwhile meets both.
+                let (own, usual) = std::thread::scope(|scope| {
+                    let usual = scope.spawn(|| ask(control));
+                    (ask(addr), usual.join().unwrap())
+                });
+                slowest = slowest.max(own);
+                late += own.saturating_sub(PROMPT + 2 * usual);
                 most = most.max(resident(self.process.id()));
                 std::thread::sleep(Duration::from_millis(20));
             }
             let result = attack.join().unwrap();
             let over = most.saturating_sub(self.idle) >> 10;
             eprintln!(
-                "{over} MiB over idle at most, /hello in {slowest:?} at most ({usual:?} elsewhere)"
+                "{over} MiB over idle at most, /hello in {slowest:?} at most, late by {late:?} in all"
             );
             assert!(over < bound, "{over} MiB over the idle size");
             assert!(
-                slowest < PROMPT + 2 * usual,
-                "/hello took {slowest:?}, and {usual:?} from a node that nobody attacks"
+                late < LATE,
+                "/hello took {slowest:?}; its answers came {late:?} later than is prompt beside a node \
+                 that nobody attacks"
             );
             result
         })
     }
+}
+
+/// How long `/hello` takes.
+fn ask(node: SocketAddr) -> Duration {
+    let started = Instant::now();
+    assert_eq!(get(node, "/hello"), "hello");
+    started.elapsed()
 }
 
 fn connect(addr: SocketAddr) -> TcpStream {
@@ -326,7 +339,8 @@ fn websocket_messages_that_never_end() {
         &[],
     );
     node.watch(|connect| {
-        let clients: Vec<_> = (0..100)
+        // Together 400 MiB. More of them would take only more of the processor, from the clients too.
+        let clients: Vec<_> = (0..40)
             .map(|_| {
                 let mut stream = connect();
                 std::thread::spawn(move || {

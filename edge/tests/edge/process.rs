@@ -65,6 +65,21 @@ impl Process {
         process
     }
 
+    /// Runs a command that is it over TLS, until it serves. Its address is the one without TLS.
+    #[cfg(feature = "tls")]
+    pub fn of_tls(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let mut process = Process {
+            child,
+            lines,
+            addr: ([127, 0, 0, 1], 0).into(),
+        };
+        let line = process.line_within(START, "Without TLS, for flaron-edge kv and tail: ");
+        process.addr = line.rsplit("http://").next().unwrap().parse().unwrap();
+        process
+    }
+
     fn find_addr(&mut self) {
         let line = self.line_within(START, "Serving on http://");
         let addr = line.split("http://").nth(1).unwrap();
@@ -154,7 +169,7 @@ fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 /// The body of GET `path`.
-fn get(addr: SocketAddr, path: &str) -> String {
+pub fn get(addr: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     write!(

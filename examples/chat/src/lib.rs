@@ -3,9 +3,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use flaron_sdk::{WsSendError, json, plasma, ws};
+use flaron_sdk::{json, plasma, text::Pieces, ws};
 
-flaron_sdk::ws_handlers!(on_open, on_message, on_close);
+flaron_sdk::ws_handlers!(welcome, obey, leave);
 flaron_sdk::panic_handler!();
 
 const MAX_ROOM: usize = 32;
@@ -46,35 +46,35 @@ flaron_sdk::state! {
     static ROOM: Room = Room::NONE;
 }
 
-fn on_open() {
-    let _ = ws::send_pieces(("{\"event\":\"welcome\",\"id\":\"", ws::conn_id(), "\"}"));
+fn welcome() {
+    send(("{\"event\":\"welcome\",\"id\":\"", ws::conn_id(), "\"}"));
 }
 
-fn on_message() {
-    let _ = obey();
-}
-
-fn on_close() {
-    leave();
-}
-
-fn obey() -> Result<(), WsSendError> {
-    let Ok(message) = json::Document::parse(ws::event_data()) else {
+fn obey() {
+    let message = ws::message().and_then(|data| json::Document::parse(data).ok());
+    let Some(message) = &message else {
         return error("no such command");
     };
-    let member = |name| message.root().get(name).and_then(|value| value.as_bytes());
-    match (member("cmd"), member("room"), member("text")) {
-        (Some(b"join"), Some(room), _) => join(room),
-        (Some(b"leave"), ..) => {
-            leave();
-            ws::send_text("{\"event\":\"left\"}")
-        }
-        (Some(b"say"), _, Some(text)) => say(text),
-        _ => error("no such command"),
+    let message = message.root();
+    let command = message.get("cmd").unwrap_or_default();
+    if command == "leave" {
+        leave();
+        return send("{\"event\":\"left\"}");
     }
+    if command == "join"
+        && let Some(room) = message.get("room").and_then(|room| room.as_bytes())
+    {
+        return join(room);
+    }
+    if command == "say"
+        && let Some(text) = message.get("text").and_then(|text| text.as_bytes())
+    {
+        return say(text);
+    }
+    error("no such command");
 }
 
-fn join(name: &[u8]) -> Result<(), WsSendError> {
+fn join(name: &[u8]) {
     let Some(room) = Room::new(name).filter(|room| room.len != 0) else {
         return error("bad room");
     };
@@ -83,13 +83,13 @@ fn join(name: &[u8]) -> Result<(), WsSendError> {
         return error("bad room");
     };
     ROOM.set(room);
-    ws::send_pieces((
+    send((
         "{\"event\":\"joined\",\"room\":",
         json::Bytes(name),
         ",\"present\":",
         present,
         "}",
-    ))
+    ));
 }
 
 fn leave() {
@@ -99,22 +99,27 @@ fn leave() {
     }
 }
 
-fn say(text: &[u8]) -> Result<(), WsSendError> {
+fn say(text: &[u8]) {
     let room = ROOM.get();
     if room.len == 0 {
         return error("join a room first");
     }
-    ws::send_pieces((
+    send((
         "{\"event\":\"said\",\"room\":",
         json::Bytes(room.name()),
         ",\"text\":",
         json::Bytes(text),
         "}",
-    ))
+    ));
 }
 
-fn error(message: &str) -> Result<(), WsSendError> {
-    ws::send_pieces(("{\"event\":\"error\",\"message\":\"", message, "\"}"))
+/// Whom nothing can be sent to is gone, or has been sent too much.
+fn send(message: impl Pieces) {
+    let _ = ws::send_pieces(message);
+}
+
+fn error(message: &str) {
+    send(("{\"event\":\"error\",\"message\":\"", message, "\"}"));
 }
 
 #[cfg(test)]
@@ -129,12 +134,12 @@ mod tests {
     fn host() -> Host {
         let host = Host::new();
         host.writes_plasma_kv(true);
-        host.open(on_open);
+        host.open(welcome);
         host
     }
 
     fn say(host: &Host, message: &str) -> String {
-        host.message(message, on_message);
+        host.message(message, obey);
         String::from_utf8(host.sent().pop().unwrap()).unwrap()
     }
 
@@ -168,9 +173,9 @@ mod tests {
     fn who_closes_has_left() {
         let host = host();
         say(&host, r#"{"cmd":"join","room":"x"}"#);
-        host.close(1000, on_close);
+        host.close(1000, leave);
         assert_eq!(host.counter("room:x"), Some(0));
-        host.close(1000, on_close);
+        host.close(1000, leave);
         assert_eq!(host.counter("room:x"), Some(0), "once");
     }
 

@@ -2,26 +2,24 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use flaron_sdk::{Error, FlareAction, SparkError, request, response, spark};
+use flaron_sdk::{Error, FlareAction, SparkError, request, response, spark, text};
 
 flaron_sdk::handle_request!(serve);
 flaron_sdk::panic_handler!();
 
 fn serve() -> Result<FlareAction, Error> {
     let path = request::path().into_bytes();
-    let method = request::method().into_bytes();
-    match path.strip_prefix(b"/kv") {
-        Some(b"" | b"/") if method == b"GET" => list()?,
+    let method = request::method();
+    match text::strip_prefix(&path, b"/kv") {
+        Some(b"" | b"/") if method == "GET" => list()?,
         Some(b"" | b"/") => method_not_allowed("GET")?,
-        Some([b'/', key @ ..]) => match &*method {
-            b"GET" => get(key)?,
-            b"PUT" => put(key)?,
-            b"DELETE" => {
-                spark::delete_pieces(key)?;
-                response::set_status(204);
-            }
-            _ => method_not_allowed("GET, PUT, DELETE")?,
-        },
+        Some([b'/', key @ ..]) if method == "GET" => get(key)?,
+        Some([b'/', key @ ..]) if method == "PUT" => put(key)?,
+        Some([b'/', key @ ..]) if method == "DELETE" => {
+            spark::delete_pieces(key)?;
+            response::set_status(204);
+        }
+        Some([b'/', ..]) => method_not_allowed("GET, PUT, DELETE")?,
         _ => error(404, "not found")?,
     }
     Ok(FlareAction::Respond)

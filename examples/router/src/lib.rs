@@ -10,26 +10,21 @@ flaron_sdk::panic_handler!();
 fn route() -> Result<FlareAction, Error> {
     response::set_header("content-type", "application/json");
     let path = request::path().into_bytes();
-    match &*path {
-        b"/" if is_get() => response::set_body_str(json!({ "name": "demo-api", "version": 1 })),
-        b"/search" if is_get() => search()?,
-        b"/" | b"/search" => method_not_allowed(),
-        path => match path.strip_prefix(b"/users/") {
-            Some(id) if !id.is_empty() && text::split_once(id, b'/').is_none() => {
-                if is_get() {
-                    user(id)?;
-                } else {
-                    method_not_allowed();
-                }
-            }
-            _ => error(404, "not found"),
-        },
+    let id = text::strip_prefix(&path, b"/users/")
+        .filter(|id| !id.is_empty() && text::split_once(id, b'/').is_none());
+    if path != b"/" && path != b"/search" && id.is_none() {
+        error(404, "not found");
+    } else if !request::method_is("GET") {
+        response::set_header("allow", "GET");
+        error(405, "method not allowed");
+    } else if let Some(id) = id {
+        user(id)?;
+    } else if path == b"/" {
+        response::set_body_str(json!({ "name": "demo-api", "version": 1 }));
+    } else {
+        search()?;
     }
     Ok(FlareAction::Respond)
-}
-
-fn is_get() -> bool {
-    request::method_is("GET")
 }
 
 fn user(id: &[u8]) -> Result<(), Error> {
@@ -60,11 +55,6 @@ fn search() -> Result<(), Error> {
         (_, None) => error(400, "page is a number"),
     }
     Ok(())
-}
-
-fn method_not_allowed() {
-    response::set_header("allow", "GET");
-    error(405, "method not allowed");
 }
 
 fn error(status: u16, message: &str) {

@@ -272,3 +272,15 @@ fn no_result_is_none_in_an_arena_at_the_end_of_memory() {
     drop((lease, text));
     assert!(arena_is_free());
 }
+
+#[test]
+fn the_test_host_cannot_write_behind_what_it_allocated() {
+    let address = guest_alloc(8);
+    for (at, len) in [(address, 9), (address + 8, 1), (address + 9, 0)] {
+        let written = std::panic::catch_unwind(|| host_write(at, &vec![1; len]));
+        assert!(written.is_err(), "{len} bytes at {at}");
+    }
+    host_write(address, &[1; 8]);
+    host_write(address + 8, &[]);
+    reset_arena();
+}

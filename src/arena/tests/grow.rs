@@ -169,6 +169,9 @@ fn characters_and_texts_are_collected() {
     text.extend(['a', '\u{e9}']);
     text.extend(["b", "cd"]);
     assert_eq!(text, "a\u{e9}bcd");
+    let mut bytes = leased(b"a");
+    bytes.extend(*b"bc");
+    assert!(*b"abc" == bytes && *b"abd" != bytes && *b"ab" != bytes);
 }
 
 proptest! {

@@ -15,6 +15,8 @@ mod claim;
 ))]
 mod exhaustive;
 mod grow;
+#[cfg(feature = "beam")]
+mod kept;
 mod lease;
 mod model;
 mod nested;

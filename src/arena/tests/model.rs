@@ -5,6 +5,9 @@ use core::mem::ManuallyDrop;
 use proptest::prelude::*;
 use std::string::{String, ToString};
 
+use crate::arena::claim::claim_part;
+#[cfg(feature = "beam")]
+use crate::arena::kept::KeptTexts;
 use crate::arena::tests::*;
 #[cfg(lists_keys)]
 use crate::arena::{Key, Keys};
@@ -18,6 +21,12 @@ enum Op {
     Lease {
         size: u16,
         skip: u16,
+        len: u16,
+    },
+    /// The host allocates and returns `size` bytes, of which the flare takes the part of `len` from `start` on.
+    Section {
+        size: u16,
+        start: u16,
         len: u16,
     },
     /// The host returns this.
@@ -38,6 +47,10 @@ enum Op {
     Skip(usize, u16),
     Truncate(usize, u16),
     ToText(usize),
+    /// It appends so many bytes.
+    Extend(usize, u16),
+    /// It gives it to a builder, which keeps it.
+    Keep(usize),
     Drop(usize),
     Forget(usize),
     Reset,
@@ -52,6 +65,8 @@ enum Part {
     Held(usize, bool),
     /// What happens in the host, how much it allocates beside the answer, and the answer's length.
     Answer(Vec<Op>, i32, u16),
+    /// What happens in the host, and the length of the answer, which is quoted; nothing if it is empty.
+    Quoted(Vec<Op>, u16),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -65,6 +80,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(size, skip, len)| Op::Lease { size, skip, len }),
         // A well-behaved host.
         6 => size.clone().prop_map(|len| Op::Lease { size: len, skip: 0, len }),
+        2 => (size.clone(), 0..20_u16, size.clone())
+            .prop_map(|(size, start, len)| Op::Section { size, start, len }),
         1 => (4090..4200_i32, any::<u8>()).prop_map(|(at, len)| Op::Return(pack(at, len.into()))),
         1 => any::<i64>().prop_map(Op::Return),
         1 => size.clone().prop_map(Op::Read),
@@ -74,6 +91,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (i.clone(), 0..10_u16).prop_map(|(i, n)| Op::Skip(i, n)),
         2 => (i.clone(), size.clone()).prop_map(|(i, n)| Op::Truncate(i, n)),
         1 => i.clone().prop_map(Op::ToText),
+        3 => (i.clone(), 0..30_u16).prop_map(|(i, n)| Op::Extend(i, n)),
+        1 => i.clone().prop_map(Op::Keep),
         10 => i.clone().prop_map(Op::Drop),
         1 => i.prop_map(Op::Forget),
         1 => Just(Op::Reset),
@@ -89,6 +108,7 @@ fn op() -> impl Strategy<Value = Op> {
                 .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
             (ops.clone(), 0..20, sizes.clone())
                 .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
+            (ops.clone(), sizes.clone()).prop_map(|(ops, len)| Part::Quoted(ops, len)),
         ];
         prop_oneof![
             (prop::collection::vec(part, 0..5), any::<bool>())
@@ -105,6 +125,8 @@ enum Lease {
     Bytes(ArenaBytes),
     Str(ArenaStr),
     Text(Text),
+    #[cfg(feature = "beam")]
+    Kept(KeptTexts<'static, 1>),
     #[cfg(lists_keys)]
     Key(Key),
     #[cfg(lists_keys)]
@@ -117,6 +139,8 @@ impl Lease {
             Lease::Bytes(lease) => lease,
             Lease::Str(text) => text.raw(),
             Lease::Text(text) => text,
+            #[cfg(feature = "beam")]
+            Lease::Kept(text) => text.get(0).as_bytes(),
             #[cfg(lists_keys)]
             Lease::Key(key) => key.as_bytes(),
             // Its bytes are its own matter.
@@ -218,6 +242,18 @@ impl Model {
                     self.hold(Lease::Bytes(got), content);
                 }
             }
+            Op::Section { size, start, len } => {
+                let content = self.content(*size);
+                let part = claim_part(host_returns(&content), |bytes| {
+                    assert_eq!(bytes, content);
+                    Some(((*start).into(), (*len).into()))
+                });
+                if let Some(part) = part {
+                    let known = content.iter().skip((*start).into()).take((*len).into());
+                    let known: Vec<u8> = known.copied().collect();
+                    self.hold(Lease::Bytes(part), known);
+                }
+            }
             Op::Return(raw) => {
                 if let Some(got) = claim(*raw) {
                     let content = got.to_vec();
@@ -299,6 +335,32 @@ impl Model {
                 }
                 other => self.held.extend(other),
             },
+            Op::Extend(i, len) => {
+                let more = self.content(*len);
+                let more = repaired(&more);
+                let room = room();
+                let Some((lease, content)) = self.held.get_mut(*i) else {
+                    return;
+                };
+                let grown = match lease {
+                    Lease::Bytes(lease) => lease.try_extend_from_slice(more.as_bytes()),
+                    Lease::Str(text) => text.try_push_str(&more),
+                    _ => return,
+                };
+                match grown {
+                    Ok(()) => content.extend(more.into_bytes()),
+                    Err(ArenaFull) => assert!(room < content.len() + more.len()),
+                }
+            }
+            #[cfg(feature = "beam")]
+            Op::Keep(i) => match self.take(*i) {
+                Some((Lease::Str(text), content)) => {
+                    self.hold(Lease::Kept(KeptTexts::leased(text)), content);
+                }
+                other => self.held.extend(other),
+            },
+            #[cfg(not(feature = "beam"))]
+            Op::Keep(_) => {}
             Op::Drop(i) => drop(self.take(*i)),
             Op::Forget(i) => {
                 if let Some((lease, content)) = self.take(*i) {
@@ -383,6 +445,24 @@ impl Piece for Parts<'_, '_> {
                     };
                     Ask(ask).append_to(text)
                 }
+                #[cfg(all(feature = "beam", feature = "request"))]
+                Part::Quoted(inner, len) => {
+                    let ask = || {
+                        let mut model = self.model.borrow_mut();
+                        let content = vec![b'a' + model.content(1)[0] % 26; (*len).into()];
+                        model.run(inner);
+                        if !inner.is_empty() {
+                            *self.expected.borrow_mut() = None;
+                        }
+                        if *len > 0 {
+                            self.expect(&[b":\"", &*content, b"\""].concat());
+                        }
+                        host_returns(&content)
+                    };
+                    Quoted(":", ask).append_to(text)
+                }
+                #[cfg(not(all(feature = "beam", feature = "request")))]
+                Part::Quoted(..) => text,
             }
         }
         text
@@ -419,6 +499,9 @@ impl Model {
                     wanted += 24;
                     if let Part::Answer(_, beside, len) = part {
                         wanted += *beside as usize + usize::from(*len);
+                    }
+                    if let Part::Quoted(_, len) = part {
+                        wanted += usize::from(*len);
                     }
                 }
                 assert!(room < wanted, "it would have fit");

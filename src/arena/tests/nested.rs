@@ -102,3 +102,35 @@ fn a_lease_that_is_stashed_during_a_call_outlives_it() {
     drop(stashed);
     assert!(arena_is_free());
 }
+
+/// Whoever holds a block of the heap may change it, so it must not be read as a part of a text.
+#[cfg(feature = "arena-alloc")]
+#[test]
+fn a_text_in_which_the_heap_took_a_block_fails() {
+    use crate::arena::heap;
+    for keep in [true, false] {
+        let mut block = None;
+        let asks = Ask(|| {
+            reset_arena();
+            let start = heap::take(8, 8);
+            // SAFETY: it has this size, all of it is initialised, and nothing else leads there.
+            let bytes = unsafe { core::slice::from_raw_parts_mut(start, 8) };
+            bytes.fill(7);
+            block = Some(bytes);
+            // The text ends there, so the answer is behind it.
+            guest_alloc(16);
+            host_returns(b"answer")
+        });
+        let pieces = ("the first of it", asks);
+        match keep {
+            true => assert_eq!(text::build(pieces).err(), Some(ArenaFull)),
+            false => assert_eq!(sent(pieces), Err(ArenaFull)),
+        }
+        let block = block.unwrap();
+        assert_eq!(block, [7; 8]);
+        block[0] = 1;
+        // SAFETY: it came from `take` with this size.
+        unsafe { heap::give_back(block.as_mut_ptr(), 8) }
+        assert!(arena_is_free());
+    }
+}

@@ -178,3 +178,17 @@ proptest! {
         prop_assert!(search.is_empty() || search.starts_with('?'));
     }
 }
+
+#[test]
+fn a_path_has_its_segments() {
+    let of = |path: &'static str| {
+        let parts = text::segments(path.as_bytes()).map(|one| core::str::from_utf8(one).unwrap());
+        parts.collect::<Vec<_>>()
+    };
+    assert_eq!(of("/"), [""]);
+    assert_eq!(of("/users/42"), ["users", "42"]);
+    assert_eq!(of("/users/42/"), ["users", "42", ""]);
+    assert_eq!(of("//a%2Fb//c"), ["", "a%2Fb", "", "c"]);
+    assert_eq!(of("a/b"), ["a", "b"]);
+    assert_eq!(of(""), [""]);
+}

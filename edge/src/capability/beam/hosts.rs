@@ -15,6 +15,16 @@ pub(super) struct Target {
     pub(super) port: u16,
 }
 
+/// Whether a mapping of `[beam.hosts]` makes sense.
+///
+/// # Errors
+///
+/// When it does not.
+pub(crate) fn check_host(from: &str, to: &str) -> Result<(), BeamConfigError> {
+    map_key(from)?;
+    map_target(from, to).map(drop)
+}
+
 pub(super) fn map_key(from: &str) -> Result<String, BeamConfigError> {
     let wrong = || {
         BeamConfigError(format!(

@@ -58,6 +58,7 @@ use crate::http::client::{causes, client_builder, tls_config};
 use crate::sync::{lock, read, write};
 
 pub use crate::capability::beam::error::{BeamConfigError, BeamRefusal};
+pub(crate) use crate::capability::beam::hosts::check_host;
 pub use crate::capability::beam::session::BeamSession;
 
 /// How many fetches one invocation may make, if its configuration says nothing

@@ -6,6 +6,7 @@
 //! read nor change nor repeat what is said, and what he sends is dropped before it is looked at.
 
 pub(crate) mod channel;
+pub(crate) mod door;
 mod key;
 pub(crate) mod sealed;
 

@@ -1,25 +1,18 @@
-//! What a key is, and how two nodes' knowledge of it becomes one. Pure: no disk, no network.
+//! What a key is, and how two nodes' knowledge of it becomes one. Pure: no disk, no network, no
+//! clock, and nothing of this crate, so that `edge/merge-model` can be made of this very file.
 //!
 //! [`KeyState::merge`] is the join of a semilattice: merging in any order, any number of times, ends
-//! in the same state. `tests/model.rs` tries all orders of all small worlds.
+//! in the same state. `tests/model.rs` tries all orders of all small worlds, and `edge/merge-model`
+//! adds deletes that are forgotten, and folders that are restored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::capability::kv::WallClock;
-
 /// What an entry costs of [`PlasmaConfig::max_bytes`](crate::capability::plasma::PlasmaConfig)
 /// besides its key and value.
 const ENTRY_OVERHEAD: usize = 128;
-
-/// Bits of a time that count within a millisecond.
-const COUNT_BITS: u32 = 16;
-
-/// How far ahead of this node's clock another's stamp may be, in milliseconds: a day. Clocks that
-/// are hours wrong work; a stamp of the year 6000 would end all writing to its key.
-pub(super) const MAX_AHEAD_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// A site and a key in it.
 pub(super) type Id = (String, String);
@@ -161,56 +154,5 @@ impl KeyState {
     pub(super) fn latest(&self) -> u64 {
         let counted = self.counts.values().map(|count| count.epoch).max();
         self.base.time.max(counted.unwrap_or(0))
-    }
-}
-
-/// The milliseconds of a time.
-pub(super) fn millis(time: u64) -> u64 {
-    time >> COUNT_BITS
-}
-
-/// The hybrid logical clock: the wall clock, pushed forward by every time that was seen, so that
-/// who has seen a write and then writes comes after it, however wrong the clocks are.
-pub(super) struct HybridClock {
-    wall: WallClock,
-    last: u64,
-}
-
-impl HybridClock {
-    /// A clock that has been at `last` already.
-    pub(super) fn new(wall: WallClock, last: u64) -> Self {
-        Self { wall, last }
-    }
-
-    pub(super) fn now_ms(&self) -> u64 {
-        (self.wall)().min(u64::MAX >> COUNT_BITS >> 1)
-    }
-
-    /// A time after every one that was given or seen before.
-    pub(super) fn next(&mut self) -> u64 {
-        self.last = (self.now_ms() << COUNT_BITS).max(self.last + 1);
-        self.last
-    }
-
-    /// Whether a time is one that a clock with less than a day's error can have given.
-    pub(super) fn is_credible(&self, time: u64) -> bool {
-        millis(time) <= self.now_ms().saturating_add(MAX_AHEAD_MS)
-    }
-
-    /// Goes on from there, if it is credible.
-    pub(super) fn see(&mut self, time: u64) {
-        if self.is_credible(time) {
-            self.last = self.last.max(time);
-        }
-    }
-
-    /// The latest time that it gave or saw.
-    pub(super) fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// How far it is ahead of the wall clock, in milliseconds.
-    pub(super) fn ahead_ms(&self) -> u64 {
-        millis(self.last).saturating_sub(self.now_ms())
     }
 }

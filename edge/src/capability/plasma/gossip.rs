@@ -8,18 +8,20 @@
 //! Every task is tied to [`Gossip`]: a task that fails is started again, and says so.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::capability::cluster::ClusterKeys;
 use crate::capability::cluster::channel::{Channel, ChannelError, within};
+use crate::capability::cluster::door::Door;
 use crate::capability::health::Severity;
 use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
@@ -50,12 +52,12 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// The longest pause before a node that cannot be reached is tried again.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How many strangers may be in a handshake at once, and how many nodes connected.
-const HANDSHAKES: usize = 32;
+/// How many connections there may be at once.
 const CONNECTIONS: usize = 1024;
 
-/// How long an address is not listened to after it did not have the key.
-const STRANGER_PAUSE: Duration = Duration::from_secs(1);
+/// How long a node looks away after it has hung up on somebody unheard: of many who come in this
+/// time all are hung up on at once.
+const BREATH: Duration = Duration::from_millis(20);
 
 /// How a node finds the others.
 #[derive(Debug, Clone)]
@@ -118,7 +120,7 @@ struct Node {
     followed: Mutex<HashSet<String>>,
     /// When a seed was asked last who it is. `None`: it is this node itself.
     asked: Mutex<HashMap<String, Option<Instant>>>,
-    strangers: Mutex<HashMap<IpAddr, Instant>>,
+    door: Arc<Door>,
 }
 
 impl Plasma {
@@ -169,7 +171,7 @@ impl Plasma {
             interval: config.interval,
             followed: Mutex::default(),
             asked: Mutex::default(),
-            strangers: Mutex::default(),
+            door: Arc::default(),
         });
         *lock(&self.shared.link) = Some(Link {
             address,
@@ -406,10 +408,19 @@ fn ended() -> ChannelError {
 
 /// Accepts those who follow this node.
 async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let mut connections = JoinSet::new();
+    let mut has_hung_up = false;
     loop {
-        let (stream, from) = match listener.accept().await {
+        let accepted = match listener.accept().now_or_never() {
+            Some(accepted) => accepted,
+            None => {
+                if std::mem::take(&mut has_hung_up) {
+                    tokio::time::sleep(BREATH).await;
+                }
+                listener.accept().await
+            }
+        };
+        let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // No more files, for instance: it passes.
@@ -421,25 +432,20 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
         };
         node.shared.problems.clear("listen");
         while connections.try_join_next().is_some() {}
-        let is_full = connections.len() >= CONNECTIONS;
-        if is_full || *node.shared.isolated.borrow() || node.is_stranger(from.ip()) {
+        if connections.len() >= CONNECTIONS || *node.shared.isolated.borrow() {
             continue;
         }
-        let Ok(permit) = handshakes.clone().try_acquire_owned() else {
+        let Some(ticket) = node.door.enter(from.ip()) else {
+            has_hung_up = true;
             continue;
         };
         let node = node.clone();
         connections.spawn(async move {
             let mut isolated = node.shared.isolated.subscribe();
             let served = async {
-                let channel = Channel::accept(stream, &node.keys).await;
-                drop(permit);
-                match channel {
-                    Ok(channel) => {
-                        // How a stream ends is for the one who follows to say.
-                        let _ = serve(&node, channel).await;
-                    }
-                    Err(_) => node.note_stranger(from.ip()),
+                if let Some(channel) = ticket.hear(Channel::accept(stream, &node.keys)).await {
+                    // How a stream ends is for the one who follows to say.
+                    let _ = serve(&node, channel).await;
                 }
             };
             tokio::select! {
@@ -533,27 +539,6 @@ impl Node {
 
     fn say_twin(&self) {
         self.say_twins(&self.shared.node_id);
-    }
-
-    /// Whether an address has just shown that it does not have the key.
-    fn is_stranger(&self, address: IpAddr) -> bool {
-        // Nodes and strangers on this machine have one address.
-        if address.is_loopback() {
-            return false;
-        }
-        lock(&self.strangers)
-            .get(&address)
-            .is_some_and(|since| since.elapsed() < STRANGER_PAUSE)
-    }
-
-    fn note_stranger(&self, address: IpAddr) {
-        let mut strangers = lock(&self.strangers);
-        if strangers.len() >= CONNECTIONS {
-            strangers.retain(|_, since| since.elapsed() < STRANGER_PAUSE);
-        }
-        if strangers.len() < CONNECTIONS {
-            strangers.insert(address, Instant::now());
-        }
     }
 }
 

@@ -48,6 +48,7 @@
 //! or is new, compares digests and fetches what differs. Whatever a node learned it tells on, so
 //! nobody depends on the node that wrote something. The edge's README argues the choice.
 
+mod clock;
 mod crdt;
 mod disk;
 mod error;

@@ -13,7 +13,8 @@ use std::sync::atomic::Ordering;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::kv::{MAX_SITE_BYTES, check_key};
-use crate::capability::plasma::crdt::{HybridClock, Id, KeyState};
+use crate::capability::plasma::clock::HybridClock;
+use crate::capability::plasma::crdt::{Id, KeyState};
 use crate::capability::plasma::shared::Shared;
 use crate::sync::lock;
 

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use crate::capability::health::Severity;
 use crate::capability::kv::WallClock;
-use crate::capability::plasma::crdt::{HybridClock, Id, KeyState, MAX_AHEAD_MS, Stamp, millis};
+use crate::capability::plasma::clock::{HybridClock, MAX_AHEAD_MS, millis};
+use crate::capability::plasma::crdt::{Id, KeyState, Stamp};
 use crate::capability::plasma::disk::{Batch, Changed, Identity, load, new_actor, persist, random};
 use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
 use crate::capability::plasma::protocol::{Entry, objection};
@@ -83,7 +84,7 @@ impl Replica {
         bounds: Bounds,
     ) -> Result<Self, StoreError> {
         let now_ms = wall();
-        let (loaded, incarnation, own) = store.with(|database| {
+        let (loaded, incarnation, own) = store.write(0, |database| {
             let loaded = load(database, node_id, now_ms)?;
             // Whoever has met other nodes may have been restored from a backup since: what is
             // counted before they have been asked is counted under a name of its own.
@@ -121,9 +122,9 @@ impl Replica {
     pub(super) fn reload(&mut self) -> Result<(), StoreError> {
         let node_id = self.shared.node_id.clone();
         let now_ms = self.clock.now_ms();
-        let (loaded, incarnation) = self
-            .store
-            .with(|database| Ok((load(database, &node_id, now_ms)?, random()?)))?;
+        let (loaded, incarnation) = self.store.write(0, |database| {
+            Ok((load(database, &node_id, now_ms)?, random()?))
+        })?;
         *lock(&self.shared.identity) = loaded.identity;
         lock(&self.shared.members).restart_feed();
         *write(&self.shared.state) = State::new(incarnation, loaded.keys);
@@ -318,25 +319,24 @@ impl Replica {
             return Ok(());
         }
         let members = members_dirty.then(|| lock(&self.shared.members).clone());
-        let written = self.store.with(|database| {
-            persist(
-                database,
-                &Batch {
-                    keys: Some(&changes.keys),
-                    identity: changes.identity.as_ref(),
-                    members: members.as_ref(),
-                    clock: self.clock.last(),
-                    ..Batch::default()
-                },
-            )
-        });
+        let batch = Batch {
+            keys: Some(&changes.keys),
+            identity: changes.identity.as_ref(),
+            members: members.as_ref(),
+            clock: self.clock.last(),
+            ..Batch::default()
+        };
+        let costs = changes.keys.iter().map(|(id, (key, _))| key.cost(id));
+        let written = self
+            .store
+            .write(costs.sum(), |database| persist(database, &batch));
         if let Err(error) = written {
             if members_dirty {
                 lock(&self.shared.members).set_dirty();
             }
             return Err(self.disk_failed(&error));
         }
-        self.shared.problems.clear("disk");
+        self.see_whether_well();
         if changes.keys.is_empty() {
             return Ok(());
         }
@@ -347,9 +347,7 @@ impl Replica {
             for (id, (key, from)) in changes.keys {
                 state.put(id, key, from);
             }
-            if state.bytes() < self.bounds.max_bytes {
-                self.shared.problems.clear("full");
-            }
+            self.see_whether_full(&state);
         }
         self.shared.announce();
         Ok(())
@@ -358,12 +356,8 @@ impl Replica {
     /// What is to be done now and then: forget nodes that are gone, and what deletes left once all
     /// nodes have seen it; see whether a failed disk works again.
     pub(super) fn tidy(&mut self) {
-        if self.store.fault().is_some() {
-            self.store.probe();
-            if self.store.fault().is_none() {
-                self.shared.problems.clear("disk");
-            }
-        }
+        self.store.probe();
+        self.see_whether_well();
         let now_ms = self.clock.now_ms();
         let gone = lock(&self.shared.members).forget(now_ms.saturating_sub(self.bounds.absence_ms));
         for node in gone {
@@ -412,29 +406,36 @@ impl Replica {
         if stale.is_empty() {
             return;
         }
-        let dropped = self.store.with(|database| {
-            persist(
-                database,
-                &Batch {
-                    removed: &stale,
-                    clock: self.clock.last(),
-                    ..Batch::default()
-                },
-            )
-        });
-        match dropped {
+        let batch = Batch {
+            removed: &stale,
+            clock: self.clock.last(),
+            ..Batch::default()
+        };
+        match self.store.write(0, |database| persist(database, &batch)) {
             Ok(()) => {
                 let mut state = write(&self.shared.state);
                 for id in &stale {
                     state.remove(id);
                 }
-                if state.bytes() < self.bounds.max_bytes {
-                    self.shared.problems.clear("full");
-                }
+                self.see_whether_full(&state);
             }
             Err(error) => {
                 self.disk_failed(&error);
             }
+        }
+    }
+
+    /// Says no longer that the store is full, once it is not.
+    fn see_whether_full(&self, state: &State) {
+        if state.bytes() < self.bounds.max_bytes {
+            self.shared.problems.clear("full");
+        }
+    }
+
+    /// Says no longer that the disk failed, once it works.
+    fn see_whether_well(&self) {
+        if self.store.fault().is_none() {
+            self.shared.problems.clear("disk");
         }
     }
 

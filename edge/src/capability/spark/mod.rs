@@ -142,7 +142,9 @@ impl Spark {
             what,
         };
         // The tables are made now, so that readers find them.
-        store.with(prepare).map_err(|e| fail(e.what().to_owned()))?;
+        store
+            .write(0, prepare)
+            .map_err(|e| fail(e.what().to_owned()))?;
 
         let store = Arc::new(store);
         let problems = Arc::new(Problems::default());
@@ -192,7 +194,7 @@ impl Spark {
 
     /// A value and its deadline (0 = none), unless it has expired.
     fn read(&self, site: &str, key: &str) -> Result<Option<(u64, Vec<u8>)>, SparkError> {
-        let found = self.store.with(|db| {
+        let found = self.store.read(|db| {
             let entries = db.begin_read()?.open_table(ENTRIES)?;
             let Some(stored) = entries.get((site, key))? else {
                 return Ok(None);
@@ -239,7 +241,7 @@ impl Spark {
     /// [`SparkCode::Internal`] when the store cannot be read.
     pub fn entries(&self, site: &str) -> Result<Vec<KeyInfo>, SparkError> {
         let now = (self.clock)();
-        let found = self.store.with(|db| {
+        let found = self.store.read(|db| {
             let entries = db.begin_read()?.open_table(ENTRIES)?;
             let mut found = Vec::new();
             for item in entries.range((site, "")..)? {
@@ -269,7 +271,7 @@ impl Spark {
     ///
     /// [`SparkCode::Internal`] when the store cannot be read.
     pub fn usage(&self) -> Result<Vec<SiteUsage>, SparkError> {
-        let sites = self.store.with(|db| {
+        let sites = self.store.read(|db| {
             let usage = db.begin_read()?.open_table(USAGE)?;
             let mut sites = Vec::new();
             for item in usage.iter()? {

@@ -40,6 +40,17 @@ pub(super) enum Op {
     SetMany(Vec<(String, Vec<u8>, u64)>),
 }
 
+impl Op {
+    /// About how much it writes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Op::Set { key, value, .. } => key.len() + value.len(),
+            Op::Delete { .. } => 0,
+            Op::SetMany(items) => items.iter().map(|(k, v, _)| k.len() + v.len()).sum(),
+        }
+    }
+}
+
 /// Makes the tables, and brings what an earlier version stored into them.
 pub(super) fn prepare(database: &Database) -> Result<(), redb::Error> {
     let txn = database.begin_write()?;

@@ -16,6 +16,9 @@ use crate::capability::store::{Store, StoreError};
 /// How many waiting writes share one commit at most.
 const MAX_BATCH: usize = 256;
 
+/// How often a store that failed is tried again while nobody writes.
+const PROBE_AFTER: Duration = Duration::from_secs(1);
+
 pub(super) struct Job {
     pub(super) site: String,
     pub(super) op: Op,
@@ -59,24 +62,29 @@ impl Writer {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            if Instant::now() >= next_sweep {
-                match self.sweep() {
-                    // More may have expired than one sweep takes: come back at once.
-                    Ok(SWEEP_BATCH) => {}
-                    Ok(_) => next_sweep = Instant::now() + self.sweep_interval,
-                    Err(error) => {
-                        self.note(&SparkError::internal("cannot sweep expired entries", error));
-                        next_sweep = Instant::now() + self.sweep_interval;
-                    }
-                }
+            if Instant::now() < next_sweep {
+                continue;
             }
+            let swept = self.sweep();
+            if let Err(error) = &swept {
+                self.note(&SparkError::internal("cannot sweep expired entries", error));
+            }
+            next_sweep = match swept {
+                // More may have expired than one sweep takes: come back at once.
+                Ok(SWEEP_BATCH) => continue,
+                _ if self.store.fault().is_some() => {
+                    Instant::now() + self.sweep_interval.min(PROBE_AFTER)
+                }
+                _ => Instant::now() + self.sweep_interval,
+            };
         }
     }
 
     /// Applies a batch in one transaction and answers each once it is on disk. What one job is
     /// refused for (the quota) does not touch the others; a failing disk fails all.
     fn commit(&self, batch: Vec<Job>) {
-        let applied = self.store.with(|db| {
+        let bytes = batch.iter().map(|job| job.op.bytes()).sum();
+        let applied = self.store.write(bytes, |db| {
             let txn = db.begin_write()?;
             let mut results = Vec::with_capacity(batch.len());
             {
@@ -90,7 +98,7 @@ impl Writer {
         });
         match applied {
             Ok(results) => {
-                self.problems.clear("disk");
+                self.see_whether_well();
                 for (job, result) in batch.into_iter().zip(results) {
                     // Nobody waits any more if the request was cancelled.
                     let _ = job.done.send(result);
@@ -106,6 +114,13 @@ impl Writer {
         }
     }
 
+    /// Says no longer that the disk does not work, once it does.
+    fn see_whether_well(&self) {
+        if self.store.fault().is_none() {
+            self.problems.clear("disk");
+        }
+    }
+
     /// Says once that the disk does not work.
     fn note(&self, error: &SparkError) {
         if self
@@ -117,22 +132,19 @@ impl Writer {
     }
 
     fn sweep(&self) -> Result<usize, StoreError> {
-        if self.store.fault().is_some() {
-            self.store.probe();
-            if self.store.fault().is_none() {
-                self.problems.clear("disk");
-            }
-        }
+        self.store.probe();
+        self.see_whether_well();
         let now = (self.clock)();
-        self.store.with(|db| {
-            {
-                // Most of the time nothing is due: find out without writing.
-                let deadlines = db.begin_read()?.open_table(DEADLINES)?;
-                let first = deadlines.iter()?.next().transpose()?;
-                if first.is_none_or(|(id, _)| id.value().0 > now) {
-                    return Ok(0);
-                }
-            }
+        // Most of the time nothing is due: find out without writing.
+        let is_due = self.store.read(|db| {
+            let deadlines = db.begin_read()?.open_table(DEADLINES)?;
+            let first = deadlines.iter()?.next().transpose()?;
+            Ok(first.is_some_and(|(id, _)| id.value().0 <= now))
+        })?;
+        if !is_due {
+            return Ok(0);
+        }
+        self.store.write(0, |db| {
             let txn = db.begin_write()?;
             let swept = Tables::open(&txn, self.quota_bytes, now)?.sweep(None)?;
             txn.commit()?;

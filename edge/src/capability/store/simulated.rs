@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// A disk that forgets what was not synced, and can be full.
+/// A disk that forgets what was not synced, can be full or nearly so, and can fail at any moment.
 #[derive(Debug, Default)]
 pub(crate) struct Disk(Mutex<DiskState>);
 
@@ -33,6 +33,10 @@ struct DiskState {
     current: Vec<u8>,
     unsynced: Vec<Write>,
     is_full: bool,
+    /// How many bytes one sync takes, if the disk is nearly full.
+    room: Option<usize>,
+    /// After how many writes and syncs it fails.
+    fails_after: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +57,31 @@ impl Write {
             }
         }
     }
+
+    /// How many bytes it writes.
+    fn bytes(&self) -> usize {
+        match self {
+            Write::Length(_) => 0,
+            Write::Bytes(_, bytes) => bytes.len(),
+        }
+    }
+}
+
+impl DiskState {
+    /// Whether the disk does anything now.
+    fn admit(&mut self) -> std::io::Result<()> {
+        if self.is_full {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        match &mut self.fails_after {
+            Some(0) => Err(std::io::Error::other("the disk has failed")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Disk {
@@ -60,7 +89,11 @@ impl Disk {
     pub(crate) fn crash(&self, random: &mut Random) {
         let mut state = lock(&self.0);
         let state = &mut *state;
+        let mut touched = Vec::new();
         for write in std::mem::take(&mut state.unsynced) {
+            if let Write::Bytes(at, bytes) = &write {
+                touched.push(*at..at + bytes.len());
+            }
             match write {
                 Write::Bytes(at, mut bytes) if random.chance(50) => {
                     bytes.truncate(random.below(bytes.len() + 1) / 512 * 512);
@@ -70,12 +103,30 @@ impl Disk {
                 _ => {}
             }
         }
-        state.current.clone_from(&state.durable);
+        // Only what was written differs, and the rest of the file is large.
+        let same = state.current.len().min(state.durable.len());
+        state.current.truncate(same);
+        state.current.extend_from_slice(&state.durable[same..]);
+        for range in touched {
+            let range = range.start.min(same)..range.end.min(same);
+            state.current[range.clone()].copy_from_slice(&state.durable[range]);
+        }
+        state.fails_after = None;
     }
 
     /// From now on nothing can be written, or it can again.
     pub(crate) fn set_full(&self, is_full: bool) {
         lock(&self.0).is_full = is_full;
+    }
+
+    /// From now on one sync takes so many bytes, or any number again.
+    pub(crate) fn set_room(&self, room: Option<usize>) {
+        lock(&self.0).room = room;
+    }
+
+    /// It takes so many more writes and syncs, and then fails until the power has gone.
+    pub(crate) fn fail_after(&self, count: usize) {
+        lock(&self.0).fails_after = Some(count);
     }
 
     /// A copy of what is on it.
@@ -108,7 +159,9 @@ struct Backend(Arc<Disk>);
 impl Backend {
     fn write_op(&self, write: Write) -> std::io::Result<()> {
         let mut state = lock(&self.0.0);
-        if state.is_full {
+        state.admit()?;
+        let written = state.unsynced.iter().chain([&write]).map(Write::bytes);
+        if state.room.is_some_and(|room| written.sum::<usize>() > room) {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
         write.apply(&mut state.current);
@@ -137,9 +190,7 @@ impl redb::StorageBackend for Backend {
     fn sync_data(&self) -> std::io::Result<()> {
         let mut state = lock(&self.0.0);
         let state = &mut *state;
-        if state.is_full {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
+        state.admit()?;
         for write in std::mem::take(&mut state.unsynced) {
             write.apply(&mut state.durable);
         }

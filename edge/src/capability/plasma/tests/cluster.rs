@@ -222,6 +222,75 @@ fn a_clock_that_is_set_back_loses_nothing() {
     assert_eq!(get(&node, "k"), None);
 }
 
+/// A clock that jumps by hours, forwards and back, under nodes that talk: the last writer wins, and all
+/// that is counted counts.
+#[test]
+fn clocks_that_jump_by_hours_lose_nothing() {
+    let hour = 3_600_000i64;
+    let mut cluster = Cluster::new();
+    let now = wall_clock()();
+    let set_to = Arc::new(AtomicU64::new(now));
+    let clock = set_to.clone();
+    let clock: WallClock = Arc::new(move || clock.load(Ordering::SeqCst));
+    let a = Plasma::open_with_clock(PlasmaConfig::new("a"), clock).unwrap();
+    cluster.join(&a);
+    let b = cluster.node("b");
+    let mut total = 0;
+    // Within a day of each other: those who are further apart do not believe each other.
+    let jumps = [5, -10, 12, -11, 0].map(|hours: i64| now.saturating_add_signed(hours * hour));
+    for jump in jumps {
+        set_to.store(jump, Ordering::SeqCst);
+        set(&b, "r", b"from b");
+        eventually("a to have it", || {
+            get(&a, "r").as_deref() == Some(b"from b")
+        });
+        set(&a, "r", b"from a");
+        add(&a, "n", 1);
+        add(&b, "n", 10);
+        total += 11;
+        eventually("both to agree", || {
+            [&a, &b].iter().all(|n| {
+                counter(n, "n") == Some(total) && get(n, "r").as_deref() == Some(b"from a")
+            })
+        });
+    }
+}
+
+/// A clock that was days ahead, and is set right: what was written meanwhile stays, the others say
+/// that they do not believe it, and the node says why it can write no more, until the time has come.
+#[test]
+fn a_clock_that_was_days_ahead_is_told_of() {
+    let day = 24 * 60 * 60 * 1000;
+    let mut cluster = Cluster::new();
+    let now = wall_clock()();
+    let set_to = Arc::new(AtomicU64::new(now + 3 * day));
+    let clock = set_to.clone();
+    let clock: WallClock = Arc::new(move || clock.load(Ordering::SeqCst));
+    let a = Plasma::open_with_clock(PlasmaConfig::new("a"), clock).unwrap();
+    cluster.join(&a);
+    let b = cluster.node("b");
+    add(&a, "n", 1);
+    add(&b, "m", 1);
+    let says = |node: &Arc<Plasma>, what: &str| {
+        let problems = node.problems();
+        problems.iter().any(|p| p.what.contains(what))
+    };
+    eventually("b to say so", || says(&b, "more than a day ahead"));
+    add(&b, "m", 1);
+    eventually("a to have what b counts", || counter(&a, "m") == Some(2));
+    assert_eq!(counter(&b, "n"), None);
+
+    set_to.store(now, Ordering::SeqCst);
+    let refused = session(&a).increment(b"n", 1).unwrap_err();
+    assert!(
+        refused.reason.contains("ahead of this node's clock"),
+        "{refused}"
+    );
+    eventually("a to say so", || says(&a, "this node's clock is"));
+    set_to.store(now + 3 * day, Ordering::SeqCst);
+    assert_eq!(add(&a, "n", 1), 2, "nothing of it was lost");
+}
+
 #[test]
 fn joining_can_fail_with_a_reason() {
     let cluster = Cluster::new();

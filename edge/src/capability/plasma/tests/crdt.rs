@@ -1,7 +1,8 @@
 //! Merging, in any order.
 
 use super::*;
-use crate::capability::plasma::crdt::{Count, HybridClock, KeyState, Stamp};
+use crate::capability::plasma::clock::HybridClock;
+use crate::capability::plasma::crdt::{Count, KeyState, Stamp};
 
 fn count(epoch: u64, up: u64) -> Count {
     Count { epoch, up, down: 0 }

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 
 use super::*;
 use crate::capability::cluster::ClusterKeys;
-use crate::capability::plasma::crdt::{Count, HybridClock, KeyState, Stamp};
+use crate::capability::plasma::clock::HybridClock;
+use crate::capability::plasma::crdt::{Count, KeyState, Stamp};
 use crate::capability::plasma::protocol::objection;
 use crate::capability::store::simulated::Random;
 
@@ -100,6 +101,27 @@ fn what_strangers_send_is_dropped() {
     eventually("the nodes to go on", || counter(&a, "n") == Some(2));
     assert!(a.problems().is_empty(), "{:?}", a.problems());
     assert_eq!(a.status().nodes.len(), 2);
+}
+
+/// Strangers who connect and say nothing keep nobody out, however many they are.
+#[test]
+fn strangers_who_say_nothing_keep_nobody_out() {
+    let mut cluster = Cluster::new();
+    let shared = keys();
+    let a = cluster.keyed("a", &shared);
+    add(&a, "n", 1);
+    let address = a.status().gossip.unwrap();
+    let mut silent: Vec<TcpStream> = (0..300)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let began = Instant::now();
+    let b = cluster.keyed("b", &shared);
+    eventually("b to have it", || {
+        silent.push(TcpStream::connect(address).unwrap());
+        counter(&b, "n") == Some(1)
+    });
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "kept out for {took:?}");
 }
 
 /// A recorded connection, played again, is of no use.

@@ -180,6 +180,61 @@ fn a_disk_that_was_full_works_again() {
     assert_eq!(s.get(b"after").unwrap().unwrap(), b"\0\0\0\x003");
 }
 
+/// A disk that is nearly full takes small writes: that is no sign that it works again.
+#[test]
+fn a_disk_that_is_nearly_full_does_not_work_again() {
+    let disk = Arc::new(Disk::default());
+    let store = on(&disk).unwrap();
+    let mut s = session(&store);
+    s.set(b"before", b"1", 0).unwrap();
+    disk.set_room(Some(60_000));
+    let large = vec![7; 60_000];
+    assert_eq!(code(s.set(b"large", &large, 0)), 6);
+    let is_told = || {
+        store
+            .problems()
+            .iter()
+            .any(|p| p.what.contains("cannot write"))
+    };
+    for small in 0..3 {
+        s.set(b"small", &[small], 0).unwrap();
+        assert!(is_told(), "though the next large write will fail");
+        store.store.probe();
+        assert!(
+            store.store.fault().is_some(),
+            "a probe of the size fails, too"
+        );
+    }
+    assert_eq!(code(s.set(b"large", &large, 0)), 6);
+    disk.set_room(None);
+    s.set(b"small", b"4", 0).unwrap();
+    assert!(is_told(), "nobody knows yet");
+    store.store.probe();
+    assert_eq!(store.store.fault(), None);
+    s.set(b"large", &large, 0).unwrap();
+    assert!(!is_told(), "{:?}", store.problems());
+    assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
+}
+
+/// A store that failed and that nobody writes to finds out by itself that it works again.
+#[test]
+fn a_disk_that_was_full_is_noticed_to_work_again_while_nobody_writes() {
+    let disk = Arc::new(Disk::default());
+    let store = on(&disk).unwrap();
+    disk.set_full(true);
+    assert_eq!(code(session(&store).set(b"k", b"1", 0)), 6);
+    disk.set_full(false);
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !store.problems().is_empty() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{:?}",
+            store.problems()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A store that cannot be made leaves nothing that would be taken for one.
 #[test]
 fn a_store_is_there_whole_or_not_at_all() {
@@ -260,9 +315,14 @@ fn a_file_system_that_was_full_works_again() {
             failed |= s.set(format!("k{i}").as_bytes(), &[7; 60_000], 0).is_err();
         }
         assert!(failed, "3 MiB were enough");
+        // Nearly full: what is small goes through, and does not count as well again.
+        s.set(b"small", b"2", 0).unwrap();
+        assert!(!store.problems().is_empty(), "the next large write fails");
+        s.set(b"large", &[7; 60_000], 0).unwrap_err();
         std::fs::remove_file(&filler).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
         s.delete(b"k1").unwrap();
+        s.set(b"large", &[7; 60_000], 0).unwrap();
+        assert!(store.problems().is_empty(), "{:?}", store.problems());
         s.set(b"after", b"3", 0).unwrap();
         assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
     }

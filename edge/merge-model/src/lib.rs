@@ -1,0 +1,17 @@
+//! The edge's own code of what a key is and how two nodes' knowledge of it becomes one, for the model
+//! checker in `tests`.
+//!
+//! ```sh
+//! cargo test -p flaron-merge-model
+//! ```
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the edge uses more of it than the model"
+)]
+#[path = "../../src/capability/plasma/crdt.rs"]
+mod crdt;
+
+#[cfg(test)]
+mod model;

@@ -1,0 +1,227 @@
+//! What strangers may cost who knock at a node's door.
+//!
+//! Until a caller's first message has come, nobody knows who he is. So that those who have nothing
+//! to say do not keep out those who have, the callers that are waited for are few, and if one more
+//! comes, the one who has waited for longest has to go, of the network that has the most of them: a
+//! node has said who it is within a round trip. A network that has failed to show the key a few
+//! times is hung up on unheard for the rest of the second.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::sync::lock;
+
+/// How many callers are waited for at once.
+const WAITING: usize = 256;
+
+/// How often a network may fail to show the key in [`MEMORY`] before it is no longer listened to.
+const FAILURES: u32 = 16;
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// How many networks' failures are remembered.
+const NETWORKS: usize = 1024;
+
+/// Who knocks at one node's door.
+#[derive(Debug, Default)]
+pub(crate) struct Door(Mutex<Callers>);
+
+#[derive(Debug, Default)]
+struct Callers {
+    waiting: VecDeque<Waiting>,
+    failed: HashMap<IpAddr, Failed>,
+    tickets: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    network: IpAddr,
+    /// Dropped, it tells him to go.
+    _stays: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    since: Instant,
+    count: u32,
+}
+
+/// A caller's place while he is waited for.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    door: Arc<Door>,
+    number: u64,
+    network: IpAddr,
+    stays: oneshot::Receiver<()>,
+}
+
+impl Door {
+    /// A place for one more caller; `None` if his network is not listened to.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Ticket> {
+        let network = network(address);
+        let mut callers = lock(&self.0);
+        if callers.is_shut(network) {
+            return None;
+        }
+        if callers.waiting.len() >= WAITING {
+            callers.send_one_away();
+        }
+        callers.tickets += 1;
+        let number = callers.tickets;
+        let (sender, stays) = oneshot::channel();
+        callers.waiting.push_back(Waiting {
+            ticket: number,
+            network,
+            _stays: sender,
+        });
+        Some(Ticket {
+            door: self.clone(),
+            number,
+            network,
+            stays,
+        })
+    }
+}
+
+impl Ticket {
+    /// What the caller says first, unless he has to go before. If it is an error, or he had to go, he
+    /// has failed to show the key.
+    pub(crate) async fn hear<T, E>(
+        mut self,
+        says: impl Future<Output = Result<T, E>>,
+    ) -> Option<T> {
+        let heard = tokio::select! {
+            heard = says => heard.ok(),
+            _ = &mut self.stays => None,
+        };
+        if heard.is_none() {
+            lock(&self.door.0).note_failure(self.network);
+        }
+        heard
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let number = self.number;
+        lock(&self.door.0)
+            .waiting
+            .retain(|waiting| waiting.ticket != number);
+    }
+}
+
+impl Callers {
+    fn is_shut(&self, network: IpAddr) -> bool {
+        // Nodes and strangers on this machine have one address.
+        !network.is_loopback()
+            && self
+                .failed
+                .get(&network)
+                .is_some_and(|failed| failed.count >= FAILURES && failed.since.elapsed() < MEMORY)
+    }
+
+    fn note_failure(&mut self, network: IpAddr) {
+        if self.failed.len() >= NETWORKS {
+            self.failed
+                .retain(|_, failed| failed.since.elapsed() < MEMORY);
+        }
+        if self.failed.len() >= NETWORKS && !self.failed.contains_key(&network) {
+            return;
+        }
+        let new = Failed {
+            since: Instant::now(),
+            count: 0,
+        };
+        let failed = self.failed.entry(network).or_insert(new);
+        if failed.since.elapsed() >= MEMORY {
+            failed.since = Instant::now();
+            failed.count = 0;
+        }
+        failed.count += 1;
+    }
+
+    /// The longest waiting caller of the network that has the most.
+    fn send_one_away(&mut self) {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for waiting in &self.waiting {
+            *counts.entry(waiting.network).or_default() += 1;
+        }
+        let most = counts.values().max().copied();
+        let longest = self
+            .waiting
+            .iter()
+            .position(|waiting| counts.get(&waiting.network).copied() == most);
+        if let Some(at) = longest {
+            self.waiting.remove(at);
+        }
+    }
+}
+
+/// The addresses that one caller can have: of IPv6 a whole network.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => {
+            Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into()
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        [192, 0, 2, last].into()
+    }
+
+    #[test]
+    fn a_network_that_fails_too_often_is_not_heard_for_a_while() {
+        let door = Arc::new(Door::default());
+        let fails = |last| {
+            let ticket = door.enter(address(last))?;
+            let heard = futures_util::FutureExt::now_or_never(
+                ticket.hear(std::future::ready(Err::<(), ()>(()))),
+            );
+            assert_eq!(heard, Some(None));
+            Some(())
+        };
+        for _ in 0..FAILURES {
+            fails(1).expect("it is listened to");
+        }
+        assert!(fails(1).is_none(), "it is listened to for ever");
+        assert!(fails(2).is_some(), "another pays for it");
+        assert!(lock(&door.0).waiting.is_empty());
+        std::thread::sleep(MEMORY);
+        assert!(fails(1).is_some(), "it is never listened to again");
+    }
+
+    #[test]
+    fn those_who_are_many_and_silent_make_room() {
+        let door = Arc::new(Door::default());
+        let node = door.enter(address(1)).unwrap();
+        let many: Vec<Ticket> = (0..WAITING)
+            .filter_map(|_| door.enter(address(2)))
+            .collect();
+        let mut gone = many.into_iter().map(|mut ticket| ticket.stays.try_recv());
+        use oneshot::error::TryRecvError::{Closed, Empty};
+        assert_eq!(gone.next(), Some(Err(Closed)), "the first of the many went");
+        assert_eq!(gone.next(), Some(Err(Empty)));
+        let heard = node.hear(std::future::ready(Ok::<_, ()>("hello")));
+        let heard = futures_util::FutureExt::now_or_never(heard);
+        assert_eq!(heard, Some(Some("hello")), "the one who is alone stays");
+    }
+
+    #[test]
+    fn of_ipv6_a_network_counts_as_one() {
+        let a = network("2001:db8::1".parse().unwrap());
+        assert_eq!(a, network("2001:db8::ffff:1".parse().unwrap()));
+        assert_ne!(a, network("2001:db8:0:1::1".parse().unwrap()));
+        assert!(network("::ffff:127.0.0.1".parse().unwrap()).is_loopback());
+        assert!(network("::1".parse().unwrap()).is_loopback());
+    }
+}

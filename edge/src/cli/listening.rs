@@ -1,0 +1,141 @@
+//! Where `flaron-edge run` serves: over plain HTTP, or over TLS.
+
+use std::path::Path;
+use std::time::Duration;
+
+use flaron_edge::{Edge, Error, Result, Server};
+use tokio::net::TcpListener;
+
+use crate::cli::args::Run;
+
+#[cfg(feature = "tls")]
+type Certificate = flaron_edge::Certificate;
+#[cfg(not(feature = "tls"))]
+type Certificate = std::convert::Infallible;
+
+/// An address that is taken, before it is served.
+pub(crate) struct Address {
+    listener: TcpListener,
+    certificate: Option<Certificate>,
+}
+
+impl Address {
+    /// Takes the address that the command line names. If that cannot be, the user learns of it before
+    /// anything is built.
+    pub(crate) async fn take(run: &Run, data: &Path) -> Result<Address> {
+        let certificate = certificate(run, data)?;
+        let listen = match run.listen.parse::<u16>() {
+            Ok(port) => format!("127.0.0.1:{port}"),
+            Err(_) => run.listen.clone(),
+        };
+        let listener = TcpListener::bind(&listen).await.map_err(|error| {
+            Error::new(format!(
+                "cannot listen on {listen}: {error}; another address can be given with --listen \
+                 (HOST:PORT, or a port)"
+            ))
+        })?;
+        Ok(Address {
+            listener,
+            certificate,
+        })
+    }
+
+    /// Serves a node there.
+    pub(crate) async fn serve(self, edge: &Edge) -> Result<Listening> {
+        match self.certificate {
+            None => {
+                let server = edge.serve(self.listener)?;
+                let url = format!("http://{}", server.addr());
+                Ok(Listening {
+                    url_for_tools: url.clone(),
+                    url,
+                    about: String::new(),
+                    server,
+                    tools: None,
+                })
+            }
+            Some(certificate) => encrypted(edge, self.listener, &certificate).await,
+        }
+    }
+}
+
+/// The certificate to serve with, if it is to be TLS.
+#[cfg(feature = "tls")]
+fn certificate(run: &Run, data: &Path) -> Result<Option<Certificate>> {
+    match (&run.tls_cert, &run.tls_key) {
+        (Some(chain), Some(key)) => Certificate::from_files(chain, key).map(Some),
+        _ if run.tls => Certificate::self_made(&data.join("tls")).map(Some),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn certificate(run: &Run, _: &Path) -> Result<Option<Certificate>> {
+    match run.tls || run.tls_cert.is_some() {
+        false => Ok(None),
+        true => Err(Error::new(
+            "this flaron-edge was built without TLS; build it with: cargo install --locked --path edge \
+             --features tls",
+        )),
+    }
+}
+
+/// Serves over TLS, and on a port of this machine without it for the commands that ask a node.
+#[cfg(feature = "tls")]
+async fn encrypted(
+    edge: &Edge,
+    listener: TcpListener,
+    certificate: &Certificate,
+) -> Result<Listening> {
+    let local = TcpListener::bind("127.0.0.1:0")
+        .await
+        .map_err(|error| Error::new(format!("cannot listen on a port of 127.0.0.1: {error}")))?;
+    let server = edge.serve_tls(listener, certificate)?;
+    let tools = edge.serve(local)?;
+    let url = format!("https://{}", server.addr());
+    let url_for_tools = format!("http://{}", tools.addr());
+    let file = certificate.file().display();
+    Ok(Listening {
+        about: format!(
+            "Certificate: {file}\n  SHA-256  {}\n  trust it curl --cacert '{file}' '{url}/'\n           \
+             in browsers and systems: import that file as an authority\n\
+             Without TLS, for flaron-edge kv and tail: {url_for_tools}\n",
+            certificate.fingerprint(),
+        ),
+        url,
+        url_for_tools,
+        server,
+        tools: Some(tools),
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+async fn encrypted(_: &Edge, _: TcpListener, certificate: &Certificate) -> Result<Listening> {
+    match *certificate {}
+}
+
+/// Where a node serves.
+pub(crate) struct Listening {
+    /// For clients.
+    pub(crate) url: String,
+    /// For the commands that ask a running node.
+    pub(crate) url_for_tools: String,
+    /// What there is to know about its certificate.
+    pub(crate) about: String,
+    server: Server,
+    tools: Option<Server>,
+}
+
+impl Listening {
+    /// Stops, as [`Server::shutdown`] does.
+    pub(crate) async fn shutdown(self, grace: Duration) -> bool {
+        let tools = async {
+            match self.tools {
+                Some(tools) => tools.shutdown(grace).await,
+                None => true,
+            }
+        };
+        let (server, tools) = tokio::join!(self.server.shutdown(grace), tools);
+        server && tools
+    }
+}

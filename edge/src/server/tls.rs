@@ -1,0 +1,157 @@
+//! The certificate that the node shows, and TLS with it.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest as _, Sha256};
+use tokio_rustls::TlsAcceptor;
+
+use crate::error::{Error, Result};
+
+/// Both, the better first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// How long a self-made certificate is good for. Some clients refuse those that are longer.
+const VALID: Duration = Duration::from_secs(397 * 24 * 60 * 60);
+/// How old it may be when the node starts; then there is a new one.
+const REPLACED: Duration = Duration::from_secs(367 * 24 * 60 * 60);
+/// Whom it is for.
+const NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
+
+/// A certificate with its key.
+#[derive(Clone)]
+pub struct Certificate {
+    acceptor: TlsAcceptor,
+    file: PathBuf,
+    fingerprint: String,
+}
+
+impl Certificate {
+    /// Reads a chain of certificates, the node's own first, and its key, both as PEM.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or the key is not that of the certificate.
+    pub fn from_files(chain: &Path, key: &Path) -> Result<Certificate> {
+        let unreadable = |file: &Path, what: &dyn std::fmt::Display| {
+            Error::new(format!("cannot read {}: {what}", file.display()))
+        };
+        let none = |kind: &str| format!("there is no {kind} in it, as PEM has one (-----BEGIN …)");
+        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
+            .and_then(Iterator::collect)
+            .map_err(|error| unreadable(chain, &error))?;
+        let Some(own) = certificates.first() else {
+            return Err(unreadable(chain, &none("certificate")));
+        };
+        let fingerprint = fingerprint(own);
+        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+            rustls::pki_types::pem::Error::NoItemsFound => unreadable(key, &none("key")),
+            error => unreadable(key, &error),
+        })?;
+        // Named here, not installed for the process: whoever embeds the edge may have another.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| {
+                builder
+                    .with_no_client_auth()
+                    .with_single_cert(certificates, secret)
+            })
+            .map_err(|error| {
+                Error::new(format!(
+                    "{} and {} make no certificate with its key: {error}",
+                    chain.display(),
+                    key.display()
+                ))
+            })?;
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        Ok(Certificate {
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            file: chain.to_owned(),
+            fingerprint,
+        })
+    }
+
+    /// The certificate for this machine that is kept in a folder. It is made when there is none yet or
+    /// the one that is there is about to end; it is for `localhost`, 127.0.0.1 and ::1.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be written, or what is in it is no certificate.
+    pub fn self_made(folder: &Path) -> Result<Certificate> {
+        let (chain, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        let is_good = std::fs::metadata(&chain)
+            .and_then(|file| file.modified())
+            .is_ok_and(|made| made.elapsed().unwrap_or_default() < REPLACED);
+        if !is_good || !key.is_file() {
+            let (certificate, secret) = make()
+                .map_err(|error| Error::new(format!("cannot make a certificate: {error}")))?;
+            let failed = |error| {
+                Error::new(format!(
+                    "cannot write the certificate to {}: {error}",
+                    folder.display()
+                ))
+            };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            write_private(&key, &secret).map_err(failed)?;
+            std::fs::write(&chain, certificate).map_err(failed)?;
+        }
+        Certificate::from_files(&chain, &key)
+    }
+
+    /// The file with the certificate.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The SHA-256 of the certificate, as browsers show it: `AB:CD:…`.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.clone()
+    }
+}
+
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(certificate) {
+        let colon = if text.is_empty() { "" } else { ":" };
+        let _ = write!(text, "{colon}{byte:02X}");
+    }
+    text
+}
+
+/// A new certificate and its key, as PEM.
+fn make() -> std::result::Result<(String, String), rcgen::Error> {
+    let mut params = CertificateParams::new(NAMES.map(str::to_owned))?;
+    let name = "flaron-edge on this machine";
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let day = |time: SystemTime| {
+        let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let date = jiff::tz::Offset::UTC.to_datetime(time);
+        date_time_ymd(date.year().into(), date.month() as u8, date.day() as u8)
+    };
+    let now = SystemTime::now();
+    params.not_before = day(now);
+    params.not_after = day(now + VALID);
+    let key = KeyPair::generate()?;
+    Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
+}
+
+/// Writes a file that nobody else can read.
+fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)?.write_all(text.as_bytes())
+}
