@@ -134,12 +134,12 @@ mod tests {
     fn host() -> Host {
         let host = Host::new();
         host.writes_plasma_kv(true);
-        host.open(on_open);
+        host.open(welcome);
         host
     }
 
     fn say(host: &Host, message: &str) -> String {
-        host.message(message, on_message);
+        host.message(message, obey);
         String::from_utf8(host.sent().pop().unwrap()).unwrap()
     }
 
@@ -173,9 +173,9 @@ mod tests {
     fn who_closes_has_left() {
         let host = host();
         say(&host, r#"{"cmd":"join","room":"x"}"#);
-        host.close(1000, on_close);
+        host.close(1000, leave);
         assert_eq!(host.counter("room:x"), Some(0));
-        host.close(1000, on_close);
+        host.close(1000, leave);
         assert_eq!(host.counter("room:x"), Some(0), "once");
     }
 
