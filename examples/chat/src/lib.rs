@@ -61,15 +61,15 @@ fn obey() {
         leave();
         return send("{\"event\":\"left\"}");
     }
-    if command == "join" {
-        if let Some(room) = message.get("room").and_then(|room| room.as_bytes()) {
-            return join(room);
-        }
+    if command == "join"
+        && let Some(room) = message.get("room").and_then(|room| room.as_bytes())
+    {
+        return join(room);
     }
-    if command == "say" {
-        if let Some(text) = message.get("text").and_then(|text| text.as_bytes()) {
-            return say(text);
-        }
+    if command == "say"
+        && let Some(text) = message.get("text").and_then(|text| text.as_bytes())
+    {
+        return say(text);
     }
     error("no such command");
 }
