@@ -526,6 +526,15 @@ calls! {
     };
     text::build((method(), json::Str(&url()), json::Array(&[&url()])));
     text::build(json::Object(&[(&url(), &method())]));
+    text::build(text::Base64Url(&body()));
+    {
+        // In a buffer of the flare's own.
+        let mut buffer = [b'A'; 256];
+        let body = body();
+        let len = body.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&body[..len]);
+        text::decode_base64url(&mut buffer).map_or(0, |bytes| bytes.len() as u32)
+    };
     {
         // Scratch and leases in turn, given back out of order.
         let a = text::build(body());
