@@ -16,7 +16,8 @@ stack=-Clink-arg=-zstack-size=4096
 compress=-Clink-arg=--compress-relocations
 copies=-Cllvm-args=-max-store-memcpy=1
 separator=$'\x1f'
-exports=$copies${separator}-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
+exports=-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
+all=$stack$separator$compress$separator$copies$separator$exports
 
 # sums FLAGS [CARGO ARGUMENTS...]: the bytes of all flares, as built and after wasm-opt.
 sums() {
@@ -40,7 +41,7 @@ table() {
     local base_raw base_opt name raw opt
     echo "| setting | bytes of the nine flares, as built / after \`wasm-opt -Oz\` |"
     echo "|---|---|"
-    read -r base_raw base_opt < <(sums "$stack$separator$compress$separator$exports")
+    read -r base_raw base_opt < <(sums "$all")
     echo "| all of them | $base_raw / $base_opt |"
     row() {
         name=$1
@@ -49,17 +50,17 @@ table() {
         read -r raw opt < <(sums "$@")
         printf '| %s | %+d / %+d |\n' "$name" $((raw - base_raw)) $((opt - base_opt))
     }
-    row '`opt-level = "s"` instead of `"z"`' "$stack$separator$compress$separator$exports" --config 'profile.release.opt-level="s"'
-    row '`opt-level = 3` instead of `"z"`' "$stack$separator$compress$separator$exports" --config 'profile.release.opt-level=3'
-    row '`lto = "thin"` instead of `"fat"`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto="thin"'
-    row 'no `lto`' "$stack$separator$compress$separator$exports" --config 'profile.release.lto=false'
-    row 'no `codegen-units = 1`' "$stack$separator$compress$separator$exports" --config 'profile.release.codegen-units=16'
-    FLARON_KEEP_STACK=1 row '`-zstack-size=4096`, for flares that use a stack' "$stack$separator$compress$separator$exports"
-    FLARON_KEEP_STACK=1 row 'no `-zstack-size` (the stack is 1 MiB then)' "$compress$separator$exports"
-    row 'no `-max-store-memcpy=1`' "$stack$separator$compress$separator${exports#"$copies$separator"}"
-    row 'no `--wrap=__heap_base`, `--wrap=__data_end`' "$stack$separator$compress"
-    row 'no `--compress-relocations`' "$stack$separator$exports"
-    row 'no `--compress-relocations`, no `strip`' "$stack$separator$exports" --config 'profile.release.strip=false'
+    row '`opt-level = "s"` instead of `"z"`' "$all" --config 'profile.release.opt-level="s"'
+    row '`opt-level = 3` instead of `"z"`' "$all" --config 'profile.release.opt-level=3'
+    row '`lto = "thin"` instead of `"fat"`' "$all" --config 'profile.release.lto="thin"'
+    row 'no `lto`' "$all" --config 'profile.release.lto=false'
+    row 'no `codegen-units = 1`' "$all" --config 'profile.release.codegen-units=16'
+    FLARON_KEEP_STACK=1 row '`-zstack-size=4096`, for flares that use a stack' "$all"
+    FLARON_KEEP_STACK=1 row 'no `-zstack-size` (the stack is 1 MiB then)' "${all#"$stack$separator"}"
+    row 'no `-max-store-memcpy=1`' "${all/"$copies$separator"/}"
+    row 'no `--wrap=__heap_base`, `--wrap=__data_end`' "${all%"$separator$exports"}"
+    row 'no `--compress-relocations`' "${all/"$compress$separator"/}"
+    row 'no `--compress-relocations`, no `strip`' "${all/"$compress$separator"/}" --config 'profile.release.strip=false'
 }
 
 table
