@@ -270,6 +270,23 @@ fn slim_writes_what_is_smaller_and_leaves_alone_what_it_cannot_prove() {
     assert_code(&tool(dir.path(), &["slim", "bad.wasm", "--keep-words"]), 0);
 }
 
+#[test]
+fn slim_says_what_is_no_module() {
+    let dir = tempfile::tempdir().unwrap();
+    for (bytes, why) in [
+        (&b""[..], "not a Wasm module: it does not start with"),
+        (b"\0asm\x0d\0\x01\0", "a Wasm component"),
+        (b"\0asm\x01\0\0\0\x0a\x20", "not a valid Wasm module"),
+    ] {
+        write(dir.path(), "it.wasm", bytes);
+        let output = tool(dir.path(), &["slim", "it.wasm"]);
+        assert_code(&output, 2);
+        let said = stderr(&output);
+        assert!(said.contains(&format!("error: it.wasm: {why}")), "{said}");
+        assert!(!said.contains("--keep-words"), "{said}");
+    }
+}
+
 /// Writes a repository like ours with one flare, which needs no SDK.
 fn repository(dir: &Path) {
     write(

@@ -122,8 +122,14 @@ macro_rules! decimal {
         }
     };
 }
-decimal!(#[inline] decimal_u32, digits_u32: u32, LONGEST_U32);
-decimal!(#[inline(always)] decimal_u64, digits_u64: u64, LONGEST_U64);
+decimal!(
+    #[inline] // size: one-copy
+    decimal_u32, digits_u32: u32, LONGEST_U32
+);
+decimal!(
+    #[inline(always)] // size: inline-step
+    decimal_u64, digits_u64: u64, LONGEST_U64
+);
 
 /// Writes bytes in front of `at`, if there is room; the new beginning, or 0 if there is not.
 ///

@@ -194,7 +194,7 @@ mod unix {
 
     #[cfg(test)]
     mod tests {
-        use super::key;
+        use crate::cli::terminal::unix::key;
 
         #[test]
         fn what_is_no_single_character_is_no_key() {

@@ -95,7 +95,7 @@ pub(crate) fn add_forwarded(
 pub(crate) mod via {
     use http::{HeaderMap, HeaderValue, Version, header};
 
-    use super::list;
+    use crate::http::headers::list;
 
     /// Whether a request has come through the intermediary of this name.
     pub(crate) fn has(headers: &HeaderMap, name: &str) -> bool {

@@ -42,16 +42,8 @@ pub fn run(root: Option<&Path>, options: &Options) -> Result<bool> {
         wasm_opt: wasm_opt.as_ref(),
     };
     for path in &options.files {
-        let wasm = fs::read(path)
-            .with_context(|| format!("could not read {}; was it built?", path.display()))?;
-        let slim = slim(&wasm, steps).with_context(|| {
-            let advice = if options.keep_words {
-                ""
-            } else {
-                " (--keep-words leaves out the step that can be wrong about a module)"
-            };
-            format!("{}{advice}", path.display())
-        })?;
+        let wasm = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+        let slim = slim(&wasm, steps).with_context(|| path.display().to_string())?;
         let output = options.output.as_ref().unwrap_or(path);
         fs::write(output, &slim.wasm)
             .with_context(|| format!("could not write {}", output.display()))?;

@@ -91,16 +91,22 @@ pub struct Export {
     pub bytes: u64,
 }
 
+/// Refuses what is not a valid core Wasm module.
+pub fn check(wasm: &[u8]) -> Result<()> {
+    if !wasm.starts_with(b"\0asm") {
+        bail!("not a Wasm module: it does not start with \"\\0asm\" (is it a text file?)");
+    }
+    if Parser::is_component(wasm) {
+        bail!("a Wasm component; flares are core modules");
+    }
+    wasmparser::validate(wasm).context("not a valid Wasm module")?;
+    Ok(())
+}
+
 impl Anatomy {
     /// Takes `wasm` apart. Refuses what is not a valid core Wasm module.
     pub fn of(wasm: &[u8]) -> Result<Self> {
-        if !wasm.starts_with(b"\0asm") {
-            bail!("not a Wasm module: it does not start with \"\\0asm\" (is it a text file?)");
-        }
-        if Parser::is_component(wasm) {
-            bail!("a Wasm component; flares are core modules");
-        }
-        wasmparser::validate(wasm).context("not a valid Wasm module")?;
+        check(wasm)?;
         let mut taker = Taker::default();
         for payload in Parser::new(0).parse_all(wasm) {
             taker.take(payload?)?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::wasm::behaviour::{self, Proof};
 use crate::wasm::wasm_opt::WasmOpt;
-use crate::wasm::{peephole, strip, words};
+use crate::wasm::{anatomy, peephole, strip, words};
 
 /// What may be done.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,7 @@ pub struct Slim {
 ///
 /// When it is no flare, or what came out does not do what went in.
 pub fn slim(wasm: &[u8], steps: Steps<'_>) -> Result<Slim> {
+    anatomy::check(wasm)?;
     let mut best = Candidate {
         wasm: wasm.to_vec(),
         words: Vec::new(),
@@ -68,8 +69,14 @@ struct Candidate {
 
 impl Candidate {
     fn prove(self, before: &[u8]) -> Result<Slim> {
-        let proof = behaviour::compare(before, &self.wasm, &self.words)
-            .context("the smaller module is not proved to do the same, so it is not kept")?;
+        let advice = if self.words.is_empty() {
+            ""
+        } else {
+            "; --keep-words leaves out the step that can be wrong about a module"
+        };
+        let proof = behaviour::compare(before, &self.wasm, &self.words).with_context(|| {
+            format!("the smaller module is not proved to do the same, so it is not kept{advice}")
+        })?;
         Ok(Slim {
             wasm: self.wasm,
             words: self.words.len(),
