@@ -62,6 +62,7 @@ async fn serve(run: Run, log: Log) -> Result<()> {
     if !run.no_status {
         say(&format!("Status page: {url}/_edge\n"));
     }
+    let mut stop = Stop::new()?;
     let terminal = Terminal::claim();
     if terminal.is_some() {
         say("Keys: h lists them\n");
@@ -74,7 +75,7 @@ async fn serve(run: Run, log: Log) -> Result<()> {
         log,
     };
     tokio::select! {
-        () = stop_signal() => {}
+        () = stop.asked() => {}
         () = keys.serve(terminal, move |reload| print_reload(&reload, format)) => {}
     }
     say("Stopping: waiting for what is running (Ctrl-C again ends at once)\n");
@@ -85,7 +86,7 @@ async fn serve(run: Run, log: Log) -> Result<()> {
             }
             edge.leave().await;
         }
-        () = stop_signal() => {}
+        () = stop.asked() => {}
     }
     Ok(())
 }
@@ -207,18 +208,43 @@ fn print_reload(reload: &Reload, log: Format) {
     say(log, &text);
 }
 
-/// Waits for Ctrl-C or SIGTERM.
-async fn stop_signal() {
+/// What asks the node to stop: Ctrl-C, and SIGTERM. As soon as this is there, neither ends the process by
+/// itself, which would leave a terminal as the keys need it.
+struct Stop {
     #[cfg(unix)]
-    {
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn new() -> Result<Stop> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = term.recv() => {}
-            }
-            return;
-        }
+        let listen = |kind| {
+            signal(kind).map_err(|error| Error::new(format!("cannot listen to signals: {error}")))
+        };
+        let signals = [
+            listen(SignalKind::interrupt())?,
+            listen(SignalKind::terminate())?,
+        ];
+        Ok(Stop { signals })
     }
-    let _ = tokio::signal::ctrl_c().await;
+
+    #[cfg(not(unix))]
+    fn new() -> Result<Stop> {
+        Ok(Stop {})
+    }
+
+    /// Waits until it is asked for, again if it was before.
+    async fn asked(&mut self) {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate] = &mut self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }

@@ -40,7 +40,8 @@ const MAX_CONNECTIONS: usize = 10_000;
 pub(crate) type Tls = tokio_rustls::TlsAcceptor;
 /// Without the feature there is nothing.
 #[cfg(not(feature = "tls"))]
-pub(crate) type Tls = std::convert::Infallible;
+#[derive(Clone)]
+pub(crate) enum Tls {}
 
 /// Accepts connections until the node shuts down.
 pub(crate) async fn accept(
