@@ -1,6 +1,6 @@
 //! A heap for `no_std` flares that want `alloc`: two features, of which a flare takes one.
 //!
-//! - `dlmalloc` sets the crate of that name as the global allocator: it frees and reuses in any
+//! - `dlmalloc` sets the allocator of the crate of that name as the global one: it frees and reuses in any
 //!   order, and grows the module's memory as it needs.
 //! - `arena-alloc` sets `ArenaAlloc`: it takes memory from the SDK's arena, by the arena's rules.
 //!   It is much smaller, and it is enough for a flare that builds a few strings per invocation.
@@ -20,7 +20,10 @@
 //! What each costs, `cargo size prices` tells.
 
 #![cfg_attr(
-    all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)),
+    any(
+        all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)),
+        all(feature = "dlmalloc", target_family = "wasm")
+    ),
     allow(
         unsafe_code,
         reason = "it implements `GlobalAlloc`, which is an unsafe trait"
@@ -79,8 +82,11 @@ unsafe impl core::alloc::GlobalAlloc for ArenaAlloc {
 }
 
 #[cfg(all(target_family = "wasm", feature = "dlmalloc"))]
+mod pages;
+
+#[cfg(all(target_family = "wasm", feature = "dlmalloc"))]
 #[global_allocator]
-static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static HEAP: pages::Heap = pages::Heap::new();
 
 #[cfg(all(
     target_family = "wasm",
