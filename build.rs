@@ -131,6 +131,8 @@ const GROUPS: &[(&str, &[&str])] = &[
         "bare",
         &["request", "spark", "plasma", "encoding", "time", "ws"],
     ),
+    // Reads, or cuts, what a host call returned before it is a lease.
+    ("takes", &["request", "spark", "plasma", "crypto", "time"]),
     // Has pieces of text that ask the host.
     (
         "asks",

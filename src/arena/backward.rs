@@ -84,8 +84,9 @@ macro_rules! decimal {
                 }
                 // SAFETY: there is room for the longest number and a sign.
                 let start = unsafe { $digits(end, number, is_negative) };
-                // SAFETY: it wrote a digit at least, and no more than that. (Callers then know that what
-                // comes in front of it fits, if it ends where there is much more room.)
+                // SAFETY: it wrote a digit at least, and no more than that, above the leases; and no address
+                // in the arena is 0. (Callers then know that what comes in front of it fits, if it ends where
+                // there is much more room.)
                 unsafe {
                     core::hint::assert_unchecked(
                         end - $longest <= start && start < end && start != 0,

@@ -61,13 +61,7 @@ pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
 /// for what is copied or turned into a number.
 ///
 /// `read` must call neither the host nor the flare.
-#[cfg(any(
-    lists_keys,
-    feature = "time",
-    feature = "crypto",
-    feature = "request",
-    test
-))]
+#[cfg(any(takes, test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
     let packed = Packed::new(take(returned) as u64)?;
@@ -127,13 +121,7 @@ pub(crate) fn claim_part(
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
-#[cfg(any(
-    lists_keys,
-    feature = "time",
-    feature = "crypto",
-    feature = "request",
-    test
-))]
+#[cfg(any(takes, test))]
 #[inline] // size: inline-shared
 fn take(returned: i64) -> i64 {
     if !take_allocated(returned) {

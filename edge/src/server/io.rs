@@ -24,7 +24,7 @@ use crate::sync::lock;
 /// How long a client may take to send a request's head, or to begin the next one.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may leave the edge unable to send it anything.
-const UNREAD: Duration = Duration::from_secs(60);
+pub(super) const UNREAD: Duration = Duration::from_secs(60);
 /// How long a client that was answered may go on sending: in one pause, and in all.
 const LINGER_PAUSE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(30);

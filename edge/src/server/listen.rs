@@ -18,7 +18,7 @@ use crate::server::exchange::handle;
 use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
 #[cfg(feature = "tls")]
-use crate::server::io::HEAD_TIMEOUT;
+use crate::server::io::{HEAD_TIMEOUT, UNREAD};
 use crate::shutdown::stopped;
 use crate::state::State;
 
@@ -28,7 +28,7 @@ const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
 #[cfg(feature = "tls")]
 const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience {
     idle: HEAD_TIMEOUT,
-    unread: Duration::from_secs(60),
+    unread: UNREAD,
     end: Duration::from_secs(600),
     look: Duration::from_secs(5),
 };

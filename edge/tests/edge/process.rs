@@ -53,31 +53,29 @@ impl Process {
     }
 
     /// Runs a command that is it, until it serves.
-    pub fn of(mut command: Command) -> Process {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = lines_of(child.stdout.take().unwrap());
-        let mut process = Process {
-            child,
-            lines,
-            addr: ([127, 0, 0, 1], 0).into(),
-        };
+    pub fn of(command: Command) -> Process {
+        let mut process = Process::spawn(command);
         process.find_addr();
         process
     }
 
     /// Runs a command that is it over TLS, until it serves. Its address is the one without TLS.
     #[cfg(feature = "tls")]
-    pub fn of_tls(mut command: Command) -> Process {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = lines_of(child.stdout.take().unwrap());
-        let mut process = Process {
-            child,
-            lines,
-            addr: ([127, 0, 0, 1], 0).into(),
-        };
+    pub fn of_tls(command: Command) -> Process {
+        let mut process = Process::spawn(command);
         let line = process.line_within(START, "Without TLS, for flaron-edge kv and tail: ");
         process.addr = line.rsplit("http://").next().unwrap().parse().unwrap();
         process
+    }
+
+    fn spawn(mut command: Command) -> Process {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        Process {
+            child,
+            lines,
+            addr: ([127, 0, 0, 1], 0).into(),
+        }
     }
 
     fn find_addr(&mut self) {
