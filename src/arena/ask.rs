@@ -71,7 +71,8 @@ impl ForwardWriter {
 #[cfg(all(feature = "beam", feature = "request"))]
 #[inline(never)] // size: one-copy
 unsafe fn quote_answer(end: u32, otherwise: u32, answer: i64) -> u32 {
-    if answer as u32 == 0 && REFUSED.get() == 0 {
+    // Only "no result" can be for want of space: an empty answer has an address, whatever was refused before.
+    if answer as u32 == 0 && (answer != 0 || REFUSED.get() == 0) {
         note_refusal();
         PENDING.set(0);
         // A host that called the flare meanwhile may have had a lease made there, or a text.

@@ -45,6 +45,22 @@ fn a_text_that_asks_can_be_kept_copied_and_be_an_argument() {
     assert!(arena_is_free());
 }
 
+#[cfg(all(feature = "beam", feature = "request"))]
+#[test]
+fn an_empty_answer_is_none_whatever_the_host_was_refused_before() {
+    // A host that asks for room in a call that returns nothing: no result tells of the refusal.
+    let sent_before = send::send("", |_| assert_eq!(guest_alloc(i32::MAX), 0));
+    assert!(sent_before.is_ok());
+    let text = sent(("a", Quoted(":", || host_returns(b"")), "b"));
+    assert_eq!(text.unwrap(), b"ab");
+    // No result at all may be for want of space, and then it fails the text.
+    let _full = leave_free(16);
+    let text = sent(("a", Quoted(":", || host_returns(b"123456789")), "b"));
+    assert_eq!(text, Err(ArenaFull));
+    let text = sent(("a", Quoted(":", || 0), "b"));
+    assert_eq!(text.unwrap(), b"ab");
+}
+
 #[test]
 fn leases_can_be_pieces_of_a_text_that_asks() {
     let (kept, lower, upper) = (leased(b"kept"), leased(b"lower"), leased(b"upper"));
