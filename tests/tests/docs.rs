@@ -263,7 +263,7 @@ fn documented_commands_run() {
         ".cargo/config.toml",
         &block(&readme, "`.cargo/config.toml`"),
     );
-    write("src/lib.rs", &block(&readme, "A whole flare:"));
+    write("src/lib.rs", &block(&readme, "A complete flare:"));
     fs::copy(workspace().join("Cargo.lock"), flare.join("Cargo.lock")).unwrap();
 
     // The edge's and the size report's programs, as if they were installed.

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use flaron_tests::cargo::workspace;
 
-/// The floors of a crate, the lowest first: a module names modules of lower floors, and what is in
+/// The layers of a crate, the lowest first: a module names modules of lower layers, and what is in
 /// its own folder.
-type Floors = &'static [&'static [&'static str]];
+type Layers = &'static [&'static [&'static str]];
 
-const SDK: Floors = &[
+const SDK: Layers = &[
     &["abi", "bytes"],
     &["arena", "panic_message"],
     &["error", "entry", "state"],
@@ -27,7 +27,7 @@ const SDK: Floors = &[
     &["testing"],
 ];
 
-const EDGE: Floors = &[
+const EDGE: Layers = &[
     &["error", "sync", "shutdown", "trace"],
     &["journal", "contract"],
     &["recording"],
@@ -45,7 +45,7 @@ const EDGE: Floors = &[
     &["bench"],
 ];
 
-const SIZE: Floors = &[
+const SIZE: Layers = &[
     &["format", "table", "output"],
     &["wasm"],
     &["project"],
@@ -57,7 +57,7 @@ const SIZE: Floors = &[
     &["cli"],
 ];
 
-/// Files that stand above all floors and name what they like.
+/// Files that stand above all layers and name what they like.
 const TOP: &[&str] = &["lib", "main", "cli"];
 
 /// Lines that a file may have before its tests.
@@ -66,18 +66,18 @@ const MAX_LINES: usize = 600;
 const MAX_TEST_LINES: usize = 100;
 
 #[test]
-fn the_sdk_names_lower_floors_only() {
-    assert_floors("src", SDK);
+fn the_sdk_names_lower_layers_only() {
+    assert_layers("src", SDK);
 }
 
 #[test]
-fn the_edge_names_lower_floors_only() {
-    assert_floors("edge/src", EDGE);
+fn the_edge_names_lower_layers_only() {
+    assert_layers("edge/src", EDGE);
 }
 
 #[test]
-fn the_size_report_names_lower_floors_only() {
-    assert_floors("size-report/src", SIZE);
+fn the_size_report_names_lower_layers_only() {
+    assert_layers("size-report/src", SIZE);
 }
 
 #[test]
@@ -112,12 +112,12 @@ fn no_file_is_too_long_to_be_read() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn assert_floors(source: &str, floors: Floors) {
+fn assert_layers(source: &str, layers: Layers) {
     let files = files(source);
     assert!(files.len() >= 5, "only {} files in {source}", files.len());
     let wrong: Vec<String> = files
         .iter()
-        .flat_map(|file| wrong_arrows(&file.module, &file.text, floors, &file.path))
+        .flat_map(|file| wrong_arrows(&file.module, &file.text, layers, &file.path))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -176,20 +176,20 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// What a file names that it must not, a line each.
-fn wrong_arrows(module: &str, text: &str, floors: Floors, path: &str) -> Vec<String> {
+fn wrong_arrows(module: &str, text: &str, layers: Layers, path: &str) -> Vec<String> {
     if TOP.contains(&module) {
         return Vec::new();
     }
-    let floor = |name: &str| floors.iter().position(|floor| floor.contains(&name));
-    let Some(own) = floor(module) else {
-        return vec![format!("{path}: `{module}` is on no floor")];
+    let layer = |name: &str| layers.iter().position(|layer| layer.contains(&name));
+    let Some(own) = layer(module) else {
+        return vec![format!("{path}: `{module}` is on no layer")];
     };
     names(text)
         .into_iter()
         .filter(|name| name != module)
-        .filter_map(|name| match floor(&name) {
+        .filter_map(|name| match layer(&name) {
             Some(other) if other < own => None,
-            Some(_) => Some(format!("{path} -> {name}: is not on a lower floor")),
+            Some(_) => Some(format!("{path} -> {name}: is not on a lower layer")),
             None => Some(format!(
                 "{path} -> crate::{name}: is no module; name the module that it is defined in"
             )),
@@ -309,7 +309,7 @@ fn lengths(text: &str) -> impl Iterator<Item = String> {
 mod checker {
     use super::*;
 
-    const HOUSE: Floors = &[&["cellar"], &["hall", "kitchen"], &["attic"]];
+    const HOUSE: Layers = &[&["cellar"], &["hall", "kitchen"], &["attic"]];
 
     fn wrong(module: &str, text: &str) -> Vec<String> {
         wrong_arrows(module, text, HOUSE, "x.rs")
@@ -320,7 +320,7 @@ mod checker {
         assert!(wrong("hall", "use crate::cellar::Coal;").is_empty());
         assert_eq!(
             wrong("cellar", "use crate::hall::Door;"),
-            ["x.rs -> hall: is not on a lower floor"]
+            ["x.rs -> hall: is not on a lower layer"]
         );
         assert_eq!(wrong("hall", "fn f() { crate::attic::open() }").len(), 1);
     }
@@ -365,8 +365,8 @@ mod checker {
     }
 
     #[test]
-    fn a_module_that_nobody_gave_a_floor_is_wrong() {
-        assert_eq!(wrong("garage", ""), ["x.rs: `garage` is on no floor"]);
+    fn a_module_that_nobody_gave_a_layer_is_wrong() {
+        assert_eq!(wrong("garage", ""), ["x.rs: `garage` is on no layer"]);
     }
 
     #[test]
