@@ -73,7 +73,7 @@ impl fmt::Display for OriginError {
         match self {
             OriginError::Unreachable(why) => write!(f, "the origin cannot be reached: {why}"),
             OriginError::Timeout => write!(f, "the origin took longer than {TIMEOUT:?}"),
-            OriginError::Senseless(what) => write!(f, "the origin's answer is none: {what}"),
+            OriginError::Senseless(what) => write!(f, "the origin's answer is not valid HTTP: {what}"),
             OriginError::Client(why) => write!(f, "the client hung up within its body: {why}"),
             OriginError::ClientTimeout => f.write_str("the client stopped sending its body"),
             OriginError::Loop => f.write_str(
@@ -146,8 +146,9 @@ impl OriginClient {
     ) -> Result<Response<OriginBody>, OriginError> {
         *request.uri_mut() = origin.path(request.uri());
         let received = std::mem::replace(request.version_mut(), Version::HTTP_11);
+        strip_connection_headers(request.headers_mut());
+        say_that_there_is_no_body(&mut request);
         let headers = request.headers_mut();
-        strip_connection_headers(headers);
         via::add(headers, received, &self.name);
         let host = headers.insert(header::HOST, origin.host_header());
         add_forwarded(headers, host, scheme, client);
@@ -274,6 +275,20 @@ fn last_hop(request: &mut Request<Body>) -> Option<Response<Body>> {
         false => StatusCode::NO_CONTENT,
     };
     Some(response)
+}
+
+/// A request whose method has a body, and which has none, says so: some origins answer 411 to one that
+/// has neither length nor coding (RFC 9110, section 8.6). A client may have said it with a coding, which is
+/// its connection's, or with HTTP/2.
+fn say_that_there_is_no_body(request: &mut Request<Body>) {
+    let expected = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH
+    );
+    if expected && request.body().is_end_stream() {
+        let none = HeaderValue::from(0);
+        request.headers_mut().insert(header::CONTENT_LENGTH, none);
+    }
 }
 
 /// Waits until the connection is closed; for ever if it is not, or known to be.

@@ -251,11 +251,17 @@ async fn an_origin_that_answers_nonsense_is_a_502() {
     let many: &'static str = many.leak();
     for (answer, why) in [
         ("", "it closed the connection without a response"),
-        ("nonsense\r\n\r\n", "the origin's answer is none: "),
-        ("HTTP/1.1 999999 X\r\n\r\n", "the origin's answer is none: "),
+        (
+            "nonsense\r\n\r\n",
+            "the origin's answer is not valid HTTP: ",
+        ),
+        (
+            "HTTP/1.1 999999 X\r\n\r\n",
+            "the origin's answer is not valid HTTP: ",
+        ),
         (
             many,
-            "the origin's answer is none: message head is too large",
+            "the origin's answer is not valid HTTP: message head is too large",
         ),
     ] {
         let origin = Origin::start(answer).await;

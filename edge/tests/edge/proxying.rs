@@ -244,6 +244,38 @@ async fn a_head_request_has_the_length_of_what_a_get_would_get() {
 }
 
 #[tokio::test]
+async fn an_origin_is_told_that_there_is_no_body() {
+    let (seen, mut heads) = tokio::sync::mpsc::unbounded_channel();
+    let url = origin(move |mut stream, _| {
+        let seen = seen.clone();
+        async move {
+            while let Some(head) = head(&mut stream).await {
+                seen.send(head.to_lowercase()).unwrap();
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let server = serve(&passing(&url)).await;
+    for (method, framing, expected) in [
+        ("POST", "", true),
+        ("PUT", "Content-Length: 0\r\n", true),
+        ("PATCH", "", true),
+        ("DELETE", "", false),
+        ("GET", "", false),
+    ] {
+        let request =
+            format!("{method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{framing}\r\n");
+        exchange(&server, &request).await;
+        let head = heads.recv().await.unwrap();
+        let told = head.contains("\r\ncontent-length: 0\r\n");
+        assert_eq!(told, expected, "{head}");
+        assert!(!head.contains("transfer-encoding"), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn a_transformed_304_does_not_promise_a_body() {
     let url = answering("HTTP/1.1 304 Same\r\nContent-Length: 500\r\n\r\n").await;
     let guest = Guest::new().http(&format!(
