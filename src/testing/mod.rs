@@ -127,7 +127,7 @@ impl Host {
     /// The request is a `GET` of `https://example.com/` without headers, the stores are empty, no
     /// capability is granted.
     pub fn new() -> Host {
-        with(|state| *state = State::default());
+        drop(with(core::mem::take));
         abi::native::install(dispatch::call);
         arena::reset_arena();
         Host {
@@ -141,6 +141,8 @@ impl Host {
     }
 }
 
+#[cfg(all(test, feature = "default"))]
+mod attacks;
 #[cfg(all(test, feature = "default"))]
 mod hostile;
 #[cfg(test)]

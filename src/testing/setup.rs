@@ -9,7 +9,7 @@ use crate::testing::answer::{Answer, Override};
 use crate::testing::dispatch::known_import;
 use crate::testing::limits::Limits;
 use crate::testing::record::{Call, set_header};
-use crate::testing::state::{FetchAnswer, PlasmaValue};
+use crate::testing::state::{FetchAnswer, PlasmaValue, with};
 
 impl Host {
     // ---------------------------------------------------------------------- the request
@@ -63,7 +63,10 @@ impl Host {
     /// host.limits(|limits| limits.max_fetch_requests = 1);
     /// ```
     pub fn limits(&self, change: impl FnOnce(&mut Limits)) -> &Host {
-        self.set(|state| change(&mut state.limits))
+        // A copy, because `change` is the test's own and may use the host.
+        let mut limits = with(|state| state.limits);
+        change(&mut limits);
+        self.set(|state| state.limits = limits)
     }
 
     // ------------------------------------------------------------------- what there is
@@ -206,10 +209,13 @@ impl Host {
     /// When the ABI has no such import.
     pub fn off(&self, import: &str) -> &Host {
         let (name, _) = known_import(import);
-        self.set(|state| drop(state.overrides.remove(name)))
+        // What it captured is dropped when the state is not borrowed any more, since it may use the host.
+        drop(with(|state| state.overrides.remove(name)));
+        self
     }
 
     fn overrides(&self, import: &'static str, answer: Override) -> &Host {
-        self.set(|state| drop(state.overrides.insert(import, answer)))
+        drop(with(|state| state.overrides.insert(import, answer)));
+        self
     }
 }

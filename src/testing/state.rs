@@ -158,7 +158,12 @@ std::thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
 
-/// Looks at the state of this thread's host, or changes it.
+/// Looks at the state of this thread's host, or changes it. `use_state` neither runs nor drops anything of a test's.
+///
+/// When a thread ends, what is dropped then may still use the host, which has forgotten everything.
 pub(crate) fn with<R>(use_state: impl FnOnce(&mut State) -> R) -> R {
+    if STATE.try_with(|_| ()).is_err() {
+        return use_state(&mut State::default());
+    }
     STATE.with(|state| use_state(&mut state.borrow_mut()))
 }

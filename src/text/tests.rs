@@ -116,6 +116,16 @@ fn a_buffer_can_be_written_to() {
     assert_eq!((text.push(()), text.push("a")), (Ok(()), Err(TextFull)));
 }
 
+/// A piece that may be missing is written as what it may be: one that asks nobody needs no place in the arena.
+#[test]
+fn an_optional_piece_goes_straight_to_its_buffer() {
+    let _full = leave_free(0);
+    let mut buffer = [0; 8];
+    let mut text = TextBuf::new(&mut buffer);
+    text.push((Some("a"), None::<&str>, Some(7_u32))).unwrap();
+    assert_eq!(text.as_bytes(), b"a7");
+}
+
 proptest! {
     #![proptest_config(crate::arena::tests::cases(1000))]
 

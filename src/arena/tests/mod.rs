@@ -115,14 +115,16 @@ impl<F: FnOnce() -> i64> Piece for Quoted<F> {
     }
 }
 
-/// How many cases a property is tried with; Miri is a thousand times slower, and spends most of that
-/// on proptest's usual random numbers, which are made for cryptography.
+/// How many cases a property is tried with: `PROPTEST_CASES` of them where that is set. Miri is a thousand times
+/// slower, and spends most of that on proptest's usual random numbers, which are made for cryptography.
 pub(crate) fn cases(natively: u32) -> ProptestConfig {
     let mut config = ProptestConfig {
-        cases: natively,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = natively;
+    }
     if cfg!(miri) {
         config.cases = 3;
         config.rng_algorithm = proptest::test_runner::RngAlgorithm::XorShift;
