@@ -21,6 +21,7 @@ const CLIENTS: [u32; 3] = [1, 16, 64];
 /// Measures, and prints a table.
 pub(super) fn measure(settings: &Settings) -> Result<()> {
     let wrk = wrk()?;
+    eprintln!("building the edge and its flares");
     let edge = edge_program()?;
     let folder = flares::target_dir()?.join("spark");
     fs::create_dir_all(&folder)?;
@@ -59,10 +60,16 @@ pub(super) fn measure(settings: &Settings) -> Result<()> {
             ..settings.clone()
         };
         let (mut stored, mut asked) = (Vec::new(), Vec::new());
-        for _ in 0..settings.rounds {
+        for n in 1..=settings.rounds {
             for (server, rounds) in [(&writes, &mut stored), (&idle, &mut asked)] {
                 let round = load(&wrk.path, server, &settings, settings.seconds)?;
                 ensure!(round.errors == 0, "{} requests failed", round.errors);
+                eprintln!(
+                    "{clients} clients, round {n} of {}: {} answered {:.0} requests per second",
+                    settings.rounds,
+                    server.name(),
+                    round.per_second().unwrap_or_default()
+                );
                 rounds.push(round);
             }
         }

@@ -4,7 +4,7 @@
 //! to say do not keep out those who have, the callers that are waited for are few, and if one more
 //! comes, the one who has waited for longest has to go, of the network that has the most of them: a
 //! node has said who it is within a round trip. A network that has failed to show the key a few
-//! times is hung up on unheard for the rest of the second.
+//! times is hung up on unheard for the rest of the second, if the kernel lets it come so far (`filter`).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -85,6 +85,16 @@ impl Door {
             stays,
         })
     }
+
+    /// The networks that are not listened to, and until when.
+    pub(crate) fn shut(&self) -> Vec<(IpAddr, Instant)> {
+        let callers = lock(&self.0);
+        let networks = callers.failed.iter();
+        networks
+            .filter(|(network, _)| callers.is_shut(**network))
+            .map(|(network, failed)| (*network, failed.since + MEMORY))
+            .collect()
+    }
 }
 
 impl Ticket {
@@ -162,7 +172,7 @@ impl Callers {
 }
 
 /// The addresses that one caller can have: of IPv6 a whole network.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {
             Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into()
@@ -195,6 +205,12 @@ mod tests {
         }
         assert!(fails(1).is_none(), "it is listened to for ever");
         assert!(fails(2).is_some(), "another pays for it");
+        let shut: Vec<IpAddr> = door
+            .shut()
+            .into_iter()
+            .map(|(network, _)| network)
+            .collect();
+        assert_eq!(shut, [address(1)]);
         assert!(lock(&door.0).waiting.is_empty());
         std::thread::sleep(MEMORY);
         assert!(fails(1).is_some(), "it is never listened to again");

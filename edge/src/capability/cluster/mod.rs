@@ -7,6 +7,7 @@
 
 pub(crate) mod channel;
 pub(crate) mod door;
+pub(crate) mod filter;
 mod key;
 pub(crate) mod sealed;
 

@@ -21,7 +21,8 @@ use tokio::task::JoinSet;
 
 use crate::capability::cluster::ClusterKeys;
 use crate::capability::cluster::channel::{Channel, ChannelError, within};
-use crate::capability::cluster::door::Door;
+use crate::capability::cluster::door::{Door, network};
+use crate::capability::cluster::filter::Filter;
 use crate::capability::health::Severity;
 use crate::capability::plasma::Plasma;
 use crate::capability::plasma::error::PlasmaOpenError;
@@ -55,8 +56,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// How many connections there may be at once.
 const CONNECTIONS: usize = 1024;
 
-/// How long a node looks away after it has hung up on somebody unheard: of many who come in this
-/// time all are hung up on at once.
+/// How long a node looks away after it has hung up on somebody whom the kernel does not turn away: of
+/// many who come in this time all are hung up on at once.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// How a node finds the others.
@@ -409,16 +410,16 @@ fn ended() -> ChannelError {
 /// Accepts those who follow this node.
 async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
     let mut connections = JoinSet::new();
+    let mut filter = Filter::new(&listener);
     let mut has_hung_up = false;
     loop {
-        let accepted = match listener.accept().now_or_never() {
-            Some(accepted) => accepted,
-            None => {
-                if std::mem::take(&mut has_hung_up) {
-                    tokio::time::sleep(BREATH).await;
-                }
-                listener.accept().await
+        let accepted = tokio::select! {
+            biased;
+            () = filter.is_over() => {
+                filter.renew(&node.door);
+                continue;
             }
+            accepted = next_caller(&listener, &mut has_hung_up) => accepted,
         };
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
@@ -436,7 +437,7 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
             continue;
         }
         let Some(ticket) = node.door.enter(from.ip()) else {
-            has_hung_up = true;
+            has_hung_up = !filter.turn_away(network(from.ip()), &node.door);
             continue;
         };
         let node = node.clone();
@@ -455,6 +456,21 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
             }
         });
     }
+}
+
+/// The next who connects. After somebody was hung up on, those who come within a while are taken
+/// together: it costs less to be woken once.
+async fn next_caller(
+    listener: &TcpListener,
+    has_hung_up: &mut bool,
+) -> std::io::Result<(TcpStream, SocketAddr)> {
+    if let Some(accepted) = listener.accept().now_or_never() {
+        return accepted;
+    }
+    if std::mem::take(has_hung_up) {
+        tokio::time::sleep(BREATH).await;
+    }
+    listener.accept().await
 }
 
 /// Answers one who follows.
