@@ -230,6 +230,19 @@ pub fn before_panic(info: &core::panic::PanicInfo<'_>) {
     let _ = info;
 }
 
+/// What each export does first.
+#[doc(hidden)]
+#[inline(always)] // size: inline-export
+pub fn begin() {
+    #[cfg(all(
+        feature = "panic-message-std",
+        target_family = "wasm",
+        not(target_os = "none")
+    ))]
+    crate::panic_message::hook();
+    crate::arena::reset_arena();
+}
+
 /// Defined twice, this tells what is wrong; the clash of `alloc` alone would not.
 #[doc(hidden)]
 #[macro_export]
@@ -260,7 +273,7 @@ macro_rules! __export_http {
         // SAFETY: as for `alloc`.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C-unwind" fn handle_request() -> i64 {
-            $crate::reset_arena();
+            $crate::entry::begin();
             $crate::entry::call_http($handler)
         }
     };
@@ -279,7 +292,7 @@ macro_rules! __export_ws {
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C-unwind" fn $export() -> i64 {
             const HANDLER: fn() = $handler;
-            $crate::reset_arena();
+            $crate::entry::begin();
             HANDLER();
             0
         }

@@ -49,7 +49,7 @@
 //! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
 //! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts;
 //! `panic-message` logs what a panic says, which is for development: `flaron-edge run` turns it on in the
-//! build that it serves.
+//! build that it serves (`panic-message-std` for flares with `std`).
 //!
 //! # Memory
 //!
@@ -116,7 +116,11 @@
 
 #[cfg(heap)]
 extern crate alloc;
-#[cfg(not(target_family = "wasm"))]
+// On Wasm for the one feature that is for flares which link it anyway; `wasm32v1-none` has none.
+#[cfg(any(
+    not(target_family = "wasm"),
+    all(feature = "panic-message-std", not(target_os = "none"))
+))]
 extern crate std;
 
 mod abi;

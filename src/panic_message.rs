@@ -17,6 +17,18 @@ pub(crate) fn log(panic: &dyn Display) {
     crate::abi::log_error(line.bytes());
 }
 
+/// Has each panic of a flare with `std` logged. What the flare itself sets as its hook, after its first
+/// invocation has begun, takes the place of this.
+#[cfg(all(
+    feature = "panic-message-std",
+    target_family = "wasm",
+    not(target_os = "none")
+))]
+pub(crate) fn hook() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| std::panic::set_hook(std::boxed::Box::new(|panic| log(panic))));
+}
+
 /// The beginning of a text, on one line.
 struct Line {
     text: [u8; LENGTH],

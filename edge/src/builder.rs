@@ -23,6 +23,7 @@ use crate::node::Node;
 use crate::recording::Recorder;
 use crate::runtime::Network;
 use crate::state::State;
+use crate::telemetry::Telemetry;
 use crate::wasm::engine::{Engine, Settings};
 
 impl Edge {
@@ -51,6 +52,8 @@ pub struct EdgeBuilder {
     prints: Printing,
     count: bool,
     record: Option<PathBuf>,
+    #[cfg(feature = "otlp")]
+    otlp: Option<String>,
 }
 
 impl EdgeBuilder {
@@ -245,6 +248,16 @@ impl EdgeBuilder {
         self
     }
 
+    /// Sends traces and metrics to an OpenTelemetry collector at this URL (`http://HOST:4318`), over HTTP in
+    /// protobuf. `OTEL_…` in the environment is read as its specification has it: headers, the sampler, the
+    /// service's name. What fails is among the node's problems. [`Edge::leave`] sends what waits.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn otlp(mut self, collector: impl Into<String>) -> Self {
+        self.otlp = Some(collector.into());
+        self
+    }
+
     /// Lets Plasma spread to other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
@@ -270,6 +283,7 @@ impl EdgeBuilder {
         })?;
         let recorder = self.record.as_deref().map(Recorder::open).transpose()?;
         let node = Arc::new(self.node()?);
+        let telemetry = self.telemetry(&node)?;
         let mut slots: Vec<Arc<Slot>> = Vec::new();
         for mut spec in self.specs {
             if let Some(origin) = &self.origin {
@@ -298,12 +312,37 @@ impl EdgeBuilder {
             slots,
             node,
             journal: Journal::new(self.prints),
+            telemetry,
             recorder,
             origin,
             no_flare: "".into(),
             status_page: !self.no_status_page,
             started: Instant::now(),
         }))
+    }
+
+    /// What a collector is told.
+    #[cfg(feature = "otlp")]
+    fn telemetry(&self, node: &Node) -> Result<Telemetry> {
+        match &self.otlp {
+            None => Ok(Telemetry::default()),
+            Some(collector) => Telemetry::to(collector, self.name(), node.network.handle()),
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    #[allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "as it is with the feature"
+    )]
+    fn telemetry(&self, _: &Node) -> Result<Telemetry> {
+        Ok(Telemetry)
+    }
+
+    /// The node's name.
+    fn name(&self) -> &str {
+        self.node_id.as_deref().unwrap_or("local")
     }
 
     /// Opens what the flares share.
@@ -364,7 +403,7 @@ impl EdgeBuilder {
             token: self.peer_token.clone(),
             keys: self.cluster_keys.clone(),
         };
-        let node_id = self.node_id.as_deref().unwrap_or("local");
+        let node_id = self.name();
         let mut config = PlasmaConfig::new(node_id);
         config.path = self.data.as_ref().map(|data| data.join("plasma.redb"));
         if let Some(bytes) = self.plasma_limit {

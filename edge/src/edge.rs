@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::flare::stats::StatsSnapshot;
 use crate::http::body::Body;
 use crate::journal::{Entry, LogLine, Printing};
+use crate::runtime::run_apart;
 use crate::server::exchange::handle;
 use crate::server::listen::{Tls, accept};
 #[cfg(feature = "tls")]
@@ -34,9 +35,10 @@ pub struct Edge {
 
 impl Edge {
     pub(crate) fn new(state: State) -> Edge {
-        Edge {
-            state: Arc::new(state),
-        }
+        let state = Arc::new(state);
+        #[cfg(feature = "otlp")]
+        crate::server::metrics::tell(&state);
+        Edge { state }
     }
 
     /// Handles a request in this process, without a socket. It must be called within a Tokio
@@ -147,8 +149,11 @@ impl Edge {
         &self.state.node.spark
     }
 
-    /// Tells the other nodes goodbye. For when the process is about to end.
+    /// Tells the other nodes goodbye, and a collector what it does not know yet. For when the process is
+    /// about to end.
     pub async fn leave(&self) {
+        let state = self.state.clone();
+        run_apart(move || state.telemetry.end()).await;
         let plasma = self.state.node.plasma.clone();
         let left = self
             .state

@@ -33,7 +33,7 @@
 //! | `state`, `flare` | what all requests share; a flare, its place in the node, how it is built |
 //! | `wasm` | compiling modules, running instances |
 //! | `imports`, `host` | the functions of `flaron/v1`; the data behind one instance |
-//! | `node`, `config`, `stores` | what all flares share; `flare.toml`; Spark and Plasma from the developer's side |
+//! | `node`, `config`, `stores`, `telemetry` | what all flares share; `flare.toml`; Spark and Plasma from the developer's side; traces and metrics for a collector |
 //! | [`capability`] | what a flare can be given, such as [`spark`] and [`beam`]; it knows no Wasm |
 //! | `http`, `runtime` | bodies, headers and the way to an origin; where things run |
 //! | `recording`, `trace` | requests in a file; what a flare asked of the host |
@@ -64,6 +64,7 @@ mod shutdown;
 mod state;
 mod stores;
 mod sync;
+mod telemetry;
 mod trace;
 mod wasm;
 mod watch;

@@ -9,6 +9,7 @@ use crate::http::proxy::OriginClient;
 use crate::journal::Journal;
 use crate::node::Node;
 use crate::recording::Recorder;
+use crate::telemetry::Telemetry;
 use crate::wasm::engine::Engine;
 
 /// A node's engine, its flares, and what they share.
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) slots: Vec<Arc<Slot>>,
     pub(crate) node: Arc<Node>,
     pub(crate) journal: Journal,
+    /// What a collector is told.
+    pub(crate) telemetry: Telemetry,
     /// Where requests are kept, if they are.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) origin: OriginClient,

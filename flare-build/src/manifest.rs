@@ -9,42 +9,83 @@ use crate::error::{Error, Result};
 /// The SDK's name as a package.
 const SDK: &str = "flaron-sdk";
 
-/// How a flare's SDK is called in its manifest, if the SDK is one that has this feature: what stands
-/// before the slash in `cargo build --features NAME/FEATURE`.
-///
-/// # Errors
-///
-/// When cargo cannot read the manifest in the folder.
-pub fn sdk_with_feature(folder: &Path, feature: &str) -> Result<Option<String>> {
-    let manifest = folder.join("Cargo.toml");
-    let mut command = MetadataCommand::new();
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        command.cargo_path(cargo);
-    }
-    let metadata = command
-        .manifest_path(&manifest)
-        .current_dir(folder)
-        .exec()
-        .map_err(|error| Error::new(format!("cannot read {}: {error}", manifest.display())))?;
-    let same = |path: &Path| path.canonicalize().ok() == manifest.canonicalize().ok();
-    let flare = metadata
-        .packages
-        .iter()
-        .find(|package| same(package.manifest_path.as_std_path()));
-    let dependency = flare.and_then(|flare| {
-        flare
-            .dependencies
+/// A flare's crate, as cargo knows it.
+pub struct Flare {
+    /// How the SDK is called in its manifest.
+    sdk: Option<String>,
+    /// The features that the SDK has.
+    features: Vec<String>,
+    /// Whether it links `std`.
+    has_std: bool,
+}
+
+impl Flare {
+    /// Reads the manifest in the folder.
+    ///
+    /// # Errors
+    ///
+    /// When cargo cannot read it.
+    pub fn read(folder: &Path) -> Result<Flare> {
+        let manifest = folder.join("Cargo.toml");
+        let mut command = MetadataCommand::new();
+        if let Some(cargo) = std::env::var_os("CARGO") {
+            command.cargo_path(cargo);
+        }
+        let metadata = command
+            .manifest_path(&manifest)
+            .current_dir(folder)
+            .exec()
+            .map_err(|error| Error::new(format!("cannot read {}: {error}", manifest.display())))?;
+        let same = |path: &Path| path.canonicalize().ok() == manifest.canonicalize().ok();
+        let mut packages = metadata.packages.iter();
+        let flare = packages.find(|package| same(package.manifest_path.as_std_path()));
+        let dependency = flare.and_then(|flare| {
+            let mut dependencies = flare.dependencies.iter();
+            dependencies.find(|dependency| dependency.name == SDK)
+        });
+        let library = flare.and_then(|flare| {
+            let mut targets = flare.targets.iter();
+            targets.find(|target| target.is_cdylib())
+        });
+        let source = library.and_then(|library| std::fs::read_to_string(&library.src_path).ok());
+        let sdk = metadata
+            .packages
             .iter()
-            .find(|dependency| dependency.name == SDK)
-    });
-    let has_it = metadata
-        .packages
-        .iter()
-        .any(|package| *package.name == *SDK && package.features.contains_key(feature));
-    Ok(dependency.filter(|_| has_it).map(|dependency| {
-        let renamed = dependency.rename.clone();
-        renamed.unwrap_or_else(|| dependency.name.clone())
-    }))
+            .find(|package| *package.name == *SDK);
+        Ok(Flare {
+            sdk: dependency.map(|dependency| {
+                let renamed = dependency.rename.clone();
+                renamed.unwrap_or_else(|| dependency.name.clone())
+            }),
+            features: sdk.map_or_else(Vec::new, |sdk| sdk.features.keys().cloned().collect()),
+            has_std: source.is_some_and(|source| has_std(&source)),
+        })
+    }
+
+    /// What turns on a feature of its SDK (`cargo build --features …`), if the SDK is one that has it.
+    pub fn sdk_feature(&self, feature: &str) -> Option<String> {
+        let sdk = self.sdk.as_ref()?;
+        let has_it = self.features.iter().any(|known| known == feature);
+        has_it.then(|| format!("{sdk}/{feature}"))
+    }
+
+    /// Whether it links the standard library.
+    pub fn has_std(&self) -> bool {
+        self.has_std
+    }
+}
+
+/// Whether a crate with this at its root links the standard library: no attribute of it says `no_std`, be
+/// it under a condition.
+fn has_std(root: &str) -> bool {
+    let code: String = root
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let attributes = code.split("#![").skip(1);
+    attributes
+        .filter_map(|attribute| attribute.split(']').next())
+        .all(|attribute| !attribute.contains("no_std"))
 }
 
 #[cfg(test)]
@@ -53,15 +94,30 @@ mod tests {
 
     #[test]
     fn the_examples_sdk_has_a_message_for_panics() {
-        let hello = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hello");
-        let sdk = |feature| sdk_with_feature(&hello, feature).unwrap();
-        assert_eq!(sdk("panic-message").as_deref(), Some(SDK));
-        assert_eq!(sdk("no-such-feature"), None);
+        let example = |name: &str| {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+            Flare::read(&folder.join(name)).unwrap()
+        };
+        let hello = example("hello");
+        let feature = hello.sdk_feature("panic-message");
+        assert_eq!(feature.as_deref(), Some("flaron-sdk/panic-message"));
+        assert_eq!(hello.sdk_feature("no-such-feature"), None);
+        assert!(!hello.has_std());
+        assert!(example("word-count").has_std());
     }
 
     #[test]
     fn a_folder_without_a_manifest_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(sdk_with_feature(folder.path(), "x").is_err());
+        assert!(Flare::read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_crate_has_std_unless_it_says_otherwise() {
+        assert!(has_std(
+            "//! Not `#![no_std]`.\n#![warn(missing_docs)]\nfn f() {}"
+        ));
+        assert!(!has_std("//! A flare.\n#![no_std]\n"));
+        assert!(!has_std("#![cfg_attr(\n    not(test),\n    no_std\n)]"));
     }
 }

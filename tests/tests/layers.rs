@@ -33,7 +33,7 @@ const EDGE: Layers = &[
     &["recording"],
     &["http", "runtime"],
     &["capability"],
-    &["config", "node", "stores"],
+    &["config", "node", "stores", "telemetry"],
     &["host"],
     &["imports"],
     &["wasm"],

@@ -326,6 +326,10 @@ pub(crate) struct Run {
     /// Print each call of the host below its request: arguments, result, time.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Send traces and metrics to an OpenTelemetry collector (OTLP over HTTP). Needs a flaron-edge that was
+    /// built with the feature otlp.
+    #[arg(long, value_name = "URL")]
+    pub(crate) otlp: Option<String>,
     /// Build and load a flare again when its files change.
     #[arg(long)]
     pub(crate) watch: bool,

@@ -63,6 +63,11 @@ impl Log {
         }
     }
 
+    /// Whether calls of the host are taken down.
+    pub(crate) fn traced(&self) -> bool {
+        self.traced
+    }
+
     /// How the node is to print its entries.
     pub(crate) fn prints(&self) -> Printing {
         match (self.format, self.detail()) {

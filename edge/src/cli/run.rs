@@ -21,15 +21,13 @@ pub(crate) fn run(mut run: Run) -> Result<()> {
     if run.flares.is_empty() && run.route.is_empty() && doctor::makes_wasm(Path::new(".")) {
         run.flares.push(PathBuf::from("."));
     }
-    let log = Log::begin(
-        run.log,
-        match (run.quiet, run.trace) {
-            (true, _) => Detail::Failures,
-            (false, true) => Detail::Calls,
-            (false, false) => Detail::Requests,
-        },
-        traces(&run),
-    );
+    let traced = traces(&run);
+    let detail = match (run.quiet, run.trace) {
+        (true, _) => Detail::Failures,
+        (false, true) => Detail::Calls,
+        (false, false) => Detail::Requests,
+    };
+    let log = Log::begin(run.log, detail, traced);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -99,7 +97,7 @@ fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
     {
         builder = builder.development(program);
     }
-    builder = builder.prints(log.prints()).trace(traces(run));
+    builder = builder.prints(log.prints()).trace(log.traced());
     if let Some(file) = &run.record {
         builder = builder.record(file);
     }
@@ -162,7 +160,25 @@ fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
     if let Ok(token) = std::env::var("FLARON_PEER_TOKEN") {
         builder = builder.peer_token(token);
     }
+    if let Some(collector) = &run.otlp {
+        builder = told(builder, collector)?;
+    }
     Ok((builder, data))
+}
+
+/// Sends traces and metrics to a collector.
+#[cfg(feature = "otlp")]
+#[allow(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn told(builder: EdgeBuilder, collector: &str) -> Result<EdgeBuilder> {
+    Ok(builder.otlp(collector))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn told(_: EdgeBuilder, _: &str) -> Result<EdgeBuilder> {
+    Err(Error::new(
+        "this flaron-edge was built without OpenTelemetry; build it with: cargo install --locked --path edge \
+         --features otlp",
+    ))
 }
 
 /// Whether calls of the host are taken down: the status page shows what a crate in development asks of it.

@@ -67,8 +67,11 @@ pub fn build(folder: &Path) -> Result<Built> {
 /// When the build fails.
 pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf> {
     let building = |error: flaron_build::Error| Error::new(error.to_string());
-    let sdk = flaron_build::manifest::sdk_with_feature(folder, PANIC_MESSAGE).map_err(building)?;
-    let feature = sdk.map(|sdk| format!("{sdk}/{PANIC_MESSAGE}"));
+    let flare = flaron_build::manifest::Flare::read(folder).map_err(building)?;
+    let feature = match flare.has_std() {
+        true => flare.sdk_feature(PANIC_MESSAGE_STD),
+        false => flare.sdk_feature(PANIC_MESSAGE),
+    };
     let mut build = Build::new(folder)
         .flare_with_lines()
         .env("RUSTC_WORKSPACE_WRAPPER", compiler)
@@ -87,8 +90,9 @@ pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf
         .ok_or_else(|| Error::new("it made no .wasm"))
 }
 
-/// The SDK's feature that logs what a panic says.
+/// The SDK's feature that logs what a panic says, and the one for flares with `std`.
 const PANIC_MESSAGE: &str = "panic-message";
+const PANIC_MESSAGE_STD: &str = "panic-message-std";
 /// The variable that tells this program that cargo calls it in place of the compiler.
 pub const AS_COMPILER: &str = "FLARON_EDGE_AS_COMPILER";
 /// The flag that the linker refuses where there are lines.

@@ -16,6 +16,7 @@ use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::host::response::ResponseDraft;
 use crate::host::socket::Socket;
+use crate::telemetry::Span;
 
 pub(crate) mod clock;
 pub(crate) mod effort;
@@ -44,6 +45,8 @@ pub(crate) struct Host {
     pub(crate) response: ResponseDraft,
     /// What was said about this invocation.
     pub(crate) notebook: Notebook,
+    /// The invocation as a part of a trace.
+    pub(crate) span: Span,
     /// What this invocation has used of each metered capability.
     sessions: Sessions,
     /// The WebSocket connection, if this is one's instance.
@@ -61,6 +64,7 @@ impl Host {
             request,
             response: ResponseDraft::default(),
             notebook: Notebook::default(),
+            span: Span::default(),
             sessions: Sessions::default(),
             socket: None,
             env,

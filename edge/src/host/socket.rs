@@ -48,6 +48,17 @@ pub(crate) enum WsEvent {
     Close,
 }
 
+impl WsEvent {
+    /// As the ABI has it: `open`, `message` or `close`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            WsEvent::Open => "open",
+            WsEvent::Message => "message",
+            WsEvent::Close => "close",
+        }
+    }
+}
+
 /// The connection, as one event sees it.
 #[derive(Debug)]
 pub(crate) struct Socket {

@@ -29,6 +29,18 @@ pub(crate) fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
     config
 }
 
+/// The certificates that this machine trusts. Reading them takes some milliseconds. What cannot be read is
+/// logged, for whoever wants them (`of`).
+pub(crate) fn system_roots(of: &str) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::warn!(%error, "{of}: some of the system's certificates cannot be read");
+    }
+    roots.add_parsable_certificates(system.certs);
+    roots
+}
+
 /// What an error came of, in one line. The error itself is left out: it says no more than that a
 /// request failed, and may repeat the URL, whose query may hold a key.
 pub(crate) fn causes(error: &dyn Error) -> String {

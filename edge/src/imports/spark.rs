@@ -58,8 +58,14 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
             let (Some(origin), Some(keys)) = (origin, keys) else {
                 return -(SparkCode::BadKey as i32);
             };
+            let mut span = host.span.outward("spark_pull");
+            span.text("server.address", &String::from_utf8_lossy(origin));
             let (spark, clock) = host.spark();
-            match clock.wait(|| spark.pull(origin, keys)) {
+            let result = clock.wait(|| spark.pull(origin, keys));
+            if let Err(error) = &result {
+                span.fail("refused", &error.to_string());
+            }
+            match result {
                 Ok(count) => i32::try_from(count).unwrap_or(i32::MAX),
                 Err(error) => -host.status_or_note("spark_pull", Err(error), SparkError::code),
             }

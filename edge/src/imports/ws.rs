@@ -119,11 +119,7 @@ fn conn_id(host: &mut Host) -> Answer {
 
 /// `ws_event_type`
 fn event_type(host: &mut Host) -> Answer {
-    let name = match host.socket.as_ref()?.event {
-        WsEvent::Open => "open",
-        WsEvent::Message => "message",
-        WsEvent::Close => "close",
-    };
+    let name = host.socket.as_ref()?.event.name();
     Some(Bytes::from_static(name.as_bytes()))
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use tokio::sync::watch;
 
 use crate::flare::Flare;
@@ -29,6 +29,7 @@ use crate::server::respond::{fit, over_budget, respond, transform};
 use crate::server::route::route;
 use crate::server::{status, websocket};
 use crate::state::State;
+use crate::telemetry::Span;
 use crate::wasm::failure::Failure;
 use crate::wasm::program::Action;
 
@@ -49,19 +50,28 @@ pub(crate) async fn handle(
     }
     // A request that is refused is as the client wrote it.
     let path = written(request.uri());
+    let mut span = state.telemetry.request(request.headers(), request.method());
+    if span.is_on() {
+        span.text("url.path", request.uri().path());
+        span.text(
+            "url.scheme",
+            normalised.as_ref().map_or("http", Scheme::as_str),
+        );
+    }
     let mut exchange = Exchange {
         state,
         peer: peer.map(|peer| peer.ip()),
         stop,
         slot: None,
         recorded: None,
+        span,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
     let response = match normalised {
         Ok(scheme) => exchange.serve(request, scheme).await,
         Err(refusal) => exchange.refuse(request, refusal),
     };
-    let mut entry = exchange.entry;
+    let (mut entry, mut span) = (exchange.entry, exchange.span);
     entry.duration = started.elapsed();
     entry.status = Some(response.status().as_u16());
     if let Some(slot) = exchange.slot {
@@ -80,8 +90,25 @@ pub(crate) async fn handle(
             response: Some(response),
         });
     }
+    if span.is_on() {
+        end(&mut span, &entry, &response);
+    }
+    state.telemetry.record(&entry);
     state.journal.record(entry);
     response
+}
+
+/// Says what came of a request.
+fn end(span: &mut Span, entry: &Entry, response: &Response<Body>) {
+    let status = response.status();
+    span.number("http.response.status_code", status.as_u16().into());
+    span.text("flaron.flare", &entry.flare);
+    if status.is_server_error() {
+        let word = response.headers().get("x-flaron-error");
+        let word = word.and_then(|word| word.to_str().ok());
+        let why = entry.error.as_deref().unwrap_or_default();
+        span.fail(word.unwrap_or(status.as_str()), why);
+    }
 }
 
 /// One request on its way.
@@ -92,6 +119,8 @@ struct Exchange<'a> {
     stop: Option<&'a watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
+    /// The request as a part of a trace.
+    span: Span,
     /// The request as the flare saw it, if it is to be recorded.
     recorded: Option<RecordedRequest>,
 }
@@ -180,16 +209,20 @@ impl Exchange<'_> {
                 Err(error) => return self.no_body(error),
             }
         }
-        let outcome = run(flare.clone(), view).await;
+        let span = self.flare_span(&flare.name, &mut view.headers);
+        let outcome = run(flare.clone(), view, span).await;
         self.say(outcome.notebook);
         self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
             Err(failure) => {
+                let mut span = outcome.span;
+                span.fail(failure.word(), &failure.to_string());
                 body.drain(DRAIN);
                 return self.failed(&failure);
             }
         };
+        outcome.span.end();
         let draft = outcome.response;
         let view = outcome.request;
         if action == Action::Respond {
@@ -219,8 +252,26 @@ impl Exchange<'_> {
         *request.headers_mut() = view.headers;
         let client = &self.state.origin;
         let report = self.report(&request, origin);
+        let mut span = self.span.outward("origin");
+        span.inject(request.headers_mut());
+        if span.is_on() {
+            span.text("http.request.method", request.method().as_str());
+            span.text("server.address", &origin.to_string());
+            span.text("url.path", request.uri().path());
+        }
         let forwarded = client.forward(origin, request, &view.scheme, self.peer, report);
-        match Box::pin(forwarded).await {
+        let answer = Box::pin(forwarded).await;
+        match &answer {
+            Ok(response) => {
+                span.number(
+                    "http.response.status_code",
+                    response.status().as_u16().into(),
+                );
+            }
+            Err(error) => span.fail("origin", &error.to_string()),
+        }
+        span.end();
+        match answer {
             Ok(response) if action == Action::Transform => fit(&method, transform(response, draft)),
             Ok(response) => fit(&method, response),
             Err(error) if error.is_clients() => {
@@ -237,6 +288,14 @@ impl Exchange<'_> {
                 reply(error.status(), "origin", "the origin gave no response")
             }
         }
+    }
+
+    /// The span of the flare's run; the flare finds it in its request's headers, where the client's was.
+    fn flare_span(&self, name: &str, headers: &mut HeaderMap) -> Span {
+        let mut span = self.span.inside("flare");
+        span.text("flaron.flare", name);
+        span.inject(headers);
+        span
     }
 
     /// Says later, if it comes to that, that the origin's response broke off after it had begun.
@@ -266,7 +325,10 @@ impl Exchange<'_> {
             .stop
             .cloned()
             .unwrap_or_else(|| watch::channel(false).1);
-        match websocket::upgrade(self.state, slot, flare, request, scheme, stop) {
+        let mut request = request;
+        let span = self.span.inside("websocket");
+        span.inject(request.headers_mut());
+        match websocket::upgrade(self.state, slot, flare, request, scheme, stop, span) {
             Ok((response, note)) => {
                 self.entry.notes.extend(note);
                 response
@@ -337,6 +399,7 @@ struct Outcome {
     response: ResponseDraft,
     notebook: Notebook,
     used: Option<Used>,
+    span: Span,
 }
 
 impl Outcome {
@@ -348,6 +411,7 @@ impl Outcome {
             response: host.response,
             notebook: host.notebook,
             used,
+            span: host.span,
         }
     }
 }
@@ -361,10 +425,11 @@ fn written(uri: &Uri) -> String {
 }
 
 /// Runs a flare for a request.
-async fn run(flare: Arc<Flare>, view: RequestView) -> Outcome {
+async fn run(flare: Arc<Flare>, view: RequestView, span: Span) -> Outcome {
     let takes_long = flare.env.effort.is_long();
     let invoke = move |turn: Option<Turn>| {
         let mut host = Host::new(flare.env.clone(), view);
+        host.span = span;
         if let Some(turn) = turn {
             host.clock.start_with(turn);
         }

@@ -14,6 +14,7 @@ use crate::state::State;
 pub(super) fn problems(state: &State) -> Vec<Problem> {
     let mut problems = state.node.spark.problems();
     problems.extend(state.node.plasma.problems());
+    problems.extend(state.telemetry.problems());
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
     problems
 }

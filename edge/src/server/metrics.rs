@@ -27,11 +27,12 @@ struct Metric {
     values: fn(&Seen) -> Vec<Value>,
 }
 
-/// The labels, as `name="value"` with commas between them, and the number.
-type Value = (String, f64);
+/// The labels with what they say, and the number.
+type Value = (Vec<Label>, f64);
+type Label = (&'static str, String);
 
 /// The page, from the top to the bottom.
-const METRICS: [Metric; 16] = [
+static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_invocations_total",
         kind: "counter",
@@ -99,7 +100,7 @@ const METRICS: [Metric; 16] = [
         values: |seen| {
             let nodes = seen.plasma.nodes.iter();
             nodes
-                .map(|node| (label("node", &node.node_id), truth(node.alive)))
+                .map(|node| (vec![label("node", &node.node_id)], truth(node.alive)))
                 .collect()
         },
     },
@@ -110,7 +111,7 @@ const METRICS: [Metric; 16] = [
         values: |seen| {
             let others = seen.plasma.nodes.iter().filter(|node| !node.this);
             others
-                .map(|node| (label("node", &node.node_id), node.backlog as f64))
+                .map(|node| (vec![label("node", &node.node_id)], node.backlog as f64))
                 .collect()
         },
     },
@@ -153,6 +154,49 @@ pub(super) fn metrics(state: &State) -> Response<Body> {
     response
 }
 
+/// Lets a collector have the same metrics, by the same names, whenever it is sent some.
+#[cfg(feature = "otlp")]
+pub(crate) fn tell(state: &Arc<State>) {
+    use opentelemetry::KeyValue;
+    use opentelemetry::metrics::AsyncInstrument;
+
+    let Some(meter) = state.telemetry.meter() else {
+        return;
+    };
+    for metric in &METRICS {
+        // The state has the telemetry, so the telemetry does not have the state.
+        let state = Arc::downgrade(state);
+        let observe = move |observer: &dyn AsyncInstrument<f64>| {
+            let Some(state) = state.upgrade() else {
+                return;
+            };
+            for (labels, value) in (metric.values)(&Seen::of(&state)) {
+                let labels: Vec<KeyValue> = labels
+                    .into_iter()
+                    .map(|(name, said)| KeyValue::new(name, said))
+                    .collect();
+                observer.observe(value, &labels);
+            }
+        };
+        match metric.kind {
+            "counter" => {
+                let counter = meter.f64_observable_counter(metric.name);
+                let _ = counter
+                    .with_description(metric.help)
+                    .with_callback(observe)
+                    .build();
+            }
+            _ => {
+                let gauge = meter.f64_observable_gauge(metric.name);
+                let _ = gauge
+                    .with_description(metric.help)
+                    .with_callback(observe)
+                    .build();
+            }
+        }
+    }
+}
+
 /// All metrics, each with what it is.
 fn page(metrics: &[Metric], seen: &Seen) -> String {
     let mut text = String::new();
@@ -160,9 +204,13 @@ fn page(metrics: &[Metric], seen: &Seen) -> String {
         let (name, kind, help) = (metric.name, metric.kind, metric.help);
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in (metric.values)(seen) {
+            let labels: Vec<String> = labels
+                .iter()
+                .map(|(label, said)| format!("{label}={}", quoted(said)))
+                .collect();
             let _ = match labels.is_empty() {
                 true => writeln!(text, "{name} {value}"),
-                false => writeln!(text, "{name}{{{labels}}} {value}"),
+                false => writeln!(text, "{name}{{{}}} {value}", labels.join(",")),
             };
         }
     }
@@ -209,14 +257,14 @@ impl Seen {
     fn each_flare(&self, value: fn(&SeenFlare) -> f64) -> Vec<Value> {
         let flares = self.flares.iter();
         flares
-            .map(|flare| (label("flare", &flare.name), value(flare)))
+            .map(|flare| (vec![label("flare", &flare.name)], value(flare)))
             .collect()
     }
 
     fn each_site(&self, value: fn(&SiteUsage) -> f64) -> Vec<Value> {
         let sites = self.sites.iter();
         sites
-            .map(|site| (label("site", &site.site), value(site)))
+            .map(|site| (vec![label("site", &site.site)], value(site)))
             .collect()
     }
 
@@ -228,7 +276,7 @@ impl Seen {
                 let (name, stats) = (label("flare", &flare.name), &flare.stats);
                 [("0.5", stats.p50), ("0.9", stats.p90), ("0.99", stats.p99)].map(
                     |(quantile, time)| {
-                        let labels = format!("{name},quantile=\"{quantile}\"");
+                        let labels = vec![name.clone(), label("quantile", quantile)];
                         (labels, time.as_secs_f64())
                     },
                 )
@@ -239,7 +287,7 @@ impl Seen {
 
 /// A number that there is once in the node.
 fn one(value: f64) -> Vec<Value> {
-    vec![(String::new(), value)]
+    vec![(Vec::new(), value)]
 }
 
 /// 1 for what is so.
@@ -248,8 +296,8 @@ fn truth(value: bool) -> f64 {
 }
 
 /// A label with its value.
-fn label(name: &str, value: &str) -> String {
-    format!("{name}={}", quoted(value))
+fn label(name: &'static str, value: &str) -> Label {
+    (name, value.to_owned())
 }
 
 /// A label's value in quotes.
@@ -277,7 +325,7 @@ mod tests {
                 name: "a",
                 kind: "gauge",
                 help: "What.",
-                values: |seen| vec![(String::new(), 1.0), (label("x", "y"), seen.uptime_seconds)],
+                values: |seen| vec![(vec![], 1.0), (vec![label("x", "y")], seen.uptime_seconds)],
             },
             Metric {
                 name: "b",

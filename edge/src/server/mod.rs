@@ -10,7 +10,7 @@ mod http2;
 mod io;
 mod kv;
 pub(crate) mod listen;
-mod metrics;
+pub(crate) mod metrics;
 mod respond;
 mod route;
 mod status;

@@ -33,6 +33,7 @@ use crate::server::frames::{Frames, ReadError, Received};
 use crate::server::io::ClientSocket;
 use crate::shutdown::stopped;
 use crate::state::State;
+use crate::telemetry::Span;
 use crate::wasm::failure::Failure;
 use crate::wasm::program::Instance;
 
@@ -96,6 +97,7 @@ pub(super) fn upgrade(
     mut request: Request<Body>,
     scheme: Scheme,
     stop: watch::Receiver<bool>,
+    span: Span,
 ) -> Result<Answer, Box<(Host, Failure)>> {
     let Some(accept) = accept(&request) else {
         let mut response = reply(
@@ -151,6 +153,7 @@ pub(super) fn upgrade(
         path,
         id,
         instance: Some(instance),
+        span,
     };
     socket.set_upgraded();
     tokio::spawn(async move {
@@ -176,6 +179,8 @@ struct Connection {
     id: String,
     /// Gone once an event has failed.
     instance: Option<Instance>,
+    /// The connection as a part of a trace.
+    span: Span,
 }
 
 /// How a connection came to its end.
@@ -343,6 +348,12 @@ impl Connection {
         let mut instance = self.instance.take()?;
         let takes_long = self.flare.env.effort.is_long();
         let started = Instant::now();
+        let mut span = self.span.inside("flare");
+        if span.is_on() {
+            span.text("flaron.flare", &self.flare.name);
+            span.text("flaron.event", event.name());
+        }
+        instance.host().span = span;
         let (mut instance, outcome) = run_guest(takes_long, move |turn| {
             let host = instance.host();
             host.begin();
@@ -360,10 +371,14 @@ impl Connection {
         let host = instance.host();
         let notebook = std::mem::take(&mut host.notebook);
         let actions = host.socket.as_mut().map(Socket::take_actions);
+        let mut span = std::mem::take(&mut host.span);
+        if let Err(failure) = &outcome {
+            span.fail(failure.word(), &failure.to_string());
+        }
+        span.end();
         let what = match event {
-            WsEvent::Open => "open".to_owned(),
-            WsEvent::Message => "message".to_owned(),
             WsEvent::Close => format!("close {code}"),
+            _ => event.name().to_owned(),
         };
         let said = notebook.finish();
         let failed = outcome.is_err();

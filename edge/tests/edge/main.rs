@@ -17,6 +17,8 @@ mod limits;
 mod modules;
 mod one_request;
 mod origin;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pressure;
 mod process;
 mod proxying;

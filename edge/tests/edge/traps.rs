@@ -133,3 +133,51 @@ fn a_release_is_served_as_it_is() {
     let said = failure(&node, "/p");
     assert!(said.contains("in function "), "{said}");
 }
+
+const WITH_STD: &str = r#"use flaron_sdk::{FlareAction, logging, request};
+flaron_sdk::handle_request!(answer);
+
+fn answer() -> FlareAction {
+    let url = request::url();
+    if url.as_str().ends_with('h') {
+        std::panic::set_hook(Box::new(|_| logging::error("a hook of its own")));
+    }
+    first(url.len())
+}
+
+#[inline(never)]
+fn first(length: usize) -> FlareAction {
+    let table = vec![200_u16, 201];
+    logging::info(&table[length].to_string());
+    FlareAction::Respond
+}
+"#;
+
+/// The standard library writes a panic's message to a standard error that Wasm does not have.
+#[test]
+fn a_flare_with_std_tells_the_same() {
+    let features = "\"request\", \"response\", \"logging\"";
+    let folder = flare_crate("with-std", features, WITH_STD);
+    let node = Process::start(&[folder.path().to_str().unwrap()]);
+    let said = failure(&node, "/x");
+    assert!(
+        said.contains(
+            "panicked at src/lib.rs:15:25: index out of bounds: the len is 2 but the index is"
+        ),
+        "{said}"
+    );
+    let frames = "in first (src/lib.rs:15:25) < answer (src/lib.rs:9:5)";
+    assert!(said.contains(frames), "{said}");
+
+    // The flare's own hook is left to it.
+    let said = failure(&node, "/h");
+    assert!(!said.contains("out of bounds"), "{said}");
+    assert!(said.contains(frames), "{said}");
+
+    let deployed = folder
+        .path()
+        .join("target/wasm32-unknown-unknown/release/with_std.wasm");
+    let deployed = fs::read(deployed).unwrap();
+    let word = b"panicked at ";
+    assert!(!deployed.windows(word.len()).any(|part| part == word));
+}

@@ -42,9 +42,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{HOST, HeaderValue};
+use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
@@ -54,7 +53,7 @@ use crate::capability::beam::address::{AddressClass, classify, is_of_this_machin
 use crate::capability::beam::error::ITSELF;
 use crate::capability::beam::hosts::{Target, map_key, map_target};
 use crate::capability::beam::request::{Request, first_request, redirect};
-use crate::http::client::{causes, client_builder, tls_config};
+use crate::http::client::{causes, client_builder, system_roots, tls_config};
 use crate::sync::{lock, read, write};
 
 pub use crate::capability::beam::error::{BeamConfigError, BeamRefusal};
@@ -196,7 +195,20 @@ impl Beam {
     ///
     /// [`BeamRefusal`], for the log.
     pub async fn fetch(&self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
-        let request = first_request(url, options)?;
+        self.fetch_with(url, options, &HeaderMap::new()).await
+    }
+
+    /// As [`fetch`](Self::fetch), with headers that are the node's own. The flare's go before them.
+    pub(crate) async fn fetch_with(
+        &self,
+        url: &[u8],
+        options: &[u8],
+        own: &HeaderMap,
+    ) -> Result<Vec<u8>, BeamRefusal> {
+        let mut request = first_request(url, options)?;
+        for (name, value) in own {
+            request.headers.entry(name).or_insert_with(|| value.clone());
+        }
         tokio::time::timeout(self.config.timeout, self.follow(request))
             .await
             .map_err(|_| BeamRefusal::Timeout(self.config.timeout))?
@@ -381,12 +393,7 @@ impl Beam {
     /// TLS with the system's certificates, read when first needed: it takes some milliseconds.
     fn tls(&self) -> &rustls::ClientConfig {
         self.tls.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            let system = rustls_native_certs::load_native_certs();
-            for error in &system.errors {
-                tracing::warn!(%error, "beam: some of the system's certificates cannot be read");
-            }
-            roots.add_parsable_certificates(system.certs);
+            let mut roots = system_roots("beam");
             roots.add_parsable_certificates(self.extra_ca.iter().cloned());
             if roots.is_empty() {
                 tracing::warn!(

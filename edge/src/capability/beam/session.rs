@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use reqwest::header::HeaderMap;
+
 use crate::capability::beam::Beam;
 use crate::capability::beam::error::BeamRefusal;
 
@@ -32,8 +34,19 @@ impl BeamSession {
     ///
     /// [`BeamRefusal`], for the log; the guest gets `0`.
     pub fn fetch(&mut self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
+        self.fetch_with(url, options, &HeaderMap::new())
+    }
+
+    /// As [`BeamSession::fetch`], with headers that are the node's own. The flare's go before them.
+    pub(crate) fn fetch_with(
+        &mut self,
+        url: &[u8],
+        options: &[u8],
+        own: &HeaderMap,
+    ) -> Result<Vec<u8>, BeamRefusal> {
         self.count()?;
-        self.beam.runtime.block_on(self.beam.fetch(url, options))
+        let fetch = self.beam.fetch_with(url, options, own);
+        self.beam.runtime.block_on(fetch)
     }
 
     /// As [`BeamSession::fetch`], for async callers.
