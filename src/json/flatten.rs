@@ -345,3 +345,21 @@ fn are_plain(word: usize) -> bool {
     let no_backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
     (word | no_quote_nor_control | no_backslash) & HIGHEST_BITS == 0
 }
+
+#[cfg(all(test, feature = "fast-json"))]
+mod tests {
+    use super::are_plain;
+
+    #[test]
+    fn a_word_is_plain_if_each_of_its_bytes_is() {
+        for at in 0..size_of::<usize>() {
+            for byte in 0..=u8::MAX {
+                let mut word = [b'a'; size_of::<usize>()];
+                word[at] = byte;
+                let is_plain = matches!(byte, b' '..=0x7f) && !b"\"\\".contains(&byte);
+                let word = usize::from_ne_bytes(word);
+                assert_eq!(are_plain(word), is_plain, "{word:x}");
+            }
+        }
+    }
+}

@@ -1,4 +1,4 @@
-use flaron_sdk::{beam, json, plasma, request, secrets, spark, text};
+use flaron_sdk::{beam, crypto, json, plasma, request, secrets, spark, text};
 
 fn send<T: Send>(_: T) {}
 fn sync<T: Sync>(_: T) {}
@@ -24,6 +24,38 @@ pub fn leases() {
     sync(json::Document::parse(request::body())); //~ E0277 cannot be shared between threads safely
     send(text::build("a").unwrap()); //~ E0277 cannot be sent between threads safely
     sync(text::build("a").unwrap()); //~ E0277 cannot be shared between threads safely
+}
+
+fn is_send<T: Send>() {}
+fn is_sync<T: Sync>() {}
+
+pub fn all_others() {
+    is_send::<flaron_sdk::ArenaBytesIter>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<flaron_sdk::ArenaBytesIter>(); //~ E0277 cannot be shared between threads safely
+    is_send::<flaron_sdk::Key>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<flaron_sdk::Key>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::FetchHeaders<'static>>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::FetchHeaders<'static>>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::FetchOptions<'static>>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::FetchOptions<'static>>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::FetchText<'static>>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::FetchText<'static>>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::ResponseAnswer>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::ResponseAnswer>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::ResponseBody>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::ResponseBody>(); //~ E0277 cannot be shared between threads safely
+    is_send::<beam::ResponseHeaders>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<beam::ResponseHeaders>(); //~ E0277 cannot be shared between threads safely
+    is_send::<crypto::Claims>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<crypto::Claims>(); //~ E0277 cannot be shared between threads safely
+    is_send::<request::Query>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<request::Query>(); //~ E0277 cannot be shared between threads safely
+    is_send::<request::Target>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<request::Target>(); //~ E0277 cannot be shared between threads safely
+    is_send::<spark::SparkEntry>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<spark::SparkEntry>(); //~ E0277 cannot be shared between threads safely
+    is_send::<text::Text>(); //~ E0277 cannot be sent between threads safely
+    is_sync::<text::Text>(); //~ E0277 cannot be shared between threads safely
 }
 
 static KEPT: std::sync::Mutex<Option<flaron_sdk::ArenaStr>> = std::sync::Mutex::new(None); //~ E0277 cannot be sent between threads safely
