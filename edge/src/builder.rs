@@ -1,7 +1,7 @@
 //! Saying what a node runs, and making it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -275,6 +275,9 @@ impl EdgeBuilder {
         if self.specs.is_empty() {
             return Err(Error::new("there is no flare to run"));
         }
+        if let Some(data) = &self.data {
+            check_data(data)?;
+        }
         let cache = self.data.as_ref().map(|data| data.join("compiled"));
         let engine = Engine::new(Settings {
             cache: cache.as_deref(),
@@ -352,17 +355,6 @@ impl EdgeBuilder {
         for spec in &self.specs {
             quota = quota.max(spec.config()?.limits.max_spark_bytes);
         }
-        if let Some(data) = self
-            .data
-            .as_ref()
-            .filter(|data| data.exists() && !data.is_dir())
-        {
-            return Err(Error::new(format!(
-                "the data folder {} is a file; name a folder (--data), which is made if it is not \
-                 there",
-                data.display()
-            )));
-        }
         for (name, url) in &self.peers {
             let valid = url::Url::parse(url)
                 .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
@@ -429,4 +421,25 @@ impl EdgeBuilder {
             own: Mutex::default(),
         })
     }
+}
+
+/// Makes the data folder if it is not there, and sees whether files can be made in it: said before
+/// anything is built, and once for all that is kept there.
+fn check_data(folder: &Path) -> Result<()> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(Error::new(format!(
+            "the data folder {} is a file; name a folder (--data), which is made if it is not there",
+            folder.display()
+        )));
+    }
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let made = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe));
+    made.map_err(|error| {
+        Error::new(format!(
+            "cannot write to the data folder {}: {error}; name another (--data), or let this user write there",
+            folder.display()
+        ))
+    })
 }

@@ -1,5 +1,8 @@
 //! The command line of the local edge.
 
+// They panic when nobody reads any more: `cli::output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -7,6 +10,7 @@ use clap::Parser as _;
 use flaron_edge::{Result, Sdk};
 
 use crate::cli::args::{Cli, Command};
+use crate::cli::output::{errln, has_failed, outln};
 
 mod cli;
 
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
         Command::Kv(args) => cli::kv::kv(&args).map(done),
         Command::Tail(args) => cli::tail::tail(&args).map(done),
         Command::Schema => {
-            println!("{}", flaron_edge::schema());
+            outln!("{}", flaron_edge::schema());
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
@@ -49,8 +53,12 @@ fn main() -> ExitCode {
         Command::NewKey => cli::store::new_key().map(done),
         Command::Store { action, folder } => cli::store::store(action, &folder).map(done),
     };
+    let outcome = match outcome {
+        Ok(_) if has_failed() => Ok(ExitCode::FAILURE),
+        outcome => outcome,
+    };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        errln!("error: {error}");
         ExitCode::FAILURE
     })
 }
@@ -64,10 +72,10 @@ fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
         |program| program.display().to_string(),
     );
     let folder = folder.display();
-    println!("Made the flare {folder}; it builds.\n");
-    println!("  test it     (cd {folder} && cargo test)");
-    println!("  serve it    {program} run {folder} --watch");
-    println!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
-    println!("  gate it     {folder}/.github/workflows/size.yml, on GitHub");
+    outln!("Made the flare {folder}; it builds.\n");
+    outln!("  test it     (cd {folder} && cargo test)");
+    outln!("  serve it    {program} run {folder} --watch");
+    outln!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
+    outln!("  gate it     {folder}/.github/workflows/size.yml, on GitHub");
     Ok(())
 }

@@ -9,18 +9,40 @@ use std::process::Command;
 
 use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, target_dir, workspace};
 
+/// The documents beside the book's pages, which are all that is in `docs`.
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "edge/README.md",
     "size-report/README.md",
     "benches/README.md",
+    "examples/README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
     "MIGRATING.md",
-    "docs/start.md",
-    "docs/testing.md",
-    "docs/writing-small-flares.md",
-    "docs/abi.md",
-    "docs/modules.md",
+    "SECURITY.md",
 ];
+
+/// Every document: its path from the root of the repository.
+fn documents() -> Vec<String> {
+    let mut found: Vec<String> = DOCUMENTS.iter().map(|&path| path.to_owned()).collect();
+    let mut folders = vec![workspace().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let path = path.strip_prefix(workspace()).unwrap();
+                found.push(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(
+        found.iter().any(|path| path == "docs/modules/beam.md"),
+        "{found:?}"
+    );
+    found
+}
 
 /// What becomes of a command.
 enum Fate {
@@ -191,6 +213,16 @@ const COMMANDS: &[(&str, Fate)] = &[
         ),
     ),
     (
+        "cargo install --locked --path edge --features otlp",
+        Not(
+            "it builds much of the engine again; the step edge-more of .ci/run builds it so, and tests it",
+        ),
+    ),
+    (
+        "flaron-edge run flare --otlp http://localhost:4318",
+        By("edge/tests/edge/otlp.rs", "an_exporter_that_fails_is_heard"),
+    ),
+    (
         "cargo llvm-cov --html",
         Not("it needs cargo-llvm-cov, which .ci/coverage installs and runs on the SDK"),
     ),
@@ -209,8 +241,8 @@ const COMMANDS: &[(&str, Fate)] = &[
 fn every_command_is_known_and_nothing_else_is() {
     let known: BTreeSet<&str> = COMMANDS.iter().map(|(command, _)| *command).collect();
     let mut found = BTreeSet::new();
-    for document in DOCUMENTS {
-        for command in commands(&fs::read_to_string(workspace().join(document)).unwrap()) {
+    for document in documents() {
+        for command in commands(&fs::read_to_string(workspace().join(&document)).unwrap()) {
             assert!(
                 known.contains(&*command),
                 "{document}: `{command}`: say in tests/tests/docs.rs who runs it, or why nobody does"

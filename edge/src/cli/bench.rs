@@ -7,6 +7,7 @@ use flaron_edge::{Bench, Error, RecordedRequest, Result, Subject, read_recording
 
 use crate::cli::args::BenchArgs;
 use crate::cli::describe::bytes;
+use crate::cli::output::{out, outln};
 
 /// The recorded requests of a flare, beside it.
 const REQUESTS: &str = "flare.requests.jsonl";
@@ -36,11 +37,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let bench = Subject::at(&args.flare)?
         .secrets(args.secrets.clone())
         .measure(&requests, args.rounds)?;
-    print!("{}", table(&bench));
+    out!("{}", table(&bench));
     if cfg!(debug_assertions) {
-        println!(
-            "\nThis flaron-edge is not optimised, so the times are longer than they would be."
-        );
+        outln!("\nThis flaron-edge is not optimised, so the times are longer than they would be.");
     }
     let file = args
         .baseline
@@ -53,7 +52,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         if args.baseline.is_some() {
             return Err(Error::new(format!("there is no {}", file.display())));
         }
-        println!("\nTo have growth fail from now on: flaron-edge bench --save");
+        outln!("\nTo have growth fail from now on: flaron-edge bench --save");
         return Ok(());
     }
     compare(&bench, &file, args.tolerance)
@@ -64,7 +63,7 @@ fn save(file: &PathBuf, bench: &Bench) -> Result<()> {
         serde_json::to_string_pretty(bench).map_err(|error| Error::new(error.to_string()))?;
     std::fs::write(file, text + "\n")
         .map_err(|error| Error::new(format!("cannot write {}: {error}", file.display())))?;
-    println!("\nSaved as {}", file.display());
+    outln!("\nSaved as {}", file.display());
     Ok(())
 }
 
@@ -76,7 +75,7 @@ fn compare(bench: &Bench, file: &Path, tolerance: f64) -> Result<()> {
         .grown_since(&then, tolerance / 100.0)
         .map_err(|error| failed(&error))?;
     if grown.is_empty() {
-        println!("\nNothing grew since {}", file.display());
+        outln!("\nNothing grew since {}", file.display());
         return Ok(());
     }
     Err(Error::new(format!(

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
+use crate::cli::output::errln;
 use flaron_edge::{AS_COMPILER, NOT_WITH_LINES};
 
 /// Runs the compiler, if cargo wants that, and answers as it does.
@@ -17,7 +18,7 @@ pub(crate) fn stand_in() -> Option<ExitCode> {
     Some(match status {
         Ok(status) => ExitCode::from(status.code().map_or(1, |code| code as u8)),
         Err(error) => {
-            eprintln!("error: cannot run {}: {error}", compiler.to_string_lossy());
+            errln!("error: cannot run {}: {error}", compiler.to_string_lossy());
             ExitCode::FAILURE
         }
     })

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::cli::output::{out, outln};
 use flaron_edge::{Error, FlareInfo, FlareStatus, Result};
 
 /// What is said of a flare on start.
@@ -83,13 +84,13 @@ pub(crate) fn inspect(file: &Path) -> Result<()> {
         .map_err(|error| Error::new(format!("cannot read {}: {error}", file.display())))?;
     let info = flaron_edge::inspect(&wasm)
         .map_err(|error| Error::new(format!("{}: {error}", file.display())))?;
-    println!("{}  {}", file.display(), bytes(info.size as u64));
-    print!("{}", describe_info(&info));
+    outln!("{}  {}", file.display(), bytes(info.size as u64));
+    out!("{}", describe_info(&info));
     if info.problems.is_empty() {
         return Ok(());
     }
     for problem in &info.problems {
-        println!("  problem  {problem}");
+        outln!("  problem  {problem}");
     }
     Err(Error::new("this module is not a flare"))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::cli::output::outln;
 use flaron_edge::{Error, FlareConfig, Result, SECRETS_FILE_NAME};
 use toml::{Table, Value};
 
@@ -29,10 +30,10 @@ pub(crate) fn doctor(flare: &Path) -> Result<()> {
     let mut bad = 0;
     for finding in &findings {
         match finding {
-            Good(what) => println!("ok    {what}"),
-            Hint(what, how) => println!("hint  {what}\n      {how}"),
+            Good(what) => outln!("ok    {what}"),
+            Hint(what, how) => outln!("hint  {what}\n      {how}"),
             Bad(what, how) => {
-                println!("BAD   {what}\n      {how}");
+                outln!("BAD   {what}\n      {how}");
                 bad += 1;
             }
         }

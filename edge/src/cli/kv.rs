@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::args::{Kv, KvAction};
+use crate::cli::output::{Output, outln};
 
 /// The file of a data folder that says which node runs there.
 const RUNNING: &str = "node.json";
@@ -92,9 +93,11 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
                     (None, None) => String::new(),
                 };
                 let expires = expires.unwrap_or_default();
-                println!(
+                outln!(
                     "{:<6}  {}  {}  {what}{expires}",
-                    entry.store, entry.site, entry.key
+                    entry.store,
+                    entry.site,
+                    entry.key
                 );
             }
             Ok(())
@@ -103,8 +106,8 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
             let entry = access.get(*store, &site()?, key).await?;
             let entry = entry.ok_or_else(|| no_key(*store, key))?;
             match (entry.counter, entry.value) {
-                (Some(total), _) => println!("{total}"),
-                (None, value) => std::io::stdout()
+                (Some(total), _) => outln!("{total}"),
+                (None, value) => Output
                     .write_all(&value.unwrap_or_default().0)
                     .map_err(|error| Error::new(error.to_string()))?,
             }
@@ -145,7 +148,7 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
         KvAction::Export { store } => {
             for entry in access.entries(*store, kv.site.as_deref()).await? {
                 let line = serde_json::to_string(&entry);
-                println!("{}", line.map_err(|error| Error::new(error.to_string()))?);
+                outln!("{}", line.map_err(|error| Error::new(error.to_string()))?);
             }
             Ok(())
         }
@@ -166,7 +169,7 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
                     ))
                 })?;
             }
-            println!("{count} entries");
+            outln!("{count} entries");
             Ok(())
         }
     }

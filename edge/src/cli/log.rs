@@ -14,6 +14,7 @@ use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::args::Format;
+use crate::cli::output::{Output, err, errln, out};
 
 /// How much is printed, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Log {
         let (filter, handle) = reload::Layer::new(level(detail));
         let filtered = tracing_subscriber::registry().with(filter);
         let layer = tracing_subscriber::fmt::layer()
+            .with_writer(|| Output)
             .without_time()
             .with_target(false);
         match format {
@@ -120,8 +122,8 @@ fn level(detail: Detail) -> LevelFilter {
 /// Prints what is for people: where lines are for programs, beside them.
 pub(crate) fn say(log: Format, text: &str) {
     match log {
-        Format::Text => print!("{text}"),
-        Format::Json => eprint!("{text}"),
+        Format::Text => out!("{text}"),
+        Format::Json => err!("{text}"),
     }
 }
 
@@ -149,7 +151,7 @@ where
         context
             .field_format()
             .format_fields(Writer::new(&mut text), event)?;
-        eprintln!("{} {text}", event.metadata().level());
+        errln!("{} {text}", event.metadata().level());
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod kv;
 pub(crate) mod listening;
 pub(crate) mod log;
+pub(crate) mod output;
 pub(crate) mod replay;
 pub(crate) mod run;
 mod skeleton;

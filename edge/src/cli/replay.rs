@@ -6,6 +6,7 @@ use flaron_edge::{
 };
 
 use crate::cli::args::{Ignore, ReplayArgs};
+use crate::cli::output::outln;
 use crate::cli::skeleton::unit_test;
 
 /// How much of a difference is shown, in characters.
@@ -17,7 +18,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
     if args.unit_test {
         let config = FlareConfig::beside(&args.flare)?;
         for (at, recorded) in recording.iter().enumerate() {
-            println!("{}", unit_test(at + 1, recorded, &config, &args.flare));
+            outln!("{}", unit_test(at + 1, recorded, &config, &args.flare));
         }
         return Ok(());
     }
@@ -41,7 +42,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
             (true, None) => "sent",
             (false, _) => "DIFFERENT",
         };
-        println!(
+        outln!(
             "{:>3}  {} {}  {}  {verdict}",
             at + 1,
             recorded.request.method,
@@ -49,7 +50,7 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
             response.status().as_u16()
         );
         for difference in &differences {
-            println!("     {difference}");
+            outln!("     {difference}");
         }
         different += usize::from(!differences.is_empty());
     }

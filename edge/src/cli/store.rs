@@ -7,12 +7,13 @@ use flaron_edge::rescue::{self, StoreReport};
 use flaron_edge::{Error, Result};
 
 use crate::cli::args::StoreAction;
+use crate::cli::output::{Output, errln, outln};
 
 /// Prints a new key.
 pub(crate) fn new_key() -> Result<()> {
     let key = ClusterKeys::generate()
         .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
-    println!("{}", *key);
+    outln!("{}", *key);
     Ok(())
 }
 
@@ -20,14 +21,14 @@ pub(crate) fn new_key() -> Result<()> {
 pub(crate) fn store(action: StoreAction, folder: &Path) -> Result<()> {
     let reports = match action {
         StoreAction::Check => rescue::check(folder),
-        StoreAction::Export => rescue::export(folder, &mut std::io::stdout().lock()),
+        StoreAction::Export => rescue::export(folder, &mut Output),
         StoreAction::Reset => {
             let renamed = rescue::reset(folder).map_err(Error::new)?;
             for (from, to) in &renamed {
-                println!("{} is now {}", from.display(), to.display());
+                outln!("{} is now {}", from.display(), to.display());
             }
             if renamed.is_empty() {
-                println!("No file is damaged; nothing was renamed");
+                outln!("No file is damaged; nothing was renamed");
             }
             return Ok(());
         }
@@ -40,9 +41,9 @@ pub(crate) fn store(action: StoreAction, folder: &Path) -> Result<()> {
 fn report(reports: &[StoreReport]) -> Result<()> {
     let mut damaged = 0;
     for report in reports {
-        eprintln!("{}: {} entries", report.file.display(), report.entries);
+        errln!("{}: {} entries", report.file.display(), report.entries);
         for damage in &report.damage {
-            eprintln!("  {damage}");
+            errln!("  {damage}");
         }
         damaged += usize::from(!report.damage.is_empty());
     }

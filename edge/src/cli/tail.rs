@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::cli::args::{Format, TailArgs};
 use crate::cli::kv::{connect, running};
+use crate::cli::output::{is_read, outln};
 
 /// Prints the node's invocations until it ends.
 pub(crate) fn tail(args: &TailArgs) -> Result<()> {
@@ -50,11 +51,14 @@ async fn follow(args: &TailArgs) -> Result<()> {
         while let Some(end) = text.windows(2).position(|two| two == b"\n\n") {
             let event: Vec<u8> = text.drain(..end + 2).collect();
             if let Some(line) = shown(&String::from_utf8_lossy(&event), args) {
-                println!("{line}");
+                outln!("{line}");
+                if !is_read() {
+                    return Ok(());
+                }
             }
         }
     }
-    println!("The node has stopped");
+    outln!("The node has stopped");
     Ok(())
 }
 

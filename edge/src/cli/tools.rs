@@ -8,9 +8,16 @@ use clap::CommandFactory as _;
 use flaron_edge::{Error, Result, Subject};
 
 use crate::cli::args::Cli;
+use crate::cli::output::Output;
 
 /// Runs the flare's unit tests.
 pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
+    if !flare.join("Cargo.toml").is_file() {
+        return Err(Error::new(format!(
+            "{} is no flare's crate: it has no Cargo.toml (make one with `flaron-edge new NAME`)",
+            flare.display()
+        )));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.arg("test").args(arguments).current_dir(flare);
@@ -41,7 +48,7 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
 /// Prints the completions of a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {
     let mut command = Cli::command();
-    clap_complete::generate(shell, &mut command, "flaron-edge", &mut std::io::stdout());
+    clap_complete::generate(shell, &mut command, "flaron-edge", &mut Output);
 }
 
 /// Writes a page of the manual for the program, and one for each of its commands.

@@ -19,6 +19,8 @@ mod one_request;
 mod origin;
 #[cfg(feature = "otlp")]
 mod otlp;
+#[cfg(unix)]
+mod pipes;
 mod pressure;
 mod process;
 mod proxying;

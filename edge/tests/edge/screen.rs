@@ -45,6 +45,13 @@ fn wrong_options_are_named_with_what_to_do() {
             &["--data", file.to_str().unwrap()],
             "is a file; name a folder",
         ),
+        // Not even root can make a folder there. It is said once, before the engine misses its cache.
+        #[cfg(target_os = "linux")]
+        (
+            &["--data", "/proc/none"],
+            "error: cannot write to the data folder /proc/none: No such file or directory (os error 2); \
+             name another (--data)",
+        ),
         (
             &[
                 "--node-id",
