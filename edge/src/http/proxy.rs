@@ -33,6 +33,9 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// How long a connection whose response was read may take to be ready for the next request.
 const READY: Duration = Duration::from_secs(1);
 
+/// hyper says no more than that a head is too large, for the one reason and the other.
+const TOO_LARGE: &str = "its head has more than 100 fields, or more than 64 KiB";
+
 /// Why the origin gave no response.
 #[derive(Debug)]
 pub(crate) enum OriginError {
@@ -213,6 +216,9 @@ impl OriginClient {
         let response = match (response, handle.client_error()) {
             (Ok(response), _) => response,
             (Err(_), Some(why)) => return Err(OriginError::Client(why)),
+            (Err(error), None) if error.is_parse_too_large() => {
+                return Err(OriginError::Senseless(TOO_LARGE.to_owned()));
+            }
             (Err(error), None) if error.is_parse() => {
                 return Err(OriginError::Senseless(error.to_string()));
             }

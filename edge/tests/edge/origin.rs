@@ -249,6 +249,8 @@ async fn an_origin_that_is_not_there_is_a_502() {
 async fn an_origin_that_answers_nonsense_is_a_502() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(200));
     let many: &'static str = many.leak();
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(200_000));
+    let long: &'static str = long.leak();
     for (answer, why) in [
         ("", "it closed the connection without a response"),
         (
@@ -261,15 +263,77 @@ async fn an_origin_that_answers_nonsense_is_a_502() {
         ),
         (
             many,
-            "the origin's answer is not valid HTTP: message head is too large",
+            "its head has more than 100 fields, or more than 64 KiB",
+        ),
+        (
+            long,
+            "its head has more than 100 fields, or more than 64 KiB",
         ),
     ] {
         let origin = Origin::start(answer).await;
         let edge = edge(&Guest::new().http(PASS), "", &origin.url);
         let response = get(&edge, "/").await;
-        assert_eq!(response.status(), 502, "{answer:?}");
-        assert!(said(&edge).contains(why), "{answer:?}: {}", said(&edge));
+        let begins = &answer[..answer.len().min(40)];
+        assert_eq!(response.status(), 502, "{begins:?}");
+        assert!(said(&edge).contains(why), "{begins:?}: {}", said(&edge));
     }
+}
+
+#[tokio::test]
+async fn what_an_origin_says_before_its_response_ends_here() {
+    let origin = Origin::start(
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n\
+         HTTP/1.1 102 Processing\r\n\r\n\
+         HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    )
+    .await;
+    let server = serve(&edge(&Guest::new().http(PASS), "", &origin.url)).await;
+    let request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let response = exchange(&server, request).await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(!response.contains("a.css"), "{response}");
+    assert!(response.ends_with("\r\n\r\nok"), "{response}");
+}
+
+#[tokio::test]
+async fn trailers_end_here_and_what_they_follow_does_not() {
+    let origin = Origin::start(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n\
+         5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n",
+    )
+    .await;
+    let server = serve(&edge(&Guest::new().http(PASS), "", &origin.url)).await;
+    let mut stream = connect(&server).await;
+    for last in [false, true] {
+        let close = if last { "Connection: close\r\n" } else { "" };
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: h\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n{close}\r\n\
+             3\r\nabc\r\n0\r\nX-Mine: 1\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        if !last {
+            let response = read_chunked(&mut stream).await;
+            assert!(
+                response.ends_with("\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+                "{response}"
+            );
+            assert!(!response.to_lowercase().contains("x-sum"), "{response}");
+        }
+    }
+    let rest = read_all(&mut stream).await;
+    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{rest}");
+    let sent = origin.request();
+    assert!(sent.contains("abc"), "{sent}");
+    assert!(!sent.to_lowercase().contains("x-mine"), "{sent}");
+}
+
+/// Reads a response whose end is that of its chunks.
+async fn read_chunked(stream: &mut tokio::net::TcpStream) -> String {
+    let mut response = Vec::new();
+    while !response.ends_with(b"0\r\n\r\n") {
+        response.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(response).unwrap()
 }
 
 #[tokio::test]

@@ -339,8 +339,8 @@ fn websocket_messages_that_never_end() {
         &[],
     );
     node.watch(|connect| {
-        // Together 400 MiB. More of them would take only more of the processor, from the clients too.
-        let clients: Vec<_> = (0..40)
+        // Together 1,000 MiB.
+        let clients: Vec<_> = (0..100)
             .map(|_| {
                 let mut stream = connect();
                 std::thread::spawn(move || {

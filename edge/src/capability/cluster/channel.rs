@@ -48,7 +48,9 @@ impl std::fmt::Display for ChannelError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::Stranger => write!(f, "it does not have this cluster's key"),
+            Self::Stranger => {
+                f.write_str("it does not have this cluster's key; give both nodes the same one")
+            }
             Self::Broken(what) => write!(f, "it sent {what}"),
         }
     }
