@@ -26,11 +26,11 @@ pub fn cookie(name: &str) -> Option<ArenaStr> {
         loop {
             let end = find(&cookies, b';');
             let (pair, behind) = cookies.split_at(end)?;
-            if let Some((found, value)) = pair.trim_start().split_at(name.len())
-                && value.first() == Some(&b'=')
-                && same(&found, name.as_bytes())
+            let pair = pair.trim_start();
+            if pair.get(name.len()) == Some(&b'=')
+                && same(pair.get(..name.len())?, name.as_bytes())
             {
-                return Some(value.part(1..)?.trim_end());
+                return Some(pair.part(name.len() + 1..)?.trim_end());
             }
             cookies = behind.part(1..)?;
         }
