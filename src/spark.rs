@@ -33,12 +33,11 @@ pub fn get(key: &str) -> Option<SparkEntry> {
 /// What `spark_get` returned.
 #[inline(always)] // size: inline-register
 fn entry(returned: i64) -> Option<SparkEntry> {
-    let entry = claim(returned)?;
     // The ABI: 4 bytes of time to live, little-endian, then the value.
-    let ttl_secs = u32::from_le_bytes(*entry.first_chunk()?);
+    let (ttl_secs, value) = claim(returned)?.split_first()?;
     Some(SparkEntry {
-        value: entry.skip(4),
-        ttl_secs,
+        value,
+        ttl_secs: u32::from_le_bytes(ttl_secs),
     })
 }
 

@@ -83,10 +83,18 @@ pub(super) unsafe fn at_offset(offset: u32) -> *mut u8 {
     unsafe { storage::memory().add(offset as usize) } // size: at-offset
 }
 
-/// Where a block's bytes are. An empty block may have any address.
+/// Where a block's bytes are.
+///
+/// # Safety
+///
+/// The block is empty or lies in the arena. (An empty one may have any address but 0.)
 #[inline] // size: inline-small
-fn start_of(packed: Packed) -> *mut u8 {
-    at_address(address_of(packed))
+unsafe fn start_of(packed: Packed) -> *mut u8 {
+    let start = at_address(address_of(packed));
+    // SAFETY: the caller's promise; there is no address 0 in the arena or just behind it.
+    // size: not-null
+    unsafe { core::hint::assert_unchecked(!start.is_null()) };
+    start
 }
 
 /// The bytes of a block.

@@ -12,8 +12,12 @@ use crate::abi;
 use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
+#[cfg(any(feature = "request", test))]
+use crate::arena::excerpt::Excerpt;
 use crate::arena::invariants;
 use crate::arena::lease::{ArenaBytes, count_lease};
+#[cfg(any(feature = "request", test))]
+use crate::arena::payload::Payload;
 use crate::arena::storage::{self, LEASED, PENDING};
 
 /// Takes what a host call returned as a lease, if it is one.
@@ -98,26 +102,51 @@ pub(crate) fn claim_decoded<T, E>(
 }
 
 /// Takes a part of what a host call returned as a lease, if it is anything, and if `find` finds a part
-/// in it, which it may have changed: where it begins, and its length. What is behind the part is free;
-/// what is before it is kept with it.
+/// in it, which it may have changed. What is behind the part is free; what is before it is kept with it.
 ///
 /// `find` must call neither the host nor the flare.
 #[cfg(any(feature = "request", test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_part(
     returned: i64,
-    find: impl FnOnce(&mut [u8]) -> Option<(usize, usize)>,
+    find: impl for<'a> FnOnce(Excerpt<'a>) -> Option<Excerpt<'a>>,
 ) -> Option<ArenaBytes> {
     let packed = Packed::new(take(returned) as u64)?;
+    let (start, len) = part_of(packed, find)?;
+    Some(ArenaBytes::new(lease_part(packed, start, len)))
+}
+
+/// The same for a part that goes to the host at once, in a call that returns data: no lease is made, and what
+/// the host returns may lie where the part is. (It has read the part by then.)
+///
+/// `find` must call neither the host nor the flare.
+#[cfg(any(feature = "request", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn part_for_call(
+    returned: i64,
+    find: impl for<'a> FnOnce(Excerpt<'a>) -> Option<Excerpt<'a>>,
+) -> Option<Payload> {
+    let packed = Packed::new(take(returned) as u64)?;
+    let (start, len) = part_of(packed, find)?;
+    let start = block::address_of(packed) + start;
+    Some(Payload::new(start, start + len))
+}
+
+/// Where in a block that has just been taken the part begins that `find` finds in it, and its length.
+#[cfg(any(feature = "request", test))]
+#[inline(always)] // size: inline-step
+fn part_of(
+    packed: Packed,
+    find: impl for<'a> FnOnce(Excerpt<'a>) -> Option<Excerpt<'a>>,
+) -> Option<(u32, u32)> {
     // SAFETY: the block is one that the host allocated, behind all leases (`is_pending`). It is free space
     // by now (I7), its bytes are initialised (I8), and nothing else looks at it before the borrow ends with
     // `find`.
-    let (start, len) = find(unsafe { block::bytes_of_mut(packed) })?;
-    Some(ArenaBytes::new(lease_part(
-        packed,
-        start as u32,
-        len as u32,
-    )?))
+    let block = unsafe { block::bytes_of_mut(packed) };
+    let block_start = block.as_ptr().addr();
+    let part = find(Excerpt::of_block(block))?;
+    let start = part.as_ptr().addr() - block_start;
+    Some((start as u32, part.len() as u32))
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
@@ -132,18 +161,17 @@ fn take(returned: i64) -> i64 {
     returned
 }
 
-/// Leases a part of a block that lies behind all leases.
+/// Leases a part of a block that lies behind all leases: an [`Excerpt`] of it, so it lies in the block.
 #[cfg(any(feature = "request", test))]
 #[inline] // size: inline-shared
-fn lease_part(packed: Packed, start: u32, len: u32) -> Option<Packed> {
-    // No part reaches out of the block, whatever the caller says.
-    let start = start.min(block::len_of(packed));
-    let len = len.min(block::len_of(packed) - start);
+fn lease_part(packed: Packed, start: u32, len: u32) -> Packed {
+    debug_assert!(u64::from(start) + u64::from(len) <= u64::from(block::len_of(packed)));
     LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
     invariants::check();
     let address = block::address_of(packed) + start;
-    Packed::new(u64::from(address) << 32 | u64::from(len))
+    // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
+    unsafe { Packed::new_unchecked(u64::from(address) << 32 | u64::from(len)) }
 }
 
 /// Answers a packed block with itself, counted as a lease, if the block is the host's to return; otherwise

@@ -66,8 +66,25 @@ impl ArenaBytes {
         unsafe { block::bytes_of_mut(self.packed) }
     }
 
+    /// Takes the first `N` bytes off the lease; `None` if it has fewer.
+    #[cfg(any(feature = "spark", test))]
+    #[inline(always)] // size: inline-register
+    pub(crate) fn split_first<const N: usize>(self) -> Option<([u8; N], ArenaBytes)> {
+        let first = *self.first_chunk()?;
+        let n = N as u64;
+        // As in `skip`, but it is known that there are so many.
+        // size: known-to-be-there
+        let packed = self.into_packed().get() + ((n << 32) - n);
+        // SAFETY: as in `skip`.
+        let packed = unsafe {
+            core::hint::assert_unchecked(packed != 0);
+            Packed::new_unchecked(packed)
+        };
+        Some((first, ArenaBytes::new(packed)))
+    }
+
     /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "spark", feature = "request", feature = "crypto", test))]
+    #[cfg(any(feature = "request", feature = "crypto", test))]
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();

@@ -57,6 +57,8 @@ mod block;
 mod bytes;
 #[cfg(any(claims, test))]
 pub(crate) mod claim;
+#[cfg(any(feature = "request", test))]
+pub(crate) mod excerpt;
 mod forward;
 mod grow;
 #[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]

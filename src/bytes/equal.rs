@@ -15,9 +15,9 @@
     allow(unreachable_pub, reason = "it is public in `crypto`")
 )]
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
-    let mut difference = 0;
+    let mut difference = 0_u32; // size: byte-in-32-bits
     for (a, b) in a.iter().zip(b) {
-        difference |= a ^ b;
+        difference |= u32::from(a ^ b);
     }
     a.len() == b.len() && difference == 0
 }

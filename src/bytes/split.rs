@@ -152,11 +152,25 @@ pub fn trim_end(mut text: &[u8]) -> &[u8] {
     text
 }
 
+/// The bit in which a small letter differs from the capital.
+const CASE: u32 = 0x20;
+
 /// Whether two texts are the same but for the case of ASCII letters.
 ///
 /// ```
 /// assert!(flaron_sdk::text::eq_ignore_case(b"Bearer", b"bEARER"));
 /// ```
 pub fn eq_ignore_case(a: &[u8], b: &[u8]) -> bool {
-    a.eq_ignore_ascii_case(b)
+    if a.len() != b.len() {
+        return false;
+    }
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (u32::from(*a), u32::from(*b)); // size: byte-in-32-bits
+        // size: case-by-a-bit
+        let is_letter = (a | CASE).wrapping_sub(b'a'.into()) < 26;
+        if a != b && !(is_letter && a ^ b == CASE) {
+            return false;
+        }
+    }
+    true
 }

@@ -1,9 +1,10 @@
 //! Headers that have an inner structure.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_part, claim_with};
+use crate::arena::claim::{claim, claim_part, claim_with, part_for_call};
+use crate::arena::excerpt::Excerpt;
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::split::{eq_ignore_case, find, same, split, trim_end, trim_start};
+use crate::bytes::split::{eq_ignore_case, find, same};
 
 /// The value of a cookie; of several with this name the first one's.
 ///
@@ -21,19 +22,18 @@ use crate::bytes::split::{eq_ignore_case, find, same, split, trim_end, trim_star
 /// # }
 /// ```
 pub fn cookie(name: &str) -> Option<ArenaStr> {
-    let cookie = claim_part(abi::req_header_get(&b"cookie"[..]), |cookies| {
-        let mut start = 0;
-        split(cookies, b';').find_map(|pair| {
-            let len = pair.len();
-            let trimmed = trim_start(pair);
-            start += len + 1;
-            let (found, value) = trimmed.split_at_checked(name.len())?;
-            let value = trim_end(value.strip_prefix(b"=")?);
-            same(found, name.as_bytes()).then(|| {
-                let before = len - trimmed.len() + found.len() + 1;
-                (start - (len + 1) + before, value.len())
-            })
-        })
+    let cookie = claim_part(abi::req_header_get(&b"cookie"[..]), |mut cookies| {
+        loop {
+            let end = find(&cookies, b';');
+            let (pair, behind) = cookies.split_at(end)?;
+            let pair = pair.trim_start();
+            if pair.get(name.len()) == Some(&b'=')
+                && same(pair.get(..name.len())?, name.as_bytes())
+            {
+                return Some(pair.part(name.len() + 1..)?.trim_end());
+            }
+            cookies = behind.part(1..)?;
+        }
     });
     cookie.map(ArenaBytes::into_text)
 }
@@ -54,14 +54,21 @@ pub fn cookie(name: &str) -> Option<ArenaStr> {
 /// # }
 /// ```
 pub fn credentials(scheme: &str) -> Option<ArenaStr> {
-    let credentials = claim_part(abi::req_header_get(&b"authorization"[..]), |header| {
-        let (found, behind) = header.split_at_checked(scheme.len())?;
-        let credentials = trim_start(behind);
-        let is_scheme =
-            credentials.len() < behind.len() && eq_ignore_case(found, scheme.as_bytes());
-        is_scheme.then_some((header.len() - credentials.len(), credentials.len()))
-    });
+    let header = abi::req_header_get(&b"authorization"[..]);
+    let credentials = claim_part(header, |header| behind_scheme(header, scheme));
     credentials.map(ArenaBytes::into_text)
+}
+
+/// What an `Authorization` has behind the scheme, which is in any case.
+#[inline] // size: inline-once
+fn behind_scheme<'a>(header: Excerpt<'a>, scheme: &str) -> Option<Excerpt<'a>> {
+    let (found, behind) = header.split_at(scheme.len())?;
+    let len = behind.len();
+    let credentials = behind.trim_start();
+    if credentials.len() == len || !eq_ignore_case(&found, scheme.as_bytes()) {
+        return None;
+    }
+    Some(credentials)
 }
 
 /// Name and password of `Authorization: Basic …`, decoded by the host: `name:password`.
@@ -73,8 +80,10 @@ pub fn credentials(scheme: &str) -> Option<ArenaStr> {
 /// for one that is nearly right. The name ends at the first colon:
 /// [`text::split_once`](crate::text::split_once) finds it.
 pub fn basic_credentials() -> Option<ArenaBytes> {
-    let credentials = credentials("Basic")?;
-    claim(abi::encoding_base64_decode(credentials.raw()))
+    let header = abi::req_header_get(&b"authorization"[..]);
+    let credentials = part_for_call(header, |header| behind_scheme(header, "Basic"))?;
+    // size: unkept-arguments
+    claim(abi::encoding_base64_decode(credentials))
 }
 
 /// The first element of a header that is a list, such as the client's address in `X-Forwarded-For`.
@@ -83,8 +92,9 @@ pub fn basic_credentials() -> Option<ArenaBytes> {
 /// fit into the arena. Anybody can send such a header: trust it as far as the proxy that sets it.
 pub fn first_of(name: &str) -> Option<ArenaStr> {
     let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
-        let first = trim_end(header.get(..find(header, b','))?);
-        (!first.is_empty()).then_some((0, first.len()))
+        let end = find(&header, b',');
+        let first = header.part(..end)?.trim_end();
+        (!first.is_empty()).then_some(first)
     });
     first.map(ArenaBytes::into_text)
 }

@@ -157,11 +157,14 @@ enum Part {
 #[inline] // size: one-url
 fn claim_url(part: Part) -> Option<ArenaBytes> {
     claim_part(abi::req_url(), |url| {
-        let end = find(url, b'#');
-        let path_end = find(url.get(..end)?, b'?');
+        let end = find(&url, b'#');
+        let mut url = url.part(..end)?;
+        let path_end = find(&url, b'?');
         if part == Part::Query {
-            let query = url.get_mut(path_end + 1..end);
-            return Some((path_end + 1, query.map_or(0, query::decode)));
+            // Behind the question mark, if there is one.
+            let mut query = url.part(end.min(path_end + 1)..)?;
+            let len = query::decode(&mut query);
+            return query.part(..len);
         }
         // Two slashes are before the authority, which has none, and the third one begins the path. A URL of
         // a path alone has no authority, even if it begins with two slashes.
@@ -178,7 +181,6 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
             }
             start += 1;
         }
-        let end = if part == Part::Path { path_end } else { end };
-        Some((start, end - start))
+        url.part(start..if part == Part::Path { path_end } else { end })
     })
 }

@@ -10,14 +10,23 @@ flaron_sdk::panic_handler!();
 const COOKIE: &str = "ab-variant";
 
 fn assign() -> Result<FlareAction, Error> {
-    let variant = match request::cookie(COOKIE) {
-        Some(cookie) if cookie == "a" => "a",
-        Some(cookie) if cookie == "b" => "b",
-        _ => draw()?,
+    let variant = match kept() {
+        Some(variant) => variant,
+        None => draw()?,
     };
     response::set_header("x-variant", variant);
     response::set_header("vary", "cookie");
     Ok(FlareAction::Transform)
+}
+
+/// The variant that the visitor's cookie names.
+fn kept() -> Option<&'static str> {
+    let cookie = request::cookie(COOKIE)?.into_bytes();
+    match &*cookie {
+        b"a" => Some("a"),
+        b"b" => Some("b"),
+        _ => None,
+    }
 }
 
 /// Draws a variant and has the visitor keep it for 30 days.

@@ -11,15 +11,24 @@ fn serve() -> Result<FlareAction, Error> {
     let path = request::path().into_bytes();
     let method = request::method();
     match text::strip_prefix(&path, b"/kv") {
-        Some(b"" | b"/") if method == "GET" => list()?,
-        Some(b"" | b"/") => method_not_allowed("GET")?,
-        Some([b'/', key @ ..]) if method == "GET" => get(key)?,
-        Some([b'/', key @ ..]) if method == "PUT" => put(key)?,
-        Some([b'/', key @ ..]) if method == "DELETE" => {
-            spark::delete_pieces(key)?;
-            response::set_status(204);
+        Some(b"" | b"/") => {
+            if method == "GET" {
+                list()?;
+            } else {
+                method_not_allowed("GET")?;
+            }
         }
-        Some([b'/', ..]) => method_not_allowed("GET, PUT, DELETE")?,
+        Some([b'/', key @ ..]) => {
+            if method == "GET" {
+                get(key)?;
+            } else if method == "PUT" {
+                put(key)?;
+            } else if method == "DELETE" {
+                delete(key)?;
+            } else {
+                method_not_allowed("GET, PUT, DELETE")?;
+            }
+        }
         _ => error(404, "not found")?,
     }
     Ok(FlareAction::Respond)
@@ -29,7 +38,7 @@ fn get(key: &[u8]) -> Result<(), Error> {
     match spark::get_pieces(key) {
         Some(entry) => {
             response::set_header("content-type", "application/octet-stream");
-            response::set_body_pieces(entry.value)?;
+            response::set_body(&entry.value);
         }
         None => error(404, "no such key")?,
     }
@@ -45,6 +54,12 @@ fn put(key: &[u8]) -> Result<(), Error> {
         Err(SparkError::NoCapability) => error(403, "this flare may not write")?,
         Err(_) => error(500, "the store failed")?,
     }
+    Ok(())
+}
+
+fn delete(key: &[u8]) -> Result<(), Error> {
+    spark::delete_pieces(key)?;
+    response::set_status(204);
     Ok(())
 }
 

@@ -159,9 +159,11 @@ impl World {
                     return false;
                 };
                 let mark = self.fill(1)[0];
-                let part = claim_part(pack(address, size as u32), |bytes| {
+                let part = claim_part(pack(address, size as u32), |mut bytes| {
                     bytes.fill(mark);
-                    Some((skip, len))
+                    bytes
+                        .part(skip..size as usize)?
+                        .part(..len.min(size as usize - skip))
                 });
                 if let Some(part) = part {
                     assert_eq!(part, vec![mark; len.min(size as usize - skip)]);

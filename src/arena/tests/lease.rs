@@ -291,6 +291,20 @@ fn leases_on_nothing_take_nothing() {
 }
 
 #[test]
+fn the_first_bytes_are_taken_off_if_there_are_so_many() {
+    for len in 0..7 {
+        let bytes: Vec<u8> = (0..len).collect();
+        match leased(&bytes).split_first::<4>() {
+            Some((first, rest)) => {
+                assert_eq!((first, &*rest), ([0, 1, 2, 3], &bytes[4..]));
+            }
+            None => assert!(len < 4),
+        }
+        assert!(arena_is_free());
+    }
+}
+
+#[test]
 fn skipping_and_truncating_stay_within_the_lease() {
     for (skip, keep, expected) in [
         (0, 9, "abcdefgh"),
