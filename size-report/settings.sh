@@ -19,6 +19,8 @@ separator=$'\x1f'
 exports=-Clink-arg=--wrap=__heap_base$separator-Clink-arg=--wrap=__data_end$separator-Clink-arg=--allow-undefined
 all=$stack$separator$compress$separator$copies$separator$exports
 
+echo "building nine flares with each of eleven settings, which takes some minutes" >&2
+
 # sums FLAGS [CARGO ARGUMENTS...]: the bytes of all flares, as built and after wasm-opt.
 sums() {
     local flags=$1 raw=0 opt=0 flare file

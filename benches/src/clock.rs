@@ -1,11 +1,11 @@
-//! Measuring time on a machine that does other things as well.
+//! Measuring time on a machine that is busy with other work, too.
 
 use std::time::{Duration, Instant};
 
 /// How long each of two jobs takes, in nanoseconds: the least of many samples, taken in turns.
 ///
-/// What else the machine does only ever adds to the time, so the least is what the job itself
-/// takes; and because the samples alternate, both have had the same chances.
+/// Other work on the machine can only add to a sample, so the minimum is closest to what the job itself
+/// takes; and since the samples alternate, neither job is favoured.
 pub fn compare(quick: bool, mut first: impl FnMut(), mut second: impl FnMut()) -> [f64; 2] {
     let (samples, length) = if quick {
         (3, Duration::from_micros(20))
@@ -21,7 +21,7 @@ pub fn compare(quick: bool, mut first: impl FnMut(), mut second: impl FnMut()) -
     least
 }
 
-/// How often a job has to be done to take this long.
+/// How many repetitions of a job take about this long.
 fn rounds(length: Duration, job: &mut impl FnMut()) -> u32 {
     let mut rounds = 1;
     loop {

@@ -12,21 +12,21 @@ use wasmtime::{Result, bail, format_err};
 use crate::flares;
 use crate::speed::Modules;
 
-/// How many connections ask at the same time.
+/// The number of concurrent connections.
 pub const CONNECTIONS: usize = 4;
 
-/// What was measured of one flare: requests per second, the most of several rounds.
+/// The result for one flare: requests per second, the best of several rounds.
 #[derive(Debug, Clone)]
 pub struct Rate {
     /// The flare's name.
     pub name: String,
-    /// Made with our SDK.
+    /// Built with our SDK.
     pub ours: f64,
-    /// Made with the published one.
+    /// Built with the published one.
     pub published: f64,
 }
 
-/// Measures a flare; `None` for one that is not asked by HTTP, or asks others itself.
+/// Measures a flare; `None` for one that does not serve HTTP, or makes requests of its own.
 ///
 /// # Errors
 ///
@@ -69,7 +69,7 @@ pub fn measure(modules: &Modules, quick: bool) -> Result<Option<Rate>> {
     for _ in 0..rounds {
         for (rate, path) in rates.iter_mut().zip(["/ours", "/published"]) {
             let round = round(server.addr(), path, requests);
-            // What the edge says of the invocation tells more than its status does.
+            // The edge's log of the invocation says more than the status.
             let failed = edge
                 .entries()
                 .into_iter()
@@ -118,7 +118,7 @@ fn round(addr: SocketAddr, path: &str, requests: usize) -> Result<f64> {
     Ok((CONNECTIONS * requests) as f64 / start.elapsed().as_secs_f64())
 }
 
-/// Reads one answer.
+/// Reads one response.
 fn answer(connection: &mut BufReader<TcpStream>) -> Result<()> {
     let mut line = String::new();
     connection.read_line(&mut line)?;

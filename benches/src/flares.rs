@@ -15,8 +15,8 @@ pub fn root() -> &'static Path {
     root.expect("the package is in a folder of the repository")
 }
 
-/// The names of the flares in `examples/` that there are from the published crate too, in the order of
-/// the alphabet.
+/// The names of the flares in `examples/` that also exist with the published crate, in alphabetical
+/// order.
 ///
 /// # Errors
 ///
@@ -51,18 +51,18 @@ pub fn ours(name: &str) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// When it cannot be built: the first time needs the registry.
+/// When it cannot be built; the first build needs access to the registry.
 pub fn published(name: &str) -> Result<Vec<u8>> {
     let target_dir = target_dir()?.join("published");
     Ok(flaron_build::flares::published(root(), name, &target_dir)?.read()?)
 }
 
-/// Where the flares are built: a folder in the target folder of this program, which the tests of
-/// the repository use as well.
+/// Where the flares are built: a folder in this program's target folder, shared with the repository's
+/// tests.
 ///
 /// # Errors
 ///
-/// When this program is not in such a folder.
+/// When this program is not in a target folder.
 pub(crate) fn target_dir() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program

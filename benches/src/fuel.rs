@@ -1,5 +1,5 @@
-//! The instructions that a flare executes in one invocation, host calls of its `alloc` included:
-//! the engine's fuel, which is exact, so it can be gated.
+//! The instructions that a flare executes in one invocation, including the host's calls of its `alloc`.
+//! The engine counts them as fuel, and the count is exact, so CI can hold flares to it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,10 +13,10 @@ use wasmtime::error::Context as _;
 use crate::flares;
 use crate::host::{Machine, Upstream};
 
-/// How the numbers are accepted.
+/// The command that accepts the current numbers.
 pub const BLESS: &str = "cargo run -p flaron-benches -- fuel --bless";
 
-/// Numbers of instructions, and what they depend on besides the flares' source.
+/// Instruction counts, and what else they depend on besides the flares' source.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
@@ -29,7 +29,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Builds our flares and counts.
+    /// Builds our flares and counts their instructions.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Baseline {
         })
     }
 
-    /// What is committed.
+    /// Reads the committed numbers.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Baseline {
         toml::from_str(&text).with_context(|| file.display().to_string())
     }
 
-    /// Writes it where the committed one is.
+    /// Replaces the committed numbers.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl Baseline {
         text
     }
 
-    /// What is different from the committed numbers, a line each.
+    /// The differences from the committed numbers, one line each.
     pub fn changes(&self, committed: &Baseline) -> Vec<String> {
         let mut names: Vec<_> = self.fuel.keys().chain(committed.fuel.keys()).collect();
         names.sort();
@@ -108,7 +108,7 @@ impl Baseline {
         changes
     }
 
-    /// Whether the numbers can be compared at all: they are the same compiler's and engine's.
+    /// Whether the numbers can be compared at all: both are from the same compiler and engine.
     pub fn is_comparable(&self, committed: &Baseline) -> bool {
         (&self.rustc, &self.wasmtime) == (&committed.rustc, &committed.wasmtime)
     }

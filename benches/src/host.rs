@@ -1,4 +1,4 @@
-//! The engine, and a host in memory whose answers are always the same: what is left is the flare.
+//! The engine, and an in-memory host with constant answers, so that only the flare's own cost varies.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use wasmtime::{
     Module, OptLevel, PoolingAllocationConfig, Result, Store, TypedFunc, bail, ensure,
 };
 
-/// What an upstream answers with.
+/// The body of an upstream's response.
 #[derive(Debug, Clone, Copy)]
 pub enum Upstream {
     /// The body that `examples/beam-json` posts to an API that echoes: 17 bytes of JSON.
@@ -19,7 +19,7 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// What it answers with where nothing else is said: a list of 1 KiB.
+    /// The default: a list of 1 KiB.
     pub const USUAL: Upstream = Upstream::List(1 << 10);
 
     fn body(self) -> String {
@@ -66,12 +66,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// An engine with the edge's settings, to take the time with. With `parallel` a module's
-    /// functions are compiled on all cores, as the edge does it.
+    /// An engine with the edge's settings, for timing. With `parallel`, functions are compiled on all
+    /// cores, as in the edge.
     ///
     /// # Errors
     ///
-    /// When the machine has no room for it.
+    /// When the machine has too little memory for it.
     pub fn timed(parallel: bool) -> Result<Machine> {
         let mut config = Config::new();
         config.parallel_compilation(parallel);
@@ -93,11 +93,11 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When the machine has no room for it.
+    /// When the machine has too little memory for it.
     pub fn counting(upstream: Upstream) -> Result<Machine> {
         let mut config = Config::new();
         config.consume_fuel(true);
-        // Counted is what the module says, not what it is compiled to.
+        // Fuel counts the module's instructions, not the compiled ones.
         config.cranelift_opt_level(OptLevel::None);
         Machine::new(&config, true, upstream)
     }
@@ -119,7 +119,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// When it is none.
+    /// When the bytes are not a flare.
     pub fn compile(&self, wasm: &[u8]) -> Result<Program> {
         let module = Module::from_binary(&self.engine, wasm)?;
         let pre = self.linker.instantiate_pre(&module)?;
@@ -141,7 +141,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When there is no room for one, or it lacks what a flare exports.
+    /// When there is no room for one, or an export of a flare is missing.
     pub fn instantiate(&self) -> Result<Instance> {
         let mut store = Store::new(self.pre.module().engine(), Host::default());
         if self.counting {
@@ -197,7 +197,7 @@ impl Instance {
         Ok(())
     }
 
-    /// How many instructions it has executed so far.
+    /// The number of instructions executed so far.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl Instance {
         Ok(u64::MAX - self.store.get_fuel()?)
     }
 
-    /// How large its memory is, in bytes. It never shrinks, so this is the most it was.
+    /// The size of its memory in bytes. Memory never shrinks, so this is also its peak.
     pub fn memory(&self) -> usize {
         self.memory.data_size(&self.store)
     }
@@ -236,7 +236,7 @@ fn answer(import: &str, upstream: Upstream) -> Option<Arc<[u8]>> {
         }
         "id_uuid" => b"019aafc2-9a00-7cc3-98c4-dc0c0c07398f",
         "timestamp" => b"2026-11-23T14:00:00Z",
-        // 100 seconds to live, and the value.
+        // A TTL of 100 seconds, then the value.
         "spark_get" => b"\x64\0\0\x0041",
         "plasma_increment" | "plasma_decrement" => b"\x2a\0\0\0\0\0\0\0",
         "ws_conn_id" => b"019aafc2-9a00-7cc3-98c4-dc0c0c073990",
@@ -247,7 +247,7 @@ fn answer(import: &str, upstream: Upstream) -> Option<Arc<[u8]>> {
     Some(answer.into())
 }
 
-/// What the host returns of an answer with this body, and a few headers.
+/// What the host returns for a response with this body and a few headers.
 fn envelope(body: &str) -> String {
     let string = |text: &str| serde_json::Value::from(text).to_string();
     format!(
@@ -258,7 +258,7 @@ fn envelope(body: &str) -> String {
     )
 }
 
-/// Defines an import; its type decides what becomes of the arguments.
+/// Defines an import; its type decides how the arguments are handled.
 fn define(linker: &mut Linker<Host>, import: &Import, answer: Option<Arc<[u8]>>) -> Result<()> {
     use Val::{I32, I64};
     type Guest<'a> = Caller<'a, Host>;

@@ -1,5 +1,5 @@
-//! How fast a flare starts and runs, ours next to the same flare made with the published SDK, on
-//! the same engine in the same run.
+//! How fast a flare starts and runs: ours next to the same flare built with the published SDK, on the
+//! same engine in the same run.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | [`end_to_end`] | requests per second through the edge |
 //! | [`load`] | the edge under load, beside another server |
 //! | [`micro`] | the loops over data, natively |
-//! | [`clock`] | measuring time on a machine that does other things as well |
+//! | [`clock`] | measuring time on a busy machine |
 //! | [`report`] | tables, targets and the plot |
 
 #![forbid(unsafe_code)]

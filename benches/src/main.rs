@@ -1,4 +1,4 @@
-//! The commands; see the README beside.
+//! The commands; see the README in this folder.
 
 use std::process::ExitCode;
 

@@ -1,8 +1,8 @@
 //! What loops over data, natively: JSON escaping and un-escaping, the UTF-8 check and hexadecimal,
 //! each beside what others use for it.
 //!
-//! The SDK's loops are written for size. This tells what that costs, and that the time for a byte
-//! does not grow with the length of the text.
+//! The SDK's loops are written for size. This shows what that costs, and that the time per byte does not
+//! grow with the length of the text.
 
 use std::hint::black_box;
 
@@ -15,27 +15,27 @@ use crate::clock;
 /// The lengths of the texts, in bytes.
 pub const SIZES: [usize; 8] = [16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 200 << 10];
 
-/// The job that has a target.
+/// The job that has a performance target.
 pub const UNESCAPE: &str = "JSON un-escape";
 
-/// A job, for one text.
+/// The result of a job for one text.
 #[derive(Debug, Clone)]
 pub struct Micro {
     /// What is done.
     pub job: &'static str,
-    /// What does it where it is not the SDK.
+    /// What the SDK is compared with.
     pub other: &'static str,
-    /// What the text is like.
+    /// The kind of text.
     pub text: &'static str,
     /// The length of the input.
     pub bytes: usize,
-    /// How long the SDK takes, in nanoseconds.
+    /// The SDK's time, in nanoseconds.
     pub ours: f64,
-    /// How long the other takes, in nanoseconds.
+    /// The other's time, in nanoseconds.
     pub theirs: f64,
 }
 
-/// The kinds of text, and what each repeats.
+/// The kinds of text, and the characters that each repeats.
 const TEXTS: [(&str, &str); 4] = [
     (
         "plain ASCII",
@@ -52,8 +52,7 @@ const TEXTS: [(&str, &str); 4] = [
     ("worst", "\u{1}"),
 ];
 
-/// A text of this many bytes: characters again and again, each written as `write` says; the rest is
-/// filled up with `x`.
+/// A text of this many bytes: the characters repeated, each encoded by `write`, and padded with `x`.
 fn text(unit: &str, bytes: usize, write: impl Fn(char) -> String) -> String {
     let mut text = String::with_capacity(bytes);
     for char in unit.chars().cycle() {
@@ -67,10 +66,10 @@ fn text(unit: &str, bytes: usize, write: impl Fn(char) -> String) -> String {
     text
 }
 
-/// A character as it is in a JSON string.
+/// A character as it appears in a JSON string.
 fn escaped(char: char) -> String {
     match char {
-        // The worst for a reader is an escape that needs the next one.
+        // The worst case for a reader is an escape that needs the next one, too.
         '\u{1}' => "\\ud83d\\ude00".to_owned(),
         _ => {
             let quoted = serde_json::Value::from(char.to_string()).to_string();
@@ -79,7 +78,7 @@ fn escaped(char: char) -> String {
     }
 }
 
-/// Measures everything. `quick` measures too little for good numbers, but all of it.
+/// Measures everything. With `quick` there are too few samples for good numbers, but every step runs.
 pub fn run(quick: bool) -> Vec<Micro> {
     let mut rows = Vec::new();
     for (kind, unit) in TEXTS {
@@ -88,7 +87,7 @@ pub fn run(quick: bool) -> Vec<Micro> {
             let json = text(unit, bytes - 2, escaped);
             rows.push(unescape(kind, &format!("\"{json}\""), quick));
             if kind != "ASCII" {
-                // Here the worst is that no two neighbours are of the same length.
+                // The worst case here is that no two neighbours have the same length.
                 let unit = if kind == "worst" { "aé你😀" } else { unit };
                 rows.push(utf8(
                     kind,
@@ -101,7 +100,7 @@ pub fn run(quick: bool) -> Vec<Micro> {
     for bytes in SIZES {
         rows.push(hexadecimal(&text("00ff7fa5", bytes, String::from), quick));
     }
-    // All sizes of a job side by side; the sort keeps the order of the texts.
+    // All sizes of a job next to each other; the sort is stable, so the texts keep their order.
     rows.sort_by_key(|row| row.job);
     rows
 }
@@ -119,7 +118,7 @@ fn escape(kind: &'static str, input: &str, quick: bool) -> Micro {
     let [ours, theirs] = clock::compare(
         quick,
         || {
-            // A buffer as long as the result, as in the arena: nothing has to be moved.
+            // The buffer is as long as the result, as in the arena, so nothing has to move.
             let mut text = TextBuf::new(&mut buffer);
             let done = text.push(json::Str(black_box(input)));
             black_box((done.is_ok(), text.as_bytes().len()));
@@ -154,7 +153,7 @@ fn unescape(kind: &'static str, input: &str, quick: bool) -> Micro {
     let [ours, theirs] = clock::compare(
         quick,
         || {
-            // It is decoded where it lies, so it has to be put there again.
+            // It is decoded in place, so the input has to be restored each time.
             buffer.copy_from_slice(black_box(input).as_bytes());
             let value = json::parse(&mut buffer).ok();
             black_box(value.and_then(|value| value.as_bytes()).map(<[u8]>::len));
@@ -194,8 +193,8 @@ fn utf8(kind: &'static str, input: &[u8], quick: bool) -> Micro {
     }
 }
 
-/// The SDK decodes hexadecimal in `crypto::random_bytes` only: it is reached through the in-memory
-/// host, whose part, measured with the shortest text, is taken off.
+/// The SDK decodes hexadecimal in `crypto::random_bytes` only, which goes through the in-memory host. The
+/// host's share, measured with the shortest text, is subtracted.
 fn hexadecimal(input: &str, quick: bool) -> Micro {
     let mut buffer = vec![0; input.len() / 2];
     let host = Host::new();

@@ -1,4 +1,4 @@
-//! The measurements as tables, the targets, and the plot.
+//! The results as tables, the targets, and the plot.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::flares;
 use crate::micro::{self, Micro, SIZES};
 use crate::speed::{self, Pair, Side};
 
-/// Everything of one run.
+/// The results of one run.
 pub struct Report {
     machine: String,
     rustc: String,
@@ -18,12 +18,12 @@ pub struct Report {
     build: String,
     pairs: Vec<Pair>,
     rates: Vec<Rate>,
-    /// Flares that do not run on the edge, and why.
+    /// Flares that are not run on the edge, and why.
     failures: Vec<String>,
     micro: Vec<Micro>,
 }
 
-/// The columns of the plot: what they are called, their colour, and what we need less of.
+/// The columns of the plot: name, colour, and the quantity that should be lower.
 type Series = (&'static str, &'static str, fn(&Side) -> f64);
 const SERIES: [Series; 3] = [
     ("cold start on one core", "#c2410c", Side::cold_start_alone),
@@ -119,7 +119,7 @@ impl Report {
             }
         }
         if let Some(pair) = self.pair("hello") {
-            // Two modules that hardly differ: a twentieth is within what the clock tells apart.
+            // The modules hardly differ here, and five percent is within the clock's resolution.
             let ratio = pair.times_less(Side::cold_start_alone);
             let target = "cold start of hello on one core, no worse (within 5%)";
             row(target, format!("{ratio:.2}"), ratio >= 0.95);
@@ -174,8 +174,8 @@ impl Report {
         self.pairs.iter().find(|pair| pair.name == name)
     }
 
-    /// How much longer a byte takes in a long text than in a short one, where that is most. (In
-    /// linear time it is the same, but for the caches.)
+    /// The largest ratio of the time per byte in a long text to that in a short one. (If the time is
+    /// linear it is 1, apart from cache effects.)
     fn growth(&self) -> (f64, String) {
         let per_byte = |row: &Micro| row.ours / row.bytes as f64;
         let mut most = (0.0, String::new());
@@ -287,7 +287,7 @@ impl Report {
         }
     }
 
-    /// The plot: bars, on a logarithmic scale.
+    /// The plot: bars on a logarithmic scale.
     pub fn svg(&self) -> String {
         const LEFT: f64 = 130.0;
         const WIDTH: f64 = 600.0;
@@ -297,7 +297,7 @@ impl Report {
             .iter()
             .flat_map(|pair| SERIES.map(|(_, _, of)| pair.times_less(of)))
             .fold(10.0, f64::max);
-        // From a half, so that a loss has room as well, to the next power of ten.
+        // From one half, so that a regression fits as well, to the next power of ten.
         let (low, high) = (0.5_f64.log10(), most.log10().ceil());
         let at = |times: f64| LEFT + (times.max(0.5).log10() - low) / (high - low) * WIDTH;
         let one = at(1.0);
@@ -362,7 +362,7 @@ impl Report {
     }
 }
 
-/// Two cells: both numbers, and how many times less the first is.
+/// Two cells: both numbers, and the factor between them.
 fn both(ours: f64, published: f64, digits: usize) -> String {
     let times = published / ours;
     format!("{ours:.digits$} / {published:.digits$} | {times:.1}")
@@ -376,7 +376,7 @@ fn length(bytes: usize) -> String {
     }
 }
 
-/// The processor and how much of it there is.
+/// The processor, and how many threads it has.
 pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
@@ -388,7 +388,7 @@ pub(crate) fn machine() -> String {
     format!("{model}, {threads} threads, {os} {arch}{}", load())
 }
 
-/// What else the machine does, where that can be known: the numbers are worth less if it is much.
+/// The load average, where the system has one: under load the numbers mean less.
 fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     match load.split(' ').next() {

@@ -1,4 +1,4 @@
-//! The flares, ours and the published ones in turns: how long they take to start and to run.
+//! How long flares take to start and to run, ours and the published ones measured alternately.
 
 use std::time::{Duration, Instant};
 
@@ -9,24 +9,24 @@ use crate::flares;
 use crate::fuel;
 use crate::host::{Machine, Outcome, Upstream};
 
-/// What was measured of one flare. Times are in nanoseconds, each the least of many.
+/// The results for one flare. Times are in nanoseconds, each the minimum of many samples.
 #[derive(Debug, Clone)]
 pub struct Side {
     /// The size of the module, in bytes.
     pub bytes: usize,
     /// Compiling the module from its bytes, on all cores.
     pub compile: f64,
-    /// The same on one core: all of the work that it is.
+    /// The same on one core, which is the total work.
     pub compile_alone: f64,
-    /// Making an instance of what is compiled.
+    /// Creating an instance of the compiled module.
     pub instantiate: f64,
     /// One invocation of a fresh instance.
     pub invoke: f64,
     /// The instructions of one invocation.
     pub fuel: u64,
-    /// The same where an upstream echoes what was posted.
+    /// The same with an upstream that echoes what was posted.
     pub fuel_echo: u64,
-    /// The most memory the guest had, in bytes.
+    /// The guest's peak memory, in bytes.
     pub memory: usize,
 }
 
@@ -42,19 +42,19 @@ impl Side {
     }
 }
 
-/// One flare, made with both SDKs.
+/// One flare, built with both SDKs.
 #[derive(Debug, Clone)]
 pub struct Pair {
     /// Its name.
     pub name: String,
-    /// Made with our SDK.
+    /// Built with our SDK.
     pub ours: Side,
-    /// Made with the published one.
+    /// Built with the published one.
     pub published: Side,
 }
 
 impl Pair {
-    /// How many times less of something ours takes.
+    /// By what factor ours takes less of something.
     pub fn times_less(&self, of: fn(&Side) -> f64) -> f64 {
         of(&self.published) / of(&self.ours)
     }
@@ -64,7 +64,7 @@ impl Pair {
 pub struct Modules {
     /// The flare's name.
     pub name: String,
-    /// The bytes of both.
+    /// Both modules' bytes.
     pub wasm: [Vec<u8>; 2],
 }
 
@@ -83,7 +83,7 @@ pub fn build() -> Result<Vec<Modules>> {
     Ok(all)
 }
 
-/// Measures one flare. `quick` measures too little for good numbers, but all of it.
+/// Measures one flare. With `quick` there are too few samples for good numbers, but every step runs.
 ///
 /// # Errors
 ///
@@ -152,7 +152,7 @@ fn sides(wasm: &[Vec<u8>; 2], quick: bool) -> Result<[Side; 2]> {
     Ok(sides)
 }
 
-/// Does something and keeps the time, if it is the least so far.
+/// Runs something and keeps the time if it is the lowest so far.
 fn least<T>(time: &mut f64, job: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let done = job();
@@ -160,7 +160,7 @@ fn least<T>(time: &mut f64, job: impl FnOnce() -> Result<T>) -> Result<T> {
     done
 }
 
-/// What the outcome means: JSON is the same in any order, and status 200 is the default.
+/// The outcome in normal form: JSON regardless of the order of its members, and 200 as the default status.
 fn meaning(outcome: &Outcome) -> Outcome {
     let mut meaning = outcome.clone();
     meaning.status = Some(outcome.status.unwrap_or(200));

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::format::parse_bytes;
 use crate::table::Format;
 
-/// What a flare's bytes are made of, and whether it grew.
+/// What a flare's bytes are made of, and whether it has grown.
 ///
 /// Without a command: builds every example flare in release, with only the features it asks
 /// for, and prints what it weighs beside its budget and the accepted baseline.

@@ -11,7 +11,7 @@ use crate::project::{self, Project};
 use crate::wasm::measure::Measure;
 use crate::wasm::wasm_opt::WasmOpt;
 
-/// Keeps the symbols in, and nothing of the debug information: the linker refuses to shorten
+/// Keeps the symbols but no debug information: the linker refuses to shorten
 /// relocations while there is some.
 const WITH_NAMES: &str = "profile.release.strip=\"debuginfo\"";
 

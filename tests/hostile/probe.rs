@@ -1,7 +1,7 @@
 //! A flare that calls every function of the SDK, for a host that answers whatever it likes.
 //!
-//! Everything a call gives, values and errors, is shown to the host through the imports of `probe`:
-//! it knows where the arena is, what may change in it, and what text is.
+//! Everything that a call returns, values and errors, is passed to the host through the imports of `probe`:
+//! the host knows where the arena is, what in it may change, and what valid text is.
 #![no_std]
 
 use core::fmt::{Debug, Display, Write};
@@ -17,7 +17,7 @@ use flaron_sdk::{
 
 flaron_sdk::handle_request!(handle);
 
-/// A panic is no documented trap, and would look like one.
+/// A panic is not a documented trap, but would look like one.
 #[panic_handler]
 fn panicked(info: &PanicInfo<'_>) -> ! {
     let file = info.location().map_or("", |location| location.file());
@@ -50,13 +50,13 @@ pub extern "C" fn arena_bytes() -> usize {
     ARENA_BYTES
 }
 
-/// What an invocation begins with.
+/// The start of an invocation.
 #[unsafe(no_mangle)]
 pub extern "C" fn reset() {
     reset_arena();
 }
 
-/// How many calls there are.
+/// The number of calls.
 #[unsafe(no_mangle)]
 pub extern "C" fn calls() -> usize {
     CALLS.len()
@@ -98,7 +98,7 @@ fn body() -> ArenaBytes {
     request::try_body().unwrap_or_default()
 }
 
-/// Whatever a call gives.
+/// Anything that a call returns.
 trait Show {
     fn show(self);
 }
@@ -243,7 +243,7 @@ macro_rules! numbers {
 }
 numbers!(u16, u32, u64, i64);
 
-/// Keys: some are dropped at once, some outlive the iterator, one is forgotten by nobody.
+/// Keys: some are dropped at once, and some outlive the iterator.
 impl Show for flaron_sdk::Keys {
     fn show(mut self) {
         number(self.len() as i64);

@@ -24,13 +24,13 @@ pub fn target_dir() -> PathBuf {
     target
 }
 
-/// The target folder for everything that the tests build themselves. One of its own, so that
-/// nothing of it waits for the cargo that runs the tests.
+/// The target folder for everything that the tests build themselves: a separate one, so that these
+/// builds do not wait for the lock of the cargo that runs the tests.
 pub fn flares_dir() -> PathBuf {
     target_dir().join("flares")
 }
 
-/// Cargo, in a folder, and nothing of what the environment says to flares or the edge.
+/// Cargo in a folder, without the environment variables that are meant for flares or the edge.
 pub fn cargo(folder: &Path) -> Command {
     let mut command = isolated_cargo(folder);
     for (name, _) in std::env::vars_os() {
@@ -50,7 +50,7 @@ pub fn ensure_wasm_target() {
 /// Builds something once per test process, whichever test comes first.
 fn once(key: String, build: impl FnOnce() -> PathBuf) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
-    // A build that failed has poisoned it, and the next test shall say so for itself.
+    // A failed build has poisoned the lock; the next test tries again and reports its own failure.
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let built = built.get_or_insert_with(HashMap::new);
     if let Some(file) = built.get(&key) {
@@ -104,7 +104,7 @@ pub fn size_binary() -> PathBuf {
     })
 }
 
-/// A crate that a test writes, outside of every workspace, with this repository's SDK.
+/// A crate written by a test, outside of any workspace, that uses this repository's SDK.
 pub struct Crate {
     folder: PathBuf,
     manifest: String,
@@ -115,7 +115,7 @@ pub struct Crate {
 }
 
 impl Crate {
-    /// Begins one; `features` are the SDK's, without the default ones.
+    /// A new crate; `features` are the SDK's, without the default ones.
     pub fn new(name: &str, features: &[&str]) -> Crate {
         let sdk = workspace();
         let manifest = format!(
@@ -166,19 +166,19 @@ impl Crate {
         self.config.push_str(text);
     }
 
-    /// Links with these arguments and no others, those of this repository included (whose
-    /// configuration may be in force where the crate lies).
+    /// Links with exactly these arguments, without those of this repository (whose configuration may apply
+    /// where the crate is).
     pub fn set_link_args(&mut self, args: &[&str]) {
         self.link_args = Some(args.iter().map(|arg| format!("-Clink-arg={arg}")).collect());
     }
 
-    /// Writes the crate, and gives its folder.
+    /// Writes the crate and returns its folder.
     pub fn write(&self) -> &Path {
         write(&self.folder.join("Cargo.toml"), &self.manifest);
         write(&self.folder.join(".cargo/config.toml"), &self.config);
         let lock = self.folder.join("Cargo.lock");
         if !lock.exists() {
-            // The versions that the workspace has; what the crate does not need is ignored.
+            // The workspace's locked versions; entries that the crate does not need are ignored.
             fs::copy(workspace().join("Cargo.lock"), lock).unwrap();
         }
         &self.folder
@@ -204,7 +204,7 @@ impl Crate {
     }
 }
 
-/// Writes a file, but leaves it as old as it is when it has the text already.
+/// Writes a file, unless it has this content already: then its modification time stays.
 fn write(file: &Path, text: &str) {
     if fs::read_to_string(file).is_ok_and(|old| old == text) {
         return;

@@ -1,5 +1,5 @@
-//! The flares of `examples/` that have logic of their own, compiled for this machine: what they export is
-//! called in-process, against the SDK's in-memory host.
+//! The flares in `examples/` that have logic of their own, compiled natively: their exports are called
+//! in-process, against the SDK's in-memory host.
 
 use flaron_sdk::FlareAction;
 
@@ -26,11 +26,11 @@ flares! {
     word_count = "../../examples/word-count/src/lib.rs";
 }
 
-/// The action that a flare's `handle_request` has returned.
+/// The action that a flare's `handle_request` returned.
 ///
 /// # Panics
 ///
-/// When it is none of the ABI's.
+/// When the ABI has no such action.
 pub fn action(returned: i64) -> FlareAction {
     match returned >> 32 {
         1 => FlareAction::Respond,

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 ///
 /// # Errors
 ///
-/// When nobody listens there, or the answer is not HTTP.
+/// When nothing listens there, or the response is not HTTP.
 pub async fn try_send(
     addr: SocketAddr,
     mut request: Request<Bytes>,
@@ -61,7 +61,7 @@ pub async fn get(addr: SocketAddr) -> Answer {
     send(addr, "GET", "/", "").await
 }
 
-/// What a client got.
+/// A response as a client got it.
 #[derive(Debug)]
 pub struct Answer(pub Response<Bytes>);
 
@@ -71,7 +71,7 @@ impl Answer {
         self.0.status().as_u16()
     }
 
-    /// A header, if there is exactly one of the name.
+    /// A header's value, if there is exactly one header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.0.headers().get_all(name).iter();
         let value = values.next()?.to_str().unwrap();
@@ -84,7 +84,7 @@ impl Answer {
         std::str::from_utf8(self.0.body()).unwrap()
     }
 
-    /// Checks all of a flare's answer.
+    /// Checks a flare's whole response.
     #[track_caller]
     pub fn is(&self, status: u16, content_type: &str, body: &str) {
         assert_eq!(self.text(), body, "{self:?}");
@@ -93,8 +93,8 @@ impl Answer {
         assert_eq!(self.header("x-flaron-error"), None, "{self:?}");
     }
 
-    /// Checks a flare's answer to something that failed: its text is plain, whether the flare says
-    /// so or not.
+    /// Checks a flare's response to a failure: the body is plain text, whether or not the flare sets the
+    /// content type.
     #[track_caller]
     pub fn is_failure(&self, status: u16, body: &str) {
         assert_eq!(self.text(), body, "{self:?}");
@@ -105,7 +105,7 @@ impl Answer {
     }
 }
 
-/// A server that gives every request the same answer, and remembers them.
+/// A server that sends every request the same response, and records the requests.
 pub struct Upstream {
     /// Where it listens.
     pub addr: SocketAddr,
@@ -141,12 +141,12 @@ impl Upstream {
         Upstream { addr, seen }
     }
 
-    /// The requests that came, the first first.
+    /// The recorded requests, in order.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }
 
-    /// The only request that came.
+    /// The one recorded request.
     pub fn request(&self) -> Request<Bytes> {
         let mut seen = self.seen.lock().unwrap();
         assert_eq!(seen.len(), 1, "{seen:?}");
@@ -154,7 +154,7 @@ impl Upstream {
     }
 }
 
-/// An address of this machine at which nobody listens.
+/// A local address where nothing listens.
 pub async fn nobody() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()

@@ -1,5 +1,5 @@
-//! Helpers shared by the tests in this package, which need the whole: flares built to Wasm, run on
-//! the local edge.
+//! Helpers for the tests of this package, which are end to end: flares built to Wasm and run on the local
+//! edge.
 
 #[cfg(unix)]
 pub mod action;
@@ -13,11 +13,11 @@ pub mod trace;
 
 use std::time::{Duration, Instant};
 
-/// Asks again and again until there is an answer.
+/// Polls until there is a result.
 ///
 /// # Panics
 ///
-/// If there is none for 30 seconds, saying what was waited for.
+/// If there is none within 30 seconds; the message says what was waited for.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {

@@ -21,7 +21,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::http::{Upstream, get, nobody, send};
 use crate::node::{Node, settings};
 
-/// Makes a test of each check. The argument is the function that builds a flare.
+/// Makes each check a test. The argument is the function that builds a flare.
 #[macro_export]
 macro_rules! nine {
     ($build:path) => {
@@ -48,7 +48,7 @@ macro_rules! nine {
     };
 }
 
-/// Status 200, `text/plain`, always the same text.
+/// Status 200, `text/plain`, a constant text.
 pub async fn hello(wasm: &Path) {
     let node = Node::start(wasm, settings("hello"), &[]).await;
     for (method, path) in [("GET", "/"), ("POST", "/a/b?c=d"), ("DELETE", "/")] {
@@ -65,7 +65,7 @@ pub async fn echo(wasm: &Path) {
         ("PUT", "/a?b=1", "/a?b=1"),
         ("GET", "/", "/"),
         ("POST", "/%F0%9F%98%80?%22=%5C&x", "/%F0%9F%98%80?%22=%5C&x"),
-        // The edge resolves dots before anybody sees the path.
+        // The edge resolves dot segments before a flare sees the path.
         ("M-SEARCH", "/a//b/../c?", "/a//c?"),
     ] {
         let answer = send(node.addr, method, path, "a body").await;
@@ -75,7 +75,7 @@ pub async fn echo(wasm: &Path) {
     node.has_no_complaints();
 }
 
-/// Counts up in Spark, for a day.
+/// Counts in Spark, with a TTL of one day.
 pub async fn spark_counter(wasm: &Path) {
     let config = FlareConfig {
         site: Some("shop".to_owned()),
@@ -94,8 +94,7 @@ pub async fn spark_counter(wasm: &Path) {
     assert!((86_300..=86_400).contains(&ttl), "{ttl}");
     node.has_no_complaints();
 
-    // What is stored is the decimal number, and it counts on from one; from anything else it
-    // begins again.
+    // The stored value is a decimal number, from which the flare counts on; anything else starts it over.
     let mut session = SparkSession::new(
         Some(spark.clone()),
         "shop",
@@ -115,7 +114,7 @@ pub async fn spark_counter(wasm: &Path) {
     node.has_no_complaints();
 }
 
-/// Counts up in Plasma; says so when it may not.
+/// Counts in Plasma, and says so if it is not permitted to.
 pub async fn plasma_counter(wasm: &Path) {
     let node = Node::start(wasm, settings("plasma-counter"), &[]).await;
     for hits in 1..=12 {
@@ -133,7 +132,7 @@ pub async fn plasma_counter(wasm: &Path) {
     assert!(node.edge.plasma().status().keys.is_empty());
 }
 
-/// Signs a token; says so when it may not.
+/// Signs a token, and says so if it is not permitted to.
 pub async fn secret_jwt(wasm: &Path) {
     const KEY: &str = "correct horse battery staple, long enough for SHA-256";
     let node = Node::start(wasm, settings("secret-jwt"), &[("jwt-key", KEY)]).await;
@@ -163,7 +162,7 @@ pub async fn secret_jwt(wasm: &Path) {
     assert_eq!(claims, rest);
     node.has_no_complaints();
 
-    // A secret that the flare may not use, and one that does not exist.
+    // A secret that the flare is not permitted to use, and one that does not exist.
     let node = Node::start(wasm, FlareConfig::default(), &[("jwt-key", KEY)]).await;
     get(node.addr).await.is_failure(500, "jwt sign failed");
     node.has_note("allowed_secrets");
@@ -171,7 +170,7 @@ pub async fn secret_jwt(wasm: &Path) {
     get(node.addr).await.is_failure(500, "jwt sign failed");
 }
 
-/// Greets, sends every message back that is not empty, and says nothing when it is closed.
+/// Greets, echoes every message that is not empty, and sends nothing when the connection is closed.
 pub async fn websocket_echo(wasm: &Path) {
     let node = Node::start(wasm, settings("websocket-echo"), &[]).await;
     let mut socket = connect(&node).await;
@@ -187,13 +186,13 @@ pub async fn websocket_echo(wasm: &Path) {
         socket.send(message.clone()).await.unwrap();
         assert_eq!(next(&mut socket).await, message);
     }
-    // Empty ones have no answer: the next one is that of the message after them.
+    // Empty messages are not answered: the next answer belongs to the message after them.
     for message in [Message::text(""), Message::binary(""), Message::text("x")] {
         socket.send(message).await.unwrap();
     }
     assert_eq!(next(&mut socket).await, Message::text("x"));
 
-    // A second connection beside the first.
+    // A second, concurrent connection.
     let mut second = connect(&node).await;
     assert_eq!(next(&mut second).await, Message::text("welcome"));
 
@@ -227,7 +226,7 @@ async fn connect(node: &Node) -> WebSocketStream<TcpStream> {
     socket
 }
 
-/// The next message. Pings, which the library answers, are none.
+/// The next message, skipping pings, which the library answers.
 async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
     let message = async {
         loop {
@@ -240,7 +239,7 @@ async fn next(socket: &mut WebSocketStream<TcpStream>) -> Message {
     tokio::time::timeout(TIMEOUT, message).await.unwrap()
 }
 
-/// The settings of an example, with a host name that leads to an address of this machine.
+/// An example's settings, with a host name mapped to a local address.
 fn mapped(example: &str, host: &str, addr: std::net::SocketAddr) -> FlareConfig {
     let mut config = settings(example);
     config.beam.hosts.insert(host.to_owned(), addr.to_string());
@@ -282,7 +281,7 @@ pub async fn beam_fetch(wasm: &Path) {
     answer.is_failure(502, "upstream fetch failed");
 }
 
-/// Posts JSON and answers what the API answers.
+/// Posts JSON and passes on the API's response.
 pub async fn beam_json(wasm: &Path) {
     let body = "{\"said\":\"\u{48}\u{e9} \\\"\\\\ \u{1f600}\u{7f}\",\"n\":[1,2]}\n\t\u{2028}\u{0}";
     for (status, content_type) in [
@@ -310,7 +309,7 @@ pub async fn beam_json(wasm: &Path) {
         node.has_no_complaints();
     }
 
-    // An upstream that says no content type: then the flare says none either.
+    // If the upstream sends no content type, neither does the flare.
     let answer = Response::builder().status(200).body("plain").unwrap();
     let upstream = Upstream::start(answer).await;
     let config = mapped("beam-json", "api.example.com", upstream.addr);
@@ -358,7 +357,7 @@ pub async fn edge_ops(wasm: &Path) {
     let told: jiff::Timestamp = time.parse().unwrap();
     assert!((before..=after).contains(&told.as_second()), "{time}");
 
-    // Another request has another identifier.
+    // Each request has a new identifier.
     let again = get(node.addr).await;
     assert!(!again.text().contains(uuid), "{again:?}");
     node.has_no_complaints();

@@ -13,13 +13,13 @@ pub fn settings(example: &str) -> FlareConfig {
     FlareConfig::beside(&workspace().join("examples").join(example)).unwrap()
 }
 
-/// A running node. If the test fails, it says what it has to say.
+/// A running node. If the test fails, it prints its log.
 pub struct Node {
     /// The node itself.
     pub edge: Edge,
     /// Where it listens.
     pub addr: SocketAddr,
-    // Dropped, it would stop.
+    // Dropping it would stop the node.
     _server: Server,
 }
 
@@ -40,7 +40,7 @@ impl Node {
         }
     }
 
-    /// Checks that no invocation failed, and that none was refused anything.
+    /// Checks that no invocation failed or was refused anything.
     #[track_caller]
     pub fn has_no_complaints(&self) {
         for entry in self.edge.entries() {
@@ -48,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Checks that one invocation was told something.
+    /// Checks that one invocation has a note with this text.
     #[track_caller]
     pub fn has_note(&self, part: &str) {
         let entries = self.edge.entries();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::http::{get, send};
 use crate::{cargo, until};
 
-/// A running edge. Dropped, it is killed.
+/// A running edge. It is killed when dropped.
 pub struct Process {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -29,7 +29,7 @@ impl Process {
         Process::of(command).await
     }
 
-    /// Runs a command that becomes the edge, until it serves.
+    /// Starts a command that becomes the edge, and waits until it serves.
     pub async fn of(mut command: Command) -> Process {
         let mut child = command
             .stdin(Stdio::null())
@@ -56,8 +56,8 @@ impl Process {
         self.lines.lock().unwrap().join("\n")
     }
 
-    /// Waits for a line that contains something, and gives what comes behind that. A process that
-    /// still builds what it is to serve may take its time.
+    /// Waits for a line with this text and returns what follows it. The time limit is generous, because the
+    /// process may build a flare first.
     pub async fn told(&mut self, part: &str) -> String {
         loop {
             let told = self.lines.lock().unwrap().iter().find_map(|line| {
@@ -80,7 +80,7 @@ impl Process {
         serde_json::from_str(answer.text()).unwrap()
     }
 
-    /// Asks `/` and gives the number behind this, in an answer that is nothing else.
+    /// Requests `/` and returns the number that follows this prefix; there must be nothing else in the body.
     pub async fn count(&self, before: &str) -> i64 {
         let answer = get(self.addr).await;
         let count = answer.text().strip_prefix(before).map(str::parse);
@@ -91,13 +91,13 @@ impl Process {
         count
     }
 
-    /// `kill -9`: it cannot tidy up.
+    /// `kill -9`, so that it cannot clean up.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits for the end.
+    /// Sends SIGTERM and waits until it has exited.
     pub async fn terminate(&mut self) -> ExitStatus {
         let kill = format!("kill -TERM {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().unwrap();
@@ -109,13 +109,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // An error means that it has ended already.
+        // An error means that it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Collects what comes, line by line, as long as it comes.
+/// Collects lines until the end of the stream.
 fn collect(from: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(from).lines() {

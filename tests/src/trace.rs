@@ -1,5 +1,4 @@
-//! What a flare asks of its host: every call of an import, in order, on a host that answers the same to
-//! everybody.
+//! What a flare asks of its host: every call of an import, in order, on a host with constant answers.
 
 use serde_json::Value;
 use wasmtime::{Caller, Engine, Extern, Linker, Memory, Module, Result, Store, Val, ValType};
@@ -13,8 +12,8 @@ pub struct Call {
     pub numbers: Vec<i64>,
 }
 
-/// How many of an import's arguments are texts, and what it answers when all is well: nothing, a status
-/// code, or bytes.
+/// How many of an import's arguments are texts, and its result on success: nothing, a status code, or
+/// bytes.
 const IMPORTS: &[(&str, usize, Option<&[u8]>)] = &[
     ("req_method", 0, Some(b"PUT")),
     ("req_url", 0, Some(b"https://example.com/a?b=1")),
@@ -73,11 +72,11 @@ const IMPORTS: &[(&str, usize, Option<&[u8]>)] = &[
     ("ws_close_code", 0, None),
 ];
 
-/// The code of failure that those imports answer that answer with one.
+/// The failure code of those imports that return a code.
 const CODE: i32 = 6;
 
-/// Runs exports of a flare in an instance of its own, on a host whose functions do not answer where `fails` says
-/// so. A trap is one.
+/// Runs exports of a flare in a fresh instance, on a host whose functions fail where `fails` says so. A trap
+/// ends the trace and is part of it.
 pub fn trace(
     engine: &Engine,
     module: &Module,
@@ -138,7 +137,7 @@ pub fn trace(
         export
             .call(&mut store, &[], &mut returned)
             .unwrap_or_else(|error| panic!("{name} trapped: {error:#}"));
-        // What a WebSocket's handler returns is ignored.
+        // The result of a WebSocket handler is ignored.
         let returned = returned.iter().filter(|_| *name == "handle_request");
         let numbers = returned.map(Val::unwrap_i64).collect();
         store.data_mut().push(Call {
@@ -157,7 +156,7 @@ fn memory(caller: &mut Caller<'_, Vec<Call>>) -> Memory {
     memory
 }
 
-/// Gives the flare an answer, packed as the ABI says.
+/// Returns a result to the flare, packed as the ABI requires.
 fn give(caller: &mut Caller<'_, Vec<Call>>, answer: &[u8]) -> Result<i64> {
     let Some(Extern::Func(alloc)) = caller.get_export("alloc") else {
         panic!("it exports no alloc")

@@ -1,5 +1,5 @@
-//! The GitHub action in `size-report/`, in a repository beside this one: its script, with the variables
-//! that a runner sets, and a server in GitHub's place.
+//! The GitHub action in `size-report/`, in a repository of its own: its script is run with the variables that
+//! a runner sets, against a stand-in for GitHub's API.
 #![cfg(unix)]
 
 use std::fs;
@@ -74,7 +74,7 @@ fn the_tools_place_and_what_it_depends_on_are_said() {
     let output = fs::read_to_string(runner.path("output")).unwrap();
     let hash = output.lines().find_map(|line| line.strip_prefix("hash="));
     assert_eq!(hash.unwrap().len(), 16, "{output}");
-    // What the cache had is not installed again.
+    // What was in the cache is not installed again.
     assert_code(&runner.run("install", &[]), 0);
 }
 
@@ -97,7 +97,7 @@ fn a_budget_holds_and_the_table_is_on_the_summary() {
         1,
     );
     assert!(runner.summary().contains("over its budget of 10"));
-    // Nothing to hold it to, and nothing to hold.
+    // Neither a limit nor a flare was given.
     assert_code(&runner.run("check", &[]), 2);
     let nothing = runner.run(
         "check",
@@ -145,7 +145,7 @@ async fn one_comment_is_made_and_kept_up_to_date() {
         ];
         tokio::task::block_in_place(|| assert_code(&runner.run("check", &variables), 0));
     };
-    // Nobody has commented yet.
+    // There is no comment yet.
     let github = Upstream::start(http::Response::new("[]")).await;
     check(&github.addr.to_string());
     let [asked, made] = <[_; 2]>::try_from(github.requests()).unwrap();
@@ -165,7 +165,7 @@ async fn one_comment_is_made_and_kept_up_to_date() {
         "{text}"
     );
 
-    // Somebody has, and the action has.
+    // There is one by somebody else, and one by the action.
     let comments = r#"[{"id": 1, "body": "nice"}, {"id": 7, "body": "<!-- flaron-size -->\nold"}]"#;
     let github = Upstream::start(http::Response::new(comments)).await;
     check(&github.addr.to_string());
@@ -177,7 +177,7 @@ async fn one_comment_is_made_and_kept_up_to_date() {
     );
 }
 
-/// Every input is handed to the script, and the script asks for nothing else.
+/// Every input is passed to the script, and the script reads no others.
 #[test]
 fn inputs_and_script_agree() {
     let read = |name: &str| {

@@ -1,5 +1,5 @@
-//! From an empty folder outside of this repository: four commands to a flare that is tested, held to its
-//! size, and answers.
+//! From an empty folder outside of this repository, in four commands, to a flare that is tested, size-gated
+//! and served.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use flaron_tests::cargo::{edge_binary, ensure_wasm_target, flares_dir, size_bina
 use flaron_tests::http::send;
 use flaron_tests::process::Process;
 
-/// A command as the author types it in a folder.
+/// A command as an author types it, in a folder.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(edge_binary());
     command.args(arguments).current_dir(folder);
@@ -41,7 +41,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
         assert!(said.contains("2 passed"), "{said}");
         done(&run(&flare, &["size", "--bless"]));
     });
-    // Without an argument, in the flare's folder, it is served.
+    // In the flare's folder, the program without arguments serves it.
     let served = command(&flare, &["run", "--listen", "127.0.0.1:0"]);
     let node = Process::of(served).await;
     let answer = send(node.addr, "GET", "/a?b=1", "").await;
@@ -52,7 +52,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
     );
     drop(node);
 
-    // The gate is one: a flare that grew fails, and says so.
+    // The gate works: a flare that has grown fails, with a message.
     tokio::task::block_in_place(|| {
         done(&run(&flare, &["size"]));
         let source = fs::read_to_string(flare.join("src/lib.rs")).unwrap();
@@ -64,7 +64,7 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
             + &String::from_utf8_lossy(&grown.stderr);
         assert_eq!(grown.status.code(), Some(1), "{said}");
         assert!(said.contains("shop"), "{said}");
-        // And its unit test fails, as it must.
+        // Its unit test fails, too, as it should.
         assert!(!run(&flare, &["test"]).status.success());
     });
 }

@@ -1,5 +1,5 @@
-//! Lines of flares that were written for the published crate, compiled with this one: those that do
-//! compile, and those that do not, which MIGRATING.md says how to change.
+//! Lines of flares written for the published crate, compiled with this one: those that compile, and those
+//! that do not, for which MIGRATING.md says what to change.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,7 +30,7 @@ fn idioms() -> Vec<Idiom> {
         .collect()
 }
 
-/// Whose crate idioms are compiled with.
+/// Which crate the idioms are compiled with.
 enum With {
     Published,
     Ours,
@@ -59,7 +59,7 @@ fn refused(idioms: &[Idiom], with: With) -> BTreeSet<String> {
     );
     fs::write(folder.join("Cargo.toml"), manifest).unwrap();
     fs::copy(workspace().join(lock), folder.join("Cargo.lock")).unwrap();
-    // A module on a line of its own for each: an error's line says whose it is.
+    // Each is a module on a line of its own, so that an error's line identifies it.
     let mut source = "#![allow(dead_code, unused)]\n".to_owned();
     for idiom in idioms {
         source.push_str(&format!(
@@ -83,7 +83,7 @@ fn refused(idioms: &[Idiom], with: With) -> BTreeSet<String> {
                 if message.message.level == DiagnosticLevel::Error =>
             {
                 for mut span in message.message.spans.iter().filter(|span| span.is_primary) {
-                    // Of a macro, where it is used.
+                    // For a macro, the place where it is used.
                     while let Some(expansion) = &span.expansion
                         && span.file_name != "src/lib.rs"
                     {
@@ -99,12 +99,12 @@ fn refused(idioms: &[Idiom], with: With) -> BTreeSet<String> {
         }
     }
     assert!(finished, "{}", String::from_utf8_lossy(&output.stderr));
-    // An error that is nobody's would hide those of others.
+    // An error that belongs to no idiom would hide others.
     assert_eq!(output.status.success(), refused.is_empty());
     refused
 }
 
-/// Errors of types hide those of borrows, so what has some is taken away until there are no more.
+/// Type errors hide borrow errors, so idioms with errors are removed until there are none.
 #[test]
 fn what_compiles_with_the_published_crate_compiles_unless_it_is_marked() {
     let mut idioms = idioms();
@@ -150,9 +150,9 @@ fn published_readme() -> String {
     fs::read_to_string(folder.join("README.md")).unwrap()
 }
 
-/// Pieces of it that need a change, with what MIGRATING.md says about them.
+/// The parts of it that need a change, with what MIGRATING.md says about them.
 const CHANGED: &[(&str, &str)] = &[
-    // It does not compile with the published crate either: `fetch` takes an `Option` of a reference.
+    // It does not compile with the published crate, either: `fetch` takes an `Option` of a reference.
     (
         "    FetchOptions::new()\n        .with_header",
         "beam::fetch",

@@ -1,9 +1,9 @@
-//! What must not compile, does not, and says why.
+//! What must not compile does not, and the compiler's message explains why.
 //!
 //! Each file of `compile-fail/` is a target of its own. A line that must not compile ends with
 //! `//~ CODE text`: there, and nowhere else, an error with this code must point, at something within
-//! this one line, and its message, label, note or help must contain the text. What it looks like
-//! otherwise is the compiler's business.
+//! this one line, and its message, label, note or help must contain the text. The rest of the message is
+//! up to the compiler.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,7 +31,7 @@ fn what_must_not_compile_does_not() {
     }
     assert!(files.len() >= 5, "{files:?}");
 
-    // Natively: no Wasm target is needed to check types.
+    // Natively, since checking types needs no Wasm target.
     let output = cargo(krate.write())
         .env("CARGO_TARGET_DIR", flares_dir())
         .args(["check", "--quiet", "--examples", "--keep-going"])

@@ -1,5 +1,5 @@
-//! Every command that stands in a block of the documents is known here: which test runs it, or why none
-//! does. What is neither slow nor run by another test is run by this one, as it is written.
+//! Every command in a code block of the documents is listed here, with the test that runs it or the reason
+//! why none does. Commands that are neither slow nor run by another test are run by this one, verbatim.
 
 #![cfg(unix)]
 
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, target_dir, workspace};
 
-/// The documents beside the book's pages, which are all that is in `docs`.
+/// The documents besides the book's pages (which are everything in `docs`).
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "edge/README.md",
@@ -44,13 +44,13 @@ fn documents() -> Vec<String> {
     found
 }
 
-/// What becomes of a command.
+/// Who runs a command.
 enum Fate {
     /// The test `documented_commands_run` runs it, in the folder of the flare that the README describes.
     InFlare,
     /// This other test runs it: a file of the repository, and the name of the test.
     By(&'static str, &'static str),
-    /// Nobody does, for this reason.
+    /// No test runs it, for this reason.
     Not(&'static str),
 }
 use Fate::{By, InFlare, Not};
@@ -272,13 +272,13 @@ fn the_tests_that_are_said_to_run_a_command_exist() {
     }
 }
 
-/// The README's flare, made by hand as it says, and every command that is for its folder.
+/// The README's flare, made by hand as described there, and every command that is for its folder.
 #[test]
 fn documented_commands_run() {
     ensure_wasm_target();
     let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    // Beside the repository, as the README has it: `path = "../flaron-sdk"`.
+    // Next to the repository, as in the README: `path = "../flaron-sdk"`.
     std::os::unix::fs::symlink(workspace(), folder.path().join("flaron-sdk")).unwrap();
     let flare = folder.path().join("my-flare");
     let write = |name: &str, text: &str| {
@@ -286,7 +286,7 @@ fn documented_commands_run() {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     };
-    // Of its own, so that it needs no workspace around it; and nothing is asked of the registry.
+    // A workspace of its own, and locked versions, so that the registry is not needed.
     write(
         "Cargo.toml",
         &(block(&readme, "`Cargo.toml`") + "\n[workspace]\n"),
@@ -298,7 +298,7 @@ fn documented_commands_run() {
     write("src/lib.rs", &block(&readme, "A complete flare:"));
     fs::copy(workspace().join("Cargo.lock"), flare.join("Cargo.lock")).unwrap();
 
-    // The edge's and the size report's programs, as if they were installed.
+    // The programs of the edge and of the size report are on the PATH, as if they were installed.
     let mut build = cargo(workspace());
     build.args([
         "build",
@@ -356,7 +356,7 @@ fn has_wasm_opt(path: &str) -> bool {
     output.is_ok_and(|output| output.status.success())
 }
 
-/// The block that comes after a line.
+/// The code block after a line.
 fn block(text: &str, after: &str) -> String {
     let (_, rest) = text.split_once(after).unwrap();
     let (_, rest) = rest.split_once("```").unwrap();

@@ -7,7 +7,7 @@ use flaron_tests::node::Node;
 
 flaron_tests::nine!(example);
 
-/// What cannot be counted the origin answers; where there is none, the client gets the node's answer.
+/// If a request cannot be counted, the origin answers it; without an origin, the node does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spark_counter_that_may_not_write() {
     let wasm = tokio::task::block_in_place(|| example("spark-counter"));

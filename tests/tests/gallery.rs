@@ -1,4 +1,4 @@
-//! Ten flares as people write them, built with this repository's SDK, through real sockets.
+//! Ten realistic flares, built with this repository's SDK and tested through real sockets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn wasm(flare: &str) -> PathBuf {
     tokio::task::block_in_place(|| example(flare))
 }
 
-/// An origin that says that it is one.
+/// An origin that can be recognised by its response.
 async fn origin() -> Upstream {
     let answer = Response::builder().header("x-origin", "1");
     Upstream::start(answer.body("from the origin").unwrap()).await
@@ -100,7 +100,7 @@ async fn router() {
     node.has_no_complaints();
 }
 
-/// A token, signed by HS256 with this key.
+/// A token signed with this key (HS256).
 fn token(head: &Value, claims: &Value, key: &str) -> String {
     let part = |json: &Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
     let signed = format!("{}.{}", part(head), part(claims));
@@ -172,7 +172,7 @@ async fn jwt_gate() {
 async fn rate_limit() {
     let origin = origin().await;
     let node = node("rate-limit", &origin, &[]).await;
-    // A minute may end in between, once.
+    // The minute may change in between, once.
     let mut limited = None;
     for _ in 0..202 {
         let answer = get(&node, "/x", &[("x-forwarded-for", "203.0.113.9, 10.0.0.1")]).await;
@@ -320,7 +320,7 @@ async fn cors_proxy() {
     let text = "{\"a\":\"\u{e9}\\n\\\"q\\\"\u{1}\"}";
     ask(node.addr, "PUT", "/", &[], text.as_bytes()).await;
     assert_eq!(upstream.request().body(), text);
-    // What is no text cannot be sent on, and is not sent changed.
+    // A body that is not text cannot be forwarded, and it is not altered and forwarded, either.
     assert_eq!(ask(node.addr, "PUT", "/", &[], b"\xff").await.status(), 502);
 }
 
@@ -462,7 +462,7 @@ async fn chat() {
     ] {
         assert_eq!(say(&mut a, bad).await["event"], "error", "{bad}");
     }
-    // `has space` is no key, so `a` has left its room by then; `b` leaves when it closes.
+    // `has space` is not a valid key, so `a` has left its room by then; `b` leaves when it closes.
     b.close(None).await.unwrap();
     while let Some(Ok(_)) = b.next().await {}
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);

@@ -5,7 +5,7 @@ use flaron_tests::cargo::Crate;
 use flaron_tests::http::get;
 use flaron_tests::node::Node;
 
-/// Allocates, frees every other block, allocates in what is free, and resizes: what is alive stays as it was.
+/// Allocates, frees every other block, allocates in the gaps, and resizes: live blocks keep their contents.
 const FLARE: &str = r#"
     #![no_std]
     #![forbid(unsafe_code)]

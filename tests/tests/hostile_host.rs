@@ -1,6 +1,6 @@
 //! A hostile host, against the SDK as real Wasm: every function of the SDK is called while the
-//! imports answer with nothing, with random numbers, with pointers that lead anywhere, with text
-//! that is none, with JSON made to hurt. A call may give an error or an empty value, and those in
+//! imports return nothing, random numbers, wild pointers, bytes that are not text, or malicious JSON. A
+//! call may return an error or an empty value, and those in
 //! `TRAPS`, which have no way to say so, may trap as documented; no other call may trap, and none may
 //! give away bytes from outside the arena, or text that is not UTF-8, change what is leased
 //! to somebody else, or write anywhere but into the arena and the stack.
@@ -45,14 +45,14 @@ const TRAPS: [&str; 21] = [
     "ws::event_text",
 ];
 
-/// The seed of everything that is random.
+/// The seed of all random choices.
 const SEED: u64 = 0x5eed_0001;
-/// Instructions for an invocation: none comes near, and an endless loop is found.
+/// The fuel of an invocation: far more than any needs, so only an endless loop runs out of it.
 const FUEL: u64 = 200_000_000;
 /// What the honest answer is, and the text that the flare keeps in its scratch.
 const HELD: &[u8] = b"what is held must stay as it is: \xff\xfe";
 const KEPT: &[u8] = b"kept feedbeef.";
-/// What free bytes of the arena are filled with.
+/// The value that free bytes of the arena are filled with.
 const FREE: u8 = 0xa5;
 /// The bookkeeping of the arena: six words, two of twice the size, and what aligns them; it lies right
 /// before the arena.
@@ -117,7 +117,7 @@ enum Trick {
     Argument,
     /// The flare is called again meanwhile; then these bytes.
     Nested(usize),
-    /// Any of the others for each call.
+    /// One of the others at random for each call.
     Any,
 }
 
@@ -129,22 +129,22 @@ enum From {
     MemoryEnd,
 }
 
-/// What the host knows and remembers.
+/// The host's state.
 struct Host {
     memory: Option<Memory>,
     arena: Range<usize>,
     tricks: &'static [Trick],
     trick: Trick,
     random: Random,
-    /// The next answer is an honest one.
+    /// The next answer must be honest.
     honest: bool,
     /// Where the honest answer lies, as it was packed.
     held: i64,
     /// What was allocated in a call that returns no data.
     earlier: i64,
-    /// How deep invocations are nested.
+    /// The nesting depth of invocations.
     depth: usize,
-    /// The calls that have begun and not ended, the innermost last.
+    /// The calls in progress, the innermost last.
     running: Vec<usize>,
     /// Up to where blocks were allocated, and from where on the flare's own text lies.
     low: usize,
@@ -168,7 +168,7 @@ fn alloc(caller: &mut Context<'_>, size: i32) -> Result<usize> {
     let alloc = export.unwrap().typed::<i32, i32>(&caller)?;
     let at = match alloc.call(&mut *caller, size) {
         Ok(at) => at as u32 as usize,
-        // Never a documented trap, whoever is called.
+        // This is never a documented trap.
         Err(error) => return wrong(format!("alloc({size}): {error:?}")),
     };
     let host = caller.data_mut();
@@ -327,7 +327,7 @@ fn answer(
     Ok((value, code))
 }
 
-/// How large a block can be had.
+/// The largest block that can be allocated.
 fn room(caller: &mut Context<'_>) -> Result<i32> {
     // What `alloc` refuses costs nothing, and what it grants is a block less.
     let arena = caller.data().arena.clone();
@@ -342,7 +342,7 @@ fn room(caller: &mut Context<'_>) -> Result<i32> {
             0 => refused = size,
             _ => granted = size,
         }
-        // Asked only: as if it had not been.
+        // Only a probe, so the state is restored.
         memory.write(&mut *caller, words.start, &before)?;
         caller.data_mut().low = low;
     }
@@ -436,7 +436,7 @@ fn check_arguments(caller: &Context<'_>, name: &str, arguments: &[Range<usize>])
     }
 }
 
-/// The flare shows something.
+/// The flare passes something to the host for inspection.
 fn shown(caller: &mut Context<'_>, name: &str, bytes: Option<Range<usize>>) -> Result<()> {
     let Some(bytes) = bytes else {
         caller.data_mut().honest = true;

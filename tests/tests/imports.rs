@@ -1,4 +1,4 @@
-//! What a flare does not use is not in it: the imports, read from the binary.
+//! A flare contains only the imports that it uses, as read from the binary.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use flaron_tests::cargo::{Crate, workspace};
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
-/// A call, and the imports that a flare with nothing else has.
+/// A call, and the imports of a flare that does nothing else.
 type Call = (&'static str, &'static [&'static str]);
 
-/// For each feature, what of it a flare can call. What needs more features has them behind a `+`.
+/// For each feature, the calls that it offers. Further features that a call needs follow a `+`.
 const CALLS: &[(&str, &[Call])] = &[
     (
         "request",

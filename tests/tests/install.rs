@@ -1,8 +1,8 @@
-//! However the tools are installed, they come out fast and unwinding; and the flares of the repository
-//! come out small, whoever builds them.
+//! However the tools are installed, they are optimised for speed and unwind on panics; and the repository's
+//! flares are optimised for size, whoever builds them.
 //!
-//! Building the tools takes minutes, so a repository with the same profiles is made, with programs that
-//! do nothing. What counts is what cargo asks rustc for.
+//! Building the tools takes minutes, so the test makes a repository with the same profiles and trivial
+//! programs. What counts are the flags that cargo passes to rustc.
 
 use std::cell::Cell;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use flaron_tests::cargo::{cargo, workspace};
 
-/// The files that decide, and programs that do nothing.
+/// The files that set the profiles, and trivial programs.
 fn repository(root: &Path) {
     let write = |file: &str, text: &str| {
         let file = root.join(file);
@@ -92,7 +92,7 @@ fn assert_flare(flags: &[String]) {
     }
 }
 
-/// What `cargo binstall` looks for is what the release has.
+/// The archives that `cargo binstall` looks for are those of the release.
 #[test]
 fn releases_are_found_where_they_are_put() {
     let read = |file: &str| fs::read_to_string(workspace().join(file)).unwrap();
@@ -181,7 +181,7 @@ fn the_tools_are_fast_and_unwind_and_flares_are_small() {
         &["--git", &url, "flaron-size"],
     ));
 
-    // Natively: for Wasm, panics abort by themselves.
+    // Natively, since for Wasm panics abort anyway.
     let target = folder.path().join("target-flare");
     let mut build = cargo(&root);
     build.args(["build", "--release", "--package", "hello", "--target-dir"]);

@@ -1,4 +1,4 @@
-//! The rules of the house for source files: which module may name which, and how long a file may be.
+//! The rules for source files: which module may name which, and how long a file may be.
 //!
 //! Reads the text of the files, without comments and tests. It needs nothing but the repository, and
 //! is quick.
@@ -57,7 +57,7 @@ const SIZE: Layers = &[
     &["cli"],
 ];
 
-/// Files that stand above all layers and name what they like.
+/// Files above all layers, which may name anything.
 const TOP: &[&str] = &["lib", "main", "cli"];
 
 /// Lines that a file may have before its tests.
@@ -175,7 +175,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What a file names that it must not, a line each.
+/// The forbidden names in a file, one line each.
 fn wrong_arrows(module: &str, text: &str, layers: Layers, path: &str) -> Vec<String> {
     if TOP.contains(&module) {
         return Vec::new();
@@ -293,7 +293,7 @@ fn names_test(condition: &str) -> bool {
     condition.contains("test)") || condition.contains("(test,")
 }
 
-/// What of a file is too long.
+/// The parts of a file that are too long.
 fn lengths(text: &str) -> impl Iterator<Item = String> {
     let (code, tests) = text.split_at(tests_begin(text));
     let (code, tests) = (code.lines().count(), tests.lines().count());
@@ -305,7 +305,7 @@ fn lengths(text: &str) -> impl Iterator<Item = String> {
     code_is_long.into_iter().chain(tests_are_long)
 }
 
-/// What holds the rules is held as well: it sees what it is to see.
+/// Tests of the checker itself: it finds what it should find.
 mod checker {
     use super::*;
 

@@ -1,5 +1,5 @@
-//! How much memory a flare begins with (the arena and a small stack, and nothing else), and that the
-//! arena may lie anywhere in it.
+//! A flare's initial memory (the arena and a small stack, and nothing else), and the arena at any address in
+//! it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use flaron_tests::nine;
 use flaron_tests::node::Node;
 use wasmparser::{Operator, Parser, Payload};
 
-/// The Wasm pages (64 KiB each) that a module begins with.
+/// A module's initial memory, in Wasm pages of 64 KiB.
 fn pages(wasm: &Path) -> u64 {
     let bytes = fs::read(wasm).unwrap();
     let memories = Parser::new(0).parse_all(&bytes).find_map(|payload| {

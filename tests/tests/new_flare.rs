@@ -1,5 +1,5 @@
-//! `flaron-edge new`: where the SDK comes from; and what cannot be is refused before anything is left
-//! behind. What it makes is tested in `templates.rs`.
+//! `flaron-edge new`: where the SDK comes from, and that impossible requests are refused without leaving
+//! files behind. The new flares themselves are tested in `templates.rs`.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn made(output: &Output) {
     );
 }
 
-/// The repository of the SDK alone, as somebody might have it on a server.
+/// A git repository with the SDK alone, as it might be on a server.
 fn git_repository(folder: &Path) -> String {
     let sdk = folder.join("sdk");
     fs::create_dir(&sdk).unwrap();

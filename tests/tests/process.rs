@@ -1,4 +1,4 @@
-//! The edge as processes: what they say, how they end, and what is left when they are killed.
+//! The edge as processes: their output, how they exit, and what remains after they are killed.
 #![cfg(unix)]
 
 use std::net::SocketAddr;
@@ -82,7 +82,7 @@ async fn what_cannot_be_served_is_an_error_at_once() {
     }
 }
 
-/// A write that was answered is on the disk.
+/// An acknowledged write is on the disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn spark_counter_counts_on_after_kill_9() {
     let flare = tokio::task::block_in_place(|| with_settings("spark-counter"));
@@ -119,7 +119,7 @@ async fn plasma_counter_converges_on_three_processes() {
     let second = start(1, &seed).await;
     let third = start(2, &seed).await;
 
-    // All at once, on all three.
+    // Concurrently, on all three.
     let mut sum = 0;
     let nodes = [&first, &second, &third];
     let tasks: Vec<_> = [7, 11, 13]
@@ -137,7 +137,7 @@ async fn plasma_counter_converges_on_three_processes() {
         converges(node, sum).await;
     }
 
-    // One dies with a contribution of its own, and the others count on without it.
+    // One is killed after it has counted, and the others go on without it.
     second.kill();
     for node in [&first, &third, &first] {
         increment(node.addr).await;
@@ -147,7 +147,7 @@ async fn plasma_counter_converges_on_three_processes() {
         converges(node, sum).await;
     }
 
-    // It comes back with its data, and counts on.
+    // It returns with its data, and goes on counting.
     let second = start(1, &seed).await;
     converges(&second, sum).await;
     for node in [&second, &first, &second, &third] {
@@ -165,7 +165,7 @@ async fn plasma_counter_converges_on_three_processes() {
         names.sort_unstable();
         assert_eq!(names, ["node-0", "node-1", "node-2"]);
     }
-    // What the flare says is what the status page says.
+    // The flare's value agrees with the status page.
     assert_eq!(second.count("global hits: ").await, sum + 1);
 }
 
@@ -186,7 +186,7 @@ async fn a_watched_crate_is_built_and_loaded_when_its_sources_change() {
     let mut socket = open_socket(edge.addr).await;
     assert_eq!(ask_socket(&mut socket).await, "one");
 
-    // Another text in the flare's own source: a file of a module, not `lib.rs`.
+    // A different text in the flare's own source: in a module's file, not in `lib.rs`.
     let source = flare.join("src/text.rs");
     std::fs::write(&source, "pub const TEXT: &str = \"two\";\n").unwrap();
     until("answer of the new source", async || {
@@ -216,7 +216,7 @@ async fn a_watched_crate_is_built_and_loaded_when_its_sources_change() {
     assert_eq!(ask_socket(&mut socket).await, "one");
     assert_eq!(ask_socket(&mut second).await, "two");
 
-    // Repaired, with a text from the crate beside it, which nobody named to the edge.
+    // Repaired, now with a text from the crate next to it, which the edge was not told about.
     std::fs::write(
         folder.path().join("words/src/lib.rs"),
         "#![no_std]\npub const WORD: &str = \"three\";\n",
@@ -227,7 +227,7 @@ async fn a_watched_crate_is_built_and_loaded_when_its_sources_change() {
         (connection.get().await == "three").then_some(())
     })
     .await;
-    // That crate counts from then on.
+    // From then on that crate is watched, too.
     std::fs::write(
         folder.path().join("words/src/lib.rs"),
         "#![no_std]\npub const WORD: &str = \"four\";\n",
@@ -294,7 +294,7 @@ fn watched_crate(folder: &Path) {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     }
-    // The versions that the workspace has: nothing is asked of the registry.
+    // The workspace's locked versions, so that the registry is not needed.
     std::fs::copy(sdk.join("Cargo.lock"), folder.join("flare/Cargo.lock")).unwrap();
 }
 
@@ -327,13 +327,13 @@ async fn open_socket(addr: SocketAddr) -> WebSocketStream<TcpStream> {
     opened.unwrap().0
 }
 
-/// What the flare answers to a message.
+/// The flare's answer to a message.
 async fn ask_socket(socket: &mut WebSocketStream<TcpStream>) -> String {
     socket.send(Message::text("?")).await.unwrap();
     loop {
         match socket.next().await.expect("the connection goes on") {
             Ok(Message::Text(text)) => return text.to_string(),
-            // The edge asks whether the client is still there.
+            // A ping from the edge.
             Ok(Message::Ping(_)) => {}
             other => panic!("{other:?}"),
         }
@@ -346,7 +346,7 @@ async fn increment(addr: SocketAddr) {
     assert!(answer.text().starts_with("global hits: "), "{answer:?}");
 }
 
-/// Waits until a node knows that the counter has this value. More is a failure at once.
+/// Waits until the counter has this value on a node. A higher value fails at once.
 async fn converges(node: &Process, sum: i64) {
     until(&format!("counter of {sum}"), async || {
         let status = node.status().await;

@@ -1,5 +1,5 @@
-//! The same nine flares, built with the published crate `flaron-sdk` 1.1.0 from the registry: they
-//! give the same answers on the edge.
+//! The same nine flares, built with the published crate `flaron-sdk` 1.1.0 from the registry, give the same
+//! responses on the edge.
 
 use flaron_tests::cargo::published;
 

@@ -1,5 +1,4 @@
-//! The quick start that the published crate's page shows, word for word, with this crate in its
-//! place.
+//! The quick start from the published crate's page, verbatim, with this crate substituted.
 
 use std::fs;
 
@@ -41,7 +40,7 @@ async fn the_published_quick_start_runs_unchanged() {
     fs::write(folder.path().join("Cargo.toml"), CARGO_TOML).unwrap();
     fs::write(folder.path().join("src/lib.rs"), LIB_RS).unwrap();
 
-    // The command of the page, and on the command line what stands in for the registry.
+    // The command from the page; an option on the command line substitutes the crate from the registry.
     let build = || {
         ensure_wasm_target();
         let patch = format!("patch.crates-io.flaron-sdk.path={:?}", workspace());

@@ -1,15 +1,14 @@
-//! The gallery under hosts that fail: with each call refused in its turn, and with answers that nobody
-//! expects. No flare panics but where the SDK says that it traps, and none says that something went well
-//! which a store has refused.
+//! The gallery on failing hosts: each call is refused in turn, and hosts return unexpected answers. Flares
+//! panic only where the SDK documents a trap, and none reports success for what a store has refused.
 
 use flaron_sdk::testing::{Call, Host, Response};
 use flaron_tests::gallery::{self, action};
 
-/// A flare that answers HTTP, and what its requests find.
+/// An HTTP flare, and the state that its requests start from.
 struct Flare {
     name: &'static str,
     export: extern "C-unwind" fn() -> i64,
-    /// Requests that make it do all that it does.
+    /// Requests that cover all of its behaviour.
     requests: &'static [fn(&Host)],
 }
 
@@ -147,7 +146,7 @@ fn host(request: fn(&Host)) -> Host {
     host
 }
 
-/// What came of a request; nothing if the flare trapped.
+/// The outcome of a request; `None` if the flare trapped.
 fn run(host: &Host, flare: &Flare) -> Option<Response> {
     host.catch_trap(|| host.run(|| action((flare.export)())))
         .ok()
@@ -202,7 +201,7 @@ fn what_a_host_refuses_is_no_success() {
     }
 }
 
-/// As [`run`], but what is wrong names flare and seed.
+/// As [`run`], but failures name the flare and the seed.
 #[test]
 fn whatever_a_host_answers_no_flare_panics() {
     let seeds = std::env::var("FLARON_SEEDS").map_or(400, |seeds| seeds.parse().unwrap());

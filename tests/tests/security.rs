@@ -1,4 +1,4 @@
-//! `SECURITY.md` names a command for each claim: that each is there, and that CI runs it.
+//! `SECURITY.md` names a command for each claim: each command exists, and CI runs it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(workspace().join(file)).unwrap()
 }
 
-/// What stands between backticks in the second column of the tables.
+/// The code in the second column of the tables.
 fn commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in text.lines().filter(|line| line.starts_with("| ")) {
@@ -53,7 +53,7 @@ fn is_test(line: &str, filter: &str) -> bool {
     (line.starts_with("fn ") || line.starts_with("async fn ")) && line.contains(filter)
 }
 
-/// What is wrong with a command, if anything is.
+/// The problem with a command, if there is one.
 fn fault(command: &str) -> Option<String> {
     let words: Vec<&str> = command.split_whitespace().collect();
     match words[..] {

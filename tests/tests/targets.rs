@@ -1,10 +1,10 @@
-//! Which targets and flags the SDK refuses, on stable Rust, and that it says so before anything else.
+//! Which targets and flags the SDK refuses on stable Rust, and that its own message comes first.
 
 use std::process::{Command, Stdio};
 
 use flaron_tests::cargo::{Crate, cargo, ensure_wasm_target, flares_dir, workspace};
 
-/// What cargo says when the SDK is checked for a target with these flags; none if it compiles.
+/// Cargo's messages when the SDK is checked for a target with these flags; `None` if it compiles.
 fn refusal(target: &str, flags: &str, settings: &[(&str, &str)]) -> Option<String> {
     // From outside of the repository, whose own flags would be replaced or added.
     let nowhere = tempfile::tempdir().unwrap();
@@ -60,7 +60,7 @@ fn threads_are_refused_by_their_flags() {
     }
 }
 
-/// What is given to the last crate alone, the SDK's build script does not see; the linker does.
+/// Flags that are passed to the last crate only are invisible to the SDK's build script, but not to the linker.
 #[test]
 fn shared_memory_is_refused_by_the_linker_whoever_asks_for_it() {
     ensure_wasm_target();

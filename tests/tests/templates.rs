@@ -26,7 +26,7 @@ fn said(output: &Output) -> String {
     said
 }
 
-/// Makes a flare, and gives its folder.
+/// Makes a flare and returns its folder.
 fn new(folder: &Path, template: &str) -> PathBuf {
     ensure_wasm_target();
     let name = format!("my-{template}");
@@ -37,7 +37,7 @@ fn new(folder: &Path, template: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// The `.wasm` that making it has built.
+/// The `.wasm` that was built when it was made.
 fn wasm(template: &str) -> PathBuf {
     target().join(format!("{}/release/my_{template}.wasm", WASM))
 }
@@ -78,7 +78,7 @@ fn every_template_builds_passes_its_tests_and_keeps_to_its_budget() {
         };
         said(&gate(value(&workflow, "budget")));
         assert!(flare.join("flare.size.toml").is_file());
-        // It is a gate.
+        // The gate works.
         assert_eq!(gate("10").status.code(), Some(1));
     }
 }

@@ -1,6 +1,6 @@
-//! The example flares and the same flares with the published crate call the host alike: the same
-//! functions with the same arguments in the same order, when it answers and when any of its functions
-//! does not. So the comparison of their sizes is one of the same work.
+//! The example flares and their counterparts with the published crate make the same host calls: the same
+//! functions with the same arguments in the same order, whether the host answers or any of its functions
+//! fails. So the size comparison is between flares that do the same work.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Three flares that are no examples, written with what the SDK has: no `unsafe` and no parser of their own.
-//! One is under 2 KB as cargo makes it; the two that decode a query are not yet.
+//! Three flares outside the gallery, written with the SDK alone: no `unsafe`, and no parsers of their own. One
+//! is under 2 KB as built by cargo; the two that decode a query are not yet.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,7 +13,7 @@ use flaron_tests::node::Node;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Response;
 
-/// The most that each may weigh, in bytes. The aim is 2,048.
+/// The size limit of each, in bytes. The goal is 2,048.
 const MOST: [(&str, u64); 3] = [
     ("signed_url", 2_900),
     ("webhook", 2_048),

@@ -1,4 +1,4 @@
-//! `hyper` alone, with the same answer: what a server costs that runs nobody's code.
+//! `hyper` alone with the same response: the cost of a server that runs no guest code.
 
 use std::convert::Infallible;
 
@@ -26,7 +26,7 @@ pub(super) fn serve() -> Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("Serving on http://{}", listener.local_addr()?);
-        // The tasks of the runtime's own threads: the one that waits here is not one of them.
+        // Spawned, so that it runs on the runtime's workers; this thread only waits.
         tokio::spawn(accept(listener)).await??;
         Ok(())
     })
@@ -39,7 +39,7 @@ async fn accept(listener: TcpListener) -> std::io::Result<()> {
         tokio::spawn(async move {
             let connection =
                 http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
-            // A client that hangs up is none of a server's business.
+            // A client may hang up at any time, which is not an error here.
             let _ = connection.await;
         });
     }

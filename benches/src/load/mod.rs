@@ -1,5 +1,5 @@
-//! The edge under load, beside two other runtimes and beside a server that runs nobody's code. All
-//! answer the same; the edge and `wasmtime serve` make an instance for each request and throw it away.
+//! The edge under load, compared with two other runtimes and with a server that runs no guest code. All
+//! send the same response; the edge and `wasmtime serve` create a fresh instance for each request.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -18,10 +18,10 @@ mod server;
 mod spark;
 mod table;
 
-/// How long each is asked before anything is measured.
+/// How long each server is warmed up before it is measured.
 const WARM_UP_SECONDS: u32 = 1;
 
-/// What the command was told.
+/// The command's options.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     rounds: u32,
@@ -36,7 +36,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When there is an unknown one, or one without its number.
+    /// When an option is unknown, or its number is missing.
     pub fn parse(args: &[&str]) -> Result<Settings> {
         let mut settings = Settings {
             rounds: 9,
@@ -67,7 +67,7 @@ impl Settings {
                 .filter(|number| *number > 0)
                 .with_context(|| format!("{arg} needs a number, at least 1"))?;
         }
-        // wrk refuses it too, but less clearly.
+        // wrk refuses it, too, but its message is less clear.
         ensure!(
             settings.connections >= settings.threads,
             "--connections must be at least as many as --threads"
@@ -99,7 +99,7 @@ pub fn spark(args: &[&str]) -> Result<()> {
     spark::measure(&Settings::parse(args)?)
 }
 
-/// What asks as fast as it is answered.
+/// The load generator.
 fn wrk() -> Result<peers::Program> {
     program(
         "WRK",
@@ -119,7 +119,7 @@ fn compare(settings: &Settings) -> Result<()> {
     let mut skipped = String::new();
     match peers::workerd(&folder) {
         Ok(workerd) => contestants.push(workerd),
-        // npm is not everywhere; whoever reads the table is told.
+        // npm may be missing; then the table says so.
         Err(error) => {
             skipped = format!("**workerd was skipped**: {error:#}");
             eprintln!("SKIPPED: workerd: {error:#}");
@@ -138,7 +138,7 @@ fn compare(settings: &Settings) -> Result<()> {
         .collect();
     let count = contestants.len();
     for n in 0..settings.rounds as usize {
-        // Who begins changes, so that what the machine does in between meets all.
+        // The order rotates, so that changes in the machine's load affect all servers alike.
         for which in (0..count).map(|place| (n + place) % count) {
             let (name, rounds) = &mut measured[which];
             let server = &contestants[which].server;

@@ -1,4 +1,4 @@
-//! The servers that are compared, and how each is made.
+//! The servers that are compared, and how each is built.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use crate::load::server::{BODY, Server};
 /// wasmtime's flare is a component.
 const COMPONENT_TARGET: &str = "wasm32-wasip2";
 
-/// A fresh instance for each request is what wasmtime does by default with such a component; here it
-/// is said. `cli` is what Rust's standard library imports, though the component calls nothing of it.
+/// A fresh instance for each request is wasmtime's default for such a component; the option makes that
+/// explicit. `cli` is imported by Rust's standard library, though the component calls none of it.
 const WASMTIME: [&str; 7] = [
     "serve",
     "--addr",
@@ -28,7 +28,7 @@ const WASMTIME: [&str; 7] = [
 
 /// workerd, by name and version as npm has it.
 const WORKERD: &str = "workerd@1.20261117.1";
-/// A worker's answer; its isolate serves all requests.
+/// The worker's script; one isolate serves all requests.
 const WORKER: &str = r#"export default {
   fetch() {
     return new Response("BODY", { headers: { "content-type": "text/plain" } });
@@ -48,10 +48,10 @@ const hello :Workerd.Worker = (
 );
 "#;
 
-/// The argument with which this program is the bare server.
+/// The argument that makes this program the bare server.
 pub(super) const BARE: &str = "--serve-bare";
 
-/// A server, and what it is in words.
+/// A server, and its description.
 pub(super) struct Contestant {
     pub(super) server: Server,
     pub(super) about: String,
@@ -98,7 +98,7 @@ pub(super) fn edge(folder: &Path) -> Result<Contestant> {
     })
 }
 
-/// wasmtime with a component that answers the same.
+/// wasmtime with a component that sends the same response.
 ///
 /// # Errors
 ///
@@ -136,7 +136,7 @@ fn component() -> Result<PathBuf> {
     Ok(wasm.context("the peer's flare made no .wasm")?.path)
 }
 
-/// workerd with a worker that answers the same. npm installs it the first time.
+/// workerd with a worker that sends the same response. npm installs it the first time.
 ///
 /// # Errors
 ///
@@ -164,7 +164,7 @@ pub(super) fn workerd(folder: &Path) -> Result<Contestant> {
     })
 }
 
-/// The program itself: what npm calls `workerd` may be a script that runs it.
+/// The program itself: npm's `workerd` may be a script that starts it.
 fn workerd_in(folder: &Path) -> Option<PathBuf> {
     let packages = fs::read_dir(folder.join("node_modules/@cloudflare")).ok()?;
     packages
@@ -201,7 +201,7 @@ fn install_workerd(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `hyper` alone, which is this program once more.
+/// `hyper` alone: this program, started a second time.
 ///
 /// # Errors
 ///
@@ -216,14 +216,14 @@ pub(super) fn bare() -> Result<Contestant> {
     })
 }
 
-/// A program that is not part of the repository.
+/// An external program.
 pub(super) struct Program {
     pub(super) path: PathBuf,
-    /// The first line that it says of itself.
+    /// The first line of its version message.
     pub(super) version: String,
 }
 
-/// Finds a program: where the variable says, or on the PATH.
+/// Finds a program: where the environment variable points, or on the PATH.
 ///
 /// # Errors
 ///
@@ -242,7 +242,7 @@ pub(super) fn program(variable: &str, name: &str, version: &str, install: &str) 
         })?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().next().unwrap_or(name).trim();
-    // wrk goes on with its author.
+    // wrk's version is followed by its copyright notice.
     let version = line.split(" Copyright").next().unwrap_or(line).to_owned();
     Ok(Program { path, version })
 }

@@ -1,4 +1,4 @@
-//! One round: what wrk says of a server, and what the system says of it meanwhile.
+//! One round: wrk's results for a server, and the system's figures for its process meanwhile.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::flares;
 use crate::load::Settings;
 use crate::load::server::Server;
 
-/// What was measured in one round.
+/// The results of one round.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Round {
     pub(super) requests: u64,
@@ -20,10 +20,10 @@ pub(super) struct Round {
     pub(super) p50: u64,
     pub(super) p99: u64,
     pub(super) errors: u64,
-    /// The server's computing time, where the system tells it.
+    /// The server's CPU time, where the system reports it.
     #[serde(skip)]
     pub(super) cpu: Option<Duration>,
-    /// The server's memory at the end of the round, in bytes, likewise.
+    /// The server's memory at the end of the round in bytes, likewise.
     #[serde(skip)]
     pub(super) memory: Option<u64>,
 }
@@ -50,11 +50,11 @@ impl Round {
     }
 }
 
-/// Asks a server as fast as it answers.
+/// Loads a server for one round.
 ///
 /// # Errors
 ///
-/// When wrk cannot, or nothing was answered.
+/// When wrk fails, or there was no response.
 pub(super) fn load(
     wrk: &Path,
     server: &Server,
@@ -88,7 +88,7 @@ pub(super) fn load(
     Ok(round)
 }
 
-/// The line of `wrk.lua`.
+/// The line that `wrk.lua` prints.
 fn measured(output: &str) -> Option<Round> {
     let line = output.lines().find_map(|line| line.strip_prefix("LOAD "))?;
     serde_json::from_str(line).ok()

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use wasmtime::error::Context as _;
 use wasmtime::{Result, bail, ensure};
 
-/// What all of them answer.
+/// The response of all of them.
 pub(super) const BODY: &str = "hello from the edge";
-/// How long a server may take to listen: it compiles its flare first.
+/// How long a server may take until it listens: it compiles its flare first.
 const START: Duration = Duration::from_secs(60);
 
-/// A server that runs; dropped, it is killed.
+/// A running server. It is killed when dropped.
 pub(super) struct Server {
     name: &'static str,
     child: Child,
@@ -24,7 +24,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Runs a server until it says where it listens.
+    /// Starts a server and waits until it prints its address.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error means that it has ended already.
+        // An error means that it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -35,18 +35,11 @@ impl Process {
 
     /// Runs a command that is it and prints JSON, until it serves.
     pub fn of_json(mut command: Command) -> Process {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let told = lines_of(child.stderr.take().unwrap());
-        let lines = lines_of(child.stdout.take().unwrap());
-        let mut process = Process {
-            child,
-            lines: told,
-            addr: ([127, 0, 0, 1], 0).into(),
-        };
+        command.stderr(Stdio::piped());
+        let mut process = Process::spawn(command);
+        // Its address is told to people, on standard error.
+        let told = lines_of(process.child.stderr.take().unwrap());
+        let lines = std::mem::replace(&mut process.lines, told);
         process.find_addr();
         process.lines = lines;
         process

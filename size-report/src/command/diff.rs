@@ -15,7 +15,7 @@ use crate::table::{Format, Table};
 use crate::wasm::anatomy::Anatomy;
 
 /// Compares two `.wasm` files, or the example flares with those of a git revision. The repository is
-/// looked for only if it is needed.
+/// located only if it is needed.
 pub fn run(
     project: impl FnOnce() -> Result<Project>,
     before: &str,
@@ -51,7 +51,7 @@ fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<Stri
     let worktree = Worktree::add(&project.root, revision)?;
     let names = flares::select(&project.root, wanted)?;
     let old_names = flares::list(&worktree.path)?;
-    // Inside the temporary directory: nothing of it is of use next time.
+    // Inside the temporary directory: none of it can be reused next time.
     let old_dir = worktree.path.join("target/as-deployed");
     let old_named_dir = worktree.path.join("target/with-names");
     let new_named_dir = flares::names_dir(project)?;
@@ -101,7 +101,7 @@ fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<Stri
     Ok(out)
 }
 
-/// A module as deployed, and the same with its function names. For a file they are one.
+/// A module as deployed, and the same with its function names. For a file, both are the file.
 #[derive(Clone, Copy)]
 struct Sides<'a> {
     whole: &'a Anatomy,
@@ -182,7 +182,7 @@ impl Kind {
     }
 }
 
-/// The text: what differs, the largest growth first.
+/// The report: what differs, the largest growth first.
 fn compare(title: &str, old: Sides, new: Sides) -> String {
     let (before, after) = (old.items(), new.items());
     let mut names: Vec<&(Kind, String)> = before.keys().chain(after.keys()).collect();
@@ -229,7 +229,7 @@ fn compare(title: &str, old: Sides, new: Sides) -> String {
     out
 }
 
-/// A second working tree of the repository, gone when dropped.
+/// A second working tree of the repository, removed when dropped.
 struct Worktree {
     repository: PathBuf,
     path: PathBuf,
@@ -275,8 +275,8 @@ impl Drop for Worktree {
     }
 }
 
-/// Git in `dir`, and in no other repository: a hook that runs us has set variables that would
-/// point git elsewhere.
+/// Git in `dir` and in no other repository: if a git hook runs this program, it has set variables that
+/// would point git elsewhere.
 fn git(dir: &Path) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(dir);

@@ -1,8 +1,8 @@
 //! `cargo size floors`: the example flares beside the same flares written by hand in Wasm's text format.
 //!
-//! `floors/NAME.safe.wat` has the same checks as the SDK, so it is what the SDK could weigh at best;
-//! `NAME.bare.wat` has none, and shows what the checks cost. Both are measured after `wasm-opt`, and
-//! ours after `cargo size slim`. `floors.toml` has the most that each may weigh in terms of its floor.
+//! `floors/NAME.safe.wat` has the same checks as the SDK, so it is the best that the SDK could reach;
+//! `NAME.bare.wat` has none, and shows what the checks cost. Both are measured after `wasm-opt`, ours after
+//! `cargo size slim`. `floors.toml` has the largest permitted ratio of each flare to its floor.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ use crate::wasm::wasm_opt::{MISSING, WasmOpt};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limits {
-    /// Bytes of all of them together.
+    /// The sum of their bytes.
     sum: u64,
     ratio: BTreeMap<String, f64>,
 }
@@ -44,7 +44,7 @@ impl Row {
     }
 }
 
-/// Measures, prints, and with `check` holds the ratios. `false` if one is broken.
+/// Measures, prints, and with `check` compares the ratios with their limits. `false` if one is exceeded.
 pub fn run(project: &Project, check: bool, json: bool, format: Format) -> Result<bool> {
     let path = project.file("floors.toml");
     let text =
@@ -84,7 +84,7 @@ fn measure(project: &Project, wasm_opt: &WasmOpt, name: &str) -> Result<Row> {
         let wasm = wat::parse_file(&path).with_context(|| format!("{}", path.display()))?;
         behaviour::compare_calls(&raw, &wasm, runs)
             .with_context(|| format!("{} is not the same flare", path.display()))?;
-        // Whoever writes by hand may be better than it.
+        // Code written by hand may be smaller than what it makes.
         let optimised = wasm_opt.optimise(&wasm)?;
         Ok(Some(if optimised.len() < wasm.len() {
             optimised
@@ -93,7 +93,7 @@ fn measure(project: &Project, wasm_opt: &WasmOpt, name: &str) -> Result<Row> {
         }))
     };
     let safe = floor("safe", Runs::Well)?;
-    // Without checks it does anything with answers that it is not made for.
+    // Without checks its behaviour is arbitrary for answers that it does not expect.
     let bare = floor("bare", Runs::First)?;
     let safe = safe.context("there is no floors/NAME.safe.wat")?;
     ensure!(!safe.is_empty(), "an empty floor");
@@ -141,7 +141,7 @@ fn table(rows: &[Row], limits: &Limits) -> Table {
     table
 }
 
-/// The limits that are broken.
+/// The limits that are exceeded.
 fn broken(rows: &[Row], limits: &Limits) -> Vec<String> {
     let mut broken = Vec::new();
     for row in rows {

@@ -1,7 +1,7 @@
 //! `cargo size idioms`: what idioms of the standard library cost a flare, and what costs less.
 //!
-//! The table stands in `docs/writing-small-flares.md`, written there by `--write` and held to be
-//! current by `--check`.
+//! The table is in `docs/writing-small-flares.md`; `--write` updates it and `--check` fails if it is out
+//! of date.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,11 +19,11 @@ use crate::table::{Format, Table};
 
 /// The page that has the table.
 const PAGE: &str = "docs/writing-small-flares.md";
-/// What stands around it there.
+/// The markers around it there.
 const BEGIN: &str = "<!-- Written by `cargo size idioms --write`. -->\n";
 const END: &str = "<!-- The end of what it writes. -->\n";
 
-/// Reads the URL and lets go of it.
+/// Reads the URL and drops it.
 const AS_STR: &str =
     "let lease = request::url();\nlet url: &str = &lease;\ntake(url.as_bytes());\n";
 const AS_BYTES: &str =
@@ -39,17 +39,18 @@ struct Idioms {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Idiom {
-    /// What is written, in Markdown.
+    /// The idiom, in Markdown.
     name: String,
-    /// A body that does it with `url`, a `&str`. Nothing: what reading it so costs by itself.
+    /// A function body that uses the idiom on `url`, a `&str`. If it is empty, the cost is that of reading
+    /// the URL as text.
     code: String,
     /// What to write instead, in Markdown.
     instead: String,
-    /// A body that does that with `url`, a `&[u8]`.
+    /// A function body that does that with `url`, a `&[u8]`.
     instead_code: String,
 }
 
-/// Measures, then prints, writes or checks. `false` if the table is not what it should be.
+/// Measures, then prints, writes or checks. `false` if the table is out of date.
 pub fn run(project: &Project, write: bool, check: bool) -> Result<bool> {
     let path = project.file("idioms.toml");
     let text =
@@ -88,7 +89,7 @@ fn made_with(rustc: &str) -> String {
     format!("Measured with {rustc}.")
 }
 
-/// What stands before the table, the table, and what stands behind it.
+/// The text before the table, the table, and the text after it.
 fn parts<'a>(page: &'a str, path: &Path) -> Result<(&'a str, &'a str, &'a str)> {
     let marked = page
         .split_once(BEGIN)
@@ -98,7 +99,7 @@ fn parts<'a>(page: &'a str, path: &Path) -> Result<(&'a str, &'a str, &'a str)> 
     Ok((before, table, after))
 }
 
-/// Builds and weighs them all.
+/// Builds and measures all of them.
 fn measure(project: &Project, idioms: &[Idiom]) -> Result<Table> {
     let name = |index: usize, kind: &str| format!("idiom {index} {kind}");
     let mut probes = vec![probe("url", AS_STR, ""), probe("url bytes", AS_BYTES, "")];
@@ -121,7 +122,7 @@ fn measure(project: &Project, idioms: &[Idiom]) -> Result<Table> {
     let (as_str, as_bytes) = (weigh("url")?, weigh("url bytes")?);
     let mut table = Table::new(&["on `str`", "bytes", "instead, on bytes", "bytes"]).left(2);
     for (index, idiom) in idioms.iter().enumerate() {
-        // Reading as `str` is itself one of them.
+        // Reading as `str` is one of the idioms.
         let base = if idiom.code.trim().is_empty() {
             as_bytes
         } else {
@@ -153,7 +154,7 @@ fn weight(built: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<i64> {
     Ok(wasm.len() as i64)
 }
 
-/// A difference of bytes.
+/// A difference in bytes.
 fn signed(bytes: i64) -> String {
     let digits = thousands(bytes.unsigned_abs());
     if bytes < 0 {

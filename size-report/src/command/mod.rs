@@ -1,4 +1,4 @@
-//! The commands: `cargo size` and what stands behind it.
+//! The commands of `cargo size`.
 
 mod advice;
 pub mod check;

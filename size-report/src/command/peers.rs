@@ -1,7 +1,7 @@
-//! `cargo size peers`: our flares beside the same flares made with the other SDKs.
+//! `cargo size peers`: our flares beside the same flares built with the other SDKs.
 //!
-//! Those of the published Rust crate are built and measured here. The numbers of the C, Zig and
-//! AssemblyScript SDKs are read from `peers/recorded.toml`, which names their source.
+//! Those of the published Rust crate are built and measured here. The numbers for the C, Zig and
+//! AssemblyScript SDKs come from `peers/recorded.toml`, which names their source.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -47,7 +47,7 @@ struct Comparison {
     recorded: Recorded,
 }
 
-/// Measures, prints, and draws a chart into `svg`.
+/// Measures, prints, and writes a chart to `svg`.
 pub fn run(project: &Project, json: bool, format: Format, svg: Option<&Path>) -> Result<bool> {
     let comparison = measure(project)?;
     if let Some(path) = svg {
@@ -84,7 +84,7 @@ fn read_recorded(path: &Path) -> Result<Recorded> {
     toml::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
-/// Builds and measures the flares that are made with the published crate.
+/// Builds and measures the flares that use the published crate.
 fn published(project: &Project, wasm_opt: Option<&WasmOpt>) -> Result<Vec<Measured>> {
     let target_dir = project.scratch()?.join("peers");
     let mut names: Vec<String> = project::metadata(&project.file("peers"))?

@@ -16,13 +16,13 @@ use crate::wasm::wasm_opt::{self, WasmOpt};
 /// What to measure, and what to do with it.
 #[derive(Debug)]
 pub struct Options {
-    /// Hold the flares to their budgets and to the baseline.
+    /// Check the flares against their budgets and the baseline.
     pub check: bool,
     /// Accept the sizes as they are.
     pub bless: bool,
-    /// These flares; all, if none is named.
+    /// These flares, or all if none is named.
     pub flares: Vec<String>,
-    /// Fail where there is no `wasm-opt`.
+    /// Fail if there is no `wasm-opt`.
     pub require_opt: bool,
     pub json: bool,
     pub format: Format,
@@ -30,7 +30,7 @@ pub struct Options {
     pub svg: Option<PathBuf>,
 }
 
-/// Builds, measures, prints, and checks or blesses. `false` if the gate stays shut.
+/// Builds, measures, prints, and checks or blesses. `false` if the gate fails.
 pub fn run(project: &Project, options: &Options) -> Result<bool> {
     let wasm_opt = WasmOpt::find(Some(&project.root))?;
     if wasm_opt.is_none() {
@@ -46,7 +46,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool> {
     let all = options.flares.is_empty();
     let measured = flares::measure(project, &options.flares, wasm_opt.as_ref())?;
 
-    // The table of a blessing shows the change from the baseline that is replaced.
+    // When blessing, the table shows the change from the baseline that is being replaced.
     let verdict = gate::gate(&measured, &budgets, accepted.as_ref(), &settings, all);
     let shown = options.check.then_some(&verdict);
     let report = Report::new(

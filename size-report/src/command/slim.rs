@@ -15,11 +15,11 @@ use crate::wasm::wasm_opt::WasmOpt;
 #[derive(Debug)]
 pub struct Options {
     pub files: Vec<PathBuf>,
-    /// Where to write the result; into the file itself, if nothing is said.
+    /// Where to write the result; by default the file itself is replaced.
     pub output: Option<PathBuf>,
     /// Leave words of memory where they are.
     pub keep_words: bool,
-    /// Fail where there is no `wasm-opt`.
+    /// Fail if there is no `wasm-opt`.
     pub require_opt: bool,
 }
 
@@ -28,7 +28,7 @@ pub fn run(root: Option<&Path>, options: &Options) -> Result<bool> {
     if options.output.is_some() && options.files.len() > 1 {
         bail!("--output is for one file; several are written each into itself");
     }
-    // Anywhere: where the repository is around, what `cargo size setup` has fetched is used.
+    // Works anywhere; inside the repository it uses what `cargo size setup` has fetched.
     let project = Project::find(root, "").ok();
     let wasm_opt = WasmOpt::find(project.as_ref().map(|project| project.root.as_path()))?;
     if wasm_opt.is_none() {

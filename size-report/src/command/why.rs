@@ -15,7 +15,7 @@ use crate::table::{Format, Table};
 use crate::wasm::anatomy::Anatomy;
 use crate::wasm::wasm_opt::{MISSING, WasmOpt};
 
-/// Explains an example flare, or any `.wasm` file. The repository is looked for only if it is needed.
+/// Explains an example flare, or any `.wasm` file. The repository is located only if it is needed.
 pub fn run(project: impl FnOnce() -> Result<Project>, subject: &str, opt: bool) -> Result<String> {
     if !flares::is_file(subject) {
         return flare(&project()?, subject, opt);
@@ -26,8 +26,8 @@ pub fn run(project: impl FnOnce() -> Result<Project>, subject: &str, opt: bool) 
     file(subject.as_ref())
 }
 
-/// Explains an example flare. It is built a second time with its symbols, which is checked to
-/// have the code of the flare as it is deployed.
+/// Explains an example flare. It is built a second time with its symbols, and that build is checked to have
+/// the same code as the deployed one.
 fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     flares::select(&project.root, &[name.to_string()])?;
@@ -71,7 +71,7 @@ fn file(path: &Path) -> Result<String> {
     Ok(out)
 }
 
-/// The text: everything of `deployed`, with the functions of `named`.
+/// The report: everything in `deployed`, with the function names of `named`.
 fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     let total = deployed.stripped();
     let mut out = format!("{title}: {} bytes\n", thousands(total));
@@ -151,11 +151,10 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     out
 }
 
-/// The smallest stack that leaves no data at address 0: the linker aligns the stack to so many bytes.
+/// The smallest stack that leaves no data at address 0: the linker aligns the stack to this many bytes.
 const SMALLEST_STACK: i32 = 16;
 
-/// How large the stack is (the one in the memory, for what does not fit into Wasm locals), and which
-/// functions need it.
+/// The size of the stack in memory, for what does not fit into Wasm locals, and which functions use it.
 fn stack(named: &Anatomy) -> String {
     let advice = format!(
         "-zstack-size={SMALLEST_STACK} is enough, and addresses take fewer bytes (see README.md)"
@@ -183,7 +182,7 @@ fn stack(named: &Anatomy) -> String {
     out
 }
 
-/// One part of the file, as a small table. What `rows` leave of the part's `bytes` is a row too.
+/// One part of the file as a small table. If `rows` do not account for all `bytes`, the rest is a row, too.
 fn part(out: &mut String, total: u64, title: &str, bytes: u64, mut rows: Vec<(u64, String)>) {
     if bytes == 0 {
         return;

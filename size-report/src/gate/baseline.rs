@@ -21,7 +21,7 @@ pub struct Baseline {
     pub flares: BTreeMap<String, Sizes>,
 }
 
-/// Reads a baseline; `None` if nothing was blessed yet.
+/// Reads a baseline; `None` if nothing has been blessed yet.
 pub fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
     if !path.exists() {
         return Ok(None);
@@ -33,8 +33,8 @@ pub fn read_baseline(path: &Path) -> Result<Option<Baseline>> {
     ))
 }
 
-/// The baseline that accepts `measured`. With `all`, flares that are no longer there are
-/// forgotten; without, the entries of flares that were not measured this time stay.
+/// The baseline that accepts `measured`. With `all`, flares that no longer exist are removed; without, the
+/// entries of flares that were not measured this time are kept.
 pub fn bless(
     old: Option<&Baseline>,
     measured: &[Measured],
@@ -62,7 +62,7 @@ pub fn bless(
     Ok(Baseline { settings, flares })
 }
 
-/// Writes a baseline, with `command` named as what wrote it.
+/// Writes a baseline that names `command` as the one that wrote it.
 pub fn write_baseline(path: &Path, baseline: &Baseline, command: &str) -> Result<()> {
     let text = format!(
         "# The sizes accepted last, and what they were made with. Written by `{command}`.\n\

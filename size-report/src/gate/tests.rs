@@ -166,7 +166,7 @@ fn flares_without_budget_or_baseline_and_entries_without_flare_fail() {
             gone("baseline.toml"),
         ]
     );
-    // When only some flares were asked for, the others are not missed.
+    // If only some flares were requested, the others are not reported as missing.
     assert!(gate(&measured[..1], &budgets(), Some(&blessed()), &now, false).passed());
 }
 

@@ -1,4 +1,4 @@
-//! The gate: flares held to their budgets and to the baseline.
+//! The gate: compares flares with their budgets and the baseline.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::gate::budget::{Budgets, Sizes, What};
 use crate::project::Settings;
 use crate::wasm::wasm_opt;
 
-/// A reason for the gate to stay shut.
+/// A reason for the gate to fail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "finding", rename_all = "kebab-case")]
 pub enum Finding {
@@ -99,7 +99,7 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     pub findings: Vec<Finding>,
-    /// What was not checked, and why.
+    /// The checks that were skipped, and why.
     pub notes: Vec<String>,
 }
 
@@ -109,10 +109,9 @@ impl Verdict {
     }
 }
 
-/// Holds flares to their budgets and to the baseline.
+/// Compares flares with their budgets and the baseline.
 ///
-/// `all` says that `measured` is every flare there is, so that entries without a flare are
-/// findings too.
+/// `all` says that `measured` has every flare, so that entries without a flare are findings, too.
 pub fn gate(
     measured: &[Measured],
     budgets: &Budgets,
@@ -197,7 +196,7 @@ pub fn gate(
     verdict
 }
 
-/// Which of the baseline's sizes mean something under the tools at hand.
+/// Which of the baseline's sizes are comparable with the tools at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparable {
     Nothing,

@@ -1,8 +1,8 @@
-//! Takes a Wasm module apart and says where each byte belongs.
+//! Takes a Wasm module apart and attributes every byte.
 //!
-//! The parsing is `wasmparser`'s; here is only the accounting. It is exact: the sections (with
-//! the 8 bytes of the file header as the first) add up to the file, and what a section's parts
-//! leave over (its id, its length, its count) is reported as overhead.
+//! `wasmparser` does the parsing; this is only the accounting. It is exact: the sections (with the 8 bytes
+//! of the file header as the first) add up to the file, and what the parts of a section leave over (its
+//! id, length and count) is reported as overhead.
 
 use std::collections::HashMap;
 use std::ops::Range;
