@@ -583,6 +583,8 @@ fn a_document_decodes_a_lease_where_it_lies() {
 fn literals_become_what_json_has() {
     const TEXTS: &str = crate::json!(['c', '"', '\\', '\n', 'ü', r"r\", r#"""#]);
     assert_eq!(TEXTS, r#"["c","\"","\\","\u000a","ü","r\\","\""]"#);
+    const BORDERS: &str = crate::json!(["\0 \u{1f}!"]);
+    assert_eq!(BORDERS, r#"["\u0000 \u001f!"]"#);
     const NUMBERS: &str = crate::json!([
         1., 1.5, 1_000, 1_0.2_5, 0xff, 1e5, 1.5e-3, 0., 00.5, 7u8, 2.5f32
     ]);

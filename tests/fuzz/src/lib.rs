@@ -1,5 +1,7 @@
 //! What the targets share: an oracle for JSON made of `serde_json` and of the simplest code there is.
 
+pub mod query;
+
 use flaron_sdk::json::{MAX_DEPTH, Value};
 
 /// JSON's white space.

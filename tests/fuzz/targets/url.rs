@@ -1,6 +1,7 @@
 //! The request's URL in parts, and its query decoded: against what it was made of, `url` and `form_urlencoded`.
 #![no_main]
 
+use flaron_fuzz::query::query;
 use flaron_sdk::request;
 use flaron_sdk::testing::Host;
 use libfuzzer_sys::fuzz_target;
@@ -81,53 +82,4 @@ fn parts(how: usize, data: &[u8]) {
         assert_eq!(target.query(), parsed.query().unwrap_or_default().as_bytes());
     }
     query(target);
-}
-
-/// The decoded query of this target, which is the current request's.
-fn query(target: request::Target) {
-    let raw = target.query().to_vec();
-    let query = request::query();
-    let pairs: Vec<_> = query.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
-    let decoded = target.into_query();
-    assert!(decoded.pairs().eq(query.pairs()));
-
-    // By bytes, in the simplest way.
-    let expected: Vec<_> = raw
-        .split(|byte| *byte == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=');
-            let (name, value) = at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
-            (decode(name), decode(value))
-        })
-        .collect();
-    assert_eq!(pairs, expected);
-    // By `form_urlencoded`, which answers in text.
-    let forms: Vec<_> = form_urlencoded::parse(&raw).into_owned().collect();
-    assert_eq!(forms.len(), pairs.len());
-    for ((name, value), (form_name, form_value)) in pairs.iter().zip(&forms) {
-        for (bytes, form) in [(name, form_name), (value, form_value)] {
-            if let Ok(text) = std::str::from_utf8(bytes)
-                && !form.contains('\u{fffd}')
-            {
-                assert_eq!(text, form);
-            }
-        }
-        if let Ok(name) = std::str::from_utf8(name) {
-            let (_, first) = pairs.iter().find(|(other, _)| other == name.as_bytes()).unwrap();
-            assert_eq!(query.get_bytes(name), Some(&first[..]));
-            assert_eq!(query.get(name), std::str::from_utf8(first).ok());
-        }
-    }
-    for name in ["", "a", "aa", "?"] {
-        let there = pairs.iter().any(|(other, _)| other == name.as_bytes());
-        assert_eq!(query.get_bytes(name).is_some(), there);
-    }
-}
-
-/// Percent-decoded; bytes that are in no UTF-8 are `?`.
-fn decode(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    let decoded = percent_encoding::percent_decode(&spaced);
-    decoded.map(|byte| if byte >= 0xf8 { b'?' } else { byte }).collect()
 }
