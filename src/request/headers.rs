@@ -27,8 +27,7 @@ pub fn cookie(name: &str) -> Option<ArenaStr> {
             let end = find(&cookies, b';');
             let (pair, behind) = cookies.split_at(end)?;
             let pair = pair.trim_start();
-            if pair.get(name.len()) == Some(&b'=')
-                && same(pair.get(..name.len())?, name.as_bytes())
+            if pair.get(name.len()) == Some(&b'=') && same(pair.get(..name.len())?, name.as_bytes())
             {
                 return Some(pair.part(name.len() + 1..)?.trim_end());
             }
