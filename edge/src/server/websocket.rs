@@ -229,6 +229,8 @@ impl Connection {
         if self.instance.is_some() {
             let _ = self.event(WsEvent::Close, Bytes::new(), code).await;
         }
+        // Before `stop` is let go of, and with it a node that ends: it would not be sent any more.
+        std::mem::take(&mut self.span).end();
         if code != ABNORMAL {
             socket.linger().await;
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flaron_edge::{Edge, FlareConfig};
-use futures_util::SinkExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -301,6 +301,9 @@ async fn a_websocket_is_a_part_of_its_request() {
     let (mut client, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
     client.send(Message::text("hello")).await.unwrap();
     client.close(None).await.unwrap();
+    // A node that is shut down reads no more messages, so it has to have read this one.
+    let ended = async { while let Some(Ok(_)) = client.next().await {} };
+    tokio::time::timeout(LONG, ended).await.unwrap();
     assert!(server.shutdown(LONG).await);
     edge.leave().await;
     let connection = collector.span("websocket");
