@@ -2,7 +2,8 @@
 //!
 //! A request has a span, of the kind *server*, which continues the trace that its `traceparent` names
 //! (W3C Trace Context) or begins one. Below it are the flare's run and, of the kind *client*, what leaves
-//! the node for it: the request to the origin, fetches, pulls. They carry a `traceparent` on.
+//! the node for it: the request to the origin, fetches, pulls. The first two carry a `traceparent` on; a
+//! pull asks a node of the same cluster, which makes no span of it.
 //!
 //! | module | what it does |
 //! |---|---|
