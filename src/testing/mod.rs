@@ -142,8 +142,6 @@ impl Host {
 }
 
 #[cfg(all(test, feature = "default"))]
-mod attacks;
-#[cfg(all(test, feature = "default"))]
 mod hostile;
 #[cfg(test)]
 mod tests;

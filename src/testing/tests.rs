@@ -9,6 +9,9 @@ use crate::entry::FlareAction;
 use crate::testing::answer::{Answer, returned};
 use crate::testing::dispatch::IMPORTS;
 
+#[cfg(feature = "default")]
+mod attacks;
+
 /// The imports, with bytes as they are written in a test.
 macro_rules! imports_of_bytes {
     ($(fn $name:ident($($bytes:ident),*; $($number:ident: $type:ty),*) $(-> $result:ident)?;)*) => {

@@ -13,7 +13,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{format, thread, vec};
 
-use super::*;
+use crate::testing::*;
 use crate::{ArenaBytes, ArenaStr, Key, beam, crypto, json, request, secrets, spark, text};
 use crate::{guest_alloc, reset_arena};
 
