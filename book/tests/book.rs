@@ -126,7 +126,7 @@ fn every_module_has_a_page() {
     assert_eq!(pages, modules);
     for file in &files {
         let text = read(file);
-        for part in ["```rust\n", "| borrows |", "| errors |", "**Traps.**"] {
+        for part in ["```rust\n", "| borrows |", "| errors |", "**Pitfalls.**"] {
             let may_be_missing = part == "| borrows |" && file.ends_with("id.md");
             assert!(
                 text.contains(part) || may_be_missing,
