@@ -1,13 +1,8 @@
 //! Real processes on a real network: each node in a network namespace of its own, with packets that
 //! are lost, links that are cut, processes that are paused and killed.
 //!
-//! It needs root, `ip` and `nft`, so it runs only when it is asked for; and without optimisation a
-//! newcomer takes longer than its test allows:
-//!
-//! ```sh
-//! cargo test -p flaron-edge --lib --config profile.dev.package.flaron-edge.opt-level=2 \
-//!     network -- --ignored --nocapture --test-threads 1
-//! ```
+//! It needs root, `ip` and `nft`, so it runs only when it is asked for, by `cargo lab`. That builds it optimised:
+//! otherwise the cryptography alone takes a newcomer longer than its test allows.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
