@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::guest::{Guest, PASS, RESPOND, get, http_guest};
-use crate::process::{PROGRAM, Process};
+use crate::process::{PROGRAM, Process, flare, free_address};
 use crate::socket::{LONG, connect, serve};
 
 /// A trace that a client is in, with this flag: whether it is sampled.
@@ -379,12 +379,9 @@ async fn metrics_arrive() {
 #[test]
 fn an_exporter_that_fails_is_heard() {
     let folder = tempfile::tempdir().unwrap();
-    let flare = folder.path().join("flare.wasm");
-    std::fs::write(&flare, http_guest(|_| RESPOND.to_owned()).wasm()).unwrap();
-    // A port that nobody listens on.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = free.local_addr().unwrap();
-    drop(free);
+    let flare = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    // Nobody listens there.
+    let addr = free_address();
     let mut command = Command::new(PROGRAM);
     command
         .args([

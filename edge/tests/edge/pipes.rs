@@ -1,11 +1,12 @@
 //! Commands whose output nobody reads to its end, as in `flaron-edge inspect FILE | head -1`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use crate::guest::{RESPOND, http_guest};
-use crate::process::{PROGRAM, Process};
+use crate::process::{PROGRAM, Process, flare, free_address};
 
 /// Runs a command whose reader has gone already; `both` says that it is standard error's, too.
 fn unread(folder: &Path, args: &[&str], both: bool) -> Output {
@@ -71,11 +72,8 @@ fn a_command_that_nobody_reads_does_what_it_does() {
 #[test]
 fn a_node_that_nobody_reads_serves() {
     let folder = tempfile::tempdir().unwrap();
-    let flare = folder.path().join("flare.wasm");
-    std::fs::write(&flare, http_guest(|_| RESPOND.to_owned()).wasm()).unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = free.local_addr().unwrap();
-    drop(free);
+    let flare = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    let addr: SocketAddr = free_address().parse().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut node = Command::new(PROGRAM)
@@ -103,9 +101,8 @@ fn a_node_that_nobody_reads_serves() {
 #[test]
 fn a_tail_that_nobody_reads_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let flare = folder.path().join("flare.wasm");
-    std::fs::write(&flare, http_guest(|_| RESPOND.to_owned()).wasm()).unwrap();
-    let node = Process::start(&[flare.to_str().unwrap()]);
+    let flare = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    let node = Process::start(&[&flare]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut tail = Command::new(PROGRAM)

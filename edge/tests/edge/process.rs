@@ -174,7 +174,7 @@ pub fn get(addr: SocketAddr, path: &str) -> String {
 }
 
 /// Writes a flare and its settings into a folder; the `.wasm`'s path.
-fn flare(folder: &Path, guest: &Guest, config: &str) -> String {
+pub fn flare(folder: &Path, guest: &Guest, config: &str) -> String {
     let file = folder.join("flare.wasm");
     std::fs::write(&file, guest.wasm()).unwrap();
     std::fs::write(folder.join("flare.toml"), config).unwrap();
@@ -217,7 +217,7 @@ fn what_spark_answered_survives_kill_9() {
 }
 
 /// A TCP address whose port was free a moment ago.
-fn free_address() -> String {
+pub fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
 }

@@ -50,6 +50,15 @@ fn failure(node: &Process, path: &str) -> String {
     node.line_with("FAILED")
 }
 
+/// The `.wasm` that is deployed does not have this word in it.
+fn assert_not_deployed(krate: &TempDir, name: &str, word: &str) {
+    let release = krate.path().join("target/wasm32-unknown-unknown/release");
+    let deployed = fs::read(release.join(name).with_extension("wasm")).unwrap();
+    let mut parts = deployed.windows(word.len());
+    let there = parts.any(|part| part == word.as_bytes());
+    assert!(!there, "{word} is in the .wasm that is deployed");
+}
+
 const FLARE: &str = r#"#![no_std]
 use core::hint::black_box;
 use flaron_sdk::{ArenaFull, FlareAction, request, response};
@@ -114,15 +123,8 @@ fn a_trap_names_function_file_line_and_message() {
     assert!(said.contains("ArenaFull"), "{said}");
 
     // What is deployed has no word of it, and no name.
-    let deployed = krate
-        .path()
-        .join("target/wasm32-unknown-unknown/release/trapper.wasm");
-    let deployed = fs::read(deployed).unwrap();
     for word in ["panicked", "out of bounds", "lib.rs", "third"] {
-        let there = deployed
-            .windows(word.len())
-            .any(|part| part == word.as_bytes());
-        assert!(!there, "{word} is in the .wasm that is deployed");
+        assert_not_deployed(&krate, "trapper", word);
     }
 }
 
@@ -174,10 +176,5 @@ fn a_flare_with_std_tells_the_same() {
     assert!(!said.contains("out of bounds"), "{said}");
     assert!(said.contains(frames), "{said}");
 
-    let deployed = folder
-        .path()
-        .join("target/wasm32-unknown-unknown/release/with_std.wasm");
-    let deployed = fs::read(deployed).unwrap();
-    let word = b"panicked at ";
-    assert!(!deployed.windows(word.len()).any(|part| part == word));
+    assert_not_deployed(&folder, "with_std", "panicked at ");
 }
