@@ -5,10 +5,11 @@ use crate::arena::ArenaStr;
 use crate::arena::claim::claim_with;
 use crate::bytes::base64url;
 use crate::bytes::equal::equal;
+use crate::bytes::quote::hex_digit;
 use crate::bytes::split::{find, same};
 use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;
-use crate::json::{Bytes, Str, hex_digit};
+use crate::json::{Bytes, Str};
 use crate::text::send;
 
 /// Checks the HMAC-SHA256 of a text under a secret, such as a webhook's or a signed URL's.

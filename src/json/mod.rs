@@ -92,8 +92,6 @@ pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
 pub(crate) use unescape::unescape;
 #[cfg(lists_keys)]
 pub(crate) use value::string;
-#[cfg(feature = "crypto")]
-pub(crate) use writer::hex_digit;
 
 /// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
