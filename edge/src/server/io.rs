@@ -100,6 +100,7 @@ impl ClientSocket {
     pub(crate) fn answer(&self, body: Body) -> Answer {
         Answer {
             body,
+            broken: None,
             socket: self.clone(),
         }
     }
@@ -147,6 +148,8 @@ impl ClientSocket {
 /// The body of an answer. With its end the client's next request begins.
 pub(crate) struct Answer {
     body: Body,
+    /// Why it ends before its end, until the client was sent what came before that.
+    broken: Option<BodyError>,
     socket: ClientSocket,
 }
 
@@ -164,11 +167,23 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Err(error)) => {
+                // hyper drops what it has not written yet together with the connection: without this
+                // turn a client gets nothing at all where the origin's body is broken from the start.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.broken.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::http::body::Body;
+use crate::http::client::reason;
 use crate::http::target::Encrypted;
+use crate::journal::Entry;
 use crate::server::exchange::handle;
 use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
@@ -105,10 +107,12 @@ impl Client {
         let socket = &self.socket;
         if let Err(error) = ended
             && !socket.is_upgraded()
-            && let Some(answer) = last_answer(&error, socket)
         {
-            // The client did something wrong, and may not even listen.
-            let _ = socket.io().write_all(answer).await;
+            self.say(&error);
+            if let Some(answer) = last_answer(&error, socket) {
+                // The client did something wrong, and may not even listen.
+                let _ = socket.io().write_all(answer).await;
+            }
         }
         self.linger().await;
     }
@@ -125,8 +129,10 @@ impl Client {
             return;
         };
         if io.get_ref().1.alpn_protocol() != Some(b"h2") {
-            // What is wrong with a head, too, ends the connection without an answer then.
-            let _ = self.http1(io).await;
+            // What is wrong with a head, too, ends the connection without an answer of this node's then.
+            if let Err(error) = self.http1(io).await {
+                self.say(&error);
+            }
             return self.linger().await;
         }
         // HTTP/2 counts for itself.
@@ -192,6 +198,22 @@ impl Client {
             request.extensions_mut().insert(Encrypted);
         }
         handle(&self.state, request, Some(self.peer), Some(&self.stop)).await
+    }
+
+    /// Tells the log of what was no request, and was refused before any flare heard of it.
+    fn say(&self, error: &hyper::Error) {
+        let why = if self.socket.is_refused() {
+            "there was no room for the request's head (the node's --memory is in use)".to_owned()
+        } else if error.is_parse() {
+            format!("the client sent no HTTP/1.1 request: {}", reason(error))
+        } else {
+            return; // A client may hang up, or be silent, at any time.
+        };
+        let state = &self.state;
+        let from = format!("from {}", self.peer);
+        let mut entry = Entry::new(state.no_flare.clone(), "(no request)".to_owned(), from);
+        entry.notes.push(why);
+        state.journal.record(entry);
     }
 
     /// Lets the client read what it was sent, if the connection has not become one that sees to that
