@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -103,6 +104,19 @@ impl ClientSocket {
             broken: None,
             socket: self.clone(),
         }
+    }
+
+    /// Since when the client has had the time to send a head; `None` while it need not send one.
+    pub(crate) fn head_began(&self) -> Option<Instant> {
+        self.shared.room.head_began()
+    }
+
+    /// Ends a connection that waits for a head, as if its time were up.
+    pub(crate) fn hang_up(&self) {
+        self.shared.room.set_late();
+        // Whoever reads from it finds its end. An error means that there is nobody any more.
+        let reader = lock(&self.shared.reader);
+        let _ = socket2::SockRef::from((*reader).as_ref()).shutdown(Shutdown::Read);
     }
 
     /// Whether the client took too long to send a head.

@@ -10,12 +10,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::http::body::Body;
 use crate::http::client::reason;
 use crate::http::target::Encrypted;
 use crate::journal::Entry;
+use crate::server::crowd::Crowd;
 use crate::server::exchange::handle;
 use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
@@ -34,8 +36,8 @@ const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience 
     end: Duration::from_secs(600),
     look: Duration::from_secs(5),
 };
-/// How many connections can be open at once; more wait.
-const MAX_CONNECTIONS: usize = 10_000;
+/// How long nothing is said again of connections that cannot be accepted.
+const SAID: Duration = Duration::from_secs(60);
 
 /// What connections are encrypted with.
 #[cfg(feature = "tls")]
@@ -52,41 +54,48 @@ pub(crate) async fn accept(
     tls: Option<Tls>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut crowd = Crowd::new();
+    let mut said: Option<Instant> = None;
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => return,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                // Without this, small responses wait for the client's acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-                let client = Client {
-                    socket: ClientSocket::new(stream, state.node.budget.clone()),
-                    state: state.clone(),
-                    peer,
-                    encrypted: tls.is_some(),
-                    stop: stop.clone(),
-                };
-                let tls = tls.clone();
-                tokio::spawn(async move {
-                    match tls {
-                        None => client.plain().await,
-                        Some(tls) => client.encrypted(tls).await,
-                    }
-                    drop(permit);
-                });
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly "too many open files": it passes when connections close.
-                tracing::warn!("cannot accept a connection: {error}");
+                if said.is_none_or(|said| said.elapsed() >= SAID) {
+                    tracing::warn!("cannot accept connections: {error}");
+                    said = Some(Instant::now());
+                }
+                crowd.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }
+        };
+        // Without this, small responses wait for the client's acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let socket = ClientSocket::new(stream, state.node.budget.clone());
+        let place = tokio::select! {
+            place = crowd.place(&socket) => place,
+            () = stopped(&mut stop) => return,
+        };
+        let client = Client {
+            socket,
+            state: state.clone(),
+            peer,
+            encrypted: tls.is_some(),
+            stop: stop.clone(),
+        };
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => client.plain().await,
+                Some(tls) => client.encrypted(tls).await,
+            }
+            drop(place);
+        });
     }
 }
 
