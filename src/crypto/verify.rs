@@ -1,4 +1,4 @@
-//! Verifying what others have signed with a secret: MACs and JSON Web Tokens.
+//! Verifying signatures made with a secret: MACs and JSON Web Tokens.
 
 use crate::abi;
 use crate::arena::ArenaStr;
@@ -12,10 +12,10 @@ use crate::error::no_result;
 use crate::json::{Bytes, Str};
 use crate::text::send;
 
-/// Checks the HMAC-SHA256 of a text under a secret, such as a webhook's or a signed URL's.
+/// Checks the HMAC-SHA256 of a text under a secret, such as that of a webhook or a signed URL.
 ///
-/// `mac` is in lowercase hexadecimal, as `X-Hub-Signature-256` has it behind `sha256=`. The host computes
-/// the MAC of `input`, which must be UTF-8, and the two are compared in constant time.
+/// `mac` is in lowercase hexadecimal, like the part of `X-Hub-Signature-256` that follows `sha256=`. The host
+/// computes the MAC of `input`, which must be UTF-8, and the two are compared in constant time.
 ///
 /// ```
 /// # #[cfg(feature = "request")] {
@@ -32,9 +32,9 @@ use crate::text::send;
 ///
 /// # Errors
 ///
-/// [`VerifyError::BadSignature`] when it is another MAC or none; [`VerifyError::NoKey`] when the host
-/// gives none, because the flare may not use the secret or `input` is not UTF-8;
-/// [`VerifyError::ArenaFull`].
+/// [`VerifyError::BadSignature`] when `mac` is not the right one; [`VerifyError::NoKey`] when the host returns
+/// none, because the flare may not use the secret or `input` is not UTF-8; [`VerifyError::ArenaFull`] when
+/// something does not fit into the arena.
 pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), VerifyError> {
     if has_mac(secret_key, input, |expected| equal(expected, mac))? {
         Ok(())
@@ -43,7 +43,7 @@ pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), Ver
     }
 }
 
-/// Whether a text has the MAC that `is_mac` says yes to. It gets the right one, in lowercase hexadecimal.
+/// Whether `is_mac` accepts the right MAC of a text, which it gets in lowercase hexadecimal.
 #[inline(always)] // size: inline-small
 fn has_mac(
     secret_key: &str,
@@ -63,12 +63,12 @@ fn has_mac(
     .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
 }
 
-/// Checks a JSON Web Token (RFC 7519) that was signed with a secret by HS256, and gives its claims.
+/// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.
 ///
-/// It must name HS256 as its algorithm, which is looked at before anything else; have no critical
-/// extensions; have the right signature, which is compared in constant time; and have the claim `exp`,
-/// and perhaps `nbf`, by which it is valid now. Both are whole seconds. Without a clock of the host's no
-/// token is valid.
+/// The token must name HS256 as its algorithm, which is checked
+/// before anything else, and no critical extensions. The signature must be right; it is compared in constant
+/// time. The claim `exp` is required and `nbf` is optional: both are integers in seconds, and the token must be
+/// valid now. If the host has no clock, no token is valid.
 ///
 /// ```
 /// # #[cfg(all(feature = "request", feature = "response"))] {
@@ -87,8 +87,8 @@ fn has_mac(
 ///
 /// # Errors
 ///
-/// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid. A `secret_key` with
-/// quotes, backslashes or control characters is [`VerifyError::NoKey`].
+/// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid. A `secret_key`
+/// with quotes, backslashes or control characters is [`VerifyError::NoKey`].
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
     let mut token = token.into_bytes();
     let head_len = find(&token, b'.');
@@ -152,7 +152,7 @@ fn is_plain(byte: u8) -> bool {
     byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 
-/// Whether hexadecimal in lower case says the same as bytes: in the same time wherever they differ.
+/// Whether lowercase hexadecimal stands for these bytes; takes the same time wherever they differ.
 fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
     if hex.len() != 2 * bytes.len() {
         return false;
@@ -168,7 +168,7 @@ fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
     difference == 0
 }
 
-/// Checks what the token says of itself.
+/// Checks the token's header.
 #[inline] // size: inline-step
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     let algorithm = claims::text(head, "alg");
@@ -180,7 +180,7 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     }
 }
 
-/// The time that a claim is; [`NO_NUMBER`](claims::NO_NUMBER) if it is none, and `missing` if there is no such claim.
+/// The time in a claim; [`NO_NUMBER`](claims::NO_NUMBER) if it is not a time, and `missing` if there is no such claim.
 #[inline(never)] // size: in-a-register
 fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     match claims::member(json, name) {
@@ -189,7 +189,7 @@ fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     }
 }
 
-/// Checks `exp`, which must be there, and `nbf`.
+/// Checks `exp`, which is required, and `nbf`.
 fn check_time(json: &[u8]) -> Result<(), VerifyError> {
     let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), |now| {
         Some(claims::number(now))
@@ -216,19 +216,19 @@ fn check_time(json: &[u8]) -> Result<(), VerifyError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The token is no JSON Web Token, or its times are missing or no whole numbers.
+    /// The token is not a JSON Web Token, or has no `exp`, or one of its times is not an integer.
     Malformed,
-    /// The token names another algorithm than HS256, or has critical extensions.
+    /// The token names an algorithm other than HS256, or has critical extensions.
     BadAlgorithm,
-    /// The signature is another one.
+    /// The signature is wrong.
     BadSignature,
-    /// The token is no longer valid: `exp`.
+    /// The token has expired (`exp`).
     Expired,
-    /// The token is not valid yet: `nbf`.
+    /// The token is not valid yet (`nbf`).
     NotYetValid,
-    /// The host gave no MAC: the flare may not use the secret, or there is none.
+    /// The host returned no MAC: the flare may not use the secret, or it does not exist.
     NoKey,
-    /// The host gave no time.
+    /// The host returned no time.
     NoClock,
     /// Something does not fit into the free part of the arena.
     ArenaFull,
