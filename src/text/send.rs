@@ -38,6 +38,14 @@ pub(crate) fn send<R>(
     }
 }
 
+/// Builds `pieces` for a host call. Until that call nothing else may be built, leased or asked for: it would
+/// overwrite them.
+#[cfg(any(feature = "crypto", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn build(pieces: impl Pieces) -> Result<Payload, ArenaFull> {
+    pieces.payload(SEALED).ok_or(ArenaFull)
+}
+
 /// Builds two texts, one after the other, for a host call that follows at once. The host may write its answer
 /// over them: it has read them by then.
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
