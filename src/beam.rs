@@ -13,9 +13,9 @@
 //! }
 //! ```
 //!
-//! The host allows `max_fetch_requests` (16 by default) per invocation. Its answer comes as JSON
-//! into the arena and is decoded there, so a response that is larger than the arena is
-//! [`BeamError::ArenaFull`]; see [`ARENA_BYTES`](crate::ARENA_BYTES).
+//! The host allows `max_fetch_requests` (16 by default) per invocation. It writes its answer into the arena as
+//! JSON, which is decoded there, so a response larger than the arena is [`BeamError::ArenaFull`]; see
+//! [`ARENA_BYTES`](crate::ARENA_BYTES).
 
 use core::fmt;
 
@@ -40,38 +40,38 @@ pub use response::{ResponseAnswer, ResponseBody, ResponseHeaderIter, ResponseHea
 ///
 /// # Errors
 ///
-/// [`BeamError`] tells why there is no response. A response with an error status is a response.
+/// [`BeamError`] says why there is no response. A response with an error status is not an error.
 #[inline] // size: inline-reason
 pub fn fetch(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<FetchResponse, BeamError> {
     FetchResponse::decode(returned(url, opts)?)
 }
 
-/// [`fetch`] with ready-made options: `{"method": …, "headers": {"name": …}, "body": …}`, of which
-/// each may be missing.
+/// [`fetch`] with ready-made options: `{"method": …, "headers": {"name": …}, "body": …}`, in which every
+/// member is optional.
 ///
-/// With [`json!`](crate::json!) (feature `json`) they are written at compile time, and the flare
-/// links no JSON writer.
+/// [`json!`](crate::json!) (feature `json`) writes them at compile time, so that the flare links no JSON
+/// writer.
 ///
 /// # Errors
 ///
-/// As [`fetch`].
+/// Like [`fetch`].
 #[inline] // size: inline-reason
 pub fn fetch_json(url: &str, options: &str) -> Result<FetchResponse, BeamError> {
     FetchResponse::decode(abi::beam_fetch(url.as_bytes(), options.as_bytes()))
 }
 
-/// Sends a request and gives the host's answer as it came: JSON,
-/// `{"status": …, "headers": {…}, "body": …}`. Links no JSON reader.
+/// Sends a request and returns the host's answer as it is: JSON,
+/// `{"status": …, "headers": {…}, "body": …}`. This does not link the JSON reader.
 ///
 /// # Errors
 ///
-/// As [`fetch`], but for what goes wrong in decoding.
+/// Like [`fetch`], except that nothing is decoded, so there is no [`BeamError::DeserializeFailed`].
 #[inline(always)] // size: inline-none
 pub fn fetch_raw(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<ArenaBytes, BeamError> {
     claim(returned(url, opts)?).ok_or_else(BeamError::no_result)
 }
 
-/// Sends a request; what the host returns.
+/// Sends a request and returns what the host call returns.
 #[inline(always)] // size: inline-none
 fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError> {
     let Some(opts) = opts else {
@@ -88,8 +88,8 @@ fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError
     }))
 }
 
-/// [`fetch`] with URL and options built of [pieces](crate::text). The options are JSON, as
-/// [`fetch_json`] takes them.
+/// [`fetch`] with URL and options built from [pieces](crate::text). The options are JSON, in the form that
+/// [`fetch_json`] takes.
 ///
 /// ```
 /// use flaron_sdk::{beam, json};
@@ -102,7 +102,7 @@ fn returned(url: &str, opts: Option<&FetchOptions<'_>>) -> Result<i64, BeamError
 ///
 /// # Errors
 ///
-/// As [`fetch`].
+/// Like [`fetch`].
 #[inline] // size: inline-reason
 pub fn fetch_pieces(
     url: impl text::Pieces,
@@ -112,20 +112,21 @@ pub fn fetch_pieces(
     FetchResponse::decode(abi::beam_fetch(url, options))
 }
 
-/// [`fetch_raw`] with ready-made options, as [`fetch_json`] takes them.
+/// [`fetch_raw`] with ready-made options, in the form that [`fetch_json`] takes.
 ///
 /// # Errors
 ///
-/// As [`fetch_raw`].
+/// Like [`fetch_raw`].
 #[inline] // size: inline-reason
 pub fn fetch_raw_json(url: &str, options: &str) -> Result<ArenaBytes, BeamError> {
     let returned = abi::beam_fetch(url.as_bytes(), options.as_bytes());
     claim(returned).ok_or_else(BeamError::no_result)
 }
 
-/// A response: a lease on the host's answer, decoded where it lies.
+/// A response: a lease on the host's answer, decoded in place.
 ///
-/// Its headers and its body are fields, and functions that read them without a check.
+/// Headers and body can be read as fields, as in the published crate, or through methods that borrow from the
+/// response; those that end in `_bytes` do not link the UTF-8 check.
 pub struct FetchResponse {
     /// The status code.
     pub status: u16,
@@ -134,38 +135,38 @@ pub struct FetchResponse {
 }
 
 impl FetchResponse {
-    /// The value of a header; `name` in any case.
+    /// The value of a header. The case of `name` does not matter.
     ///
-    /// `None` too if it is not UTF-8, which a host that keeps to the ABI does not send.
+    /// Also `None` if the value is not UTF-8, which a host that keeps to the ABI never sends.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)
     }
 
-    /// The value of a header as bytes: links no UTF-8 check.
+    /// The value of a header, as bytes: this does not link the UTF-8 check.
     #[inline] // size: inline-small
     pub fn header_bytes(&self, name: &str) -> Option<&[u8]> {
         self.headers.get_bytes(name)
     }
 
-    /// The headers, name (in lower case) and value, in the order in which the host gave them.
+    /// The headers, name (in lower case) and value, in the order in which the host sent them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter()
     }
 
     /// The body as text.
     ///
-    /// The host replaces what is not UTF-8 in it. Empty if it did not.
+    /// The host replaces whatever is not UTF-8 in it. If a host fails to, this is empty.
     pub fn body(&self) -> &str {
         &self.body
     }
 
-    /// The body as bytes: links no UTF-8 check.
+    /// The body as bytes: this does not link the UTF-8 check.
     #[inline] // size: inline-small
     pub fn body_bytes(&self) -> &[u8] {
         self.body.as_raw()
     }
 
-    /// Decodes an answer; of equal members the first counts.
+    /// Decodes an answer. If a member occurs more than once, the first one counts.
     #[inline] // size: inline-once
     fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
         match claim_decoded(returned, FetchResponse::status_of) {
@@ -192,7 +193,7 @@ impl FetchResponse {
             if digits & STATUS_MASK == STATUS_BITS {
                 let digit = |at: u32| digits >> at & 15;
                 let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
-                // Less, or more, is no status code, whatever it is written with.
+                // A number outside this range is not a status code.
                 if (100..1000).contains(&status) {
                     return Ok(status as u16);
                 }
@@ -202,14 +203,13 @@ impl FetchResponse {
     }
 }
 
-/// The bits by which the four bytes at a status code are told: three digits, as every status code has,
-/// and behind them the next member or the end.
+/// The bits that identify the four bytes of a status code: three digits, as in every status code, followed by
+/// the next member or the end.
 ///
-/// In JSON less of a test will do: of the bytes that may be here only digits are from 0x30 to 0x3f, and of
-/// those that may follow digits only a comma (0x2c) and a closing brace (0x7d) have the bits of 0x2c under
-/// the mask 0xae.
+/// In JSON these bits are enough: of the bytes that can occur here, only digits lie between 0x30 and 0x3f, and of
+/// those that can follow digits, only a comma (0x2c) and a closing brace (0x7d) equal 0x2c under the mask 0xae.
 const STATUS_MASK: u32 = u32::from_le_bytes([0xf0, 0xf0, 0xf0, 0xae]); // size: status-mask
-/// What these bits are.
+/// The values of these bits.
 const STATUS_BITS: u32 = u32::from_le_bytes([0x30, 0x30, 0x30, b',']);
 
 impl fmt::Debug for FetchResponse {
@@ -225,8 +225,8 @@ impl fmt::Debug for FetchResponse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BeamError {
-    /// The host gave none: this invocation may fetch no more, or the other side did not answer in
-    /// time, or there is no way to it.
+    /// The host returned none: this invocation has no fetches left, the other side did not answer in time, or it
+    /// cannot be reached.
     NoResponse,
     /// The options have more than [`MAX_HEADERS`] headers; nothing was sent.
     SerializeFailed,

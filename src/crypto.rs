@@ -1,12 +1,11 @@
 //! Cryptography, done by the host: hashes, MACs, tokens, encryption, random bytes.
 //!
-//! Keys are named, not given: `secret_key` is the name of a secret (see [`crate::secrets`]) that the
-//! host looks up itself.
+//! Keys are passed by name: `secret_key` is the name of a secret (see [`crate::secrets`]) that the host looks up
+//! itself.
 //!
-//! Each function writes its arguments as JSON into the arena's scratch. Those that end in `_json`
-//! take them ready-made, for arguments that are known at compile time: with
-//! [`json!`](crate::json!) (feature `json`) they are written by the compiler, and the flare links
-//! no JSON writer.
+//! Each function writes its arguments as JSON into the arena's scratch. Functions that end in `_json` take them
+//! ready-made, for arguments that are known at compile time: [`json!`](crate::json!) (feature `json`) lets the
+//! compiler write them, and the flare links no JSON writer.
 
 use crate::arena::claim::{claim, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
@@ -31,8 +30,8 @@ pub use verify::{VerifyError, verify_hmac, verify_jwt};
 ///
 /// Algorithms: `sha1`, `sha256`, `sha384`, `sha512`, `md5`, `blake2b`, `blake2s`, `blake3`.
 ///
-/// `None` if the host does not know the algorithm, or if the arguments or the result do not fit
-/// into the arena ([`arena_refused`](crate::arena_refused) tells).
+/// `None` if the host does not know the algorithm, or if the arguments or the result do not fit into the arena,
+/// in which case [`arena_refused`](crate::arena_refused) is true.
 pub fn hash(algorithm: &str, input: &str) -> Option<ArenaStr> {
     let arguments = (
         "{\"algorithm\":",
@@ -128,7 +127,7 @@ pub fn encrypt_aes(secret_key: &str, plaintext: &str) -> Result<ArenaStr, Crypto
         .ok_or_else(CryptoError::no_result)
 }
 
-/// Decrypts what [`encrypt_aes`] made.
+/// Decrypts the output of [`encrypt_aes`].
 ///
 /// # Errors
 ///
@@ -141,13 +140,13 @@ pub fn decrypt_aes(secret_key: &str, ciphertext_b64: &str) -> Result<ArenaBytes,
     result.ok_or_else(CryptoError::no_result)
 }
 
-/// Random bytes from the host's cryptographic source, decoded where they lie.
+/// Random bytes from the host's cryptographic source, decoded in place.
 ///
-/// The host gives at most 256 bytes however many are asked for, and 32 for a `length` of 0.
+/// The host returns at most 256 bytes, however many are asked for, and 32 for a `length` of 0.
 ///
 /// # Errors
 ///
-/// [`RandomBytesError`]. Treat every one as final: there is nothing random to go on with.
+/// [`RandomBytesError`]. Treat every one as final: there are no random bytes to carry on with.
 #[inline] // size: inline-reason
 pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
     // More than `i32::MAX` would be negative in the ABI, and mean 32.
@@ -164,12 +163,12 @@ pub fn random_bytes(length: u32) -> Result<ArenaBytes, RandomBytesError> {
     }
 }
 
-/// A random number of 32 bits from the host's cryptographic source: to draw lots. It makes no lease, so it
-/// is smaller than [`random_bytes`].
+/// A random 32-bit number from the host's cryptographic source, for example to pick one of several variants. It
+/// takes no lease, so it takes less code than [`random_bytes`].
 ///
 /// # Errors
 ///
-/// As [`random_bytes`].
+/// Like [`random_bytes`].
 #[inline] // size: inline-reason
 pub fn random_u32() -> Result<u32, RandomBytesError> {
     let random = claim_with(abi::crypto_random_bytes(4), |hex| {
@@ -182,7 +181,7 @@ pub fn random_u32() -> Result<u32, RandomBytesError> {
     random.ok_or_else(|| no_result(RandomBytesError::ArenaFull, RandomBytesError::NoData))
 }
 
-/// The arguments of everything that has a key and an input.
+/// The arguments of every call that takes a key and an input.
 fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
     (
         "{\"secret_key\":",
@@ -197,11 +196,11 @@ fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CryptoError {
-    /// The host gave no result: the secret is not among the flare's `allowed_secrets`, or does not
-    /// exist, or the input is not what it has to be.
+    /// The host returned no result: the secret is not among the flare's `allowed_secrets` or does not exist, or
+    /// the input is malformed.
     NoResult,
-    /// The ciphertext is not Base64. Nothing fails with it: the host says of that no more than
-    /// [`NoResult`](Self::NoResult).
+    /// The ciphertext is not Base64. No function returns it, because the host does not tell this case apart from
+    /// [`NoResult`](Self::NoResult); it is here because the published crate has it.
     BadBase64,
     /// The arguments or the result do not fit into the free part of the arena.
     ArenaFull,
@@ -225,9 +224,9 @@ crate::error::messages! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RandomBytesError {
-    /// The host gave none.
+    /// The host returned none.
     NoData,
-    /// What the host gave is no hexadecimal text.
+    /// The host's answer is not hexadecimal.
     BadHex,
     /// They do not fit into the free part of the arena.
     ArenaFull,

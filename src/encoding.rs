@@ -1,8 +1,7 @@
-//! Base64, hexadecimal and URL coding, done by the host.
+//! Base64, hexadecimal and URL encoding, done by the host.
 //!
-//! The host gets the bytes as they are and answers with the bytes as they are: nothing is copied on
-//! the flare's side. Functions that end in `_piece` give the result as a
-//! [piece](crate::text#pieces-that-ask-the-host) of text.
+//! The host reads the argument in place and writes the result into the arena: the flare copies nothing.
+//! Functions that end in `_piece` return the result as a [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::abi;
 use crate::arena::claim::{claim, claim_or_trap};
@@ -15,7 +14,7 @@ use crate::text::ask::Ask;
 ///
 /// # Traps
 ///
-/// If the result does not fit into the arena. [`try_base64_encode`] tells instead.
+/// If the result does not fit into the arena; [`try_base64_encode`] returns an error instead.
 pub fn base64_encode(data: &[u8]) -> ArenaStr {
     claim_or_trap(abi::encoding_base64_encode(data)).into_text()
 }
@@ -36,7 +35,7 @@ pub fn base64_encode_piece(data: &[u8]) -> impl Pieces {
 
 /// Decodes standard Base64 with padding.
 ///
-/// `None` if it is none, or if the result does not fit into the arena.
+/// `None` if the input is not Base64, or if the result does not fit into the arena.
 pub fn base64_decode(input: &str) -> Option<ArenaBytes> {
     claim(abi::encoding_base64_decode(input.as_bytes()))
 }
@@ -45,7 +44,7 @@ pub fn base64_decode(input: &str) -> Option<ArenaBytes> {
 ///
 /// # Traps
 ///
-/// If the result does not fit into the arena. [`try_hex_encode`] tells instead.
+/// If the result does not fit into the arena; [`try_hex_encode`] returns an error instead.
 pub fn hex_encode(data: &[u8]) -> ArenaStr {
     claim_or_trap(abi::encoding_hex_encode(data)).into_text()
 }
@@ -66,16 +65,16 @@ pub fn hex_encode_piece(data: &[u8]) -> impl Pieces {
 
 /// Decodes hexadecimal.
 ///
-/// `None` if it is none, or if the result does not fit into the arena.
+/// `None` if the input is not hexadecimal, or if the result does not fit into the arena.
 pub fn hex_decode(input: &str) -> Option<ArenaBytes> {
     claim(abi::encoding_hex_decode(input.as_bytes()))
 }
 
-/// Codes text for a URL, by the rules of forms: a space becomes `+`.
+/// Encodes text for a URL, as forms do: a space becomes `+`.
 ///
 /// # Traps
 ///
-/// If the result does not fit into the arena. [`try_url_encode`] tells instead.
+/// If the result does not fit into the arena; [`try_url_encode`] returns an error instead.
 pub fn url_encode(input: &str) -> ArenaStr {
     claim_or_trap(abi::encoding_url_encode(input.as_bytes())).into_text()
 }
@@ -94,7 +93,7 @@ pub fn url_encode_piece(input: &str) -> impl Pieces {
     Ask(move || abi::encoding_url_encode(input.as_bytes()))
 }
 
-/// Decodes text from a URL, by the rules of forms: `+` becomes a space.
+/// Decodes text from a URL, as forms do: `+` becomes a space.
 ///
 /// `None` if a `%` is not followed by two hexadecimal digits, or if the result does not fit into
 /// the arena.

@@ -14,7 +14,7 @@ pub enum FlareAction {
 }
 
 impl FlareAction {
-    /// The action as `handle_request` returns it: in the high 32 bits, the low ones are 0.
+    /// The action as `handle_request` returns it: in the high 32 bits; the low 32 bits are 0.
     pub const fn to_i64(self) -> i64 {
         (self as i64) << 32
     }
@@ -22,9 +22,9 @@ impl FlareAction {
 
 /// What an HTTP handler may return: a [`FlareAction`], or a `Result` of one.
 ///
-/// An `Err` ends the invocation with a trap (on native targets: a panic): the host discards the
-/// instance and answers the client with a 5xx status of its own. So `?` works in a handler, for
-/// what should not happen and needs no answer of the flare's:
+/// An `Err` ends the invocation with a trap (on native targets, a panic): the host discards the
+/// instance and answers the client with a 5xx status of its own. So a handler can use `?` for failures
+/// that should not happen and need no response from the flare:
 ///
 /// ```
 /// # #[cfg(all(feature = "request", feature = "response"))]
@@ -72,7 +72,7 @@ impl<E> Outcome for Result<FlareAction, E> {
     }
 }
 
-/// Exports `alloc`, through which the host gets room for what it returns.
+/// Exports `alloc`, through which the host allocates room for what it returns.
 ///
 /// [`handle_request!`](crate::handle_request), [`ws_handlers!`](crate::ws_handlers) and
 /// [`flare!`](crate::flare) contain it. Use it by itself, with
@@ -80,8 +80,8 @@ impl<E> Outcome for Result<FlareAction, E> {
 #[macro_export]
 macro_rules! export_alloc {
     () => {
-        // Only on Wasm: in a native program, where nobody looks for it, a shared library's function of
-        // this name could take its place, or it that function's.
+        // Only on Wasm: in a native program nobody looks for it, and a shared library's function of the same
+        // name could take its place, or the other way round.
         // SAFETY: a Wasm module has no other function of this name; the linker would refuse it.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn alloc(size: i32) -> i32 {
@@ -90,7 +90,7 @@ macro_rules! export_alloc {
     };
 }
 
-/// Makes an HTTP flare of a handler: the name or path of a function without arguments that returns a
+/// Makes an HTTP flare from a handler: the name or path of a function without arguments that returns a
 /// [`FlareAction`], or a `Result` of one ([`Outcome`](crate::Outcome)).
 ///
 /// ```
@@ -108,10 +108,10 @@ macro_rules! export_alloc {
 /// # fn main() {}
 /// ```
 ///
-/// An error of the handler is a trap. With `handle_request!(teapot => Status)` it is a response: see
-/// [`Status`](crate::Status).
+/// If the handler returns an error, the flare traps. With `handle_request!(teapot => Status)` the error becomes
+/// a response instead: see [`Status`](crate::Status).
 ///
-/// It makes the exports `alloc` and `handle_request`; the latter frees the arena, calls the handler
+/// The macro makes the exports `alloc` and `handle_request`; the latter frees the arena, calls the handler
 /// and returns its action. For a flare that serves WebSockets too, use [`flare!`](crate::flare).
 #[macro_export]
 macro_rules! handle_request {
@@ -125,7 +125,7 @@ macro_rules! handle_request {
     };
 }
 
-/// Makes a WebSocket flare of three handlers, for `open`, `message` and `close`: the names or paths
+/// Makes a WebSocket flare from three handlers, for `open`, `message` and `close`: the names or paths
 /// of functions without arguments that return nothing.
 ///
 /// ```
@@ -146,7 +146,7 @@ macro_rules! handle_request {
 /// # fn main() {}
 /// ```
 ///
-/// It makes the exports `alloc`, `ws_open`, `ws_message` and `ws_close`; each of the last three
+/// The macro makes the exports `alloc`, `ws_open`, `ws_message` and `ws_close`; each of the last three
 /// frees the arena and calls its handler. For a flare that serves HTTP too, use
 /// [`flare!`](crate::flare).
 #[macro_export]
@@ -200,11 +200,11 @@ macro_rules! flare {
 }
 
 /// Gives a `#![no_std]` flare its panic handler: one `unreachable` instruction, at which the host
-/// ends the invocation. Nothing of the panic's message is linked, unless the feature `panic-message` is
-/// on: then it is logged first, as an error, which is for development and costs kilobytes.
+/// ends the invocation. Nothing of the panic's message is linked. Only with the feature `panic-message`, which
+/// is for development and costs kilobytes, the message is logged first, as an error.
 ///
-/// A flare that uses `std` has a panic handler already and does not call this. On native targets
-/// (`cargo test`, rust-analyzer) it takes the handler of `std`.
+/// A flare that uses `std` already has a panic handler and does not call this macro. On native targets
+/// (`cargo test`, rust-analyzer) the macro uses the handler of `std`.
 #[macro_export]
 macro_rules! panic_handler {
     () => {
@@ -220,7 +220,7 @@ macro_rules! panic_handler {
     };
 }
 
-/// What a flare does with a panic before it traps: nothing, or logging it.
+/// What a flare does with a panic before it traps: nothing, or log it.
 #[doc(hidden)]
 #[inline(always)] // size: inline-export
 pub fn before_panic(info: &core::panic::PanicInfo<'_>) {
@@ -243,7 +243,8 @@ pub fn begin() {
     crate::arena::reset_arena();
 }
 
-/// Defined twice, this tells what is wrong; the clash of `alloc` alone would not.
+/// If it is defined twice, the compiler's error shows this constant's name, which says what is wrong; the clash
+/// of two `alloc` alone would not.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __only_one_entry_macro {
@@ -251,14 +252,14 @@ macro_rules! __only_one_entry_macro {
         #[allow(
             non_upper_case_globals,
             dead_code,
-            reason = "its name is a message, and nobody reads its value"
+            reason = "its name is the message; nobody reads its value"
         )]
         const one_crate_has_one_of__handle_request__ws_handlers__or_flare_for_both: () = ();
     };
 }
 
-/// Calls a handler. As an argument it is what an error about its type points at, if it has come
-/// through the macros as an `expr`: a name that was taken as an `ident` has the place of the macro.
+/// Calls a handler. Because the handler is passed as an argument, an error about its type points at the name
+/// that the author wrote, provided that the macros took it as an `expr`: an `ident` has the macro's place.
 #[doc(hidden)]
 #[inline(always)] // size: inline-export
 pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
@@ -269,7 +270,7 @@ pub fn call_http<T: Outcome>(handler: fn() -> T) -> i64 {
 #[macro_export]
 macro_rules! __export_http {
     ($handler:expr) => {
-        // A trap is a panic on native targets, and a test may catch it: hence `C-unwind`, which is `C` in Wasm.
+        // On native targets a trap is a panic, which a test may catch: hence `C-unwind`, which in Wasm is `C`.
         // SAFETY: as for `alloc`.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C-unwind" fn handle_request() -> i64 {

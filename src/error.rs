@@ -1,5 +1,5 @@
-//! Errors: the one that all others become, those with codes of the ABI (one enum a module, all alike),
-//! and why there is no result.
+//! Errors: the one that all others convert into, the enums of the ABI's status codes (one per module, all of
+//! the same shape), and the reasons for a missing result.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use crate::arena::arena_refused;
 #[cfg(bare)]
 use crate::arena::{ArenaBytes, claim::claim};
 
-/// Any error of the SDK. Each of its errors becomes one by `?`, so that a handler that returns
+/// Any error of the SDK. `?` converts every other error of the SDK into it, so a handler that returns
 /// `Result<FlareAction, Error>` needs no `map_err`:
 ///
 /// ```
@@ -36,7 +36,7 @@ impl Error {
         Error(kind)
     }
 
-    /// What went wrong, and what to do.
+    /// What went wrong, and what to do about it.
     pub const fn message(&self) -> &'static str {
         self.0.message()
     }
@@ -67,12 +67,12 @@ impl From<ArenaFull> for Error {
     }
 }
 
-/// The kinds of errors, and what each says: all that the SDK says of errors stands here.
+/// The kinds of errors, each with its message: all messages of the SDK's errors are here.
 ///
-/// Those that the published crate has, too, begin with its words.
+/// Messages of errors that the published crate has as well begin with that crate's words.
 macro_rules! kinds {
     ($($kind:ident $(= $first:literal)?: $message:literal,)*) => {
-        #[allow(dead_code, reason = "a flare has the kinds of the modules that it uses")]
+        #[allow(dead_code, reason = "a flare only uses the kinds of the modules that it enables")]
         #[derive(Clone, Copy, PartialEq, Eq)]
         #[repr(u32)] // size: error-number
         pub(crate) enum Kind {
@@ -138,7 +138,7 @@ kinds! {
 }
 
 #[cfg(any(feature = "beam", feature = "crypto"))]
-/// What the variants of an error say, besides `ArenaFull`, which each such error has.
+/// The messages of an error's variants, apart from `ArenaFull`, which each of these errors has.
 macro_rules! messages {
     ($name:ident { $($variant:ident: $kind:ident,)* }) => {
         impl core::fmt::Display for $name {
@@ -169,15 +169,15 @@ macro_rules! messages {
 #[cfg(any(feature = "beam", feature = "crypto"))]
 pub(crate) use messages;
 
-/// Takes what a host call returned as a lease, or tells why there is none.
+/// A lease on what a host call returned, or the reason why there is none.
 #[cfg(bare)]
 #[inline] // size: inline-reason
 pub(crate) fn claim_or_error(returned: i64) -> Result<ArenaBytes, Error> {
     claim(returned).ok_or_else(|| no_result(Error(Kind::ArenaFull), Error(Kind::NoAnswer)))
 }
 
-/// Why a host call that returns data returned none: its answer or its argument did not fit, or there is
-/// another reason.
+/// Why a host call that returns data returned none: `full` if its answer or its argument did not fit, otherwise
+/// `otherwise`.
 #[cfg(any(bare, feature = "beam", feature = "crypto"))]
 #[inline(always)] // size: inline-reason
 pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
@@ -185,8 +185,8 @@ pub(crate) fn no_result<E>(full: E, otherwise: E) -> E {
 }
 
 #[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]
-/// Makes an enum of status codes. Besides the codes given, it has `ArenaFull` (the SDK's own: what
-/// was to be sent did not fit into the arena) and `Unknown` (every other code).
+/// Makes an enum of status codes. Besides the codes given, it has `ArenaFull` (the SDK's own: the data to be
+/// sent did not fit into the arena) and `Unknown` (every other code).
 macro_rules! codes {
     ($(#[$about:meta])* pub enum $name:ident or $unknown:ident {
         $($(#[$doc:meta])* $code:literal => $variant:ident: $kind:ident,)*
@@ -196,20 +196,20 @@ macro_rules! codes {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)*
-            /// What was to be sent does not fit into the free part of the arena; nothing was sent.
+            /// The data to be sent does not fit into the free part of the arena; nothing was sent.
             ArenaFull,
             /// A code that the ABI does not name.
             Unknown(i32),
         }
 
         impl $name {
-            /// What a status code says: 0 is success.
+            /// The result that a status code stands for: 0 is success.
             #[allow(dead_code, reason = "not every call answers with a plain status")]
             pub(crate) fn check(code: i32) -> Result<(), $name> {
                 if code == 0 { Ok(()) } else { Err($name::from_code(code)) }
             }
 
-            /// What a status code says, if what was to be sent did fit.
+            /// The result of sending: that of the status code, or `ArenaFull` if the data did not fit.
             #[allow(dead_code, reason = "not every module sends pieces")]
             pub(crate) fn sent(code: Result<i32, $crate::arena::ArenaFull>) -> Result<(), $name> {
                 match code {

@@ -1,14 +1,14 @@
-//! A heap for `no_std` flares that want `alloc`: two features, of which a flare takes one.
+//! A heap for `no_std` flares that want `alloc`. There are two, each a feature; a flare enables one of them.
 //!
-//! - `dlmalloc` sets the allocator of the crate of that name as the global one: it frees and reuses in any
-//!   order, and grows the module's memory as it needs.
-//! - `arena-alloc` sets `ArenaAlloc`: it takes memory from the SDK's arena, by the arena's rules.
-//!   It is much smaller, and it is enough for a flare that builds a few strings per invocation.
+//! - `dlmalloc` makes the crate of that name the global allocator: it frees and reuses memory in any order,
+//!   and grows the module's memory as needed.
+//! - `arena-alloc` makes `ArenaAlloc` the global allocator: it takes memory from the SDK's arena, by the
+//!   arena's rules. It is much smaller, and enough for a flare that builds a few strings per invocation.
 //!
-//! (The feature `alloc` sets none: it says that the flare has a heap, and both of these say so, too.)
+//! (The feature `alloc` sets no allocator: it declares that the flare has a heap. Both of these enable it.)
 //!
-//! With both, `dlmalloc` is the one. Flares that use `std` have a heap already and need neither. On
-//! native targets none is set.
+//! If both are enabled, `dlmalloc` is used. Flares that use `std` already have a heap and need neither. On
+//! native targets neither sets an allocator.
 //!
 //! ```ignore
 //! #![no_std]
@@ -17,7 +17,7 @@
 //! let body = alloc::format!("hello from {}", request::url());
 //! ```
 //!
-//! What each costs, `cargo size prices` tells.
+//! `cargo size prices` prints what each costs.
 
 #![cfg_attr(
     any(
@@ -35,19 +35,18 @@ use crate::arena::heap;
 
 /// The allocator of the feature `arena-alloc`: a bump allocator on the SDK's arena.
 ///
-/// Memory that is freed is free for use again when it was the topmost, or when nothing in the arena
-/// is alive any more; growing the topmost block moves nothing. Statics that keep heap memory for the
-/// instance's life keep that much of the arena. What does not fit is an allocation failure, on which
-/// Rust ends the invocation with a trap.
+/// Freed memory can be used again if it was the topmost block, or once nothing in the arena is alive any more.
+/// The topmost block grows in place. Statics that hold heap memory for the life of the instance take that much
+/// of the arena. When an allocation does not fit, Rust ends the invocation with a trap.
 ///
-/// It is for Wasm alone: native arenas belong to a thread each, which a heap must not. (Tests of the SDK's
-/// own, and its fuzz target, call it by hand, on one thread.)
+/// It exists on Wasm only: on native targets each thread has an arena of its own, which a global allocator must
+/// not depend on. (The SDK's own tests and its fuzz target call it directly, on one thread.)
 #[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ArenaAlloc;
 
-// SAFETY: `arena::take` gives memory that is apart from everything else in the arena, with the size
-// and the alignment that were asked for, and that stays so until it is given back.
+// SAFETY: `heap::take` returns memory that overlaps nothing else in the arena, has the size and alignment that
+// were asked for, and stays so until it is given back.
 #[cfg(all(feature = "arena-alloc", any(target_family = "wasm", test, fuzzing)))]
 unsafe impl core::alloc::GlobalAlloc for ArenaAlloc {
     unsafe fn alloc(&self, layout: core::alloc::Layout) -> *mut u8 {

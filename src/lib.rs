@@ -22,10 +22,11 @@
 //!
 //! # Modules
 //!
-//! Each module is a cargo feature of the same name; `default` has them all, `json` and `alloc`. A flare that
-//! counts bytes says `default-features = false` and names its own. The imports of the others can then not
-//! appear in its Wasm, and nobody can call them by mistake. So does one without a heap: `alloc` is for flares
-//! that have one, of `std` or of their own, and turns what borrows into a `String`, a `Vec` or a `Cow`.
+//! Each module is a cargo feature of the same name; `default` enables all of them, plus `json` and `alloc`. A
+//! flare that counts bytes sets `default-features = false` and lists the modules it uses: the imports of the
+//! others then cannot appear in its Wasm, and nobody can call them by mistake. A flare without a heap has to do
+//! the same, because `alloc` is for flares that have one, from `std` or their own: it turns borrowed values into
+//! a `String`, a `Vec` or a `Cow`.
 //!
 //! | module | what it does | capability of the flare's configuration |
 //! |---|---|---|
@@ -42,50 +43,49 @@
 //! | [`logging`] | lines for the node's log | |
 //! | [`ws`] | WebSockets: events, messages, closing | |
 //!
-//! Every error of theirs becomes an [`Error`] by `?`; a handler may return it, or a [`Status`]. What lasts
-//! from one event of a WebSocket to the next is a [`state!`].
+//! `?` converts every error of these modules into an [`Error`]; a handler may return that, or a [`Status`].
+//! State that has to last from one event of a WebSocket to the next goes into a [`state!`].
 //!
-//! Besides the host's modules there are [`text`] (always there), and behind features of their own
-//! `json`, `heap` (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. The feature
-//! `fast-json` has JSON strings read a word at a time, which is for flares that read long texts;
-//! `panic-message` logs what a panic says, which is for development: `flaron-edge run` turns it on in the
-//! build that it serves (`panic-message-std` for flares with `std`).
+//! Besides these there are [`text`], which is always there, and behind features of their own `json`, `heap`
+//! (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. With the feature `fast-json`,
+//! JSON strings are read a word at a time, which pays off in flares that read long texts. `panic-message` logs
+//! the message of a panic. It is meant for development: `flaron-edge run` enables it in the build that it
+//! serves (`panic-message-std` for flares with `std`).
 //!
 //! # Memory
 //!
-//! What the host returns it writes into the *arena*: a static array of 256 KiB
-//! ([`ARENA_BYTES`] tells, and how to change it). The SDK hands it out where it lies, as a *lease*:
-//! [`ArenaStr`] derefs to `str`, [`ArenaBytes`] to `[u8]`. Nothing is copied, and nothing borrowed
-//! from a lease can outlive it.
+//! The host writes what it returns into the *arena*: a static array of 256 KiB (see [`ARENA_BYTES`], which
+//! also says how to change its size). The SDK hands it out in place, as a *lease*: [`ArenaStr`] derefs to
+//! `str`, [`ArenaBytes`] to `[u8]`. Nothing is copied, and nothing borrowed from a lease can outlive it.
 //!
-//! - Dropping the topmost lease gives its space back at once, dropping the last one gives back all.
-//!   So one invocation can read far more than the arena holds, one thing after the other.
-//! - What only becomes part of a text needs no lease: functions that end in `_piece` have the host
-//!   write it where the text is ([`text`] tells).
-//! - Each invocation begins with all of the arena free that no lease holds. A lease that was
-//!   forgotten or kept in a static costs its space for the life of the instance, never more.
-//! - What does not fit is refused, never cut off. Functions that return a `Result` have an error for
-//!   it; after a `None`, [`arena_refused`] tells; functions that return a bare value trap, and a `try_…`
-//!   beside each has the error.
+//! - Dropping the topmost lease frees its space at once; dropping the last lease frees the whole arena.
+//!   So one invocation can read far more than the arena holds, one thing after another.
+//! - A value that only becomes part of a text needs no lease: the functions that end in `_piece` let the host
+//!   write it right where the text is being built (see [`text`]).
+//! - Each invocation starts with the whole arena free, except for leases that are still alive. A lease that
+//!   was forgotten, or kept in a static, costs its space for the life of the instance, and nothing more.
+//! - An answer that does not fit is refused, never cut short. Functions that return a `Result` have an error
+//!   for it; after a `None`, [`arena_refused`] tells the two cases apart; functions that return a bare value
+//!   trap, and each has a `try_…` counterpart that returns the error.
 //! - A trap (a panic, or an error returned from a handler) runs no destructors. The host must not
 //!   enter an instance again that has trapped; the CDN and the local edge discard it.
 //!
 //! # Targets
 //!
-//! A flare is built for `wasm32-unknown-unknown`, `wasm32v1-none` or (with `std`) `wasm32-wasip1`: modules
-//! of one thread with 32-bit addresses. Everything else that is Wasm is refused when the SDK is compiled,
-//! `wasm32-wasip1-threads`, `wasm64-unknown-unknown` and `wasm32-unknown-emscripten` among it, and so are the
-//! target feature `atomics` and `--shared-memory`: the arena belongs to one thread. On native targets flares
-//! are checked and tested; each thread has an arena of its own there.
+//! Flares are built for `wasm32-unknown-unknown`, `wasm32v1-none` or (with `std`) `wasm32-wasip1`: modules
+//! with one thread and 32-bit addresses. The SDK refuses to compile for any other Wasm target, including
+//! `wasm32-wasip1-threads`, `wasm64-unknown-unknown` and `wasm32-unknown-emscripten`, and with the target
+//! feature `atomics` or `--shared-memory`, because the arena belongs to one thread. On native targets flares
+//! are checked and tested; there, each thread has an arena of its own.
 //!
 //! # Coming from the published crate
 //!
-//! The names are the same; owned strings, vectors and maps have become borrowed ones. The module
-//! [`migrating`] tells, function by function, what changed.
+//! The names are the same; owned strings, vectors and maps have become borrowed ones. [`migrating`] lists
+//! what changed, function by function.
 #![no_std]
-// The feature that an item needs, beside it, where the documentation is built with nightly Rust.
+// Documentation built with nightly Rust shows which feature each item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documentation of a part has links to what is not in it.
+// With only some of the features, the documentation links to items that are not there.
 #![cfg_attr(
     not(all(
         feature = "request",
@@ -106,17 +106,17 @@
     )),
     allow(
         rustdoc::broken_intra_doc_links,
-        reason = "what is whole is documented with all features, where every link must lead somewhere"
+        reason = "the published documentation has all features, and there every link must resolve"
     )
 )]
 #![warn(missing_docs)]
 #![deny(unsafe_op_in_unsafe_fn)]
-// The files that need it allow it at their head, and say why.
+// The files that need `unsafe` allow it in their first lines, and say why.
 #![deny(unsafe_code)]
 
 #[cfg(heap)]
 extern crate alloc;
-// On Wasm for the one feature that is for flares which link it anyway; `wasm32v1-none` has none.
+// On Wasm only for `panic-message-std`, which is for flares that link `std` anyway; `wasm32v1-none` has none.
 #[cfg(any(
     not(target_family = "wasm"),
     all(feature = "panic-message-std", not(target_os = "none"))

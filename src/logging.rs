@@ -1,27 +1,27 @@
-//! Log lines, which go to the edge node's log stream.
+//! Lines for the edge node's log stream.
 //!
-//! The host takes at most 100 lines per invocation and cuts each at 4 KiB.
+//! The host takes at most 100 lines per invocation and truncates each to 4 KiB.
 
 use crate::abi;
 use crate::arena::ArenaFull;
 use crate::text::{Pieces, send};
 
-/// Logs a line for the record.
+/// Logs a line at the level info.
 pub fn info(msg: &str) {
     abi::log_info(msg.as_bytes());
 }
 
-/// Logs a line about something that may need a look.
+/// Logs a line at the level warning.
 pub fn warn(msg: &str) {
     abi::log_warn(msg.as_bytes());
 }
 
-/// Logs a line about something that failed.
+/// Logs a line at the level error.
 pub fn error(msg: &str) {
     abi::log_error(msg.as_bytes());
 }
 
-/// As [`info`], with a line built of [pieces](crate::text).
+/// Like [`info`], with a line built from [pieces](crate::text).
 ///
 /// ```
 /// use flaron_sdk::logging;
@@ -32,25 +32,25 @@ pub fn error(msg: &str) {
 ///
 /// # Errors
 ///
-/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
+/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged then.
 pub fn info_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
     send::send(msg, abi::log_info)
 }
 
-/// As [`warn`], with a line built of [pieces](crate::text).
+/// Like [`warn`], with a line built from [pieces](crate::text).
 ///
 /// # Errors
 ///
-/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
+/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged then.
 pub fn warn_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
     send::send(msg, abi::log_warn)
 }
 
-/// As [`error`], with a line built of [pieces](crate::text).
+/// Like [`error`], with a line built from [pieces](crate::text).
 ///
 /// # Errors
 ///
-/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged.
+/// [`ArenaFull`] when the line does not fit into the free part of the arena; nothing is logged then.
 pub fn error_pieces(msg: impl Pieces) -> Result<(), ArenaFull> {
     send::send(msg, abi::log_error)
 }

@@ -1,24 +1,24 @@
-//! What a panic says, as a line of the node's log: for development, behind the feature `panic-message`.
+//! Logs the message of a panic, for development: behind the feature `panic-message`.
 //!
-//! It links `core::fmt`, some kilobytes, which no deployed flare should carry; `flaron-edge run` turns
-//! the feature on in the second build that it serves, and never in the `.wasm` that is deployed.
+//! It links `core::fmt`, some kilobytes that no deployed flare should carry. `flaron-edge run` enables the
+//! feature only in the second build that it serves, never in the `.wasm` that is deployed.
 
 use core::fmt::{self, Display, Write as _};
 
-/// How long a line can be, in bytes; what a longer message has beyond that is left out. It is on the
-/// stack of a flare that has 4096 bytes, and may have used most of them.
+/// The longest line, in bytes; the rest of a longer message is left out. The line lies on the stack of a
+/// flare that may have only 4096 bytes of it, and may have used most of them.
 const LENGTH: usize = 512;
 
-/// Logs what a panic says, on one line: `panicked at FILE:LINE:COLUMN: MESSAGE`.
+/// Logs a panic on one line: `panicked at FILE:LINE:COLUMN: MESSAGE`.
 pub(crate) fn log(panic: &dyn Display) {
     let mut line = Line::new();
-    // An error means that the rest did not fit.
+    // An error means that the rest of the message did not fit.
     let _ = write!(line, "{panic}");
     crate::abi::log_error(line.bytes());
 }
 
-/// Has each panic of a flare with `std` logged. What the flare itself sets as its hook, after its first
-/// invocation has begun, takes the place of this.
+/// Installs a panic hook that logs each panic of a flare with `std`. A hook that the flare itself installs
+/// after its first invocation has begun replaces it.
 #[cfg(all(
     feature = "panic-message-std",
     target_family = "wasm",
@@ -29,7 +29,7 @@ pub(crate) fn hook() {
     ONCE.call_once(|| std::panic::set_hook(std::boxed::Box::new(|panic| log(panic))));
 }
 
-/// The beginning of a text, on one line.
+/// The beginning of a text, with line breaks replaced by spaces.
 struct Line {
     text: [u8; LENGTH],
     length: usize,
@@ -43,7 +43,7 @@ impl Line {
         }
     }
 
-    /// What was written, to the last character that is whole.
+    /// What was written, up to the last complete character.
     fn bytes(&self) -> &[u8] {
         let written = &self.text[..self.length];
         match core::str::from_utf8(written) {

@@ -1,8 +1,8 @@
 //! Plasma: the key-value store that all edge nodes share.
 //!
-//! A key holds either a value, of which the last write wins, or a counter, to which every node adds
-//! its own part. Other nodes see a change a moment later. Keys and values are held to the same
-//! limits as Spark's; writing needs the capability `writes_plasma_kv`.
+//! A key holds either a value, for which the last write wins, or a counter, to which every node adds
+//! its own part. Other nodes see a change a moment later. Keys and values have the same limits as
+//! Spark's; writing needs the capability `writes_plasma_kv`.
 
 use crate::abi;
 use crate::arena::claim::{claim, claim_or_trap, claim_with};
@@ -13,33 +13,33 @@ use crate::text::{self, send};
 
 /// Reads a value.
 ///
-/// `None` if there is no such key, if the host refuses to read, or if the value does not fit into
-/// the arena ([`arena_refused`](crate::arena_refused) tells).
+/// `None` if there is no such key; if the host refuses to read; or if the value does not fit into
+/// the arena, in which case [`arena_refused`](crate::arena_refused) is true.
 pub fn get(key: &str) -> Option<ArenaBytes> {
     claim(abi::plasma_get(key.as_bytes()))
 }
 
-/// Reads a value as text: otherwise as [`get`].
+/// Reads a value as text; otherwise like [`get`].
 ///
-/// `None` too if the value is not UTF-8; [`get`] has its bytes.
+/// Also `None` if the value is not UTF-8; [`get`] returns its bytes.
 pub fn get_string(key: &str) -> Option<ArenaStr> {
     ArenaStr::whole(get(key)?)
 }
 
-/// Writes a value: the last write of all nodes wins.
+/// Writes a value. The last write on any node wins.
 ///
 /// # Errors
 ///
-/// What the host answers: see [`PlasmaError`].
+/// Whatever the host answers: see [`PlasmaError`].
 pub fn set(key: &str, value: &[u8]) -> Result<(), PlasmaError> {
     PlasmaError::check(abi::plasma_set(key.as_bytes(), value))
 }
 
-/// Writes a value built of [pieces](crate::text): otherwise as [`set`].
+/// Writes a value built from [pieces](crate::text); otherwise like [`set`].
 ///
 /// # Errors
 ///
-/// What the host answers, and [`PlasmaError::ArenaFull`] when the value does not fit into the free
+/// Whatever the host answers, and [`PlasmaError::ArenaFull`] when the value does not fit into the free
 /// part of the arena.
 pub fn set_pieces(key: &str, value: impl text::Pieces) -> Result<(), PlasmaError> {
     PlasmaError::sent(send::send(value, |value| {
@@ -47,30 +47,30 @@ pub fn set_pieces(key: &str, value: impl text::Pieces) -> Result<(), PlasmaError
     }))
 }
 
-/// [`get`] with a key built of [pieces](crate::text).
+/// [`get`] with a key built from [pieces](crate::text).
 ///
-/// `None` too if the key does not fit into the arena.
+/// Also `None` if the key does not fit into the arena.
 #[inline] // size: inline-reason
 pub fn get_pieces(key: impl text::Pieces) -> Option<ArenaBytes> {
     claim(send::send(key, abi::plasma_get).ok()?)
 }
 
-/// [`set_pieces`] with a key built of [pieces](crate::text), too.
+/// [`set_pieces`] with a key that is built from [pieces](crate::text), too.
 ///
 /// # Errors
 ///
-/// What the host answers, and [`PlasmaError::ArenaFull`] when the key or the value does not fit into the
-/// free part of the arena, or when a piece asks the host for what it does not have.
+/// Whatever the host answers, and [`PlasmaError::ArenaFull`] when the key or the value does not fit into the
+/// free part of the arena, or when the host has no answer for one of the pieces.
 pub fn set_keyed(key: impl text::Pieces, value: impl text::Pieces) -> Result<(), PlasmaError> {
     let (key, value) = send::pair(key, value)?;
     PlasmaError::check(abi::plasma_set(key, value))
 }
 
-/// [`delete`] with a key built of [pieces](crate::text).
+/// [`delete`] with a key built from [pieces](crate::text).
 ///
 /// # Errors
 ///
-/// What the host answers, and [`PlasmaError::ArenaFull`] when the key does not fit into the free part of
+/// Whatever the host answers, and [`PlasmaError::ArenaFull`] when the key does not fit into the free part of
 /// the arena.
 pub fn delete_pieces(key: impl text::Pieces) -> Result<(), PlasmaError> {
     PlasmaError::sent(send::send(key, abi::plasma_delete))
@@ -80,36 +80,36 @@ pub fn delete_pieces(key: impl text::Pieces) -> Result<(), PlasmaError> {
 ///
 /// # Errors
 ///
-/// What the host answers: see [`PlasmaError`].
+/// Whatever the host answers: see [`PlasmaError`].
 pub fn delete(key: &str) -> Result<(), PlasmaError> {
     PlasmaError::check(abi::plasma_delete(key.as_bytes()))
 }
 
 /// Adds `delta` to a counter and returns its new value, as far as this node knows it.
 ///
-/// `None` if the host refuses; it does not say why.
+/// `None` if the host refuses, which it does without a reason.
 pub fn increment(key: &str, delta: i64) -> Option<i64> {
     counter(abi::plasma_increment(key.as_bytes(), delta))
 }
 
 /// Subtracts `delta` from a counter and returns its new value, as far as this node knows it.
 ///
-/// `None` if the host refuses; it does not say why.
+/// `None` if the host refuses, which it does without a reason.
 pub fn decrement(key: &str, delta: i64) -> Option<i64> {
     counter(abi::plasma_decrement(key.as_bytes(), delta))
 }
 
-/// [`increment`] with a key built of [pieces](crate::text): `plasma::increment_pieces(("room:", room), 1)`.
+/// [`increment`] with a key built from [pieces](crate::text): `plasma::increment_pieces(("room:", room), 1)`.
 ///
-/// `None` too if the key does not fit into the arena.
+/// Also `None` if the key does not fit into the arena.
 #[inline] // size: inline-reason
 pub fn increment_pieces(key: impl text::Pieces, delta: i64) -> Option<i64> {
     counter(send::send(key, |key| abi::plasma_increment(key, delta)).ok()?)
 }
 
-/// [`decrement`] with a key built of [pieces](crate::text).
+/// [`decrement`] with a key built from [pieces](crate::text).
 ///
-/// `None` too if the key does not fit into the arena.
+/// Also `None` if the key does not fit into the arena.
 #[inline] // size: inline-reason
 pub fn decrement_pieces(key: impl text::Pieces, delta: i64) -> Option<i64> {
     counter(send::send(key, |key| abi::plasma_decrement(key, delta)).ok()?)
@@ -123,13 +123,11 @@ fn counter(returned: i64) -> Option<i64> {
     })
 }
 
-/// The keys of this site.
-///
-/// Nothing if there are none.
+/// The site's keys; an empty list if there are none.
 ///
 /// # Traps
 ///
-/// If the host refuses, or if the list does not fit into the arena. [`try_list`] tells instead.
+/// If the host refuses, or if the list does not fit into the arena; [`try_list`] returns an error instead.
 pub fn list() -> Keys {
     Keys::new(claim_or_trap(abi::plasma_list()))
 }
@@ -143,7 +141,7 @@ pub fn try_list() -> Result<Keys, Error> {
     claim_or_error(abi::plasma_list()).map(Keys::new)
 }
 
-/// The keys of this site as the host gives them, a JSON array of strings: a
+/// The site's keys as the host returns them, a JSON array of strings: a
 /// [piece](crate::text#pieces-that-ask-the-host) of text.
 pub fn list_piece() -> impl text::Pieces {
     Ask(abi::plasma_list)
@@ -154,15 +152,15 @@ crate::error::codes! {
     pub enum PlasmaError or PlasmaUnknown {
         /// This node has no Plasma.
         1 => NotAvailable: PlasmaNotAvailable,
-        /// This invocation may write no more.
+        /// This invocation has no writes left.
         2 => WriteLimit: PlasmaWriteLimit,
         /// The value is larger than `max_kv_value_bytes` (64 KiB by default).
         3 => TooLarge: PlasmaTooLarge,
         /// The key is not valid.
         4 => BadKey: PlasmaBadKey,
-        /// The flare's configuration does not have `writes_plasma_kv`.
+        /// The flare's configuration does not set `writes_plasma_kv`.
         5 => NoCapability: PlasmaNoCapability,
-        /// The host failed; its logs say why.
+        /// The host failed; its log says why.
         6 => Internal: PlasmaInternal,
     }
 }

@@ -1,7 +1,7 @@
 //! The request that the flare is handling.
 //!
-//! Every function asks the host, which writes its answer into the arena; what comes back is a lease
-//! on it. Keep it in a variable rather than ask twice.
+//! Every function asks the host, which writes its answer into the arena, and returns a lease on that
+//! answer. Keep it in a variable rather than asking twice.
 
 use crate::abi;
 use crate::arena::claim::{claim, claim_or_trap, claim_unless_refused, claim_with};
@@ -23,7 +23,7 @@ pub use target::{Target, path, query, target, try_target};
 ///
 /// # Traps
 ///
-/// If the host has none, or if it does not fit into the arena. [`try_method`] tells instead.
+/// If the host has none, or if it does not fit into the arena; [`try_method`] returns an error instead.
 pub fn method() -> ArenaStr {
     claim_or_trap(abi::req_method()).into_text()
 }
@@ -37,12 +37,12 @@ pub fn try_method() -> Result<ArenaStr, Error> {
     claim_or_error(abi::req_method()).map(ArenaBytes::into_text)
 }
 
-/// Whether the method is this one. It makes no lease, so a flare that asks nothing else of the method is
-/// smaller with it.
+/// Whether the method is this one, compared byte for byte. It takes no lease, so a flare that needs nothing
+/// else of the method is smaller with it.
 ///
 /// # Traps
 ///
-/// As [`method`]. [`try_method`] tells instead.
+/// Like [`method`]; [`try_method`] returns an error instead.
 pub fn method_is(method: &str) -> bool {
     let is = claim_with(abi::req_method(), |found| {
         Some(same(found, method.as_bytes()))
@@ -62,7 +62,7 @@ pub fn method_piece() -> impl Pieces {
 ///
 /// # Traps
 ///
-/// If the host has none, or if it does not fit into the arena. [`try_url`] tells instead.
+/// If the host has none, or if it does not fit into the arena; [`try_url`] returns an error instead.
 pub fn url() -> ArenaStr {
     claim_or_trap(abi::req_url()).into_text()
 }
@@ -81,24 +81,24 @@ pub fn url_piece() -> impl Pieces {
     Ask(abi::req_url)
 }
 
-/// The value of a header; `name` in any case.
+/// The value of a header. The case of `name` does not matter.
 ///
 /// `None` if the request has no such header, or if its value does not fit into the arena. The host
-/// withholds `Authorization`, `Cookie` and all `X-Flaron-*` from a flare whose configuration does
-/// not have `requires_raw_auth`.
+/// withholds `Authorization`, `Cookie` and every `X-Flaron-*` header from a flare whose configuration
+/// does not set `requires_raw_auth`.
 pub fn header(name: &str) -> Option<ArenaStr> {
     claim(abi::req_header_get(name.as_bytes())).map(ArenaBytes::into_text)
 }
 
 /// The body.
 ///
-/// The host gives it only to a flare whose configuration has `requires_body`, and at most its first
-/// 10 MiB. Empty if the host gives none.
+/// The host passes it only to a flare whose configuration sets `requires_body`, and at most the first
+/// 10 MiB of it. Empty if the host passes none.
 ///
 /// # Traps
 ///
 /// If it does not fit into the arena, which is 256 KiB by default (see
-/// [`ARENA_BYTES`](crate::ARENA_BYTES)). [`try_body`] tells instead.
+/// [`ARENA_BYTES`](crate::ARENA_BYTES)); [`try_body`] returns an error instead.
 pub fn body() -> ArenaBytes {
     claim_unless_refused(abi::req_body())
 }
@@ -107,7 +107,7 @@ pub fn body() -> ArenaBytes {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, because the flare's configuration does not have `requires_body`; or
+/// [`Error`]: the host passes none, because the flare's configuration does not set `requires_body`, or
 /// it does not fit into the arena.
 pub fn try_body() -> Result<ArenaBytes, Error> {
     claim_or_error(abi::req_body())

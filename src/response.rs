@@ -10,18 +10,18 @@ use crate::entry::FlareAction;
 use crate::error::Error;
 use crate::text::{Pieces, send};
 
-/// Sets the status code; 200 if it is never set.
+/// Sets the status code. It is 200 if it is never set.
 #[inline(always)] // size: set-status
 pub fn set_status(code: u16) {
     abi::resp_set_status(code.into());
 }
 
-/// Sets a header. The same name again overwrites: there is no way to append.
+/// Sets a header. Setting the same name again overwrites it: there is no way to append.
 pub fn set_header(name: &str, value: &str) {
     abi::resp_header_set(name.as_bytes(), value.as_bytes());
 }
 
-/// Sets a header to a value of bytes, such as a header's of an upstream's response.
+/// Sets a header to a value given as bytes, such as one copied from an upstream's response.
 pub fn set_header_bytes(name: &str, value: &[u8]) {
     abi::resp_header_set(name.as_bytes(), value);
 }
@@ -30,25 +30,25 @@ pub fn set_header_bytes(name: &str, value: &[u8]) {
 ///
 /// # Errors
 ///
-/// [`ArenaFull`] when the value does not fit into the free part of the arena; nothing is set then.
+/// [`ArenaFull`] when the value does not fit into the free part of the arena; the header is not set then.
 pub fn set_header_pieces(name: &str, value: impl Pieces) -> Result<(), ArenaFull> {
     send::send(value, |value| abi::resp_header_set(name.as_bytes(), value))
 }
 
-/// Sets the body to these bytes; again replaces it.
+/// Sets the body to these bytes, replacing any earlier one.
 pub fn set_body(body: &[u8]) {
     abi::resp_body_set(body);
 }
 
-/// Sets the body to this text; again replaces it.
+/// Sets the body to this text, replacing any earlier one.
 pub fn set_body_str(body: &str) {
     set_body(body.as_bytes());
 }
 
-/// Sets the body to text built of [pieces](crate::text), without a buffer of the flare's.
+/// Sets the body to text built of [pieces](crate::text). The flare needs no buffer of its own.
 ///
-/// A lease by itself, such as [`beam::fetch_raw`](crate::beam::fetch_raw) gives, is not copied, and its
-/// space is free again before the call: that is smaller than `set_body(&lease)`.
+/// A single lease, such as the one that [`beam::fetch_raw`](crate::beam::fetch_raw) returns, is not copied, and
+/// its space is free again before the call: that takes less code than `set_body(&lease)`.
 ///
 /// ```
 /// use flaron_sdk::response;
@@ -59,16 +59,16 @@ pub fn set_body_str(body: &str) {
 ///
 /// # Errors
 ///
-/// [`ArenaFull`] when the text does not fit into the free part of the arena; nothing is set then.
+/// [`ArenaFull`] when the text does not fit into the free part of the arena; the body is not set then.
 pub fn set_body_pieces(body: impl Pieces) -> Result<(), ArenaFull> {
     send::send(body, abi::resp_body_set)
 }
 
-/// A status code, as the answer to an error: a response with this status and an empty body.
+/// A status code as the answer to an error: a response with this status and an empty body.
 ///
-/// It is what a handler may fail with if the client shall get an answer of the flare's:
-/// `handle_request!(serve => Status)` takes a handler that returns `Result<FlareAction, E>`, where `E` is
-/// a `Status` or becomes one. Each [`Error`] of the SDK becomes a 500 by `?`.
+/// Handlers return it as their error when the client should get a response from the flare rather than from the
+/// host: `handle_request!(serve => Status)` takes a handler that returns `Result<FlareAction, E>`, where `E` is
+/// a `Status` or converts into one. `?` turns every [`Error`] of the SDK into a 500.
 ///
 /// ```
 /// # #[cfg(all(feature = "request", feature = "spark"))]
@@ -90,15 +90,15 @@ pub fn set_body_pieces(body: impl Pieces) -> Result<(), ArenaFull> {
 pub struct Status(pub u16);
 
 impl Status {
-    /// Answers with this status and an empty body. Headers that have been set stay set.
+    /// Answers with this status and an empty body. Headers that were set before are kept.
     pub fn respond(self) -> FlareAction {
         set_status(self.0);
         set_body(b"");
         FlareAction::Respond
     }
 
-    /// Answers with the status of an error, if there is one: what `handle_request!(serve => Status)`
-    /// does.
+    /// The handler's action, or a response with the status of its error. This is what
+    /// `handle_request!(serve => Status)` calls.
     pub fn or_respond(outcome: Result<FlareAction, impl Into<Status>>) -> FlareAction {
         match outcome {
             Ok(action) => action,
@@ -107,7 +107,7 @@ impl Status {
     }
 }
 
-/// 500: what the flare could not help.
+/// 500: the flare could not have prevented it.
 impl<E: Into<Error>> From<E> for Status {
     fn from(_: E) -> Status {
         Status(500)

@@ -1,7 +1,7 @@
-//! Secrets of the domain.
+//! Reading the domain's secrets.
 //!
-//! The host gives a flare only the names in its configuration's `allowed_secrets`. To sign or
-//! encrypt with a secret, use [`crate::crypto`], which names it and never sees it.
+//! The host gives a flare only the secrets whose names are in `allowed_secrets` in its configuration. To sign
+//! or encrypt with a secret, use [`crate::crypto`], which takes its name, so that the flare never holds it.
 
 use core::fmt;
 use core::ops::Deref;
@@ -16,20 +16,20 @@ use crate::bytes::equal::equal;
 
 /// Reads a secret as text.
 ///
-/// `None` if there is no such secret, if the flare is not allowed to read it, or if it does not fit
-/// into the arena ([`arena_refused`](crate::arena_refused) tells).
+/// `None` if there is no such secret; if the flare is not allowed to read it; or if it does not fit
+/// into the arena, in which case [`arena_refused`](crate::arena_refused) is true.
 pub fn get(name: &str) -> Option<Secret> {
     claim(abi::secret_get(name.as_bytes())).map(|lease| Secret(lease.into_text()))
 }
 
-/// Reads a secret as bytes: otherwise as [`get`].
+/// Reads a secret as bytes; otherwise like [`get`].
 pub fn get_bytes(name: &str) -> Option<SecretBytes> {
     claim(abi::secret_get(name.as_bytes())).map(SecretBytes)
 }
 
 /// A secret as text: a lease whose bytes are overwritten with zeros when it is dropped.
 ///
-/// Derefs to `str`, valid UTF-8 as an [`ArenaStr`] is. It does not show itself in `Debug`.
+/// Derefs to `str`; like an [`ArenaStr`], it is valid UTF-8. `Debug` does not show it.
 pub struct Secret(ArenaStr);
 
 impl Deref for Secret {
@@ -46,14 +46,14 @@ impl Drop for Secret {
     }
 }
 
-/// A lease on no text.
+/// An empty text.
 impl Default for Secret {
     fn default() -> Secret {
         Secret(ArenaStr::default())
     }
 }
 
-/// A copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
+/// The clone is a copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
 impl Clone for Secret {
     fn clone(&self) -> Secret {
         Secret(self.0.clone())
@@ -72,7 +72,7 @@ impl AsRef<[u8]> for Secret {
     }
 }
 
-/// Takes the same time wherever two texts differ, as `crypto::equal` does.
+/// Takes the same time wherever the two texts differ, like `crypto::equal`.
 impl<T: AsRef<str> + ?Sized> PartialEq<T> for Secret {
     fn eq(&self, other: &T) -> bool {
         let other = other.as_ref().as_bytes();
@@ -82,7 +82,7 @@ impl<T: AsRef<str> + ?Sized> PartialEq<T> for Secret {
 
 impl Eq for Secret {}
 
-/// The secret itself: it goes where it is formatted to. `Debug` does not show it.
+/// Formats the secret itself, unlike `Debug`.
 impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&**self, f)
@@ -101,7 +101,7 @@ impl fmt::Debug for Secret {
 
 /// A secret as bytes: a lease whose bytes are overwritten with zeros when it is dropped.
 ///
-/// Derefs to `[u8]`. It does not show itself in `Debug`.
+/// Derefs to `[u8]`. `Debug` does not show it.
 pub struct SecretBytes(ArenaBytes);
 
 impl Deref for SecretBytes {
@@ -118,14 +118,14 @@ impl Drop for SecretBytes {
     }
 }
 
-/// A lease on nothing.
+/// No bytes.
 impl Default for SecretBytes {
     fn default() -> SecretBytes {
         SecretBytes(ArenaBytes::default())
     }
 }
 
-/// A copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
+/// The clone is a copy in the arena, which is overwritten with zeros, too. Traps when there is no room for it.
 impl Clone for SecretBytes {
     fn clone(&self) -> SecretBytes {
         SecretBytes(self.0.clone())
@@ -138,7 +138,7 @@ impl AsRef<[u8]> for SecretBytes {
     }
 }
 
-/// Takes the same time wherever two of them differ, as `crypto::equal` does.
+/// Takes the same time wherever the two differ, like `crypto::equal`.
 impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for SecretBytes {
     fn eq(&self, other: &T) -> bool {
         equal(self, other.as_ref())

@@ -2,16 +2,16 @@
 
 #![cfg_attr(
     target_family = "wasm",
-    allow(unsafe_code, reason = "a cell is a static where there is one thread")
+    allow(unsafe_code, reason = "with one thread, a cell may be a static")
 )]
 
 use core::cell::Cell;
 
-/// Declares a static that a flare can change: for what lasts as long as the instance does.
+/// Declares a static that a flare can change, for state that lasts as long as the instance does.
 ///
 /// A WebSocket connection has one instance for its whole life, so this is where a flare keeps what it
-/// knows of the connection. An HTTP flare's instance may serve many requests, or one: it is a cache, no
-/// more.
+/// knows about the connection. The instance of an HTTP flare may serve many requests or only one: for those
+/// it is a cache and nothing more.
 ///
 /// ```
 /// flaron_sdk::state! {
@@ -23,9 +23,9 @@ use core::cell::Cell;
 /// assert_eq!(MESSAGES.get(), 1);
 /// ```
 ///
-/// It is a [`State`]: a cell whose value is copied, taken or replaced, never borrowed. The first value is
-/// made at compile time. In Wasm it is a plain static; on native targets each thread has its own, as each
-/// has its own [`Host`](crate::testing::Host).
+/// The static is a [`State`]: a cell whose value is copied, taken or replaced, but never borrowed. Its initial
+/// value is computed at compile time. In Wasm it is a plain static; on native targets each thread has its own,
+/// as each has its own [`Host`](crate::testing::Host).
 #[macro_export]
 macro_rules! state {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $value:expr;)+) => {$(
@@ -67,8 +67,8 @@ pub struct State<T: 'static>(Cell<T>);
 #[cfg(not(target_family = "wasm"))]
 pub struct State<T: 'static>(&'static std::thread::LocalKey<Cell<T>>);
 
-// SAFETY: a Wasm module that the SDK compiles for has one thread (`build.rs` refuses others). A value never
-// leaves its cell but by being copied, taken or replaced, during which no code of its own runs.
+// SAFETY: a Wasm module that the SDK compiles for has one thread (`build.rs` refuses others). A value only
+// leaves its cell by being copied, taken or replaced, during which none of the value's own code runs.
 #[cfg(target_family = "wasm")]
 unsafe impl<T> Sync for State<T> {}
 
@@ -107,19 +107,19 @@ impl<T> State<T> {
         self.with(Cell::get)
     }
 
-    /// Changes the value.
+    /// Sets the value, dropping the old one.
     #[inline] // size: inline-small
     pub fn set(&self, value: T) {
         self.with(|cell| cell.set(value));
     }
 
-    /// Changes the value and gives the old one.
+    /// Sets the value and returns the old one.
     #[inline] // size: inline-small
     pub fn replace(&self, value: T) -> T {
         self.with(|cell| cell.replace(value))
     }
 
-    /// Takes the value and leaves the default.
+    /// Takes the value, leaving the default in its place.
     #[inline] // size: inline-small
     pub fn take(&self) -> T
     where

@@ -1,7 +1,6 @@
-//! The time, by the edge node's clock.
+//! The time, according to the edge node's clock.
 //!
-//! Functions that end in `_piece` give it as a [piece](crate::text#pieces-that-ask-the-host) of
-//! text.
+//! Functions that end in `_piece` return it as a [piece](crate::text#pieces-that-ask-the-host) of text.
 
 use crate::arena::claim::{claim_or_trap, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
@@ -21,7 +20,7 @@ pub mod format {
     pub const NANOS: &str = "ns";
     /// RFC 3339: `2026-04-07T11:12:13Z`.
     pub const RFC3339: &str = "rfc3339";
-    /// The date of an HTTP header: `Tue, 07 Apr 2026 11:12:13 GMT`.
+    /// The date as in HTTP headers: `Tue, 07 Apr 2026 11:12:13 GMT`.
     pub const HTTP: &str = "http";
     /// ISO 8601.
     pub const ISO8601: &str = "iso8601";
@@ -32,13 +31,13 @@ const UNIX: &[u8] = b"{\"format\":\"unix\"}";
 const RFC3339: &[u8] = b"{\"format\":\"rfc3339\"}";
 const HTTP: &[u8] = b"{\"format\":\"http\"}";
 
-/// The time as text, in one of the formats of [`format`](mod@format); any other means RFC 3339.
+/// The time as text, in one of the formats in [`format`](mod@format); any other means RFC 3339.
 ///
-/// For a fixed format the functions below are smaller: they link no JSON writer.
+/// For a fixed format the functions below take less code: they do not link the JSON writer.
 ///
 /// # Traps
 ///
-/// If the host gives no time, or if something does not fit into the arena. [`try_now`] tells instead.
+/// If the host returns no time, or if something does not fit into the arena; [`try_now`] returns an error instead.
 pub fn now(format: &str) -> ArenaStr {
     claim_or_trap(timestamp(format)).into_text()
 }
@@ -47,7 +46,7 @@ pub fn now(format: &str) -> ArenaStr {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, or something does not fit into the arena.
+/// [`Error`]: the host returns none, or something does not fit into the arena.
 pub fn try_now(format: &str) -> Result<ArenaStr, Error> {
     claim_or_error(timestamp(format)).map(ArenaBytes::into_text)
 }
@@ -60,7 +59,7 @@ fn timestamp(format: &str) -> i64 {
 ///
 /// # Traps
 ///
-/// If the host gives no time, or none that is a number. [`try_now_ms`] tells instead.
+/// If the host returns no time, or something that is not a number; [`try_now_ms`] returns an error instead.
 pub fn now_ms() -> u64 {
     number_or_trap(abi::timestamp(MILLIS))
 }
@@ -69,7 +68,7 @@ pub fn now_ms() -> u64 {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, or none that is a number.
+/// [`Error`]: the host returns none, or something that is not a number.
 pub fn try_now_ms() -> Result<u64, Error> {
     number_or_error(abi::timestamp(MILLIS))
 }
@@ -83,7 +82,7 @@ pub fn now_ms_piece() -> impl Pieces {
 ///
 /// # Traps
 ///
-/// If the host gives no time, or none that is a number. [`try_now_unix`] tells instead.
+/// If the host returns no time, or something that is not a number; [`try_now_unix`] returns an error instead.
 pub fn now_unix() -> u64 {
     number_or_trap(abi::timestamp(UNIX))
 }
@@ -92,7 +91,7 @@ pub fn now_unix() -> u64 {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, or none that is a number.
+/// [`Error`]: the host returns none, or something that is not a number.
 pub fn try_now_unix() -> Result<u64, Error> {
     number_or_error(abi::timestamp(UNIX))
 }
@@ -106,7 +105,7 @@ pub fn now_unix_piece() -> impl Pieces {
 ///
 /// # Traps
 ///
-/// If the host gives no time, or if it does not fit into the arena. [`try_now_rfc3339`] tells instead.
+/// If the host returns no time, or if it does not fit into the arena; [`try_now_rfc3339`] returns an error instead.
 pub fn now_rfc3339() -> ArenaStr {
     claim_or_trap(abi::timestamp(RFC3339)).into_text()
 }
@@ -115,7 +114,7 @@ pub fn now_rfc3339() -> ArenaStr {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, or it does not fit into the arena.
+/// [`Error`]: the host returns none, or it does not fit into the arena.
 pub fn try_now_rfc3339() -> Result<ArenaStr, Error> {
     claim_or_error(abi::timestamp(RFC3339)).map(ArenaBytes::into_text)
 }
@@ -125,11 +124,11 @@ pub fn now_rfc3339_piece() -> impl Pieces {
     Ask(|| abi::timestamp(RFC3339))
 }
 
-/// The time as the date of an HTTP header.
+/// The time in the format of dates in HTTP headers.
 ///
 /// # Traps
 ///
-/// If the host gives no time, or if it does not fit into the arena. [`try_now_http`] tells instead.
+/// If the host returns no time, or if it does not fit into the arena; [`try_now_http`] returns an error instead.
 pub fn now_http() -> ArenaStr {
     claim_or_trap(abi::timestamp(HTTP)).into_text()
 }
@@ -138,7 +137,7 @@ pub fn now_http() -> ArenaStr {
 ///
 /// # Errors
 ///
-/// [`Error`]: the host gives none, or it does not fit into the arena.
+/// [`Error`]: the host returns none, or it does not fit into the arena.
 pub fn try_now_http() -> Result<ArenaStr, Error> {
     claim_or_error(abi::timestamp(HTTP)).map(ArenaBytes::into_text)
 }

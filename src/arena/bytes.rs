@@ -1,4 +1,4 @@
-//! The bytes of a lease one by one, as a `Vec` gives them.
+//! Iterating over the bytes of a lease by value, like a `Vec`.
 
 use core::iter::FusedIterator;
 use core::ops::Range;
@@ -9,7 +9,7 @@ use crate::arena::lease::ArenaBytes;
 #[derive(Debug, Clone)]
 pub struct ArenaBytesIter {
     lease: ArenaBytes,
-    /// Which of them are left.
+    /// The range of the remaining bytes.
     left: Range<usize>,
 }
 
@@ -70,13 +70,13 @@ impl Extend<u8> for ArenaBytes {
 }
 
 impl ArenaBytes {
-    /// The bytes; the same as the deref, spelt out.
+    /// The bytes: an explicit deref.
     pub fn as_slice(&self) -> &[u8] {
         self
     }
 }
 
-/// An array, if there are just as many bytes; if not, they come back.
+/// An array, if the length matches exactly; otherwise the lease is returned as the error.
 impl<const N: usize> TryFrom<ArenaBytes> for [u8; N] {
     type Error = ArenaBytes;
 

@@ -1,11 +1,11 @@
-//! From a lease to what owns its text or bytes, for flares with a heap: each is a copy.
+//! Conversions from a lease to types that own text or bytes, for flares with a heap: each makes a copy.
 
 use crate::arena::lease::ArenaBytes;
 #[cfg(lists_keys)]
 use crate::arena::part::Key;
 use crate::arena::str::ArenaStr;
 
-/// `From` for each of the owning types, and for a reference to the lease, too.
+/// `From` for each of the owning types, both by value and by reference.
 macro_rules! into_owned {
     ($type:ident: $borrowed:ty => $($owned:ty),*) => {$(
         impl From<$type> for $owned {
@@ -113,14 +113,14 @@ pub(crate) use into_owned;
 #[cfg(feature = "secrets")]
 pub(crate) use {bytes_into_owned, text_into_owned};
 
-/// A copy in the arena. Traps when there is no room for it.
+/// The clone is a copy in the arena. Traps when there is no room for it.
 impl From<alloc::string::String> for ArenaStr {
     fn from(text: alloc::string::String) -> ArenaStr {
         text.as_str().into()
     }
 }
 
-/// A copy in the arena. Traps when there is no room for it.
+/// The clone is a copy in the arena. Traps when there is no room for it.
 impl From<alloc::vec::Vec<u8>> for ArenaBytes {
     fn from(bytes: alloc::vec::Vec<u8>) -> ArenaBytes {
         bytes.as_slice().into()

@@ -1,7 +1,7 @@
-//! How large the arena is: a setting at build time.
+//! The size of the arena: a setting at build time.
 
-/// The size of the arena in bytes: 262,144 (256 KiB), or what the environment variable
-/// `FLARON_ARENA_BYTES` says when the SDK is compiled.
+/// The size of the arena in bytes: 262,144 (256 KiB), or the value of the environment variable
+/// `FLARON_ARENA_BYTES` when the SDK is compiled.
 ///
 /// Set it for a flare in its `.cargo/config.toml`:
 ///
@@ -10,9 +10,9 @@
 /// FLARON_ARENA_BYTES = "49152"
 /// ```
 ///
-/// It must be a multiple of 8, from 64 to 1,073,741,824; anything else does not compile. A result
+/// It must be a multiple of 8 between 64 and 1,073,741,824; anything else does not compile. A result
 /// that does not fit is refused (see [`arena_refused`](crate::arena_refused)), so a flare that reads
-/// whole request bodies (up to 10 MiB) needs an arena that is larger than they are.
+/// whole request bodies (up to 10 MiB) needs an arena that is larger than the bodies.
 pub const ARENA_BYTES: usize = arena_bytes(option_env!("FLARON_ARENA_BYTES"));
 
 /// The same as the arena's offsets count.

@@ -15,14 +15,12 @@ use crate::bytes::utf8;
 
 /// Text that the host wrote into the arena, borrowed from there.
 ///
-/// Derefs to `str`, which is valid UTF-8 whatever the host wrote: the first deref replaces each
-/// byte that does not belong there by `?`, in place. The check is linked only into flares that
-/// read the text as `str`; it is made anew at each deref, so keep the `&str` where it is needed
-/// often.
+/// Derefs to `str`, which is valid UTF-8 whatever the host wrote: the first deref replaces every byte that is
+/// not part of a valid character by `?`, in place. The check is linked only into flares that read the text as
+/// `str`. It runs at each deref, so keep the `&str` if you need it often.
 ///
-/// The bytes can be had without it: comparing with `==` looks at the bytes as they are, building
-/// text out of pieces copies them as they are ([`crate::text`]), and [`into_bytes`] gives the bare
-/// lease.
+/// There are ways to the bytes that skip the check: `==` compares them as they are, building text from pieces
+/// copies them as they are ([`crate::text`]), and [`into_bytes`] returns the bare lease.
 ///
 /// [`into_bytes`]: ArenaStr::into_bytes
 #[repr(transparent)]
@@ -37,7 +35,7 @@ impl ArenaBytes {
 }
 
 impl ArenaStr {
-    /// The lease as text, if all of it is text.
+    /// The lease as text, if all of it is UTF-8.
     #[cfg(any(feature = "spark", feature = "plasma"))]
     pub(crate) fn whole(bytes: ArenaBytes) -> Option<ArenaStr> {
         utf8::from_utf8(&bytes)?;
@@ -49,7 +47,7 @@ impl ArenaStr {
         self.0
     }
 
-    /// The text; the same as the deref, spelt out.
+    /// The text: an explicit deref.
     pub fn as_str(&self) -> &str {
         self
     }
@@ -72,7 +70,7 @@ impl ArenaStr {
     }
 }
 
-/// A lease on no text.
+/// An empty text.
 impl Default for ArenaStr {
     fn default() -> ArenaStr {
         ArenaBytes::default().into_text()

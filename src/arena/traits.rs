@@ -1,7 +1,7 @@
-//! The traits that everything has which derefs into the arena.
+//! Traits that are shared by all types that deref into the arena.
 
-/// What is the same for both: order and hash are those of what it derefs to, so that it can be looked up
-/// and joined as that; and it can stand on the right of `==`.
+/// The impls that bytes and text share. Order and hash are those of the deref's target, so that a value can be
+/// looked up and joined as that; and it can be on the right of `==`.
 macro_rules! like_borrowed {
     ($type:ident, $borrowed:ty) => {
         impl PartialEq<$type> for $borrowed {
@@ -92,7 +92,7 @@ macro_rules! like_str {
             }
         }
 
-        /// Compares the bytes as they are: links no UTF-8 check.
+        /// Compares the bytes as they are, without linking the UTF-8 check.
         impl<T: AsRef<str> + ?Sized> PartialEq<T> for $type {
             fn eq(&self, other: &T) -> bool {
                 // First the other: it may be this very lease, and its deref may repair the bytes.

@@ -1,4 +1,4 @@
-//! Sending the client's request on.
+//! Forwarding the client's request.
 
 use crate::abi;
 use crate::arena::ForwardWriter;
@@ -7,8 +7,7 @@ use crate::text::Pieces;
 use crate::text::ask::AsksTheHost;
 use crate::text::piece::{Piece, Sealed, Sink};
 
-/// Sends the client's request to a URL: with its method, those of its headers that are named here and
-/// that it has, and its body.
+/// Sends the client's request to a URL: its method, its body, and those of its headers that are named here.
 ///
 /// ```
 /// # mod flare {
@@ -25,20 +24,21 @@ use crate::text::piece::{Piece, Sealed, Sink};
 /// # }
 /// ```
 ///
-/// The host writes method, headers and body where they are sent from, so the arena holds the request
-/// once: with 256 KiB a body of 125 kB can be sent, and an answer of the same length received. A body
-/// must be text (the ABI has it in JSON): one that is not UTF-8 is [`BeamError::NoResponse`]. An empty
-/// one is left out; so is any without `requires_body` in the flare's configuration.
+/// The host writes method, headers and body into the text that is sent, so the arena holds the request
+/// only once: an arena of 256 KiB is enough to send a body of 125 kB and to receive an answer of the same
+/// length. A body must be text, because the ABI carries it in JSON: one that is not UTF-8 is
+/// [`BeamError::NoResponse`]. An empty body is left out, and so is any body if the flare's configuration does not
+/// set `requires_body`.
 ///
 /// # Errors
 ///
-/// As [`fetch`](crate::beam::fetch).
+/// Like [`fetch`](crate::beam::fetch).
 #[inline] // size: inline-reason
 pub fn forward(url: impl Pieces, headers: &[&str]) -> Result<FetchResponse, BeamError> {
     fetch_pieces(url, Forwarded(headers))
 }
 
-/// The options that send the client's request on, with these headers.
+/// The options that forward the client's request, with these headers.
 struct Forwarded<'a>(&'a [&'a str]);
 
 impl Piece for Forwarded<'_> {
@@ -64,7 +64,7 @@ impl Piece for Forwarded<'_> {
             text = text.quoted(name.as_bytes()).bytes(b":");
             text = text.ask_quoted(end, || abi::req_header_get(name.as_bytes()));
         }
-        // What the host does not have is left out, with what is written before it.
+        // If the host has no answer, the text goes back to `end`, so that the member's name is left out, too.
         let end = text.mark().wrapping_add(1);
         let text = text.bytes(b"},\"method\":");
         let text = text.ask_quoted(end, abi::req_method);

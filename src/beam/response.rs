@@ -1,4 +1,4 @@
-//! The parts of a response, as fields: views of the host's answer, which is decoded where it lies.
+//! The parts of a response, as fields: views of the host's answer, which is decoded in place.
 
 use core::fmt;
 use core::ops::Deref;
@@ -11,13 +11,13 @@ use crate::text;
 
 /// The headers of a [`FetchResponse`]: names in lower case, and values.
 ///
-/// It is a lease on all of the answer, so the response has no body any more once it is moved out.
+/// It is a lease on the whole answer, so once it is moved out of a response, the response has no body any more.
 pub struct ResponseHeaders {
-    /// The answer, which has the body in it, too.
+    /// The answer, which also contains the body.
     pub(super) answer: ResponseAnswer,
 }
 
-/// The answer of which a [`FetchResponse`] is made; what it derefs to, for the sake of its `body`.
+/// The answer that a [`FetchResponse`] is made from. The response derefs to it, which gives it the field `body`.
 pub struct ResponseAnswer {
     /// The body, as text.
     pub body: ResponseBody,
@@ -27,7 +27,7 @@ pub struct ResponseAnswer {
 pub struct ResponseBody(ArenaBytes);
 
 impl ResponseHeaders {
-    /// Of an answer that has been decoded.
+    /// The headers of a decoded answer.
     #[inline(always)] // size: inline-step
     pub(super) fn new(answer: ArenaBytes) -> ResponseHeaders {
         ResponseHeaders {
@@ -37,24 +37,24 @@ impl ResponseHeaders {
         }
     }
 
-    /// The value of a header; `name` in any case. As [`FetchResponse::header`].
+    /// The value of a header. The case of `name` does not matter. Like [`FetchResponse::header`].
     pub fn get(&self, name: &str) -> Option<&str> {
         text::from_utf8(self.get_bytes(name)?)
     }
 
-    /// [`get`](Self::get) as bytes: links no UTF-8 check.
+    /// Like [`get`](Self::get), but as bytes: this does not link the UTF-8 check.
     #[inline(always)] // size: inline-step
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
         let headers = self.answer.member("headers");
         Some(json::string_member(headers, json::INNER, name)?.get())
     }
 
-    /// Whether there is such a header; `name` in any case.
+    /// Whether there is such a header. The case of `name` does not matter.
     pub fn contains_key(&self, name: &str) -> bool {
         self.get_bytes(name).is_some()
     }
 
-    /// Names (in lower case) and values, in the order in which the host gave them.
+    /// Names (in lower case) and values, in the order in which the host sent them.
     pub fn iter(&self) -> ResponseHeaderIter<'_> {
         ResponseHeaderIter(json::first_members(self.answer.member("headers").get()))
     }
@@ -73,7 +73,7 @@ impl ResponseAnswer {
     }
 }
 
-/// What is left of [`ResponseHeaders`].
+/// An iterator over [`ResponseHeaders`].
 #[derive(Debug, Clone)]
 pub struct ResponseHeaderIter<'a>(json::Members<'a>);
 
@@ -81,7 +81,7 @@ impl<'a> Iterator for ResponseHeaderIter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<(&'a str, &'a str)> {
-        // What is no text is passed over: a host that keeps to the ABI sends none of it.
+        // Anything that is not text is skipped: a host that keeps to the ABI never sends it.
         self.0
             .find_map(|(name, value)| Some((text::from_utf8(name)?, value.as_str()?)))
     }
@@ -105,7 +105,7 @@ impl Deref for ResponseBody {
 }
 
 impl ResponseBody {
-    /// The bytes: links no UTF-8 check.
+    /// The bytes: this does not link the UTF-8 check.
     #[inline(always)] // size: inline-step
     pub(super) fn as_raw(&self) -> &[u8] {
         match json::string_member(PackedSlice::new(&self.0), json::OUTER, "body") {
@@ -160,7 +160,7 @@ impl fmt::Debug for ResponseAnswer {
     }
 }
 
-/// So that `response.body` is the body, as it is a field.
+/// So that `response.body` works like a field.
 impl Deref for FetchResponse {
     type Target = ResponseAnswer;
 

@@ -1,6 +1,6 @@
-//! Numbers read out of text: decimal and hexadecimal.
+//! Numbers read from text: decimal and hexadecimal.
 
-/// A decimal number without a sign: digits and nothing else. `None` if it is too large as well.
+/// An unsigned decimal number: digits and nothing else. Also `None` if it is too large.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -13,7 +13,7 @@ pub fn parse_u64(digits: &[u8]) -> Option<u64> {
     loop {
         let digit = u64::from(*digits.next()?).wrapping_sub(b'0'.into());
         let longer = number.wrapping_mul(10).wrapping_add(digit);
-        // What has overflowed is not ten times as much. (`checked_mul` takes a product of 128 bits.)
+        // After an overflow the product is not ten times as much. (`checked_mul` would multiply in 128 bits.)
         if digit > 9 || longer / 10 != number {
             return None;
         }
@@ -24,13 +24,13 @@ pub fn parse_u64(digits: &[u8]) -> Option<u64> {
     }
 }
 
-/// [`parse_u64`] for numbers of 32 bits: smaller, if nothing else in the flare reads larger ones.
+/// [`parse_u64`] for 32-bit numbers. It takes less code if nothing else in the flare reads larger ones.
 #[inline(always)] // size: number-in-a-register
 pub fn parse_u32(digits: &[u8]) -> Option<u32> {
     u32::try_from(u32_or_more(digits)).ok()
 }
 
-/// The number that decimal digits are; one of more than 32 bits if it is too large, or if they are none.
+/// The value of decimal digits; a number of more than 32 bits if it is too large, or if it is not a number.
 #[inline] // size: inline-shared
 fn u32_or_more(digits: &[u8]) -> u64 {
     let mut number = if digits.is_empty() { u64::MAX } else { 0 };
@@ -44,7 +44,7 @@ fn u32_or_more(digits: &[u8]) -> u64 {
     number
 }
 
-/// [`parse_u64`] with a minus sign before it, or none.
+/// Like [`parse_u64`], with an optional minus sign.
 pub fn parse_i64(digits: &[u8]) -> Option<i64> {
     match digits {
         [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(parse_u64(digits)?),
@@ -64,7 +64,7 @@ pub(crate) fn hex_value(digit: u32) -> Option<u32> {
     if letter < 6 { Some(letter + 10) } else { None }
 }
 
-/// Decodes hexadecimal where it lies: the bytes move to the front. Tells how many they are, or
+/// Decodes hexadecimal in place: the decoded bytes move to the front. Returns how many there are, or
 /// `None` if it is not hexadecimal.
 #[cfg(feature = "crypto")]
 pub(crate) fn decode_hex(text: &mut [u8]) -> Option<usize> {

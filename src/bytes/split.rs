@@ -1,11 +1,11 @@
-//! Splitting and trimming at bytes: what `core::str` does with searchers that take a kilobyte.
+//! Splitting and trimming at single bytes, without the searchers of `core::str`, which take a kilobyte.
 
 #![allow(
     unsafe_code,
     reason = "the compiler is told that what is found lies in the text"
 )]
 
-/// The index of the first such byte; the length if there is none.
+/// The index of the first occurrence of a byte; the length if there is none.
 #[inline(always)] // size: byte-in-32-bits
 pub(crate) fn find(text: &[u8], byte: u8) -> usize {
     let found = position(text, byte.into());
@@ -56,6 +56,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
+<<<<<<< HEAD
 /// Whether two texts are the same: `==` of slices, without linking `memcmp` or writing the comparison out.
 ///
 /// ```
@@ -72,6 +73,10 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
 
 /// What is behind `prefix`; `None` if the text does not begin with it. The same as the method of slices, which
 /// links `memcmp`.
+=======
+/// The text after `prefix`; `None` if the text does not begin with it. Does the same as the method of slices,
+/// which links `memcmp`.
+>>>>>>> main
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -89,7 +94,7 @@ pub fn strip_prefix<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     }
 }
 
-/// What is before the first `at`, and what is behind it; `None` if there is none.
+/// The text before the first `at` and the text after it; `None` if there is no `at`.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -103,7 +108,7 @@ pub fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
     Some((text.get(..found)?, text.get(found + 1..)?))
 }
 
-/// What is between the bytes `at`: one part more than there are of these.
+/// The parts between the bytes `at`, always one more than there are such bytes.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -140,7 +145,7 @@ impl<'a> Iterator for Split<'a> {
     }
 }
 
-/// The segments of a path, as they were sent: what is between its slashes.
+/// The segments of a path, which are the parts between its slashes, as they were sent.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -148,17 +153,17 @@ impl<'a> Iterator for Split<'a> {
 /// let mut segments = text::segments(b"/users/42/");
 /// assert_eq!(segments.next(), Some(&b"users"[..]));
 /// assert_eq!(segments.next(), Some(&b"42"[..]));
-/// assert_eq!(segments.next(), Some(&b""[..]), "behind the last slash");
+/// assert_eq!(segments.next(), Some(&b""[..]), "after the last slash");
 /// assert_eq!(segments.next(), None);
 /// ```
 ///
-/// The path `/` has one segment, which is empty. Nothing is decoded: a `%2F` in a segment is no separator.
+/// The path `/` has one segment, which is empty. Nothing is decoded: a `%2F` in a segment is not a separator.
 #[inline] // size: inline-small
 pub fn segments(path: &[u8]) -> Split<'_> {
     split(path.strip_prefix(b"/").unwrap_or(path), b'/')
 }
 
-/// Without the spaces and tabs at both ends: what HTTP allows around the parts of a header.
+/// The text without spaces and tabs at its ends, which HTTP allows around the parts of a header.
 ///
 /// ```
 /// assert_eq!(flaron_sdk::text::trim(b" \ta b "), b"a b");
@@ -168,7 +173,7 @@ pub fn trim(text: &[u8]) -> &[u8] {
     trim_end(trim_start(text))
 }
 
-/// Without the spaces and tabs at the beginning.
+/// The text without spaces and tabs at its beginning.
 #[inline] // size: inline-small
 pub fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = text {
@@ -177,7 +182,7 @@ pub fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Without the spaces and tabs at the end.
+/// The text without spaces and tabs at its end.
 #[inline] // size: inline-small
 pub fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = text {
@@ -189,7 +194,7 @@ pub fn trim_end(mut text: &[u8]) -> &[u8] {
 /// The bit in which a small letter differs from the capital.
 const CASE: u32 = 0x20;
 
-/// Whether two texts are the same but for the case of ASCII letters.
+/// Whether two texts are the same, ignoring the case of ASCII letters.
 ///
 /// ```
 /// assert!(flaron_sdk::text::eq_ignore_case(b"Bearer", b"bEARER"));

@@ -1,4 +1,4 @@
-//! The claims of a token: a JSON object, looked at as it lies.
+//! The claims of a token: a JSON object, read as it is.
 
 use crate::arena::ArenaBytes;
 use crate::bytes::packed::PackedSlice;
@@ -7,11 +7,11 @@ use crate::bytes::utf8;
 #[cfg(feature = "json")]
 use crate::json::{Document, JsonError};
 
-/// The claims of a token that [`verify_jwt`](crate::crypto::verify_jwt) found valid: a lease on them, in the
-/// place where the request had them.
+/// The claims of a token that [`verify_jwt`](crate::crypto::verify_jwt) found valid: a lease on them, decoded in
+/// place.
 ///
-/// Its own functions look for a member without a JSON reader. With [`into_document`](Self::into_document)
-/// the claims can be read in full.
+/// Its methods find a member without the JSON reader. [`into_document`](Self::into_document) gives full access to
+/// the claims.
 #[derive(Debug)]
 pub struct Claims(
     /// The whole token. Before the claims there are spaces, and behind them [`END`]s.
@@ -23,24 +23,34 @@ pub struct Claims(
 pub(super) const END: u8 = 0xff;
 
 impl Claims {
+<<<<<<< HEAD
     /// The claims in a token, which has been decoded.
     pub(super) fn new(token: ArenaBytes) -> Claims {
         Claims(token)
+=======
+    /// A lease on claims that have been decoded.
+    pub(crate) fn new(json: ArenaBytes) -> Claims {
+        Claims(json)
+>>>>>>> main
     }
 
-    /// A claim that is text. `None` if there is none, if it is something else, and if it is written with
-    /// escapes, which names and IDs hardly are: then see [`into_document`](Self::into_document).
+    /// A claim that is text. `None` if there is no such claim, if it is of another type, or if its text, its name
+    /// or a name before it contains escapes, which is rare: [`into_document`](Self::into_document) reads those, too.
     pub fn text(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.text_bytes(name)?)
     }
 
-    /// [`text`](Self::text) as bytes: links no UTF-8 check.
+    /// Like [`text`](Self::text), but as bytes: this does not link the UTF-8 check.
     pub fn text_bytes(&self, name: &str) -> Option<&[u8]> {
         Some(text(&self.0, name)?.get())
     }
 
+<<<<<<< HEAD
     /// A claim that is a whole number without a sign, of less than 2^64 - 1. `None` if there is none, or if it is
     /// something else.
+=======
+    /// A claim that is an unsigned integer. `None` if there is no such claim, or if it is of another type.
+>>>>>>> main
     pub fn number(&self, name: &str) -> Option<u64> {
         match number(member(&self.0, name)?.get()) {
             NO_NUMBER => None,
@@ -52,7 +62,7 @@ impl Claims {
     ///
     /// # Errors
     ///
-    /// [`JsonError`] when they are not JSON: then who signed the token has signed something else.
+    /// [`JsonError`] when they are not JSON, because the token's issuer signed something else.
     #[cfg(feature = "json")]
     pub fn into_document(self) -> Result<Document, JsonError> {
         let len = find(&self.0, END);
@@ -60,15 +70,20 @@ impl Claims {
     }
 }
 
-/// What follows the name of a member of the outermost object: its value, and all behind it. A name that is
-/// written with escapes has no value, whatever it is, so that none is overlooked.
+/// Everything that follows the name of a member of the outermost object: its value and the rest. A name that
+/// contains escapes could be this one, so the search ends at it, with an empty value.
 #[inline(never)] // size: one-copy
 pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     let mut rest = json.iter();
     let mut open = 0_u32;
+<<<<<<< HEAD
     // 1 behind the name, and 2 behind the colon that follows it; and 1 if the last name has escapes. (A `bool` costs a
     // mask each time.)
     let (mut state, mut is_escaped) = (0_u32, 0_u32);
+=======
+    // Whether the last token was a name, and which; and whether a colon followed it.
+    let (mut is_found, mut is_escaped, mut is_value) = (false, false, false);
+>>>>>>> main
     loop {
         let mut value = rest.as_slice();
         let Some(&byte) = rest.next() else {
@@ -126,6 +141,7 @@ pub(super) fn text<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     }
 }
 
+<<<<<<< HEAD
 /// What [`number`] answers where there is none.
 pub(super) const NO_NUMBER: u64 = u64::MAX;
 
@@ -150,4 +166,13 @@ pub(super) fn number(value: &[u8]) -> u64 {
         number = longer;
         at += 1;
     }
+=======
+/// The number at the beginning, if it is an unsigned integer.
+pub(super) fn number(value: &[u8]) -> Option<u64> {
+    let len = value.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, behind) = value.split_at_checked(len)?;
+    // Next must be another member, the end, or white space, but no point or exponent.
+    let ends = matches!(behind.first()?, b',' | b'}' | 0..=b' ');
+    if ends { parse_u64(digits) } else { None }
+>>>>>>> main
 }

@@ -1,4 +1,4 @@
-//! Verifying what others have signed with a secret: MACs and JSON Web Tokens.
+//! Verifying signatures made with a secret: MACs and JSON Web Tokens.
 
 use crate::abi;
 use crate::arena::ArenaStr;
@@ -12,10 +12,10 @@ use crate::error::no_result;
 use crate::json::{Bytes, Str};
 use crate::text::send;
 
-/// Checks the HMAC-SHA256 of a text under a secret, such as a webhook's or a signed URL's.
+/// Checks the HMAC-SHA256 of a text under a secret, such as that of a webhook or a signed URL.
 ///
-/// `mac` is in lowercase hexadecimal, as `X-Hub-Signature-256` has it behind `sha256=`. The host computes
-/// the MAC of `input`, which must be UTF-8, and the two are compared in constant time.
+/// `mac` is in lowercase hexadecimal, like the part of `X-Hub-Signature-256` that follows `sha256=`. The host
+/// computes the MAC of `input`, which must be UTF-8, and the two are compared in constant time.
 ///
 /// ```
 /// # #[cfg(feature = "request")] {
@@ -32,9 +32,9 @@ use crate::text::send;
 ///
 /// # Errors
 ///
-/// [`VerifyError::BadSignature`] when it is another MAC or none; [`VerifyError::NoKey`] when the host
-/// gives none, because the flare may not use the secret or `input` is not UTF-8;
-/// [`VerifyError::ArenaFull`].
+/// [`VerifyError::BadSignature`] when `mac` is not the right one; [`VerifyError::NoKey`] when the host returns
+/// none, because the flare may not use the secret or `input` is not UTF-8; [`VerifyError::ArenaFull`] when
+/// something does not fit into the arena.
 pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), VerifyError> {
     if has_mac(secret_key, input, |expected| equal(expected, mac))? {
         Ok(())
@@ -43,7 +43,7 @@ pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), Ver
     }
 }
 
-/// Whether a text has the MAC that `is_mac` says yes to. It gets the right one, in lowercase hexadecimal.
+/// Whether `is_mac` accepts the right MAC of a text, which it gets in lowercase hexadecimal.
 #[inline(always)] // size: inline-small
 fn has_mac(
     secret_key: &str,
@@ -63,12 +63,19 @@ fn has_mac(
     .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
 }
 
-/// Checks a JSON Web Token (RFC 7519) that was signed with a secret by HS256, and gives its claims.
+/// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.
 ///
+<<<<<<< HEAD
 /// It must name HS256 as its algorithm, which is looked at before anything else; have no critical
 /// extensions; have the right signature, which is compared in constant time; and have the claim `exp`,
 /// and perhaps `nbf`, by which it is valid now. Both are whole seconds. Without a clock of the host's no
 /// token is valid.
+=======
+/// The token's header may have at most 256 characters. It must name HS256 as its algorithm, which is checked
+/// before anything else, and no critical extensions. The signature must be right; it is compared in constant
+/// time. The claim `exp` is required and `nbf` is optional: both are integers in seconds, and the token must be
+/// valid now. If the host has no clock, no token is valid.
+>>>>>>> main
 ///
 /// ```
 /// # #[cfg(all(feature = "request", feature = "response"))] {
@@ -87,6 +94,7 @@ fn has_mac(
 ///
 /// # Errors
 ///
+<<<<<<< HEAD
 /// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid. A `secret_key` with
 /// quotes, backslashes or control characters is [`VerifyError::NoKey`].
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
@@ -94,6 +102,23 @@ pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyErr
     let head_len = find(&token, b'.');
     let behind = token.get(head_len + 1..).ok_or(VerifyError::Malformed)?;
     let signed_len = head_len + 1 + find(behind, b'.');
+=======
+/// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid.
+pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
+    let mut token = token.into_bytes();
+    let head_len = find(&token, b'.');
+    check_head(token.get(..head_len).unwrap_or_default())?;
+
+    // Without a point there is nothing after it, and that is not a signature.
+    let claims = token.get(head_len + 1..);
+    let claims_len = find(claims.ok_or(VerifyError::BadSignature)?, b'.');
+    let signed_len = head_len + 1 + claims_len;
+
+    // The signed part is decoded in place, too, but only after the host has read it.
+    let signature = token.as_mut().get_mut(signed_len + 1..);
+    let len = base64url::decode(signature.ok_or(VerifyError::BadSignature)?);
+    let len = len.ok_or(VerifyError::BadSignature)?.get();
+>>>>>>> main
     let signed = token.get(..signed_len).unwrap_or_default();
     // It is written as it is, without escapes: it goes to the host once all of it has been decoded, and so is known
     // to have none of what must be escaped.
@@ -152,7 +177,7 @@ fn is_plain(byte: u8) -> bool {
     byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 
-/// Whether hexadecimal in lower case says the same as bytes: in the same time wherever they differ.
+/// Whether lowercase hexadecimal stands for these bytes; takes the same time wherever they differ.
 fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
     if hex.len() != 2 * bytes.len() {
         return false;
@@ -168,8 +193,16 @@ fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
     difference == 0
 }
 
+<<<<<<< HEAD
 /// Checks what the token says of itself.
 #[inline] // size: inline-step
+=======
+/// The longest header that a token may have, in characters of Base64url. One that names algorithm, type and key
+/// has a fifth of that.
+const MAX_HEAD: usize = 256;
+
+/// Checks the token's header in a copy, because the host has to read it as it was sent.
+>>>>>>> main
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     let algorithm = claims::text(head, "alg");
     let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm.get(), b"HS256"));
@@ -180,7 +213,11 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     }
 }
 
+<<<<<<< HEAD
 /// The time that a claim is; [`NO_NUMBER`](claims::NO_NUMBER) if it is none, and `missing` if there is no such claim.
+=======
+/// The time in a claim; `u64::MAX` if it is not a time, and `missing` if there is no such claim.
+>>>>>>> main
 #[inline(never)] // size: in-a-register
 fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     match claims::member(json, name) {
@@ -189,7 +226,7 @@ fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     }
 }
 
-/// Checks `exp`, which must be there, and `nbf`.
+/// Checks `exp`, which is required, and `nbf`.
 fn check_time(json: &[u8]) -> Result<(), VerifyError> {
     let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), |now| {
         Some(claims::number(now))
@@ -216,19 +253,19 @@ fn check_time(json: &[u8]) -> Result<(), VerifyError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The token is no JSON Web Token, or its times are missing or no whole numbers.
+    /// The token is not a JSON Web Token, or has no `exp`, or one of its times is not an integer.
     Malformed,
-    /// The token names another algorithm than HS256, or has critical extensions.
+    /// The token names an algorithm other than HS256, or has critical extensions.
     BadAlgorithm,
-    /// The signature is another one.
+    /// The signature is wrong.
     BadSignature,
-    /// The token is no longer valid: `exp`.
+    /// The token has expired (`exp`).
     Expired,
-    /// The token is not valid yet: `nbf`.
+    /// The token is not valid yet (`nbf`).
     NotYetValid,
-    /// The host gave no MAC: the flare may not use the secret, or there is none.
+    /// The host returned no MAC: the flare may not use the secret, or it does not exist.
     NoKey,
-    /// The host gave no time.
+    /// The host returned no time.
     NoClock,
     /// Something does not fit into the free part of the arena.
     ArenaFull,

@@ -1,6 +1,6 @@
-//! The heap of the feature `dlmalloc`: that crate's allocator, on pages by which the module's memory grows.
+//! The heap of the feature `dlmalloc`: that crate's allocator, on pages obtained by growing the module's memory.
 //!
-//! The crate's own source of memory begins with what the linker has left behind the statics, from `__heap_base` on.
+//! The crate's own source of memory starts with what the linker leaves after the statics, from `__heap_base` on.
 //! A flare that is linked as the README says has no such symbol, and what is left is less than a page.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -12,7 +12,7 @@ use dlmalloc::{Allocator, Dlmalloc};
 
 /// A page of Wasm, in bytes.
 const PAGE: usize = 64 << 10;
-/// What `memory.grow` answers when there is no more.
+/// What `memory.grow` returns when there is no more memory.
 const NO_MEMORY: usize = usize::MAX;
 
 /// The global allocator.
@@ -27,8 +27,8 @@ impl Heap {
 // SAFETY: a flare has one thread: targets with more are refused when the SDK is compiled (`build.rs`).
 unsafe impl Sync for Heap {}
 
-// SAFETY: it is dlmalloc, whose functions have the contract of these. There is one thread, and dlmalloc calls
-// nobody who could allocate (`Pages` does not), so the reference that each makes is the only one.
+// SAFETY: it is dlmalloc, whose functions have the same contracts as these. There is one thread, and dlmalloc
+// calls nothing that could allocate (`Pages` does not), so the reference that each of them makes is the only one.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as above.
@@ -51,10 +51,10 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Memory for dlmalloc: whole pages, which are never given back, because Wasm cannot.
+/// Memory for dlmalloc: whole pages, never given back, because Wasm has no way to.
 struct Pages;
 
-// SAFETY: pages by which the memory has just grown are zeros, and nobody else's.
+// SAFETY: pages that the memory has just grown by are zeroed, and nothing else uses them.
 unsafe impl Allocator for Pages {
     fn alloc(&self, size: usize) -> (*mut u8, usize, u32) {
         let pages = size.div_ceil(PAGE);

@@ -1,12 +1,12 @@
-//! JSON that is known at compile time is written at compile time: [`json!`](crate::json!).
+//! JSON that is written at compile time: [`json!`](crate::json!).
 
 use crate::bytes::quote::hex_digit;
 
 /// Writes JSON at compile time: the result is a `&'static str`.
 ///
 /// Members and elements are literals (strings, characters, numbers, `true`, `false`), `null`, and
-/// objects and arrays of these. A character becomes a string of one; a number is written as JSON has it,
-/// `1.` as `1.0`.
+/// objects and arrays of these. A character becomes a string of length one; a number is written the way JSON
+/// allows, for example `1.` as `1.0`.
 ///
 /// ```
 /// use flaron_sdk::json;
@@ -78,11 +78,11 @@ pub struct Part {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    /// JSON as it is.
+    /// JSON, copied as it is.
     Raw,
     /// The inside of a string, before escaping.
     String,
-    /// A number as Rust has it.
+    /// A number as it is written in Rust.
     Number,
 }
 
@@ -98,8 +98,8 @@ impl Part {
         Part { text, kind }
     }
 
-    /// A literal, as its value and as its source, whose beginning tells what it is: `"`, `'`, or `r` for
-    /// a raw string; a digit; otherwise `true` or `false`.
+    /// A literal, given as its value and as its source. The first character of the source tells its type: `"`,
+    /// `'`, or `r` for a raw string; a digit; otherwise it is `true` or `false`.
     pub const fn literal(value: &'static str, source: &'static str) -> Part {
         let kind = match source.as_bytes()[0] {
             b'"' | b'\'' | b'r' => Kind::String,
@@ -109,12 +109,12 @@ impl Part {
         Part { text: value, kind }
     }
 
-    /// What stands behind a minus.
+    /// A literal that follows a minus.
     pub const fn number(value: &'static str, source: &'static str) -> Part {
         let part = Part::literal(value, source);
         assert!(
             matches!(part.kind, Kind::Number),
-            "json!: a minus stands before a number"
+            "json!: a minus must be followed by a number"
         );
         part
     }
@@ -158,7 +158,7 @@ const fn put_string<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u
     put_literal(into, at, b'"')
 }
 
-/// Rust lets a number have underscores, zeros in front, and nothing behind the point; JSON does not.
+/// Rust allows underscores in a number, leading zeros, and nothing after the point; JSON does not.
 const fn put_number<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u8]) -> usize {
     let mut i = 0;
     while i + 1 < text.len() && text[i] == b'0' && matches!(text[i + 1], b'0'..=b'9' | b'_') {
@@ -178,7 +178,7 @@ const fn put_number<const N: usize>(into: &mut [u8; N], mut at: usize, text: &[u
     at
 }
 
-/// Puts a byte if it is within the array, and counts it in any case.
+/// Writes a byte if it still fits into the array, and counts it in any case.
 const fn put_literal<const N: usize>(into: &mut [u8; N], at: usize, byte: u8) -> usize {
     if at < N {
         into[at] = byte;

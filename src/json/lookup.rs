@@ -1,5 +1,5 @@
-//! Looking for one member in flattened JSON, without a [`Value`](crate::json::Value) of each member
-//! before it: what the host's answers need.
+//! Finding one member in flattened JSON, without making a [`Value`](crate::json::Value) of each member before
+//! it: what reading the host's answers needs.
 
 use crate::bytes::packed::PackedSlice;
 use crate::json::flatten::{END, mark};
@@ -16,11 +16,11 @@ const fn place(depth: u32) -> u32 {
     mark(depth) - mark(1)
 }
 
-/// Looks for a member of an object in flattened JSON: what begins with its value, or nothing. Of
-/// several with this name it is the first one's.
+/// Finds a member of an object in flattened JSON: the rest of the text from its value on, or nothing. If several
+/// have this name, it is the first.
 ///
-/// The text is the root or begins with the value of one of its members, and `place` tells which:
-/// [`OUTER`] or [`INNER`]. Capitals in `name` stand for small letters; see [`asks_for`].
+/// The text is the root, or begins with the value of one of its members; `place` tells which: [`OUTER`] or
+/// [`INNER`]. Capitals in `name` stand for small letters; see [`asks_for`].
 #[inline(never)] // size: json-member
 pub(crate) fn member<'a>(json: PackedSlice<'a>, place: u32, name: &str) -> PackedSlice<'a> {
     let mut rest = json.get();
@@ -37,17 +37,16 @@ pub(crate) fn member<'a>(json: PackedSlice<'a>, place: u32, name: &str) -> Packe
                 }
             }
         } else if found_at == OUTER {
-            // The inner object ended before.
+            // The inner object has ended.
             break;
         }
     }
     PackedSlice::new(b"")
 }
 
-/// Whether a byte of the name that is looked for stands for a byte of the name that was found: the
-/// same, or its small letter.
+/// Whether a byte of the wanted name stands for a byte of a name in the text: the same byte, or its small letter.
 ///
-/// `@` and control characters stand for something else, too. No header's name has them.
+/// `@` and control characters stand for another character, too. No header has them in its name.
 #[inline(always)] // size: json-member-case
 fn asks_for(byte: u8, found: u8) -> bool {
     let byte = u32::from(byte);
@@ -59,7 +58,7 @@ fn asks_for(byte: u8, found: u8) -> bool {
     u32::from(found) == lowercase
 }
 
-/// Looks for a member as [`member`] does: the text of the string that it is, if it is one.
+/// Finds a member as [`member`] does, and returns its text if it is a string.
 // size: json-string-member
 #[inline(never)] // size: json-member
 pub(crate) fn string_member<'a>(

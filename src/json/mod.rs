@@ -1,12 +1,12 @@
-//! JSON without a heap: writing it as [pieces](crate::text), reading it where it lies.
+//! JSON without a heap: written as [pieces](crate::text), read in place.
 //!
-//! Four host calls take JSON arguments and three answer in JSON; this is what the SDK uses for them,
-//! and what a flare can use for small JSON of its own.
+//! Four host calls take JSON arguments and three answer in JSON. The SDK uses this module for them, and a flare
+//! can use it for small JSON of its own.
 //!
 //! # Writing
 //!
-//! [`Str`], [`Object`] and [`Array`] are pieces that escape completely: quotes, backslashes and every
-//! control character. The rest is plain text:
+//! [`Str`], [`Object`] and [`Array`] are pieces that escape everything that must be escaped: quotes,
+//! backslashes and every control character. The rest is plain text:
 //!
 //! ```
 //! use flaron_sdk::{json, text};
@@ -17,8 +17,7 @@
 //! # Ok::<(), flaron_sdk::ArenaFull>(())
 //! ```
 //!
-//! What is known at compile time is written at compile time, by [`json!`](crate::json!), and links
-//! no writer:
+//! [`json!`](crate::json!) writes JSON that is known at compile time, and links no writer:
 //!
 //! ```
 //! const ARGUMENTS: &str = flaron_sdk::json!({ "format": "rfc3339", "depth": 2 });
@@ -27,9 +26,9 @@
 //!
 //! # Reading
 //!
-//! [`parse`] checks a whole text by the grammar of RFC 8259, and decodes it where it lies; [`Document`]
-//! does the same in a lease. Strings need not be UTF-8 until they are read: `as_str` has nothing of one
-//! that is not, and `as_bytes` has its bytes. What they give is a view: nothing is allocated or copied.
+//! [`parse`] checks a whole text against the grammar of RFC 8259 and decodes it in place; [`Document`]
+//! does the same in a lease. Whether a string is UTF-8 is checked when it is read: `as_str` returns `None` for
+//! one that is not, and `as_bytes` returns its bytes. The results are views: nothing is allocated or copied.
 //!
 //! ```
 //! use flaron_sdk::json;
@@ -43,15 +42,15 @@
 //! # Ok::<(), json::JsonError>(())
 //! ```
 //!
-//! Strings are read byte by byte, which takes the fewest bytes of code. For a flare that reads long
-//! texts the feature `fast-json` adds a loop that takes a word at a time where nothing is escaped.
+//! Strings are read byte by byte, which takes the least code. For a flare that reads long texts, the feature
+//! `fast-json` adds a loop that reads a word at a time where nothing is escaped.
 //!
 //! # Limits
 //!
-//! Values nest at most [`MAX_DEPTH`] deep. A lone surrogate (`\ud800` without its other half) is no
-//! character and refused. Of equal member names the first counts.
+//! Values nest at most [`MAX_DEPTH`] deep. A lone surrogate (`\ud800` without its other half) is not a
+//! character and is refused. If an object has several members of the same name, the first one counts.
 
-// Without the feature `json` none of this is public, and a flare has what its host modules use of it.
+// Without the feature `json` none of this is public, and a flare links only what its host modules use.
 #![cfg_attr(
     not(feature = "json"),
     allow(
@@ -93,7 +92,7 @@ pub(crate) use unescape::unescape;
 #[cfg(lists_keys)]
 pub(crate) use value::string;
 
-/// The error of reading: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
+/// The error of [`parse`]: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError;
 
@@ -111,14 +110,14 @@ impl From<JsonError> for Error {
     }
 }
 
-/// Checks that `text` is one JSON value, with white space around it at most, decodes it where it
-/// lies and gives a view on it. Takes time in proportion to the length of the text.
+/// Checks that `text` is a single JSON value, apart from white space around it, decodes it in place and returns
+/// a view of it. Takes time proportional to the length of the text.
 ///
-/// The text is not JSON any more afterwards, whether it was before or not.
+/// Afterwards the text is no longer JSON, whether or not it was before.
 ///
 /// # Errors
 ///
-/// [`JsonError`] when it is anything else, or nests deeper than [`MAX_DEPTH`].
+/// [`JsonError`] when the text is anything else, or nests deeper than [`MAX_DEPTH`].
 pub fn parse(text: &mut [u8]) -> Result<Value<'_>, JsonError> {
     let len = flatten(text).ok_or(JsonError)?;
     Ok(Value(text.get(..len).unwrap_or_default()))
@@ -138,7 +137,7 @@ pub fn parse(text: &mut [u8]) -> Result<Value<'_>, JsonError> {
 pub struct Document(ArenaBytes);
 
 impl Document {
-    /// Checks and decodes what is leased, as [`parse`] does.
+    /// Checks and decodes a lease, as [`parse`] does.
     ///
     /// # Errors
     ///
@@ -147,6 +146,7 @@ impl Document {
         flatten_lease(lease).map(Document).ok_or(JsonError)
     }
 
+<<<<<<< HEAD
     /// Decodes what is leased without a look at the grammar, for some 250 bytes less: for what is looked up and
     /// compared, and never handed on as it is.
     ///
@@ -167,6 +167,9 @@ impl Document {
     }
 
     /// The value that the document is. It borrows from the document.
+=======
+    /// The document's value. It borrows from the document.
+>>>>>>> main
     pub fn root(&self) -> Value<'_> {
         Value(&self.0)
     }

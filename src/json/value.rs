@@ -1,4 +1,4 @@
-//! Views on flattened JSON. What is looked at has been checked, so nothing is checked again.
+//! Views of flattened JSON. It was checked when it was flattened, so nothing is checked again here.
 
 use core::fmt;
 use core::slice::Iter;
@@ -11,23 +11,23 @@ use crate::json::flatten::{END, FIRST_MARK};
 use crate::json::writer::escaped;
 use crate::text::piece::{Backward, Sink};
 
-/// A JSON value that has been checked and decoded; it borrows from where that lies.
+/// A JSON value that has been checked and decoded; it borrows from the decoded text.
 ///
-/// What it is, its first byte tells; asking for something else gives `None`, or an empty iterator.
-/// Looking for a member or an element takes time in proportion to the length of what is before it.
+/// Asking for another type than the value has gives `None`, or an empty iterator. Finding a member or an
+/// element takes time proportional to the length of everything before it.
 #[derive(Clone, Copy, Default)]
 pub struct Value<'a>(
-    /// Flattened JSON: the value and nothing else.
+    /// The value, as flattened JSON, and nothing else.
     pub(crate) &'a [u8],
 );
 
 impl<'a> Value<'a> {
-    /// The byte that tells what it is; 0 if there is nothing.
+    /// The first byte, which tells the type; 0 if there is none.
     pub(crate) fn first(&self) -> u8 {
         self.0.first().copied().unwrap_or_default()
     }
 
-    /// Whether it is `null`.
+    /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
         self.first() == b'n'
     }
@@ -41,17 +41,17 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number in the range of `i64`, written without fraction and exponent.
+    /// An integer in the range of `i64`, written without a fraction or an exponent.
     pub fn as_i64(&self) -> Option<i64> {
         number::parse_i64(self.0)
     }
 
-    /// A whole number in the range of `u64`, written without sign, fraction and exponent.
+    /// An integer in the range of `u64`, written without a sign, a fraction or an exponent.
     pub fn as_u64(&self) -> Option<u64> {
         number::parse_u64(self.0)
     }
 
-    /// A number, as it is written.
+    /// A number, as it was written.
     pub fn as_number(&self) -> Option<&'a str> {
         match self.first() {
             b'-' | b'0'..=b'9' => utf8::from_utf8(self.0),
@@ -59,23 +59,24 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A string, un-escaped. `None` too if it is not UTF-8.
+    /// A string, unescaped. Also `None` if it is not UTF-8.
     pub fn as_str(&self) -> Option<&'a str> {
         utf8::from_utf8(self.as_bytes()?)
     }
 
-    /// A string, un-escaped, as bytes: links no UTF-8 check.
+    /// A string, unescaped, as bytes: this does not link the UTF-8 check.
     #[inline(always)] // size: inline-register
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         Some(text(self.0)?.get())
     }
 
-    /// The member of an object with this name; of several the first.
+    /// The member of an object with this name; if there are several, the first.
     #[inline(always)] // size: inline-register
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         Some(Value(member(*self, name)?.get()))
     }
 
+<<<<<<< HEAD
     /// The text of the member with this name, if that is a string, as bytes: [`get`](Self::get) and
     /// [`as_bytes`](Self::as_bytes) in one call, which is smaller.
     #[inline(always)] // size: inline-register
@@ -84,16 +85,19 @@ impl<'a> Value<'a> {
     }
 
     /// The members of an object, name (as bytes) and value; nothing if it is no object.
+=======
+    /// The members of an object, name (as bytes) and value; empty if the value is not an object.
+>>>>>>> main
     pub fn members(&self) -> Members<'a> {
         Members(self.inside(b'{').iter())
     }
 
-    /// The elements of an array; nothing if it is no array.
+    /// The elements of an array; empty if the value is not an array.
     pub fn elements(&self) -> Elements<'a> {
         Elements(self.inside(b'[').iter())
     }
 
-    /// What is behind the opening bracket, if it is this one.
+    /// Everything after the opening bracket, if it is this one.
     fn inside(&self, opening: u8) -> &'a [u8] {
         match self.0 {
             [first, inside @ ..] if *first == opening => inside,
@@ -124,6 +128,7 @@ fn member<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
     }
 }
 
+<<<<<<< HEAD
 /// The text of the member of an object with this name.
 #[inline] // size: packed-slice
 fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
@@ -131,6 +136,9 @@ fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
 }
 
 /// Takes the name at the beginning of the inside of an object; what is left begins with its value.
+=======
+/// Takes the name at the beginning of the inside of an object; the rest begins with its value.
+>>>>>>> main
 fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     // The mark, the name, its end, the colon.
     inside.next()?;
@@ -140,8 +148,8 @@ fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     Some(name)
 }
 
-/// Takes the value at the beginning of the inside of an array or an object; what is left begins
-/// behind the comma that follows it. Behind a closing bracket there is no more.
+/// Takes the value at the beginning of the inside of an array or an object; the rest begins after the comma
+/// that follows it. After a closing bracket nothing is left.
 #[inline] // size: inline-shared
 pub(crate) fn take<'a>(inside: &mut Iter<'a, u8>) -> Option<Value<'a>> {
     let value = inside.as_slice();
@@ -229,7 +237,7 @@ impl fmt::Debug for Value<'_> {
 #[derive(Clone)]
 pub struct Elements<'a>(Iter<'a, u8>);
 
-/// Shows the elements that are left.
+/// Shows the remaining elements.
 impl fmt::Debug for Elements<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
@@ -248,7 +256,7 @@ impl<'a> Iterator for Elements<'a> {
 #[derive(Clone)]
 pub struct Members<'a>(Iter<'a, u8>);
 
-/// Shows the members that are left.
+/// Shows the remaining members.
 impl fmt::Debug for Members<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();

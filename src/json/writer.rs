@@ -1,4 +1,4 @@
-//! Pieces that write JSON: escaped completely, from the last byte to the first.
+//! Pieces that write JSON, fully escaped, from the last byte to the first.
 
 use crate::bytes::quote::escape;
 use crate::text::piece::{Backward, Sink};
@@ -16,8 +16,8 @@ impl Backward for Str<'_> {
 
 /// A piece: bytes as a JSON string, quoted and escaped.
 ///
-/// They are text that has not been checked: what is not UTF-8 stays as it is, and then the whole is not
-/// JSON, which readers refuse. It links no UTF-8 check.
+/// The bytes are not checked, and the UTF-8 check is not linked: if they are not UTF-8, they stay as they are,
+/// and the result is not JSON, so readers will refuse it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes<'a>(pub &'a [u8]);
 

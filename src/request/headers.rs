@@ -1,4 +1,4 @@
-//! Headers that have an inner structure.
+//! Headers whose values have a structure of their own.
 
 use crate::abi;
 use crate::arena::claim::{claim, claim_part, claim_with, part_for_call};
@@ -6,10 +6,11 @@ use crate::arena::excerpt::Excerpt;
 use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::split::{eq_ignore_case, find, first_element, same};
 
-/// The value of a cookie; of several with this name the first one's.
+/// The value of a cookie. If several have this name, the first one counts.
 ///
 /// `None` if the request has no such cookie, or if its cookies do not fit into the arena. The value is
-/// what was sent, with quotes if it has them. It takes `requires_raw_auth` in the flare's configuration.
+/// returned as it was sent, including quotes if there are any. Needs `requires_raw_auth` in the flare's
+/// configuration.
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
@@ -37,10 +38,10 @@ pub fn cookie(name: &str) -> Option<ArenaStr> {
     cookie.map(ArenaBytes::into_text)
 }
 
-/// What `Authorization` has behind a scheme: `Authorization: Bearer TOKEN` has the token.
+/// The credentials that follow a scheme in `Authorization`: of `Authorization: Bearer TOKEN`, the token.
 ///
-/// `scheme` is in any case. `None` if there is no such header, if it has another scheme, and if it does
-/// not fit into the arena. It takes `requires_raw_auth` in the flare's configuration.
+/// The case of `scheme` does not matter. `None` if there is no such header, if it has another scheme, or if
+/// it does not fit into the arena. Needs `requires_raw_auth` in the flare's configuration.
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
@@ -58,7 +59,7 @@ pub fn credentials(scheme: &str) -> Option<ArenaStr> {
     credentials.map(ArenaBytes::into_text)
 }
 
-/// What an `Authorization` has behind the scheme, which is in any case.
+/// What follows the scheme in an `Authorization`. The case of `scheme` does not matter.
 #[inline] // size: inline-once
 fn behind_scheme<'a>(header: Excerpt<'a>, scheme: &str) -> Option<Excerpt<'a>> {
     let (found, behind) = header.split_at(scheme.len())?;
@@ -70,14 +71,14 @@ fn behind_scheme<'a>(header: Excerpt<'a>, scheme: &str) -> Option<Excerpt<'a>> {
     Some(credentials)
 }
 
-/// Name and password of `Authorization: Basic …`, decoded by the host: `name:password`.
+/// Name and password from `Authorization: Basic …`, decoded by the host: `name:password`.
 ///
-/// `None` if the header is missing, of another scheme or malformed, and if it does not fit into the
-/// arena. It takes `requires_raw_auth` in the flare's configuration.
+/// `None` if the header is missing, has another scheme, is malformed, or does not fit into the arena. Needs
+/// `requires_raw_auth` in the flare's configuration.
 ///
 /// Compare it with [`crypto::equal`](crate::crypto::equal), which takes as long for a wrong password as
-/// for one that is nearly right. The name ends at the first colon:
-/// [`text::split_once`](crate::text::split_once) finds it.
+/// for one that is nearly right. The name ends at the first colon, where
+/// [`text::split_once`](crate::text::split_once) splits it.
 pub fn basic_credentials() -> Option<ArenaBytes> {
     let header = abi::req_header_get(&b"authorization"[..]);
     let credentials = part_for_call(header, |header| behind_scheme(header, "Basic"))?;
@@ -87,8 +88,8 @@ pub fn basic_credentials() -> Option<ArenaBytes> {
 
 /// The first element of a header that is a list, such as the client's address in `X-Forwarded-For`.
 ///
-/// `None` if the request has no such header, if the first element is empty, and if the header does not
-/// fit into the arena. Anybody can send such a header: trust it as far as the proxy that sets it.
+/// `None` if the request has no such header, if the first element is empty, or if the header does not
+/// fit into the arena. Anybody can send such a header: trust it only as far as the proxy that sets it.
 pub fn first_of(name: &str) -> Option<ArenaStr> {
     let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
         let end = first_element(&header);
@@ -102,19 +103,19 @@ pub fn first_of(name: &str) -> Option<ArenaStr> {
 
 /// Whether `If-None-Match` names this entity tag, so that the answer is a 304 without a body.
 ///
-/// `tag` is as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison is
-/// the weak one that RFC 9110 has for this header: `W/` does not count, on either side. `*` names every
-/// tag. `false` if there is no such header, or if it does not fit into the arena.
+/// `tag` is written as in the header `ETag`, with its quotes: `"33a64df5"` or `W/"33a64df5"`. The comparison
+/// is the weak one, as RFC 9110 asks for this header: `W/` is ignored on either side. `*` matches every tag.
+/// `false` if there is no such header, or if it does not fit into the arena.
 ///
-/// A tag needs at least one character beside commas and `W/`: `","` would be found between any two others.
+/// A tag needs at least one character other than commas and `W/`: `","` would be found between any two others.
 pub fn matches_etag(tag: &str) -> bool {
     let tag = strong(tag.as_bytes());
     let header = abi::req_header_get(&b"if-none-match"[..]);
     claim_with(header, |header| names_tag(header, tag).then_some(())).is_some()
 }
 
-/// Whether a list of entity tags names this one, or is `*`. A tag begins and ends with a quote and has
-/// none inside, so it can be looked for anywhere in the list.
+/// Whether a list of entity tags contains this one, or is `*`. A tag begins and ends with a quote and has
+/// none in between, so it can be searched for anywhere in the list.
 fn names_tag(list: &[u8], tag: &[u8]) -> bool {
     list == b"*"
         || (0..list.len()).any(|at| {

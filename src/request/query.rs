@@ -1,4 +1,4 @@
-//! A query, decoded where it lies.
+//! A query, decoded in place.
 
 use core::cell::Cell;
 use core::slice::Iter;
@@ -13,45 +13,49 @@ use crate::bytes::utf8;
 const NAME_END: u8 = 0xfe;
 /// Ends a pair.
 const PAIR_END: u8 = 0xff;
-/// The first of the bytes that are in no UTF-8.
+/// The first of the bytes that never occur in UTF-8.
 const FIRST_MARK: u8 = 0xf8;
 
-/// The pairs of a query, decoded by the rules of forms: `+` is a space, `%` and two hexadecimal digits
-/// are a byte (any other `%` stands for itself), `&` separates the pairs. See
-/// [`request::query`](crate::request::query).
+/// The pairs of a query, form-decoded: `+` is a space, `%` and two hexadecimal digits are a byte (any other
+/// `%` stands for itself), `&` separates the pairs. See [`request::query`](crate::request::query).
 ///
-/// It is a lease on what the host wrote, which is decoded there: names and values are borrowed from it.
-/// A byte from 0xF8 on, which is in no text, becomes `?`.
+/// It is a lease on the URL that the host wrote, decoded in place: names and values borrow from it.
+/// A byte of 0xF8 or above, which occurs in no UTF-8, becomes `?`.
 pub struct Query(ArenaBytes);
 
 impl Query {
-    /// The query in a lease, which has been decoded.
+    /// A lease on a query that has been decoded.
     pub(crate) fn new(decoded: ArenaBytes) -> Query {
         Query(decoded)
     }
 
     /// The value of the first pair with this name, as text.
     ///
+<<<<<<< HEAD
     /// `None` if there is none, and if it is not UTF-8.
     #[inline(always)] // size: inline-register
+=======
+    /// `None` if there is no such pair, or if the value is not UTF-8.
+    #[inline] // size: inline-register
+>>>>>>> main
     pub fn get(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.get_bytes(name)?)
     }
 
-    /// The value of the first pair with this name: links no UTF-8 check. Empty if there is only the
-    /// name.
+    /// The value of the first pair with this name, as bytes: this does not link the UTF-8 check. Empty if
+    /// there is only the name.
     #[inline(always)] // size: inline-register
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
         value_of(&self.0, name.as_bytes()).map(PackedSlice::get)
     }
 
-    /// The pairs, name and value, in their order; of those that have a name more than once, all.
+    /// All pairs of name and value, in the order in which they were sent. Repeated names are kept.
     pub fn pairs(&self) -> Pairs<'_> {
         Pairs(split(&self.0, PAIR_END))
     }
 }
 
-/// The value of the first pair with this name in a query that has been decoded.
+/// The value of the first pair with this name in a decoded query.
 #[inline] // size: packed-slice
 fn value_of<'a>(mut rest: &'a [u8], name: &[u8]) -> Option<PackedSlice<'a>> {
     loop {
@@ -75,7 +79,7 @@ impl<'a> Iterator for Pairs<'a> {
     fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         loop {
             let pair = self.0.next()?;
-            // Nothing between two `&` is no pair.
+            // An empty part between two `&` is not a pair.
             if !pair.is_empty() {
                 return Some(split_once(pair, NAME_END).unwrap_or((pair, b"")));
             }
@@ -89,12 +93,17 @@ impl core::fmt::Debug for Query {
     }
 }
 
+<<<<<<< HEAD
 /// Decodes a query where it lies. The bytes move to the front; what is left behind them ends pairs of nothing.
 // size: query-rest
 pub(crate) fn decode(query: &mut [u8]) {
+=======
+/// Decodes a query in place: the decoded bytes move to the front. Returns how many there are.
+pub(crate) fn decode(query: &mut [u8]) -> usize {
+>>>>>>> main
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
-    // What a `=` becomes: only the first one ends the name.
+    // What the next `=` becomes: only the first one in a pair ends the name.
     let mut equals = NAME_END;
     while let Some(cell) = input.next() {
         let raw = cell.get();
@@ -124,8 +133,8 @@ pub(crate) fn decode(query: &mut [u8]) {
     }
 }
 
-/// Takes the two hexadecimal digits behind a `%`: the byte that they stand for. What is no such escape
-/// stays, and so does the `%`.
+/// Consumes the two hexadecimal digits after a `%` and returns the byte that they stand for. If there are no two
+/// such digits, nothing is consumed, and the `%` stands for itself.
 #[inline(always)] // size: inline-step
 fn unescape(input: &mut Iter<'_, Cell<u8>>) -> u8 {
     let mut digits = input.clone();

@@ -1,4 +1,4 @@
-//! The request's URL in parts: path and query.
+//! The parts of the request's URL: path and query.
 
 use crate::abi;
 use crate::arena::claim::claim_part;
@@ -23,12 +23,12 @@ use crate::text::piece::{Backward, Sink};
 /// # }
 /// ```
 ///
-/// Nothing is decoded, so a `%2F` in a segment is no separator. To take the path apart, look at its
-/// bytes ([`ArenaStr::into_bytes`]): that links no UTF-8 check.
+/// Nothing is decoded, so a `%2F` in a segment is not a separator. To take the path apart, work on its
+/// bytes ([`ArenaStr::into_bytes`]): that does not link the UTF-8 check.
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url). [`try_target`] tells instead.
+/// Like [`url`](crate::request::url); [`try_target`] returns an error instead.
 pub fn path() -> ArenaStr {
     match claim_url(Part::Path) {
         Some(path) => path.into_text(),
@@ -40,7 +40,7 @@ pub fn path() -> ArenaStr {
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url). [`try_target`] tells instead.
+/// Like [`url`](crate::request::url); [`try_target`] returns an error instead.
 pub fn target() -> Target {
     match claim_url(Part::Target) {
         Some(target) => Target(target),
@@ -63,7 +63,7 @@ pub fn try_target() -> Result<Target, Error> {
     }
 }
 
-/// The query of the URL, decoded by the rules of forms. Empty if there is none.
+/// The query of the URL, form-decoded. Empty if there is none.
 ///
 /// ```
 /// # #[cfg(feature = "testing")] {
@@ -79,7 +79,7 @@ pub fn try_target() -> Result<Target, Error> {
 ///
 /// # Traps
 ///
-/// As [`url`](crate::request::url). [`try_target`] tells instead.
+/// Like [`url`](crate::request::url); [`try_target`] returns an error instead.
 pub fn query() -> Query {
     match claim_url(Part::Query) {
         Some(query) => Query::new(query),
@@ -87,9 +87,9 @@ pub fn query() -> Query {
     }
 }
 
-/// Path and query of the request's URL: see [`target`]. A lease on the URL that the host wrote.
+/// Path and query of the request's URL: see [`target`]. It is a lease on the URL that the host wrote.
 ///
-/// `&Target` is a [piece](crate::text) of text: path and query, as they were sent.
+/// `&Target` is a [piece](crate::text) of text: path and query as they were sent.
 #[derive(Debug)]
 pub struct Target(ArenaBytes);
 
@@ -104,8 +104,8 @@ impl Target {
         self.0.get(self.path_len() + 1..).unwrap_or_default()
     }
 
-    /// The query as it was sent, with the question mark; empty if there is none. To be put behind
-    /// another path.
+    /// The query as it was sent, with the question mark, ready to be appended to another path; empty if
+    /// there is none.
     pub fn search(&self) -> &[u8] {
         self.0.get(self.path_len()..).unwrap_or_default()
     }
@@ -115,7 +115,7 @@ impl Target {
         &self.0
     }
 
-    /// The query, decoded by the rules of forms: see [`query`](crate::request::query).
+    /// The query, form-decoded: see [`query`](crate::request::query).
     pub fn into_query(self) -> Query {
         let path_len = self.path_len();
         let mut query = self.0.skip(path_len as u32 + 1);
@@ -142,7 +142,7 @@ impl Backward for &Target {
     }
 }
 
-/// What of a URL is asked for.
+/// The part of a URL that is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     Path,
@@ -152,8 +152,8 @@ enum Part {
     Query,
 }
 
-/// A lease on a part of the URL. A URL without a path gets one: `/`, in place of the byte before, which is
-/// the authority's last. So nothing of the authority is ever in the path.
+/// A lease on a part of the URL. A URL without a path gets `/` for one: it overwrites the byte before, which is
+/// the authority's last. So no part of the authority ever ends up in the path.
 #[inline] // size: one-url
 fn claim_url(part: Part) -> Option<ArenaBytes> {
     claim_part(abi::req_url(), |url| {
@@ -166,8 +166,8 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
             query::decode(&mut query);
             return Some(query);
         }
-        // Two slashes are before the authority, which has none, and the third one begins the path. A URL of
-        // a path alone has no authority, even if it begins with two slashes.
+        // Two slashes come before the authority, which contains none, and the third one starts the path. A URL
+        // that is only a path has no authority, even if it starts with two slashes.
         let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
         let mut start = 0;
         for byte in url.get_mut(..path_end)? {

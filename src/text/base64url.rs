@@ -1,4 +1,4 @@
-//! Base64url without padding (RFC 4648, section 5), both ways: the coding of tokens, and of what goes into URLs.
+//! Base64url without padding (RFC 4648, section 5), both ways: the encoding used in tokens and URLs.
 
 use crate::bytes::base64url;
 use crate::text::piece::{Backward, Sink};
@@ -17,7 +17,7 @@ pub struct Base64Url<'a>(pub &'a [u8]);
 impl Backward for Base64Url<'_> {
     fn prepend_to<S: Sink>(self, mut sink: S) -> S {
         for group in self.0.chunks(3).rev() {
-            // Of one byte there are two digits, of two three: the bits that are left over are 0.
+            // One byte takes two digits, two bytes take three: the bits that are left over are 0.
             let missing = 3 - group.len();
             let bits = group
                 .iter()
@@ -32,10 +32,10 @@ impl Backward for Base64Url<'_> {
     }
 }
 
-/// Decodes Base64url without padding where it lies: the bytes move to the front. `None` if it is no such text.
+/// Decodes Base64url without padding in place: the decoded bytes move to the front. `None` if the text is malformed.
 ///
-/// There is exactly one for any bytes: with padding, with bits that are left over, or with digits of the
-/// standard alphabet (`+`, `/`) it is none. The text is not the same afterwards in either case.
+/// Every sequence of bytes has exactly one encoding: a text with padding, with leftover bits that are not 0, or
+/// with digits of the standard alphabet (`+`, `/`) is malformed. The text is overwritten in either case.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -58,7 +58,7 @@ mod tests {
     use crate::arena::tests::cases;
     use crate::text::build;
 
-    /// The vectors of RFC 4648, section 10, and digits that the standard alphabet has not.
+    /// The vectors of RFC 4648, section 10, and digits that the standard alphabet does not have.
     const CODED: [(&[u8], &str); 9] = [
         (b"", ""),
         (b"f", "Zg"),
@@ -72,7 +72,7 @@ mod tests {
     ];
 
     #[test]
-    fn bytes_are_coded_as_the_rfc_says() {
+    fn bytes_are_encoded_as_the_rfc_says() {
         for (bytes, text) in CODED {
             assert_eq!(build(Base64Url(bytes)).unwrap(), text);
             let mut coded = text.as_bytes().to_vec();
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_base64url_is_nothing() {
+    fn malformed_text_is_rejected() {
         for text in ["Z", "Zg==", "Zh", "Zm9", "+/+/", "Zm9v\n", "Zm9vY", "="] {
             assert_eq!(
                 decode_base64url(&mut text.as_bytes().to_vec()),
@@ -95,7 +95,7 @@ mod tests {
         #![proptest_config(cases(1000))]
 
         #[test]
-        fn what_is_coded_is_decoded(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn decoding_reverses_encoding(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             let coded = build(("", Base64Url(&bytes), "")).unwrap();
             prop_assert_eq!(coded.len(), (bytes.len() * 4).div_ceil(3));
             let mut coded = coded.to_vec();

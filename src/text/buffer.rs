@@ -1,4 +1,4 @@
-//! Text in a buffer of the caller's.
+//! Text in a buffer that the caller provides.
 
 use core::fmt;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 use crate::text::piece::{self, Pieces, Sink};
 use crate::text::send;
 
-/// The error of a [`TextBuf`]: the rest of the buffer is smaller than what was to be appended.
+/// The error of a [`TextBuf`]: the rest of the buffer is too small for what was to be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextFull;
 
@@ -32,7 +32,7 @@ impl From<ArenaFull> for TextFull {
     }
 }
 
-/// Text in a buffer of the caller's, from front to back.
+/// Text in a buffer that the caller provides, written from front to back.
 ///
 /// ```
 /// use flaron_sdk::text::TextBuf;
@@ -46,13 +46,13 @@ impl From<ArenaFull> for TextFull {
 /// # Ok::<(), flaron_sdk::text::TextFull>(())
 /// ```
 ///
-/// It implements [`core::fmt::Write`], so `write!` works, at the price of `core::fmt`.
+/// It implements [`core::fmt::Write`], so `write!` works, at the cost of linking `core::fmt`.
 pub struct TextBuf<'a> {
     buffer: &'a mut [u8],
     len: usize,
 }
 
-/// Shows the text that is in it.
+/// Shows the text written so far.
 impl fmt::Debug for TextBuf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {
@@ -72,14 +72,15 @@ impl<'a> TextBuf<'a> {
     ///
     /// # Errors
     ///
-    /// [`TextFull`] when the rest of the buffer is too small.
+    /// [`TextFull`] when the rest of the buffer is too small. Pieces that ask the host also fail with it when the
+    /// host has no answer, or when the answer does not fit into the arena.
     pub fn push(&mut self, pieces: impl Pieces) -> Result<(), TextFull> {
         let Some(proof) = piece::backward(&pieces) else {
             let text = send::keep(pieces).map_err(|ArenaFull| TextFull)?;
             return self.push(&text);
         };
         let rest = self.buffer.get_mut(self.len..).unwrap_or_default();
-        // The pieces are written backward: at the far end, from where they are then moved.
+        // The pieces are written backward, from the end of the buffer, and then moved up to the text.
         let Some(free) = pieces.prepend_to(Tail(Some(rest)), proof).0 else {
             return Err(TextFull);
         };
@@ -89,12 +90,12 @@ impl<'a> TextBuf<'a> {
         Ok(())
     }
 
-    /// What has been built.
+    /// The text written so far, as bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
     }
 
-    /// What has been built as `str`, or `None` when a piece of it was not UTF-8.
+    /// The text written so far, or `None` when it is not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         utf8::from_utf8(self.as_bytes())
     }
@@ -106,7 +107,7 @@ impl fmt::Write for TextBuf<'_> {
     }
 }
 
-/// The far end of a buffer; `None` once something did not fit.
+/// The part of the buffer that is still free; text is put at its end. `None` once something did not fit.
 struct Tail<'a>(Option<&'a mut [u8]>);
 
 impl Sink for Tail<'_> {

@@ -1,6 +1,6 @@
-//! Building text without `core::fmt` and without a heap, and the UTF-8 check.
+//! Building and taking apart text without `core::fmt` and without a heap.
 //!
-//! Text is given as *pieces*: strings, bytes, numbers, leases on what the host sent, and tuples of
+//! Text is built from *pieces*: strings, bytes, numbers, leases on what the host sent, and tuples of
 //! pieces. They are copied once, straight to where they are needed:
 //!
 //! ```
@@ -11,20 +11,19 @@
 //! # Ok::<(), flaron_sdk::ArenaFull>(())
 //! ```
 //!
-//! [`build`] puts the text into the arena's scratch; [`TextBuf`] into a buffer of the caller's, and
-//! piece by piece. Functions that end in `_pieces` ([`response::set_body_pieces`] and others) build
-//! what they send and give the space back at once. A lease by itself is not copied: it goes to the host
-//! from where it lies, and is given back.
+//! [`build`] puts the text into the arena's scratch, [`TextBuf`] into a buffer of the caller, piece by piece.
+//! Functions that end in `_pieces` ([`response::set_body_pieces`] and others) build the text that they send
+//! and free its space at once. A single lease is not copied: the host reads it in place, and then it is freed.
 //!
-//! Text that does not fit is an error, never a cut-off string. A number wants room for the longest of its
-//! size, 11 bytes up to 32 bits and 21 bytes above, whatever it is; what comes before it in the text may
-//! take what it has left.
+//! Text that does not fit is an error; it is never cut short. While it is written, a number needs room for the
+//! longest number of its type, 11 bytes up to 32 bits and 21 bytes above, whatever its value; the pieces in
+//! front of it may use what it leaves over.
 //!
 //! # Pieces that ask the host
 //!
-//! Functions that end in `_piece`, such as [`request::url_piece`], make a piece of what their
-//! namesakes return. The host is asked when the text is built, each piece in its turn, and writes
-//! its answer where the text has got to:
+//! Functions that end in `_piece`, such as [`request::url_piece`], return as a piece what the function
+//! without `_piece` returns as a lease. The host is asked when the text is built, one piece after another, and
+//! writes each answer at the current end of the text:
 //!
 //! ```
 //! # #[cfg(all(feature = "request", feature = "response"))] {
@@ -38,11 +37,11 @@
 //! # Ok::<(), flaron_sdk::ArenaFull>(())
 //! ```
 //!
-//! So there is no lease to keep account of, and no room to find for a copy: that is smaller than with
-//! `request::method()` and `request::url()` (`size-report/PRICES.md` has both).
+//! So there is no lease to keep track of and no room to find for a copy, which takes less code than
+//! `request::method()` and `request::url()` (`size-report/PRICES.md` lists both).
 //!
-//! A piece that the host does not answer is an error like one that does not fit: the text is not
-//! built. [`arena_refused`] tells the two apart.
+//! If the host has no answer for a piece, that is an error, like an answer that does not fit: the text is
+//! not built. [`arena_refused`] tells the two cases apart.
 //!
 //! [`response::set_body_pieces`]: crate::response::set_body_pieces
 //! [`request::url_piece`]: crate::request::url_piece

@@ -2,7 +2,7 @@
 
 use crate::text::piece::{Backward, Sink};
 
-/// Writes a number in decimal, last digit first, where nothing better is known than to put bytes in front.
+/// Writes a number in decimal, last digit first, for sinks that can only put bytes in front.
 macro_rules! decimal {
     ($name:ident: $word:ty) => {
         pub(super) fn $name<S: Sink>(mut number: $word, is_negative: bool, mut sink: S) -> S {
@@ -49,7 +49,7 @@ number_pieces! { usize, isize => decimal_u32(u32); }
 #[cfg(not(target_pointer_width = "32"))]
 number_pieces! { usize, isize => decimal_u64(u64); }
 
-/// A piece: the number in lowercase hexadecimal, without prefix and leading zeros.
+/// A piece: the number in lowercase hexadecimal, without a prefix or leading zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hex(pub u64);
 

@@ -1,15 +1,15 @@
-//! What text is built of, and in which direction each piece can be written.
+//! What text is built from, and in which direction each piece can be written.
 //!
-//! Most pieces are written [backward](Backward), which needs neither a buffer for digits nor the text's
-//! length. A piece that asks the host cannot be: the host's answer comes behind what is there. A text
-//! with such a piece in it is written forward, and its other pieces with it.
+//! Most pieces are written [backward](Backward), which needs neither a buffer for digits nor the length of the
+//! text. A piece that asks the host cannot be written that way, because the host's answer lands after what is
+//! already there. A text that contains such a piece is written forward, including its other pieces.
 
 #[cfg(lists_keys)]
 use crate::arena::Key;
 use crate::arena::{ArenaBytes, ArenaStr, BackwardWriter, ForwardWriter, Payload, Text};
 use crate::text::number;
 
-/// Where a text goes that is written from its last byte to its first.
+/// The destination of a text that is written from its last byte to its first.
 pub trait Sink: Sized {
     /// Puts bytes in front of what is already there.
     fn bytes(self, bytes: &[u8]) -> Self;
@@ -66,7 +66,7 @@ impl Sink for BackwardWriter {
     }
 }
 
-/// Only the crate has one: what takes it as an argument is out of everybody else's reach.
+/// Only this crate can make one, so nobody else can call what takes it as an argument.
 #[derive(Clone, Copy)]
 pub struct Sealed(());
 
@@ -79,11 +79,11 @@ pub(super) fn backward<P: Piece>(_: &P) -> Option<P::Backward> {
     P::backward(SEALED)
 }
 
-/// What [`Pieces`] can do; out of reach, so that no stranger's piece can call the flare, or the host
-/// out of turn, while a text is being built.
+/// What [`Pieces`] can do. It cannot be implemented outside the crate, so that no foreign piece can call the
+/// flare, or the host out of turn, while a text is being built.
 pub trait Piece: Sized {
-    /// Proof that the piece can be written backward. Of one that asks the host there is none: the type
-    /// has no value.
+    /// Proof that the piece can be written backward. A piece that asks the host has none: its type has no
+    /// values.
     type Backward: Copy;
 
     /// The proof, if there is one. (Known at compile time.)
@@ -95,7 +95,7 @@ pub trait Piece: Sized {
     /// Writes the piece behind what is there.
     fn append_to(self, text: ForwardWriter) -> ForwardWriter;
 
-    /// What is to be sent: a text of the pieces, or a lease as it is, which needs none.
+    /// What is to be sent: a text of the pieces, or a lease as it is, for which no text has to be built.
     #[inline(always)] // size: inline-step
     fn payload(self, seal: Sealed) -> Option<Payload> {
         match Self::backward(seal) {
@@ -105,7 +105,7 @@ pub trait Piece: Sized {
     }
 }
 
-/// What text is built of.
+/// What text is built from.
 ///
 /// - `&str`, `&&str`, `&[u8]`, `&[u8; N]`: their bytes;
 /// - `bool`: `true` or `false`; `char`: its UTF-8;
@@ -113,28 +113,29 @@ pub trait Piece: Sized {
 /// - [`Hex`](crate::text::Hex): a number in lowercase hexadecimal; [`Base64Url`](crate::text::Base64Url): bytes
 ///   in Base64url;
 /// - [`ArenaStr`], [`ArenaBytes`], [`Text`], [`Key`](crate::Key), by value or by reference: their bytes
-///   as they are, links no UTF-8 check;
+///   as they are, without linking the UTF-8 check;
 /// - with the feature `json`, `json::Str`, `json::Bytes`, `json::Object`, `json::Array`, `json::Value`:
 ///   JSON;
-/// - what the functions that end in `_piece` give: the host's answer;
+/// - what the functions that end in `_piece` return: the host's answer;
 /// - `Option` of a piece: the piece, or nothing;
-/// - `()` and tuples of up to eight pieces: one after the other; tuples nest.
-#[must_use = "pieces are nothing until a text is built of them"]
+/// - `()` and tuples of up to eight pieces: one after another; tuples nest.
+#[must_use = "pieces do nothing until a text is built from them"]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a piece of text",
     label = "not a piece of text",
-    note = "pieces are `&str`, `&[u8]`, integers, `bool`, `char`, leases on what the host sent, what functions that end in `_piece` give, and tuples of up to eight pieces",
-    note = "a `String` is given as `&*string`, a float with `write!` into a `text::TextBuf`"
+    note = "pieces are `&str`, `&[u8]`, integers, `bool`, `char`, leases on what the host sent, what functions that end in `_piece` return, and tuples of up to eight pieces",
+    note = "pass a `String` as `&*string`, and format a float with `write!` into a `text::TextBuf`"
 )]
 pub trait Pieces: Piece {}
 impl<T: Piece> Pieces for T {}
 
-/// A piece that asks nobody.
+/// A piece that does not ask the host.
 pub trait Backward: Sized {
     /// Writes the piece in front of what is there.
     fn prepend_to<S: Sink>(self, sink: S) -> S;
 
-    /// Writes the piece behind what is there: by default backward, behind the text, and then moved to it.
+    /// Writes the piece behind what is there. By default it is written backward, beyond the text, and then moved
+    /// up to it.
     #[inline(always)] // size: inline-step
     fn append_to(self, text: ForwardWriter) -> ForwardWriter {
         text.payload(BackwardWriter::build(|end| self.prepend_to(end)))
@@ -147,7 +148,7 @@ pub trait Backward: Sized {
     }
 }
 
-/// The proof of a piece that asks nobody.
+/// The proof of a piece that does not ask the host.
 #[derive(Clone, Copy)]
 pub struct AsksNobody(());
 
@@ -210,7 +211,7 @@ bytes_pieces! {
     [] Key, self => self.as_bytes();
 }
 
-/// Leases: they are given back as soon as they are written, and before the call if they are all of it.
+/// Leases: they are freed as soon as they are written, and before the call if they are the only piece.
 macro_rules! lease_pieces {
     ($($type:ty, $self:ident => $bytes:expr;)*) => {$(
         impl Backward for $type {
@@ -274,7 +275,7 @@ impl Backward for () {
     }
 }
 
-/// Tuples: the last piece is written first, or last.
+/// Tuples: written backward, the last piece comes first; written forward, it comes last.
 macro_rules! tuple_pieces {
     ($($piece:ident $at:tt)* ; $($last:tt)*) => {
         impl<$($piece: Piece),*> Piece for ($($piece,)*) {

@@ -1,4 +1,4 @@
-//! Texts on their way: kept by the flare, or sent in a host call.
+//! Building texts to be kept by the flare, or to be sent in a host call.
 
 #[cfg(any(feature = "crypto", test))]
 use crate::arena::ArenaBytes;
@@ -24,8 +24,8 @@ pub(super) fn keep<P: Piece>(pieces: P) -> Result<Text, ArenaFull> {
 }
 
 #[cfg(any(sends, test))]
-/// Builds `pieces` and hands them to `send`, which makes a host call that returns no data.
-/// What was built is gone afterwards.
+/// Builds `pieces` and passes them to `send`, which makes a host call that returns no data.
+/// The text is gone afterwards.
 #[inline(always)] // size: inline-step
 pub(crate) fn send<R>(
     pieces: impl Pieces,
@@ -45,8 +45,8 @@ pub(crate) fn build(pieces: impl Pieces) -> Result<Payload, ArenaFull> {
     pieces.payload(SEALED).ok_or(ArenaFull)
 }
 
-/// Builds two texts, one behind the other, for a host call that follows at once. What the host returns
-/// from it may lie where they are: it has read them by then.
+/// Builds two texts, one after the other, for a host call that follows at once. The host may write its answer
+/// over them: it has read them by then.
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
 #[inline(always)] // size: inline-step
 pub(crate) fn pair(
@@ -62,17 +62,17 @@ pub(crate) fn pair(
     Ok(both.ok_or(ArenaFull)?.split_at(middle))
 }
 
-/// Builds `pieces` and hands them to `call`, which makes a host call that returns data.
-/// What was built is gone afterwards.
+/// Builds `pieces` and passes them to `call`, which makes a host call that returns data.
+/// The text is gone afterwards.
 ///
-/// Nothing keeps it for the length of the call: as with [`pair`], what the host returns may lie where it is.
-/// A host knows how long its answer is when it asks for room, and so it has read what it answers.
+/// It is not kept during the call: as with [`pair`], the host may write its answer over it. A host that asks
+/// for room knows how long its answer is, so by then it has read what it answers.
 #[cfg(any(feature = "crypto", test))]
 pub(crate) fn call(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> Option<ArenaBytes> {
     claim(returned(pieces, call))
 }
 
-/// The same, but gives what the call returned.
+/// Like [`call`], but returns what the host call returned.
 #[cfg(any(calls, test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn returned(pieces: impl Pieces, call: impl FnOnce(Payload) -> i64) -> i64 {
