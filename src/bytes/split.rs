@@ -56,12 +56,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-<<<<<<< HEAD
 /// Whether two texts are the same: like `==` of slices, but without linking `memcmp` or an inlined comparison.
-=======
-<<<<<<< HEAD
-/// Whether two texts are the same: `==` of slices, without linking `memcmp` or writing the comparison out.
->>>>>>> ten
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -75,16 +70,8 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
     same(a, b)
 }
 
-<<<<<<< HEAD
 /// The text after `prefix`; `None` if the text does not begin with it. Does the same as the method of slices,
 /// which links `memcmp`.
-=======
-/// What is behind `prefix`; `None` if the text does not begin with it. The same as the method of slices, which
-/// links `memcmp`.
-=======
-/// The text after `prefix`; `None` if the text does not begin with it. Does the same as the method of slices,
-/// which links `memcmp`.
->>>>>>> main
 >>>>>>> ten
 ///
 /// ```

@@ -59,21 +59,10 @@ pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
                 code = code << 6 | byte;
             }
             next = end;
-<<<<<<< HEAD
             // A character of no more than 7, 11 or 16 bits needs fewer bytes. Surrogates (the first numbers, after
             // the xor) and numbers that are too large are no characters.
             let is_char = (code ^ 0xd800).wrapping_sub(0x800) < 0x11_0000 - 0x800;
             if code >> ((size * 9 - 4) >> 1) == 0 || !is_char {
-=======
-<<<<<<< HEAD
-            // What has no more than 7, 11 or 16 bits needs fewer bytes; then surrogates, which are the first
-            // numbers here, and what is too large.
-            let is_char = (code ^ 0xd800).wrapping_sub(0x800) < 0x11_0000 - 0x800;
-            if code >> ((size * 9 - 4) >> 1) == 0 || !is_char {
-=======
-            // A character of no more than 7, 11 or 16 bits needs fewer bytes.
-            if code >> ((size * 9 - 4) >> 1) == 0 || char::from_u32(code).is_none() {
->>>>>>> main
 >>>>>>> ten
                 return at;
             }

@@ -23,20 +23,9 @@ pub struct Claims(
 pub(super) const END: u8 = 0xff;
 
 impl Claims {
-<<<<<<< HEAD
     /// The claims in a decoded token.
     pub(super) fn new(token: ArenaBytes) -> Claims {
         Claims(token)
-=======
-<<<<<<< HEAD
-    /// The claims in a token, which has been decoded.
-    pub(super) fn new(token: ArenaBytes) -> Claims {
-        Claims(token)
-=======
-    /// A lease on claims that have been decoded.
-    pub(crate) fn new(json: ArenaBytes) -> Claims {
-        Claims(json)
->>>>>>> main
 >>>>>>> ten
     }
 
@@ -51,16 +40,8 @@ impl Claims {
         Some(text(&self.0, name)?.get())
     }
 
-<<<<<<< HEAD
     /// A claim that is an unsigned integer below 2^64 - 1. `None` if there is no such claim, or if it is of another
     /// type.
-=======
-<<<<<<< HEAD
-    /// A claim that is a whole number without a sign, of less than 2^64 - 1. `None` if there is none, or if it is
-    /// something else.
-=======
-    /// A claim that is an unsigned integer. `None` if there is no such claim, or if it is of another type.
->>>>>>> main
 >>>>>>> ten
     pub fn number(&self, name: &str) -> Option<u64> {
         match number(member(&self.0, name)?.get()) {
@@ -87,19 +68,9 @@ impl Claims {
 pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     let mut rest = json.iter();
     let mut open = 0_u32;
-<<<<<<< HEAD
     // `state` is 1 after the name and 2 after the colon that follows it; `is_escaped` is 1 if the last name has
     // escapes. (A `bool` costs a mask each time.)
     let (mut state, mut is_escaped) = (0_u32, 0_u32);
-=======
-<<<<<<< HEAD
-    // 1 behind the name, and 2 behind the colon that follows it; and 1 if the last name has escapes. (A `bool` costs a
-    // mask each time.)
-    let (mut state, mut is_escaped) = (0_u32, 0_u32);
-=======
-    // Whether the last token was a name, and which; and whether a colon followed it.
-    let (mut is_found, mut is_escaped, mut is_value) = (false, false, false);
->>>>>>> main
 >>>>>>> ten
     loop {
         let mut value = rest.as_slice();
@@ -158,12 +129,7 @@ pub(super) fn text<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     }
 }
 
-<<<<<<< HEAD
 /// What [`number`] returns if there is none.
-=======
-<<<<<<< HEAD
-/// What [`number`] answers where there is none.
->>>>>>> ten
 pub(super) const NO_NUMBER: u64 = u64::MAX;
 
 /// The number at the beginning, if it is an unsigned integer.
@@ -187,16 +153,5 @@ pub(super) fn number(value: &[u8]) -> u64 {
         number = longer;
         at += 1;
     }
-<<<<<<< HEAD
-=======
-=======
-/// The number at the beginning, if it is an unsigned integer.
-pub(super) fn number(value: &[u8]) -> Option<u64> {
-    let len = value.iter().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, behind) = value.split_at_checked(len)?;
-    // Next must be another member, the end, or white space, but no point or exponent.
-    let ends = matches!(behind.first()?, b',' | b'}' | 0..=b' ');
-    if ends { parse_u64(digits) } else { None }
->>>>>>> main
 >>>>>>> ten
 }

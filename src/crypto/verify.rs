@@ -65,22 +65,9 @@ fn has_mac(
 
 /// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.
 ///
-<<<<<<< HEAD
 /// It must name HS256 as its algorithm, which is checked before anything else, and no critical extensions. The
 /// signature must be right; it is compared in constant time. The claim `exp` is required and `nbf` is optional: both
 /// are integers in seconds, and the token must be valid now. If the host has no clock, no token is valid.
-=======
-<<<<<<< HEAD
-/// It must name HS256 as its algorithm, which is looked at before anything else; have no critical
-/// extensions; have the right signature, which is compared in constant time; and have the claim `exp`,
-/// and perhaps `nbf`, by which it is valid now. Both are whole seconds. Without a clock of the host's no
-/// token is valid.
-=======
-/// The token's header may have at most 256 characters. It must name HS256 as its algorithm, which is checked
-/// before anything else, and no critical extensions. The signature must be right; it is compared in constant
-/// time. The claim `exp` is required and `nbf` is optional: both are integers in seconds, and the token must be
-/// valid now. If the host has no clock, no token is valid.
->>>>>>> main
 >>>>>>> ten
 ///
 /// ```
@@ -100,38 +87,13 @@ fn has_mac(
 ///
 /// # Errors
 ///
-<<<<<<< HEAD
 /// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid. A `secret_key`
 /// with quotes, backslashes or control characters is [`VerifyError::NoKey`].
-=======
-<<<<<<< HEAD
-/// [`VerifyError`] tells what is wrong. Tell the client no more than that the token is not valid. A `secret_key` with
-/// quotes, backslashes or control characters is [`VerifyError::NoKey`].
->>>>>>> ten
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
     let mut token = token.into_bytes();
     let head_len = find(&token, b'.');
     let behind = token.get(head_len + 1..).ok_or(VerifyError::Malformed)?;
     let signed_len = head_len + 1 + find(behind, b'.');
-<<<<<<< HEAD
-=======
-=======
-/// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid.
-pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
-    let mut token = token.into_bytes();
-    let head_len = find(&token, b'.');
-    check_head(token.get(..head_len).unwrap_or_default())?;
-
-    // Without a point there is nothing after it, and that is not a signature.
-    let claims = token.get(head_len + 1..);
-    let claims_len = find(claims.ok_or(VerifyError::BadSignature)?, b'.');
-    let signed_len = head_len + 1 + claims_len;
-
-    // The signed part is decoded in place, too, but only after the host has read it.
-    let signature = token.as_mut().get_mut(signed_len + 1..);
-    let len = base64url::decode(signature.ok_or(VerifyError::BadSignature)?);
-    let len = len.ok_or(VerifyError::BadSignature)?.get();
->>>>>>> main
 >>>>>>> ten
     let signed = token.get(..signed_len).unwrap_or_default();
     // It is written as it is, without escapes: it goes to the host once all of it has been decoded, and so is known
@@ -207,20 +169,8 @@ fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
     difference == 0
 }
 
-<<<<<<< HEAD
 /// Checks the token's header.
 #[inline] // size: inline-step
-=======
-<<<<<<< HEAD
-/// Checks what the token says of itself.
-#[inline] // size: inline-step
-=======
-/// The longest header that a token may have, in characters of Base64url. One that names algorithm, type and key
-/// has a fifth of that.
-const MAX_HEAD: usize = 256;
-
-/// Checks the token's header in a copy, because the host has to read it as it was sent.
->>>>>>> main
 >>>>>>> ten
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     let algorithm = claims::text(head, "alg");
@@ -232,14 +182,7 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     }
 }
 
-<<<<<<< HEAD
 /// The time in a claim; [`NO_NUMBER`](claims::NO_NUMBER) if it is not a time, and `missing` if there is no such claim.
-=======
-<<<<<<< HEAD
-/// The time that a claim is; [`NO_NUMBER`](claims::NO_NUMBER) if it is none, and `missing` if there is no such claim.
-=======
-/// The time in a claim; `u64::MAX` if it is not a time, and `missing` if there is no such claim.
->>>>>>> main
 >>>>>>> ten
 #[inline(never)] // size: in-a-register
 fn time(json: &[u8], name: &str, missing: u64) -> u64 {

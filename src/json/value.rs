@@ -76,7 +76,6 @@ impl<'a> Value<'a> {
         Some(Value(member(*self, name)?.get()))
     }
 
-<<<<<<< HEAD
     /// The text of the member with this name, if that is a string, as bytes: [`get`](Self::get) and
     /// [`as_bytes`](Self::as_bytes) in one call, which is smaller.
     #[inline(always)] // size: inline-register
@@ -85,9 +84,6 @@ impl<'a> Value<'a> {
     }
 
     /// The members of an object, name (as bytes) and value; nothing if it is no object.
-=======
-    /// The members of an object, name (as bytes) and value; empty if the value is not an object.
->>>>>>> main
     pub fn members(&self) -> Members<'a> {
         Members(self.inside(b'{').iter())
     }
@@ -128,7 +124,6 @@ fn member<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
     }
 }
 
-<<<<<<< HEAD
 /// The text of the member of an object with this name.
 #[inline] // size: packed-slice
 fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
@@ -136,9 +131,6 @@ fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
 }
 
 /// Takes the name at the beginning of the inside of an object; what is left begins with its value.
-=======
-/// Takes the name at the beginning of the inside of an object; the rest begins with its value.
->>>>>>> main
 fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     // The mark, the name, its end, the colon.
     inside.next()?;

@@ -31,17 +31,8 @@ impl Query {
 
     /// The value of the first pair with this name, as text.
     ///
-<<<<<<< HEAD
     /// `None` if there is no such pair, or if the value is not UTF-8.
     #[inline(always)] // size: inline-register
-=======
-<<<<<<< HEAD
-    /// `None` if there is none, and if it is not UTF-8.
-    #[inline(always)] // size: inline-register
-=======
-    /// `None` if there is no such pair, or if the value is not UTF-8.
-    #[inline] // size: inline-register
->>>>>>> main
 >>>>>>> ten
     pub fn get(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.get_bytes(name)?)
@@ -98,20 +89,10 @@ impl core::fmt::Debug for Query {
     }
 }
 
-<<<<<<< HEAD
 /// Decodes a query in place: the decoded bytes move to the front, and every byte after them becomes the end of an
 /// empty pair.
 // size: query-rest
 pub(crate) fn decode(query: &mut [u8]) {
-=======
-<<<<<<< HEAD
-/// Decodes a query where it lies. The bytes move to the front; what is left behind them ends pairs of nothing.
-// size: query-rest
-pub(crate) fn decode(query: &mut [u8]) {
-=======
-/// Decodes a query in place: the decoded bytes move to the front. Returns how many there are.
-pub(crate) fn decode(query: &mut [u8]) -> usize {
->>>>>>> main
 >>>>>>> ten
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
