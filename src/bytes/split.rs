@@ -56,7 +56,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Whether two texts are the same: like `==` of slices, but without linking `memcmp` or an inlined comparison.
+/// Whether two texts are the same: `==` of slices, without linking `memcmp` or writing the comparison out.
 ///
 /// ```
 /// use flaron_sdk::text;
@@ -64,7 +64,7 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
 /// assert!(text::eq(b"/search", b"/search") && !text::eq(b"/search", b"/"));
 /// ```
 ///
-/// It stops at the first byte that differs; for secrets there is [`crypto::equal`](crate::crypto::equal).
+/// It ends at the first byte that differs: for secrets there is [`crypto::equal`](crate::crypto::equal).
 #[inline(always)] // size: same
 pub fn eq(a: &[u8], b: &[u8]) -> bool {
     same(a, b)
@@ -72,7 +72,6 @@ pub fn eq(a: &[u8], b: &[u8]) -> bool {
 
 /// The text after `prefix`; `None` if the text does not begin with it. Does the same as the method of slices,
 /// which links `memcmp`.
->>>>>>> ten
 ///
 /// ```
 /// use flaron_sdk::text;

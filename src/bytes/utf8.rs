@@ -59,11 +59,10 @@ pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
                 code = code << 6 | byte;
             }
             next = end;
-            // A character of no more than 7, 11 or 16 bits needs fewer bytes. Surrogates (the first numbers, after
-            // the xor) and numbers that are too large are no characters.
+            // A character of no more than 7, 11 or 16 bits needs fewer bytes. Surrogates become the smallest numbers
+            // here, which wrap around.
             let is_char = (code ^ 0xd800).wrapping_sub(0x800) < 0x11_0000 - 0x800;
             if code >> ((size * 9 - 4) >> 1) == 0 || !is_char {
->>>>>>> ten
                 return at;
             }
         }

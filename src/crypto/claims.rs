@@ -23,10 +23,9 @@ pub struct Claims(
 pub(super) const END: u8 = 0xff;
 
 impl Claims {
-    /// The claims in a decoded token.
+    /// The claims in a token that has been decoded.
     pub(super) fn new(token: ArenaBytes) -> Claims {
         Claims(token)
->>>>>>> ten
     }
 
     /// A claim that is text. `None` if there is no such claim, if it is of another type, or if its text, its name
@@ -40,9 +39,8 @@ impl Claims {
         Some(text(&self.0, name)?.get())
     }
 
-    /// A claim that is an unsigned integer below 2^64 - 1. `None` if there is no such claim, or if it is of another
-    /// type.
->>>>>>> ten
+    /// A claim that is an unsigned integer of less than 2^64 - 1. `None` if there is no such claim, or if it is of
+    /// another type.
     pub fn number(&self, name: &str) -> Option<u64> {
         match number(member(&self.0, name)?.get()) {
             NO_NUMBER => None,
@@ -68,10 +66,9 @@ impl Claims {
 pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     let mut rest = json.iter();
     let mut open = 0_u32;
-    // `state` is 1 after the name and 2 after the colon that follows it; `is_escaped` is 1 if the last name has
-    // escapes. (A `bool` costs a mask each time.)
+    // 1 after the name, and 2 after the colon that follows it; and 1 if the last name has escapes. (A `bool` costs a
+    // mask each time.)
     let (mut state, mut is_escaped) = (0_u32, 0_u32);
->>>>>>> ten
     loop {
         let mut value = rest.as_slice();
         let Some(&byte) = rest.next() else {
@@ -129,7 +126,7 @@ pub(super) fn text<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> {
     }
 }
 
-/// What [`number`] returns if there is none.
+/// What [`number`] returns where there is none.
 pub(super) const NO_NUMBER: u64 = u64::MAX;
 
 /// The number at the beginning, if it is an unsigned integer.
@@ -153,5 +150,4 @@ pub(super) fn number(value: &[u8]) -> u64 {
         number = longer;
         at += 1;
     }
->>>>>>> ten
 }

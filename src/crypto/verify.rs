@@ -65,10 +65,10 @@ fn has_mac(
 
 /// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.
 ///
-/// It must name HS256 as its algorithm, which is checked before anything else, and no critical extensions. The
-/// signature must be right; it is compared in constant time. The claim `exp` is required and `nbf` is optional: both
-/// are integers in seconds, and the token must be valid now. If the host has no clock, no token is valid.
->>>>>>> ten
+/// The token must name HS256 as its algorithm, which is checked
+/// before anything else, and no critical extensions. The signature must be right; it is compared in constant
+/// time. The claim `exp` is required and `nbf` is optional: both are integers in seconds, and the token must be
+/// valid now. If the host has no clock, no token is valid.
 ///
 /// ```
 /// # #[cfg(all(feature = "request", feature = "response"))] {
@@ -94,7 +94,6 @@ pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyErr
     let head_len = find(&token, b'.');
     let behind = token.get(head_len + 1..).ok_or(VerifyError::Malformed)?;
     let signed_len = head_len + 1 + find(behind, b'.');
->>>>>>> ten
     let signed = token.get(..signed_len).unwrap_or_default();
     // It is written as it is, without escapes: it goes to the host once all of it has been decoded, and so is known
     // to have none of what must be escaped.
@@ -171,7 +170,6 @@ fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
 
 /// Checks the token's header.
 #[inline] // size: inline-step
->>>>>>> ten
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     let algorithm = claims::text(head, "alg");
     let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm.get(), b"HS256"));
@@ -183,7 +181,6 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
 }
 
 /// The time in a claim; [`NO_NUMBER`](claims::NO_NUMBER) if it is not a time, and `missing` if there is no such claim.
->>>>>>> ten
 #[inline(never)] // size: in-a-register
 fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     match claims::member(json, name) {

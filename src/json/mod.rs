@@ -146,12 +146,13 @@ impl Document {
         flatten_lease(lease).map(Document).ok_or(JsonError)
     }
 
-    /// Decodes a lease without checking the grammar, which takes some 250 bytes of code less. Use it for JSON whose
-    /// strings and numbers the flare only looks up and compares.
+    /// Decodes what is leased without a look at the grammar, for some 250 bytes less: for what is looked up and
+    /// compared, and never handed on as it is.
     ///
-    /// Valid JSON reads as it does with [`parse`](Self::parse). Anything else may be refused, or may read as some value
-    /// that valid JSON could have had, too; only its strings may have control characters in them, or be no UTF-8, in
-    /// which case [`Value::as_str`] returns `None`.
+    /// JSON reads as with [`parse`](Self::parse). Of what is not JSON it makes some value, such as a text of what a
+    /// control character or half of a surrogate pair stands for, or a member that has no value; which reads like one
+    /// that a stranger could have sent in JSON, too, but for texts that are not UTF-8 ([`Value::as_str`] has nothing of
+    /// those).
     ///
     /// # Errors
     ///
@@ -164,7 +165,7 @@ impl Document {
         }
     }
 
-    /// The value that the document is. It borrows from the document.
+    /// The document's value. It borrows from the document.
     pub fn root(&self) -> Value<'_> {
         Value(&self.0)
     }

@@ -83,7 +83,7 @@ impl<'a> Value<'a> {
         Some(member_text(*self, name)?.get())
     }
 
-    /// The members of an object, name (as bytes) and value; nothing if it is no object.
+    /// The members of an object, name (as bytes) and value; empty if the value is not an object.
     pub fn members(&self) -> Members<'a> {
         Members(self.inside(b'{').iter())
     }
@@ -130,7 +130,7 @@ fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
     text(member(object, name)?.get())
 }
 
-/// Takes the name at the beginning of the inside of an object; what is left begins with its value.
+/// Takes the name at the beginning of the inside of an object; the rest begins with its value.
 fn take_name<'a>(inside: &mut Iter<'a, u8>) -> Option<&'a [u8]> {
     // The mark, the name, its end, the colon.
     inside.next()?;

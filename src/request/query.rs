@@ -33,7 +33,6 @@ impl Query {
     ///
     /// `None` if there is no such pair, or if the value is not UTF-8.
     #[inline(always)] // size: inline-register
->>>>>>> ten
     pub fn get(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.get_bytes(name)?)
     }
@@ -89,11 +88,9 @@ impl core::fmt::Debug for Query {
     }
 }
 
-/// Decodes a query in place: the decoded bytes move to the front, and every byte after them becomes the end of an
-/// empty pair.
+/// Decodes a query in place: the decoded bytes move to the front, and the rest become ends of pairs, which are none.
 // size: query-rest
 pub(crate) fn decode(query: &mut [u8]) {
->>>>>>> ten
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
     // What the next `=` becomes: only the first one in a pair ends the name.

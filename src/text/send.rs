@@ -38,8 +38,7 @@ pub(crate) fn send<R>(
     }
 }
 
-/// Builds `pieces` for a host call. Until that call nothing else may be built, leased or asked for: it would
-/// overwrite them.
+/// Builds `pieces` for a host call, before which nothing is built, leased or asked for: it would take their place.
 #[cfg(any(feature = "crypto", test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn build(pieces: impl Pieces) -> Result<Payload, ArenaFull> {
