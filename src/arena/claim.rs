@@ -6,9 +6,9 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
-#[cfg(bare)]
+#[cfg(any(bare, test))]
 use crate::abi;
-#[cfg(any(feature = "request", feature = "ws"))]
+#[cfg(any(feature = "request", feature = "ws", test))]
 use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
@@ -40,7 +40,7 @@ pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
 
 /// Takes what a host call returned as a lease; an empty one if it is none, and a trap if what there was
 /// did not fit: for what may be missing, and must not be taken for missing.
-#[cfg(any(feature = "request", feature = "ws"))]
+#[cfg(any(feature = "request", feature = "ws", test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
     match claim(returned) {

@@ -16,7 +16,8 @@ pub(crate) mod number;
     feature = "json",
     lists_keys,
     writes_json,
-    reads_json
+    reads_json,
+    test
 ))]
 pub(crate) mod packed;
 #[cfg(any(writes_json, reads_json))]

@@ -53,7 +53,7 @@ pub fn parse_i64(digits: &[u8]) -> Option<i64> {
 }
 
 /// The value of a hexadecimal digit in either case.
-#[cfg(any(reads_json, writes_json, feature = "crypto", feature = "request"))]
+#[cfg(any(reads_json, writes_json, feature = "crypto", feature = "request", test))]
 pub(crate) fn hex_value(digit: u32) -> Option<u32> {
     // size: byte-in-32-bits
     let decimal = digit.wrapping_sub(0x30);

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::bytes::base64url::decode as decode_base64url;
 #[cfg(feature = "crypto")]
 use crate::bytes::number::decode_hex;
 use crate::bytes::number::{parse_u32, parse_u64};
@@ -93,6 +94,7 @@ fn numbers_of_32_bits_are_all_that_fit() {
 fn texts_that_differ_in_more_than_their_case_differ() {
     assert!(eq_ignore_case(b"a-Z", b"A-z") && eq_ignore_case(b"", b""));
     assert!(!eq_ignore_case(b"a", b"b") && !eq_ignore_case(b"a", b"aa"));
+    assert!(!eq_ignore_case(b"[", b"{") && !eq_ignore_case(b"{", b"["));
     assert!(!eq_ignore_case(b"@", b"`") && !eq_ignore_case(b"\xc3\xa9", b"\xc3\x89"));
 }
 
@@ -104,5 +106,22 @@ proptest! {
         // Rust takes a sign.
         let expected = digits.parse().ok().filter(|_: &u64| !digits.starts_with('+'));
         prop_assert_eq!(parse_u64(digits.as_bytes()), expected);
+    }
+}
+
+#[test]
+fn each_byte_is_its_base64url_digit_or_none() {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for byte in 0..=255 {
+        let mut text = [b'A', b'A', b'A', byte];
+        let bits = DIGITS.iter().position(|digit| *digit == byte);
+        assert_eq!(
+            decode_base64url(&mut text).map(|bytes| bytes.len()),
+            bits.map(|_| 3),
+            "{byte}"
+        );
+        if let Some(bits) = bits {
+            assert_eq!(text[..3], [0, 0, bits as u8], "{byte}");
+        }
     }
 }

@@ -580,6 +580,7 @@ fn a_document_decodes_a_lease_where_it_lies() {
 // ------------------------------------------------------------------------------------- writing
 
 #[test]
+#[cfg(feature = "json")]
 fn literals_become_what_json_has() {
     const TEXTS: &str = crate::json!(['c', '"', '\\', '\n', 'ü', r"r\", r#"""#]);
     assert_eq!(TEXTS, r#"["c","\"","\\","\u000a","ü","r\\","\""]"#);
@@ -624,6 +625,7 @@ fn literals_are_written_at_compile_time() {
 }
 
 #[test]
+#[cfg(feature = "json")]
 fn literals_are_written_by_the_same_functions_at_run_time() {
     let items = [
         [

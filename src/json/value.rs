@@ -76,8 +76,8 @@ impl<'a> Value<'a> {
         Some(Value(member(*self, name)?.get()))
     }
 
-    /// The text of the member with this name, if that is a string, as bytes: [`get`](Self::get) and
-    /// [`as_bytes`](Self::as_bytes) in one call, which is smaller.
+    /// The bytes of the member with this name, if it is a string: [`get`](Self::get) and
+    /// [`as_bytes`](Self::as_bytes) in one call, which takes less code.
     #[inline(always)] // size: inline-register
     pub fn get_bytes(&self, name: &str) -> Option<&'a [u8]> {
         Some(member_text(*self, name)?.get())
