@@ -24,7 +24,7 @@ pub(crate) mod packed;
 pub(crate) mod quote;
 pub(crate) mod split;
 pub(crate) mod utf8;
-#[cfg(all(feature = "fast-json", any(reads_json, writes_json)))]
+#[cfg(all(feature = "fast-json", any(reads_json, writes_json, test)))]
 pub(crate) mod words;
 
 #[cfg(test)]
