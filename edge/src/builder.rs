@@ -144,7 +144,7 @@ impl EdgeBuilder {
         self
     }
 
-    /// The folder in which Spark and Plasma keep what they have, and compiled flares are kept.
+    /// The folder in which Spark and Plasma keep what they have.
     /// Default: none, and it is all in memory. Anyone who can write to it can make this process
     /// run code.
     #[must_use]
@@ -278,9 +278,7 @@ impl EdgeBuilder {
         if let Some(data) = &self.data {
             check_data(data)?;
         }
-        let cache = self.data.as_ref().map(|data| data.join("compiled"));
         let engine = Engine::new(Settings {
-            cache: cache.as_deref(),
             trace: self.trace || self.prints == Printing::Calls || self.record.is_some(),
             count: self.count,
         })?;

@@ -150,8 +150,8 @@ fn part_of(
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
+// size: shared-take
 #[cfg(any(takes, test))]
-#[inline] // size: inline-shared
 fn take(returned: i64) -> i64 {
     if !take_allocated(returned) {
         return 0;

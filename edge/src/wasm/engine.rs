@@ -1,11 +1,10 @@
 //! The Wasm engine: its configuration, and the compiling of flares.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use wasmtime::{
-    Cache, CacheConfig, Config, InstanceAllocationStrategy, Linker, Module,
-    PoolingAllocationConfig, WasmBacktraceDetails,
+    Config, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use crate::error::{Error, Result};
@@ -27,9 +26,7 @@ const KEEP_RESIDENT: usize = 16 << 10;
 
 /// What is special about an engine.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Settings<'a> {
-    /// Where compiled modules are kept, so that they need not be compiled again.
-    pub(crate) cache: Option<&'a Path>,
+pub(crate) struct Settings {
     /// Whether the calls of the host are taken down.
     pub(crate) trace: bool,
     /// Whether instructions are counted. It slows a guest down.
@@ -50,15 +47,14 @@ impl Engine {
     /// # Errors
     ///
     /// When the machine has no room for it.
-    pub(crate) fn new(settings: Settings<'_>) -> Result<Engine> {
+    pub(crate) fn new(settings: Settings) -> Result<Engine> {
         let failed = |error: wasmtime::Error| {
             Error::new(format!("the Wasm engine could not be started: {error:#}"))
         };
         // The pool reserves much address space (not memory). Where that is not to be had, each
         // instance gets its own, which is slower.
-        let cache = settings.cache.and_then(open_cache);
         let config = |pooling| {
-            let mut config = config(pooling, cache.clone());
+            let mut config = config(pooling);
             config.consume_fuel(settings.count);
             config
         };
@@ -142,27 +138,8 @@ impl Drop for Engine {
     }
 }
 
-/// The cache of compiled modules in a folder; none, and a word about it, if it cannot be had.
-fn open_cache(folder: &Path) -> Option<Cache> {
-    let open = || {
-        std::fs::create_dir_all(folder)?;
-        let mut config = CacheConfig::new();
-        config.with_directory(folder.canonicalize()?);
-        Cache::new(config)
-    };
-    open()
-        .inspect_err(|error| {
-            tracing::warn!(
-                "compiled flares are not kept in {}: {error:#}",
-                folder.display()
-            );
-        })
-        .ok()
-}
-
-fn config(pooling: bool, cache: Option<Cache>) -> Config {
+fn config(pooling: bool) -> Config {
     let mut config = Config::new();
-    config.cache(cache);
     config.epoch_interruption(true);
     config.max_wasm_stack(GUEST_STACK);
     // Where a module has names and lines, failures show them; it costs nothing before one.

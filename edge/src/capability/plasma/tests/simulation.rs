@@ -6,7 +6,7 @@
 //! answers in them, clocks are hours apart and jump. Then all is mended, and what was acknowledged
 //! must be there, on all nodes alike.
 //!
-//! `FLARON_SIM_SEEDS=2000 cargo sim` tries more, and is what CI runs: an alias of
+//! `FLARON_SIM_SEEDS=20000 cargo sim` tries more, and is what runs once a week: an alias of
 //! `cargo test -p flaron-edge --lib simulation` that optimises this crate. A seed that fails is named,
 //! and `FLARON_SIM_SEED=N cargo sim` replays it and tells each step.
 
