@@ -20,7 +20,7 @@ pub(crate) mod number;
     test
 ))]
 pub(crate) mod packed;
-#[cfg(any(writes_json, reads_json))]
+#[cfg(any(writes_json, reads_json, test))]
 pub(crate) mod quote;
 pub(crate) mod split;
 pub(crate) mod utf8;
