@@ -162,8 +162,9 @@ const GROUPS: &[(&str, &[&str])] = &[
 ];
 
 fn name_groups(is_on: impl Fn(&str) -> bool) {
-    // Set by cargo-fuzz.
+    // Set by cargo-fuzz; and by nobody, for what only cargo-mutants reads.
     println!("cargo::rustc-check-cfg=cfg(fuzzing)");
+    println!("cargo::rustc-check-cfg=cfg(mutants)");
     for (name, features) in GROUPS {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if features.iter().any(|feature| is_on(feature)) {

@@ -17,7 +17,9 @@ use crate::arena::storage::{self, LEASED, PENDING};
 #[cfg(all(feature = "beam", feature = "request"))]
 use crate::arena::{alloc::top, storage::REFUSED};
 #[cfg(all(feature = "beam", feature = "request"))]
-use crate::bytes::quote::quote_in_place;
+use crate::{
+    abi::Bytes, arena::backward::BackwardWriter, arena::forward::append, bytes::quote::escape,
+};
 
 impl ForwardWriter {
     /// Asks the host and appends what it answers. `ask` calls it, once, and does nothing else.
@@ -89,21 +91,39 @@ unsafe fn quote_answer(end: u32, otherwise: u32, answer: i64) -> u32 {
 /// Makes a JSON string of what was appended to a growing text between `start` and `end`; the new end, or
 /// `FULL` if it does not fit, or if `end` is.
 ///
+/// The string is written backward, down from the top, and moved to where it belongs. What it writes over before
+/// that has been read was in the way: then it reaches down to `start`, and does not fit behind it.
+///
 /// # Safety
 ///
 /// `start` is where the text ended before it was appended, and at least where the leases end by now.
+// size: quoted-backward
 #[cfg(all(feature = "beam", feature = "request"))]
+#[inline(never)] // size: one-copy
 unsafe fn quote(start: u32, end: u32) -> u32 {
     if end == FULL {
         return FULL;
     }
-    let room = top() - start;
-    // SAFETY: from `start` on there is the text's own end, then free space up to `top()`: no lease (I3) and
-    // no text that is kept (I4) lies there, all of it is initialised (I8), and no reference leads there (I7)
-    // but this one, which ends here.
-    let space = unsafe { core::slice::from_raw_parts_mut(at_offset(start), room as usize) };
-    match quote_in_place(space, (end - start) as usize) {
-        Some(len) => start + len as u32,
+    let string = BackwardWriter::build(|mut string| {
+        let (mut at, mut characters) = (end, u64::from(b'"'));
+        loop {
+            while characters != 0 {
+                string = string.byte(characters as u8);
+                characters >>= 8;
+            }
+            if at <= start {
+                break;
+            }
+            at -= 1;
+            // SAFETY: it is in what was appended, so in the arena, all of which is initialised (I8), and there is no
+            // reference to it.
+            characters = escape(unsafe { *at_offset(at) });
+        }
+        string.byte(b'"')
+    });
+    match string {
+        // SAFETY: the writer has written the bytes, and `start` is the text's.
+        Some(string) => unsafe { append(start, string.raw()) },
         None => FULL,
     }
 }

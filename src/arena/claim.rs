@@ -6,9 +6,9 @@
     reason = "what the check lets through is an address in the arena"
 )]
 
-#[cfg(bare)]
+#[cfg(any(bare, test))]
 use crate::abi;
-#[cfg(any(feature = "request", feature = "ws"))]
+#[cfg(any(feature = "request", feature = "ws", test))]
 use crate::arena::alloc::arena_refused;
 use crate::arena::alloc::note_refusal;
 use crate::arena::block::{self, Packed, block_end, is_behind};
@@ -40,7 +40,7 @@ pub(crate) fn claim_or_trap(returned: i64) -> ArenaBytes {
 
 /// Takes what a host call returned as a lease; an empty one if it is none, and a trap if what there was
 /// did not fit: for what may be missing, and must not be taken for missing.
-#[cfg(any(feature = "request", feature = "ws"))]
+#[cfg(any(feature = "request", feature = "ws", test))]
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
     match claim(returned) {
@@ -150,8 +150,8 @@ fn part_of(
 }
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
+// size: shared-take
 #[cfg(any(takes, test))]
-#[inline] // size: inline-shared
 fn take(returned: i64) -> i64 {
     if !take_allocated(returned) {
         return 0;

@@ -110,7 +110,7 @@ impl ForwardWriter {
 ///
 /// The bytes are initialised and can be read. `end` is that of a [`ForwardWriter`].
 #[inline] // size: inline-shared
-unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
+pub(super) unsafe fn append(end: u32, bytes: *const [u8]) -> u32 {
     // In 64 bits nothing overflows, not even from `FULL` on.
     if u64::from(end) + bytes.len() as u64 > u64::from(top()) {
         return FULL;

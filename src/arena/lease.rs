@@ -97,7 +97,7 @@ impl ArenaBytes {
     }
 
     /// Keeps the first `n` bytes, if there are more.
-    #[cfg(any(reads_json, writes_json, feature = "request", feature = "crypto", test))]
+    #[cfg(any(reads_json, writes_json, feature = "crypto", test))]
     pub(crate) fn truncate(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();
         let (offset, len) = (offset_of(packed), len_of(packed));

@@ -336,7 +336,7 @@ fn a_body_that_is_sent_may_take_nearly_all_of_the_arena() {
     let _rest = cfg!(miri).then(|| leave_free((ARENA_BYTES / share) & !7));
     host.on_fetch(URL, 200, &[], "y".repeat(200_000 / share));
     let long = "x".repeat(200_000 / share) + &"\"".repeat(20_000 / share);
-    let options = FetchOptions::new().with_body(&long);
+    let options = FetchOptions::new().with_body(long.as_str());
     let response = fetch(URL, Some(&options)).unwrap();
     // The host has read the one by the time it writes the other.
     assert_eq!(response.body().len(), 200_000 / share);
@@ -350,7 +350,7 @@ fn what_does_not_fit_is_an_error_of_its_own() {
     host.on_fetch(URL, 200, &[], "a body that is longer than what is free");
     let full = leave_free(40);
     let long = "x".repeat(40);
-    let options = FetchOptions::new().with_body(&long);
+    let options = FetchOptions::new().with_body(long.as_str());
     assert_eq!(
         fetch(URL, Some(&options)).unwrap_err(),
         BeamError::ArenaFull

@@ -6,7 +6,7 @@
 pub(crate) mod base64url;
 #[cfg(any(feature = "crypto", feature = "secrets"))]
 pub(crate) mod equal;
-#[cfg(any(feature = "beam", lists_keys))]
+#[cfg(any(feature = "json", feature = "beam", lists_keys))]
 pub(crate) mod in_place;
 pub(crate) mod number;
 #[cfg(any(
@@ -16,10 +16,11 @@ pub(crate) mod number;
     feature = "json",
     lists_keys,
     writes_json,
-    reads_json
+    reads_json,
+    test
 ))]
 pub(crate) mod packed;
-#[cfg(all(feature = "beam", feature = "request"))]
+#[cfg(any(writes_json, reads_json))]
 pub(crate) mod quote;
 pub(crate) mod split;
 pub(crate) mod utf8;

@@ -9,20 +9,19 @@
 /// assert_eq!(text::parse_u64(b"+1"), None);
 /// ```
 pub fn parse_u64(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    let mut number: u64 = 0;
-    for &byte in digits {
-        let digit = u64::from(byte).wrapping_sub(b'0'.into());
+    let (mut number, mut digits) = (0_u64, digits.iter());
+    loop {
+        let digit = u64::from(*digits.next()?).wrapping_sub(b'0'.into());
         let longer = number.wrapping_mul(10).wrapping_add(digit);
         // After an overflow the product is not ten times as much. (`checked_mul` would multiply in 128 bits.)
         if digit > 9 || longer / 10 != number {
             return None;
         }
         number = longer;
+        if digits.as_slice().is_empty() {
+            return Some(number);
+        }
     }
-    Some(number)
 }
 
 /// [`parse_u64`] for 32-bit numbers. It takes less code if nothing else in the flare reads larger ones.
@@ -54,7 +53,7 @@ pub fn parse_i64(digits: &[u8]) -> Option<i64> {
 }
 
 /// The value of a hexadecimal digit in either case.
-#[cfg(any(reads_json, writes_json, feature = "crypto", feature = "request"))]
+#[cfg(any(reads_json, writes_json, feature = "crypto", feature = "request", test))]
 pub(crate) fn hex_value(digit: u32) -> Option<u32> {
     // size: byte-in-32-bits
     let decimal = digit.wrapping_sub(0x30);

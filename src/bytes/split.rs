@@ -21,6 +21,26 @@ fn position(text: &[u8], byte: u32) -> usize {
     found.unwrap_or(text.len())
 }
 
+/// Where the first element of a list ends, whose elements have commas between them: behind its last character
+/// that is no space. (Of control characters a header has none but the tab, which is a space.) 0 if it is empty.
+#[cfg(feature = "request")]
+#[inline(always)] // size: first-element
+pub(crate) fn first_element(list: &[u8]) -> usize {
+    let mut end = 0;
+    for (at, &byte) in list.iter().enumerate() {
+        if byte == b',' {
+            break;
+        }
+        if byte > b' ' {
+            end = at + 1;
+        }
+    }
+    // SAFETY: it is 0, or one more than an index of the list.
+    // size: found-in-text
+    unsafe { core::hint::assert_unchecked(end <= list.len()) };
+    end
+}
+
 /// Whether two texts are the same.
 #[inline(never)] // size: same
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
@@ -34,6 +54,20 @@ pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// Whether two texts are the same: `==` of slices, without linking `memcmp` or writing the comparison out.
+///
+/// ```
+/// use flaron_sdk::text;
+///
+/// assert!(text::eq(b"/search", b"/search") && !text::eq(b"/search", b"/"));
+/// ```
+///
+/// It ends at the first byte that differs: for secrets there is [`crypto::equal`](crate::crypto::equal).
+#[inline(always)] // size: same
+pub fn eq(a: &[u8], b: &[u8]) -> bool {
+    same(a, b)
 }
 
 /// The text after `prefix`; `None` if the text does not begin with it. Does the same as the method of slices,

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::bytes::base64url::decode as decode_base64url;
 #[cfg(feature = "crypto")]
 use crate::bytes::number::decode_hex;
 use crate::bytes::number::{parse_u32, parse_u64};
@@ -72,40 +73,6 @@ fn hexadecimal_is_decoded_to_the_front() {
 }
 
 #[test]
-#[cfg(all(feature = "beam", feature = "request"))]
-fn a_text_is_quoted_where_it_lies_if_there_is_room() {
-    use crate::bytes::quote::quote_in_place;
-    use std::vec::Vec;
-
-    for (text, quoted) in [
-        (&b""[..], &b"\"\""[..]),
-        (b"a", b"\"a\""),
-        (b"\"\\", b"\"\\\"\\\\\""),
-        (b"\0a\x1f", b"\"\\u0000a\\u001f\""),
-        // The neighbours of what is written in another way.
-        (b"\x09\x0a\x10 !#[]", b"\"\\u0009\\u000a\\u0010 !#[]\""),
-        ("\u{e9}\x7f".as_bytes(), "\"\u{e9}\x7f\"".as_bytes()),
-        (b"\xff", b"\"\xff\""),
-    ] {
-        for room in text.len()..quoted.len() + 10 {
-            let mut space: Vec<u8> = text.to_vec();
-            space.resize(room, b'#');
-            let found = quote_in_place(&mut space, text.len());
-            if room < quoted.len() {
-                assert_eq!(found, None, "{text:?} in {room}");
-            } else {
-                assert_eq!(
-                    found.map(|len| &space[..len]),
-                    Some(quoted),
-                    "{text:?} in {room}"
-                );
-            }
-        }
-    }
-    assert_eq!(quote_in_place(&mut [0; 4], 5), None);
-}
-
-#[test]
 fn numbers_of_32_bits_are_all_that_fit() {
     for (digits, number) in [
         ("0", Some(0)),
@@ -127,6 +94,7 @@ fn numbers_of_32_bits_are_all_that_fit() {
 fn texts_that_differ_in_more_than_their_case_differ() {
     assert!(eq_ignore_case(b"a-Z", b"A-z") && eq_ignore_case(b"", b""));
     assert!(!eq_ignore_case(b"a", b"b") && !eq_ignore_case(b"a", b"aa"));
+    assert!(!eq_ignore_case(b"[", b"{") && !eq_ignore_case(b"{", b"["));
     assert!(!eq_ignore_case(b"@", b"`") && !eq_ignore_case(b"\xc3\xa9", b"\xc3\x89"));
 }
 
@@ -138,5 +106,22 @@ proptest! {
         // Rust takes a sign.
         let expected = digits.parse().ok().filter(|_: &u64| !digits.starts_with('+'));
         prop_assert_eq!(parse_u64(digits.as_bytes()), expected);
+    }
+}
+
+#[test]
+fn each_byte_is_its_base64url_digit_or_none() {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for byte in 0..=255 {
+        let mut text = [b'A', b'A', b'A', byte];
+        let bits = DIGITS.iter().position(|digit| *digit == byte);
+        assert_eq!(
+            decode_base64url(&mut text).map(|bytes| bytes.len()),
+            bits.map(|_| 3),
+            "{byte}"
+        );
+        if let Some(bits) = bits {
+            assert_eq!(text[..3], [0, 0, bits as u8], "{byte}");
+        }
     }
 }

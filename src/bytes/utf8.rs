@@ -37,29 +37,32 @@ pub(crate) fn valid_up_to(bytes: &[u8], start: usize) -> usize {
         let Some(&first) = bytes.get(at) else {
             return at;
         };
-        let mut code = u32::from(first);
+        // As a number with a sign, which is negative if the byte is not ASCII.
+        let first = i32::from(first as i8);
         let mut next = at + 1;
-        if code >= 0x80 {
+        if first < 0 {
             // How many bytes the character has, as the first one announces.
-            let size = (!(code << 24)).leading_zeros();
+            let size = (!first).leading_zeros().wrapping_sub(24);
             if !(2..=4).contains(&size) {
                 return at;
             }
-            code &= 0x7f >> size;
+            let mut code = first as u32 & 0x7f >> size;
             let end = at + size as usize;
             let Some(more) = bytes.get(next..end) else {
                 return at;
             };
             for &byte in more {
-                let byte = u32::from(byte) ^ 0x80;
+                let byte = u32::from(byte).wrapping_sub(0x80);
                 if byte > 0x3f {
                     return at;
                 }
                 code = code << 6 | byte;
             }
             next = end;
-            // A character of no more than 7, 11 or 16 bits needs fewer bytes.
-            if code >> ((size * 9 - 4) >> 1) == 0 || char::from_u32(code).is_none() {
+            // A character of no more than 7, 11 or 16 bits needs fewer bytes. Surrogates become the smallest numbers
+            // here, which wrap around.
+            let is_char = (code ^ 0xd800).wrapping_sub(0x800) < 0x11_0000 - 0x800;
+            if code >> ((size * 9 - 4) >> 1) == 0 || !is_char {
                 return at;
             }
         }

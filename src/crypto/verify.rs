@@ -5,11 +5,11 @@ use crate::arena::ArenaStr;
 use crate::arena::claim::claim_with;
 use crate::bytes::base64url;
 use crate::bytes::equal::equal;
-use crate::bytes::number::parse_u64;
+use crate::bytes::quote::hex_digit;
 use crate::bytes::split::{find, same};
 use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;
-use crate::json::{Bytes, Str, hex_digit};
+use crate::json::{Bytes, Str};
 use crate::text::send;
 
 /// Checks the HMAC-SHA256 of a text under a secret, such as that of a webhook or a signed URL.
@@ -65,7 +65,7 @@ fn has_mac(
 
 /// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.
 ///
-/// The token's header may have at most 256 characters. It must name HS256 as its algorithm, which is checked
+/// The token must name HS256 as its algorithm, which is checked
 /// before anything else, and no critical extensions. The signature must be right; it is compared in constant
 /// time. The claim `exp` is required and `nbf` is optional: both are integers in seconds, and the token must be
 /// valid now. If the host has no clock, no token is valid.
@@ -87,34 +87,69 @@ fn has_mac(
 ///
 /// # Errors
 ///
-/// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid.
+/// [`VerifyError`] says what is wrong. Do not tell the client more than that the token is invalid. A `secret_key`
+/// with quotes, backslashes or control characters is [`VerifyError::NoKey`].
 pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyError> {
     let mut token = token.into_bytes();
     let head_len = find(&token, b'.');
-    check_head(token.get(..head_len).unwrap_or_default())?;
-
-    // Without a point there is nothing after it, and that is not a signature.
-    let claims = token.get(head_len + 1..);
-    let claims_len = find(claims.ok_or(VerifyError::BadSignature)?, b'.');
-    let signed_len = head_len + 1 + claims_len;
-
-    // The signed part is decoded in place, too, but only after the host has read it.
-    let signature = token.as_mut().get_mut(signed_len + 1..);
-    let len = base64url::decode(signature.ok_or(VerifyError::BadSignature)?);
-    let len = len.ok_or(VerifyError::BadSignature)?.get();
+    let behind = token.get(head_len + 1..).ok_or(VerifyError::Malformed)?;
+    let signed_len = head_len + 1 + find(behind, b'.');
     let signed = token.get(..signed_len).unwrap_or_default();
-    let signature = token.get(signed_len + 1..).unwrap_or_default();
-    let signature = signature.get(..len).unwrap_or_default();
-    if !has_mac(secret_key, signed, |mac| equal_hex(signature, mac))? {
-        return Err(VerifyError::BadSignature);
+    // It is written as it is, without escapes: it goes to the host once all of it has been decoded, and so is known
+    // to have none of what must be escaped.
+    // size: jwt-unescaped
+    if !secret_key.bytes().all(is_plain) {
+        return Err(VerifyError::NoKey);
+    }
+    let arguments = (
+        "{\"secret_key\":\"",
+        secret_key,
+        "\",\"input\":\"",
+        signed,
+        "\"}",
+    );
+    let arguments = send::build(arguments)?;
+
+    let (signed, signature) = parts(token.as_mut(), signed_len).ok_or(VerifyError::BadSignature)?;
+    let (head, claims) = parts(signed, head_len).ok_or(VerifyError::Malformed)?;
+    check_head(base64url::decode(head).ok_or(VerifyError::Malformed)?)?;
+    let signature = base64url::decode(signature).ok_or(VerifyError::BadSignature)?;
+    let claims_len = base64url::decode(claims)
+        .ok_or(VerifyError::Malformed)?
+        .len();
+    let is_right = claim_with(abi::crypto_hmac(arguments), |mac| {
+        Some(equal_hex(signature, mac))
+    });
+    match is_right {
+        Some(true) => {}
+        Some(false) => return Err(VerifyError::BadSignature),
+        None => return Err(no_result(VerifyError::ArenaFull, VerifyError::NoKey)),
     }
 
-    let claims = token.as_mut().get_mut(head_len + 1..signed_len);
-    let len = base64url::decode(claims.unwrap_or_default());
-    let len = len.ok_or(VerifyError::Malformed)?;
-    let claims = token.skip(head_len as u32 + 1).truncate(len.get() as u32);
-    check_time(&claims)?;
-    Ok(Claims::new(claims))
+    // All but the claims is made white space, or what ends them.
+    let (head, claims) = token
+        .as_mut()
+        .split_at_mut_checked(head_len + 1)
+        .ok_or(VerifyError::Malformed)?;
+    head.fill(b' ');
+    claims
+        .get_mut(claims_len..)
+        .unwrap_or_default()
+        .fill(claims::END);
+    check_time(&token)?;
+    Ok(Claims::new(token))
+}
+
+/// What is before a place in a text, and what is behind the byte there; `None` if the text does not reach so far.
+#[inline(always)] // size: inline-register
+fn parts(text: &mut [u8], at: usize) -> Option<(&mut [u8], &mut [u8])> {
+    let (before, behind) = text.split_at_mut_checked(at)?;
+    Some((before, behind.get_mut(1..)?))
+}
+
+/// Whether a byte is in a JSON string as it is.
+fn is_plain(byte: u8) -> bool {
+    byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 
 /// Whether lowercase hexadecimal stands for these bytes; takes the same time wherever they differ.
@@ -123,25 +158,19 @@ fn equal_hex(bytes: &[u8], hex: &[u8]) -> bool {
         return false;
     }
     let mut difference = 0;
-    for (byte, digits) in bytes.iter().zip(hex.chunks_exact(2)) {
-        if let [high, low] = digits {
-            difference |= high ^ hex_digit(byte >> 4) | low ^ hex_digit(byte & 15);
-        }
+    for (at, digit) in hex.iter().enumerate() {
+        let Some(byte) = bytes.get(at / 2) else {
+            return false;
+        };
+        let bits = if at % 2 == 0 { byte >> 4 } else { byte & 15 };
+        difference |= digit ^ hex_digit(bits);
     }
     difference == 0
 }
 
-/// The longest header that a token may have, in characters of Base64url. One that names algorithm, type and key
-/// has a fifth of that.
-const MAX_HEAD: usize = 256;
-
-/// Checks the token's header in a copy, because the host has to read it as it was sent.
+/// Checks the token's header.
+#[inline] // size: inline-step
 fn check_head(head: &[u8]) -> Result<(), VerifyError> {
-    let mut copy = [0; MAX_HEAD];
-    let copy = copy.get_mut(..head.len()).ok_or(VerifyError::Malformed)?;
-    copy.copy_from_slice(head);
-    let len = base64url::decode(copy).ok_or(VerifyError::Malformed)?;
-    let head = copy.get(..len.get()).unwrap_or_default();
     let algorithm = claims::text(head, "alg");
     let is_hs256 = algorithm.is_some_and(|algorithm| same(algorithm.get(), b"HS256"));
     if is_hs256 && claims::member(head, "crit").is_none() {
@@ -151,22 +180,27 @@ fn check_head(head: &[u8]) -> Result<(), VerifyError> {
     }
 }
 
-/// The time in a claim; `u64::MAX` if it is not a time, and `missing` if there is no such claim.
+/// The time in a claim; [`NO_NUMBER`](claims::NO_NUMBER) if it is not a time, and `missing` if there is no such claim.
 #[inline(never)] // size: in-a-register
 fn time(json: &[u8], name: &str, missing: u64) -> u64 {
     match claims::member(json, name) {
-        Some(time) => claims::number(time.get()).unwrap_or(u64::MAX),
+        Some(time) => claims::number(time.get()),
         None => missing,
     }
 }
 
 /// Checks `exp`, which is required, and `nbf`.
 fn check_time(json: &[u8]) -> Result<(), VerifyError> {
-    let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), parse_u64);
-    let now = now.ok_or(VerifyError::NoClock)?;
-    let exp = time(json, "exp", u64::MAX);
+    let now = claim_with(abi::timestamp(&b"{\"format\":\"unix\"}"[..]), |now| {
+        Some(claims::number(now))
+    });
+    let now = now.unwrap_or(claims::NO_NUMBER);
+    if now == claims::NO_NUMBER {
+        return Err(VerifyError::NoClock);
+    }
+    let exp = time(json, "exp", claims::NO_NUMBER);
     let nbf = time(json, "nbf", 0);
-    if exp == u64::MAX || nbf == u64::MAX {
+    if exp == claims::NO_NUMBER || nbf == claims::NO_NUMBER {
         return Err(VerifyError::Malformed);
     }
     if exp <= now {

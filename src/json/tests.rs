@@ -580,6 +580,7 @@ fn a_document_decodes_a_lease_where_it_lies() {
 // ------------------------------------------------------------------------------------- writing
 
 #[test]
+#[cfg(feature = "json")]
 fn literals_become_what_json_has() {
     const TEXTS: &str = crate::json!(['c', '"', '\\', '\n', 'ü', r"r\", r#"""#]);
     assert_eq!(TEXTS, r#"["c","\"","\\","\u000a","ü","r\\","\""]"#);
@@ -624,6 +625,7 @@ fn literals_are_written_at_compile_time() {
 }
 
 #[test]
+#[cfg(feature = "json")]
 fn literals_are_written_by_the_same_functions_at_run_time() {
     let items = [
         [
@@ -802,6 +804,13 @@ proptest! {
         #[cfg(any(feature = "beam", lists_keys))]
         compare_readers(&json);
         // Whatever comes of it can be looked at.
+        let mut loosely = json.clone();
+        if let Some(len) = unescape(&mut loosely) {
+            let value = Value(&loosely[..len]);
+            let _ = format!("{value:?}");
+            let _ = value.members().chain(value.elements().map(|value| (&b""[..], value))).count();
+            prop_assert_eq!(value.get_bytes("u"), value.get("u").and_then(|u| u.as_bytes()));
+        }
         if let Ok(value) = parse(&mut json) {
             let _ = format!("{value:?}");
             let _ = value.members().chain(value.elements().map(|value| (&b""[..], value))).count();
@@ -834,6 +843,29 @@ proptest! {
         let items: Vec<_> = pairs.iter().map(|(a, _)| a.as_str()).collect();
         let written = build(Array(&items)).unwrap();
         prop_assert_eq!(serde_json::from_slice::<Vec<String>>(&written).unwrap(), items);
+    }
+}
+
+#[test]
+#[cfg(feature = "request")]
+fn a_document_is_read_loosely_as_it_is_read_strictly() {
+    let host = crate::testing::Host::new();
+    host.requires_body(true)
+        .body(" {\"a\": \"caf\\u00e9\", \"b\": {\"a\": 1}} ");
+    let document = Document::parse_loosely(crate::request::body()).unwrap();
+    assert_eq!(document.root().get_bytes("a"), Some("caf\u{e9}".as_bytes()));
+    assert_eq!(document.root().get_bytes("b"), None);
+    drop(document);
+    for (text, is_read) in [
+        ("nonsense", true),
+        ("[1 2]", true),
+        ("{\"a\":1", false),
+        ("\"a", false),
+    ] {
+        host.body(text);
+        let document = Document::parse_loosely(crate::request::body());
+        assert_eq!(document.is_ok(), is_read, "{text}");
+        assert!(document.is_err() || document.unwrap().root().get_bytes("a").is_none());
     }
 }
 

@@ -76,6 +76,13 @@ impl<'a> Value<'a> {
         Some(Value(member(*self, name)?.get()))
     }
 
+    /// The bytes of the member with this name, if it is a string: [`get`](Self::get) and
+    /// [`as_bytes`](Self::as_bytes) in one call, which takes less code.
+    #[inline(always)] // size: inline-register
+    pub fn get_bytes(&self, name: &str) -> Option<&'a [u8]> {
+        Some(member_text(*self, name)?.get())
+    }
+
     /// The members of an object, name (as bytes) and value; empty if the value is not an object.
     pub fn members(&self) -> Members<'a> {
         Members(self.inside(b'{').iter())
@@ -115,6 +122,12 @@ fn member<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
             return Some(PackedSlice::new(value.0));
         }
     }
+}
+
+/// The text of the member of an object with this name.
+#[inline] // size: packed-slice
+fn member_text<'a>(object: Value<'a>, name: &str) -> Option<PackedSlice<'a>> {
+    text(member(object, name)?.get())
 }
 
 /// Takes the name at the beginning of the inside of an object; the rest begins with its value.

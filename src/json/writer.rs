@@ -1,5 +1,6 @@
 //! Pieces that write JSON, fully escaped, from the last byte to the first.
 
+use crate::bytes::quote::escape;
 use crate::text::piece::{Backward, Sink};
 
 /// A piece: the text as a JSON string, quoted and escaped.
@@ -75,28 +76,10 @@ fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
 /// Writes a byte of a string.
 #[inline(always)] // size: json-steps
 pub(crate) fn escaped<S: Sink>(byte: u8, mut sink: S) -> S {
-    // Up to six characters, the last one in the lowest bits.
-    // size: json-escaped
-    let mut escape = u64::from(byte);
-    if byte < b' ' {
-        let digits = [hex_digit(byte & 15), b'0' + (byte >> 4)];
-        escape = u64::from(u16::from_le_bytes(digits));
-        escape |= u64::from(u32::from_le_bytes(*b"00u\\")) << 16;
-    } else if byte == b'"' || byte == b'\\' {
-        escape |= u64::from(b'\\') << 8;
-    }
+    let mut escape = escape(byte);
     while escape != 0 {
         sink = sink.byte(escape as u8);
         escape >>= 8;
     }
     sink
-}
-
-/// A digit of 4 bits, in lowercase.
-pub(crate) const fn hex_digit(value: u8) -> u8 {
-    if value < 10 {
-        b'0' + value
-    } else {
-        b'a' - 10 + value
-    }
 }

@@ -4,7 +4,7 @@ use crate::abi;
 use crate::arena::claim::{claim, claim_part, claim_with, part_for_call};
 use crate::arena::excerpt::Excerpt;
 use crate::arena::{ArenaBytes, ArenaStr};
-use crate::bytes::split::{eq_ignore_case, find, same};
+use crate::bytes::split::{eq_ignore_case, find, first_element, same};
 
 /// The value of a cookie. If several have this name, the first one counts.
 ///
@@ -92,9 +92,11 @@ pub fn basic_credentials() -> Option<ArenaBytes> {
 /// fit into the arena. Anybody can send such a header: trust it only as far as the proxy that sets it.
 pub fn first_of(name: &str) -> Option<ArenaStr> {
     let first = claim_part(abi::req_header_get(name.as_bytes()), |header| {
-        let end = find(&header, b',');
-        let first = header.part(..end)?.trim_end();
-        (!first.is_empty()).then_some(first)
+        let end = first_element(&header);
+        if end == 0 {
+            return None;
+        }
+        header.part(..end)
     });
     first.map(ArenaBytes::into_text)
 }

@@ -32,7 +32,7 @@ impl Query {
     /// The value of the first pair with this name, as text.
     ///
     /// `None` if there is no such pair, or if the value is not UTF-8.
-    #[inline] // size: inline-register
+    #[inline(always)] // size: inline-register
     pub fn get(&self, name: &str) -> Option<&str> {
         utf8::from_utf8(self.get_bytes(name)?)
     }
@@ -88,8 +88,9 @@ impl core::fmt::Debug for Query {
     }
 }
 
-/// Decodes a query in place: the decoded bytes move to the front. Returns how many there are.
-pub(crate) fn decode(query: &mut [u8]) -> usize {
+/// Decodes a query in place: the decoded bytes move to the front, and the rest become ends of pairs, which are none.
+// size: query-rest
+pub(crate) fn decode(query: &mut [u8]) {
     let cells = Cell::from_mut(query).as_slice_of_cells();
     let (mut input, mut output) = (cells.iter(), cells.iter());
     // What the next `=` becomes: only the first one in a pair ends the name.
@@ -117,7 +118,9 @@ pub(crate) fn decode(query: &mut [u8]) -> usize {
             place.set(byte);
         }
     }
-    cells.len() - output.len()
+    for place in output {
+        place.set(PAIR_END);
+    }
 }
 
 /// Consumes the two hexadecimal digits after a `%` and returns the byte that they stand for. If there are no two

@@ -119,8 +119,8 @@ impl Target {
     pub fn into_query(self) -> Query {
         let path_len = self.path_len();
         let mut query = self.0.skip(path_len as u32 + 1);
-        let len = query::decode(query.as_mut());
-        Query::new(query.truncate(len as u32))
+        query::decode(query.as_mut());
+        Query::new(query)
     }
 
     /// Path and query, as a bare lease.
@@ -163,8 +163,8 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
         if part == Part::Query {
             // Behind the question mark, if there is one.
             let mut query = url.part(end.min(path_end + 1)..)?;
-            let len = query::decode(&mut query);
-            return query.part(..len);
+            query::decode(&mut query);
+            return Some(query);
         }
         // Two slashes come before the authority, which contains none, and the third one starts the path. A URL
         // that is only a path has no authority, even if it starts with two slashes.

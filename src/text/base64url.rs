@@ -47,8 +47,7 @@ pub fn decode_base64url(text: &mut [u8]) -> Option<&[u8]> {
     if text.is_empty() {
         return Some(text);
     }
-    let len = base64url::decode(text)?;
-    text.get(..len.get())
+    base64url::decode(text).map(|decoded| &*decoded)
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ use crate::arena::ArenaFull;
 pub use crate::arena::Text;
 pub use crate::bytes::number::{parse_i64, parse_u32, parse_u64};
 pub use crate::bytes::split::{
-    Split, eq_ignore_case, segments, split, split_once, strip_prefix, trim, trim_end, trim_start,
+    Split, eq, eq_ignore_case, segments, split, split_once, strip_prefix, trim, trim_end,
+    trim_start,
 };
 pub use crate::bytes::utf8::from_utf8;
 pub use base64url::{Base64Url, decode_base64url};

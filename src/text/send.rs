@@ -38,6 +38,13 @@ pub(crate) fn send<R>(
     }
 }
 
+/// Builds `pieces` for a host call, before which nothing is built, leased or asked for: it would take their place.
+#[cfg(any(feature = "crypto", test))]
+#[inline(always)] // size: inline-step
+pub(crate) fn build(pieces: impl Pieces) -> Result<Payload, ArenaFull> {
+    pieces.payload(SEALED).ok_or(ArenaFull)
+}
+
 /// Builds two texts, one after the other, for a host call that follows at once. The host may write its answer
 /// over them: it has read them by then.
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]

@@ -28,12 +28,33 @@ pub(crate) fn run(mut run: Run) -> Result<()> {
         (false, false) => Detail::Requests,
     };
     let log = Log::begin(run.log, detail, traced);
+    raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(serve(run, log))
 }
+
+/// Takes as many descriptors as this process may have at all: the usual 1024 (256 on macOS) are for programs that
+/// ask which of a few are ready. Where that is not to be had, there are fewer connections.
+#[cfg(unix)]
+fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    /// What macOS allows where it names no maximum.
+    const OPEN_MAX: u64 = 10_240;
+    let mut limit = getrlimit(Resource::Nofile);
+    for most in [limit.maximum, Some(OPEN_MAX)] {
+        limit.current = most;
+        if setrlimit(Resource::Nofile, limit).is_ok() {
+            return;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_descriptors() {}
 
 async fn serve(run: Run, log: Log) -> Result<()> {
     let (builder, data) = builder(&run, &log)?;

@@ -89,7 +89,8 @@ impl Flare {
         }
         let allowed = config.allowed_secrets.iter().cloned();
         let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
-        let beam = Beam::new(
+        let beam = Beam::within(
+            node.budget.clone(),
             BeamConfig {
                 timeout: Duration::from_millis(config.limits.fetch_timeout_ms),
                 connect_timeout: Duration::from_millis(config.limits.fetch_timeout_ms),

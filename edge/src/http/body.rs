@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use crate::http::budget::{Budget, Pace};
-use crate::http::client::causes;
+use crate::http::client::reason;
 
 /// A request's or response's body.
 #[derive(Debug, Default)]
@@ -46,7 +46,7 @@ pub(crate) enum BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BodyError::Broken(error) => write!(f, "{error}: {}", causes(error)),
+            BodyError::Broken(error) => f.write_str(&reason(error)),
             BodyError::Idle(pause) => write!(f, "nothing came for {pause:?}"),
         }
     }
@@ -145,8 +145,8 @@ impl http_body::Body for Body {
 pub(crate) enum ReadError {
     /// The client paused for too long, or sends too slowly.
     Slow,
-    /// The connection ended or broke.
-    Broken(hyper::Error),
+    /// The connection ended or broke, or what came is no body.
+    Broken(BodyError),
     /// The node holds as much as it may, and goes on to.
     OverBudget,
 }
@@ -218,7 +218,7 @@ impl Body {
                     }
                     read.extend_from_slice(&data);
                 }
-                Some(Err(error)) => return Err(ReadError::Broken(error)),
+                Some(Err(error)) => return Err(ReadError::Broken(BodyError::Broken(error))),
                 None => {
                     let read = held.keep(read.freeze());
                     let prefix = read.slice(..read.len().min(limit));

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 pub(crate) const DEFAULT_BYTES: usize = 128 << 20;
 /// Up to this size nothing is counted: there are no more such pieces than connections, and counting
 /// would cost a small request more than its bytes do.
-const UNCOUNTED: usize = 8 << 10;
+pub(crate) const UNCOUNTED: usize = 8 << 10;
 /// How long to wait for others to finish.
 const WAIT: Duration = Duration::from_secs(10);
 /// How long a client may pause while there is room for everybody, and while there is not.
@@ -96,6 +96,15 @@ impl Budget {
                 permit: Some(permit),
             }),
             _ => Err(OverBudget),
+        }
+    }
+
+    /// Reserves room for what is added to so many bytes, if there is some now. Pieces that are small each are
+    /// not together.
+    pub(crate) fn try_hold_more(&self, before: usize, bytes: usize) -> Option<Held> {
+        match before.saturating_add(bytes) <= UNCOUNTED {
+            true => Some(Held { permit: None }),
+            false => self.try_hold_part(bytes),
         }
     }
 

@@ -41,6 +41,14 @@ pub(crate) fn system_roots(of: &str) -> RootCertStore {
     roots
 }
 
+/// An error of hyper's, and what it came of, in one line.
+pub(crate) fn reason(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(_) => format!("{error}: {}", causes(error)),
+        None => error.to_string(),
+    }
+}
+
 /// What an error came of, in one line. The error itself is left out: it says no more than that a
 /// request failed, and may repeat the URL, whose query may hold a key.
 pub(crate) fn causes(error: &dyn Error) -> String {

@@ -64,13 +64,21 @@ pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
         && codings().filter(|coding| is(coding, "chunked")).count() <= 1
 }
 
-/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`.
+/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`, and `Forwarded` where the
+/// client came with one, since an origin may believe that one instead (RFC 7239).
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
     host: Option<HeaderValue>,
     scheme: &Scheme,
     client: Option<IpAddr>,
 ) {
+    strip_look_alikes(headers);
+    if headers.contains_key(header::FORWARDED) {
+        let hop = forwarded_hop(host.as_ref(), scheme, client);
+        if let Ok(hop) = HeaderValue::try_from(hop) {
+            headers.append(header::FORWARDED, hop);
+        }
+    }
     if let Some(host) = host {
         headers.insert("x-forwarded-host", host);
     }
@@ -88,6 +96,35 @@ pub(crate) fn add_forwarded(
     chain.push_str(&client.to_string());
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert("x-forwarded-for", chain);
+    }
+}
+
+/// Takes out `X_Forwarded_For` and its like: to servers that make variables of fields (CGI, WSGI) they are the
+/// fields that this node sets.
+fn strip_look_alikes(headers: &mut HeaderMap) {
+    let alike: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| name.as_str().replace('_', "-").starts_with("x-forwarded-"))
+        .cloned()
+        .collect();
+    for name in alike {
+        headers.remove(name);
+    }
+}
+
+/// This node's member of `Forwarded`.
+fn forwarded_hop(host: Option<&HeaderValue>, scheme: &Scheme, client: Option<IpAddr>) -> String {
+    let client = match client {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
+        None => "unknown".to_owned(),
+    };
+    let hop = format!("for={client};proto={scheme}");
+    match host.and_then(|host| host.to_str().ok()) {
+        // A quoted string; a host has neither quotes nor backslashes.
+        Some(host) => format!("{hop};host=\"{host}\""),
+        None => hop,
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Sleep, sleep, timeout};
 
 use crate::http::body::{Body, BodyError, DRAIN};
 use crate::http::budget::Budget;
-use crate::http::client::causes;
+use crate::http::client::reason;
 use crate::http::connection::{Connections, Idle, Sender};
 use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers, via};
 use crate::http::meter::Meter;
@@ -77,7 +77,7 @@ impl fmt::Display for OriginError {
             OriginError::Unreachable(why) => write!(f, "the origin cannot be reached: {why}"),
             OriginError::Timeout => write!(f, "the origin took longer than {TIMEOUT:?}"),
             OriginError::Senseless(what) => write!(f, "the origin's answer is not valid HTTP: {what}"),
-            OriginError::Client(why) => write!(f, "the client hung up within its body: {why}"),
+            OriginError::Client(why) => write!(f, "the client's body did not arrive whole: {why}"),
             OriginError::ClientTimeout => f.write_str("the client stopped sending its body"),
             OriginError::Loop => f.write_str(
                 "the origin leads back to this node, which has sent the request on before: give the \
@@ -222,7 +222,7 @@ impl OriginClient {
             (Err(error), None) if error.is_parse() => {
                 return Err(OriginError::Senseless(error.to_string()));
             }
-            (Err(error), None) => return Err(OriginError::Unreachable(reason(&error))),
+            (Err(error), None) => return Err(OriginError::Unreachable(why(&error))),
         };
         if response.status().is_informational() {
             handle.cancel();
@@ -308,14 +308,11 @@ async fn closed(sender: &mut Option<Sender>) {
 }
 
 /// What a failed exchange came of.
-fn reason(error: &hyper::Error) -> String {
+fn why(error: &hyper::Error) -> String {
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return "it closed the connection without a response".to_owned();
     }
-    match std::error::Error::source(error) {
-        Some(_) => format!("{error}: {}", causes(error)),
-        None => error.to_string(),
-    }
+    reason(error)
 }
 
 /// The connection that a response is read from.

@@ -76,7 +76,8 @@ fn send(host: &mut Host, bytes: &[u8]) -> i32 {
         });
         return SEND_LIMIT_REACHED;
     }
-    let Some(held) = host.env.node.budget.try_hold(bytes.len()) else {
+    let budget = &host.env.node.budget;
+    let Some(held) = budget.try_hold_more(socket.queued, bytes.len()) else {
         host.note("no room", || {
             format!(
                 "ws_send failed: the node has no room for {} more bytes (--memory)",

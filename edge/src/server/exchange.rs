@@ -381,7 +381,7 @@ impl Exchange<'_> {
             ReadError::Broken(error) => {
                 self.entry
                     .notes
-                    .push(format!("the client hung up within its body: {error}"));
+                    .push(OriginError::Client(error.to_string()).to_string());
                 reply(
                     StatusCode::BAD_REQUEST,
                     "body-broken",

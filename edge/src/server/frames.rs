@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::host::socket::close_code;
-use crate::http::budget::{Budget, Held};
+use crate::http::budget::{Budget, Held, Pace, UNCOUNTED};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
@@ -24,6 +25,9 @@ const SLICE: usize = 16 << 10;
 const COPIED: usize = 16 << 10;
 /// The largest payload of a control frame.
 const MAX_CONTROL: u64 = 125;
+/// For how much of a message in parts room is reserved before there is room for all that it may become, in
+/// bytes.
+const FIRST: usize = 64 << 10;
 
 /// What the other side sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,16 +53,20 @@ pub(super) enum ReadError {
     NotUtf8,
     /// The node has no room for a message.
     OverBudget,
+    /// A message takes too long to arrive.
+    Slow,
     /// What was sent is not the protocol.
     Protocol(&'static str),
 }
 
 /// A message that is being put together.
-#[derive(Default)]
 struct Partial {
     text: bool,
     bytes: BytesMut,
     held: Option<Held>,
+    /// How large the message may become with the room that it has.
+    room: usize,
+    pace: Pace,
     /// How much of a text is known to be UTF-8.
     checked: usize,
 }
@@ -70,8 +78,6 @@ struct Current {
     left: usize,
     /// How much of it was read.
     read: usize,
-    /// Whether room for it was reserved.
-    held: bool,
 }
 
 /// The server's side of a connection.
@@ -84,6 +90,8 @@ pub(super) struct Frames<S> {
     partial: Option<Partial>,
     limit: usize,
     budget: Arc<Budget>,
+    /// When the other side sent something last.
+    heard: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
@@ -97,7 +105,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             partial: None,
             limit,
             budget,
+            heard: Instant::now(),
         }
+    }
+
+    /// When the other side sent something last, be it a part of a message.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// The next thing that the other side sends. A call that is dropped loses nothing.
@@ -111,20 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             if let Some(received) = self.parse()? {
                 return Ok(received);
             }
-            if let Some(current) = &mut self.current
-                && !current.held
-            {
-                let held = self.budget.hold(current.left).await;
-                let held = held.map_err(|_| ReadError::OverBudget)?;
-                current.held = true;
-                if let Some(partial) = &mut self.partial {
-                    // Until all of it is there, memory that was not written to is none.
-                    partial.bytes.reserve(current.left);
-                    match &mut partial.held {
-                        Some(before) => before.add(held),
-                        none => *none = Some(held),
-                    }
-                }
+            if self.lacks_room() {
+                self.reserve().await?;
                 continue;
             }
             // Many that send large messages must not keep others from being served.
@@ -133,16 +135,69 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                 tokio::task::yield_now().await;
             }
             self.buffer.reserve(READ);
-            match self.io.read_buf(&mut self.buffer).await {
+            let more = self.io.read_buf(&mut self.buffer);
+            let more = match &mut self.partial {
+                // One that never ends must not keep its room for ever.
+                Some(partial) => {
+                    let left = partial.pace.left(self.budget.patience());
+                    let more = timeout(left, more).await.map_err(|_| ReadError::Slow)?;
+                    partial.pace.received(*more.as_ref().unwrap_or(&0));
+                    more
+                }
+                None => more.await,
+            };
+            match more {
                 Ok(0) | Err(_) => return Err(ReadError::Broken),
                 Ok(more) => read += more,
             }
+            self.heard = Instant::now();
         }
+    }
+
+    /// Whether the frame that is being read needs more room than its message has.
+    fn lacks_room(&self) -> bool {
+        match (&self.current, &self.partial) {
+            (Some(current), Some(partial)) if !current.is_control() => {
+                partial.bytes.len() + current.left > partial.room
+            }
+            _ => false,
+        }
+    }
+
+    /// Reserves room for the message of the frame that is being read. It is counted as a whole, since parts
+    /// that are small each may be large together; a message in parts, of which nobody knows what it becomes,
+    /// gets some, and then all that it may need.
+    async fn reserve(&mut self) -> Result<(), ReadError> {
+        let (Some(current), Some(partial)) = (&self.current, &mut self.partial) else {
+            return Ok(());
+        };
+        let needed = partial.bytes.len() + current.left;
+        let whole = current.head.is_final && partial.bytes.is_empty();
+        let room = match () {
+            () if whole => needed,
+            () if needed <= FIRST => FIRST.min(self.limit),
+            () => self.limit,
+        };
+        // What was free until now is counted, too.
+        let before = partial.held.as_ref().map_or(0, |_| partial.room);
+        let held = self.budget.hold(room.saturating_sub(before)).await;
+        let held = held.map_err(|_| ReadError::OverBudget)?;
+        match &mut partial.held {
+            Some(before) => before.add(held),
+            none => *none = Some(held),
+        }
+        partial.room = room;
+        // Until all of it is there, memory that was not written to is none.
+        partial.bytes.reserve(room - partial.bytes.len());
+        Ok(())
     }
 
     /// What the bytes that are there amount to.
     fn parse(&mut self) -> Result<Option<Received>, ReadError> {
         loop {
+            if self.lacks_room() {
+                return Ok(None);
+            }
             let Some(current) = &mut self.current else {
                 let mut cursor = Cursor::new(&self.buffer[..]);
                 let parsed = FrameHeader::parse(&mut cursor);
@@ -156,9 +211,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                 self.begin(head, length)?;
                 continue;
             };
-            if !current.held {
-                return Ok(None);
-            }
             let take = current.left.min(self.buffer.len());
             let mut part = self.buffer.split_to(take);
             unmask(
@@ -212,13 +264,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         if head.mask.is_none() {
             return wrong("a frame is not masked");
         }
-        let mut held = false;
         match head.opcode {
             OpCode::Control(_) => {
                 if !head.is_final || length > MAX_CONTROL {
                     return wrong("a control frame is in parts, or longer than 125 bytes");
                 }
-                held = true;
             }
             OpCode::Data(Data::Continue) if self.partial.is_none() => {
                 return wrong("a continuation without a beginning");
@@ -239,15 +289,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             .as_ref()
             .map_or(0, |partial| partial.bytes.len());
         let left = usize::try_from(length).unwrap_or(usize::MAX);
-        if !held && before.saturating_add(left) > self.limit {
-            return Err(ReadError::TooBig);
-        }
-        self.current = Some(Current {
+        let current = Current {
             head,
             left,
             read: 0,
-            held,
-        });
+        };
+        if !current.is_control() && before.saturating_add(left) > self.limit {
+            return Err(ReadError::TooBig);
+        }
+        self.current = Some(current);
         Ok(())
     }
 
@@ -296,6 +346,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             self.io.write_all(payload).await?;
         }
         self.io.flush().await
+    }
+}
+
+impl Current {
+    fn is_control(&self) -> bool {
+        matches!(self.head.opcode, OpCode::Control(_))
+    }
+}
+
+impl Default for Partial {
+    fn default() -> Self {
+        Partial {
+            text: false,
+            bytes: BytesMut::new(),
+            held: None,
+            room: UNCOUNTED,
+            pace: Pace::new(),
+            checked: 0,
+        }
     }
 }
 
@@ -354,3 +423,6 @@ fn unmask(part: &mut [u8], mut mask: [u8; 4], at: usize) {
         *byte ^= mask;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -100,8 +101,22 @@ impl ClientSocket {
     pub(crate) fn answer(&self, body: Body) -> Answer {
         Answer {
             body,
+            broken: None,
             socket: self.clone(),
         }
+    }
+
+    /// Since when the client has had the time to send a head; `None` while it need not send one.
+    pub(crate) fn head_began(&self) -> Option<Instant> {
+        self.shared.room.head_began()
+    }
+
+    /// Ends a connection that waits for a head, as if its time were up.
+    pub(crate) fn hang_up(&self) {
+        self.shared.room.set_late();
+        // Whoever reads from it finds its end. An error means that there is nobody any more.
+        let reader = lock(&self.shared.reader);
+        let _ = socket2::SockRef::from((*reader).as_ref()).shutdown(Shutdown::Read);
     }
 
     /// Whether the client took too long to send a head.
@@ -147,6 +162,8 @@ impl ClientSocket {
 /// The body of an answer. With its end the client's next request begins.
 pub(crate) struct Answer {
     body: Body,
+    /// Why it ends before its end, until the client was sent what came before that.
+    broken: Option<BodyError>,
     socket: ClientSocket,
 }
 
@@ -164,11 +181,23 @@ impl http_body::Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Err(error)) => {
+                // hyper drops what it has not written yet together with the connection: without this
+                // turn a client gets nothing at all where the origin's body is broken from the start.
+                self.broken = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            frame => Poll::Ready(frame),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.broken.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

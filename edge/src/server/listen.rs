@@ -10,10 +10,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::http::body::Body;
+use crate::http::client::reason;
 use crate::http::target::Encrypted;
+use crate::journal::Entry;
+use crate::server::crowd::Crowd;
 use crate::server::exchange::handle;
 use crate::server::head_room::MAX_HEAD;
 use crate::server::io::ClientSocket;
@@ -32,8 +36,8 @@ const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience 
     end: Duration::from_secs(600),
     look: Duration::from_secs(5),
 };
-/// How many connections can be open at once; more wait.
-const MAX_CONNECTIONS: usize = 10_000;
+/// How long nothing is said again of connections that cannot be accepted.
+const SAID: Duration = Duration::from_secs(60);
 
 /// What connections are encrypted with.
 #[cfg(feature = "tls")]
@@ -50,41 +54,48 @@ pub(crate) async fn accept(
     tls: Option<Tls>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut crowd = Crowd::new();
+    let mut said: Option<Instant> = None;
     loop {
-        let Ok(permit) = room.clone().acquire_owned().await else {
-            return;
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => return,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                // Without this, small responses wait for the client's acknowledgement of the one before.
-                let _ = stream.set_nodelay(true);
-                let client = Client {
-                    socket: ClientSocket::new(stream, state.node.budget.clone()),
-                    state: state.clone(),
-                    peer,
-                    encrypted: tls.is_some(),
-                    stop: stop.clone(),
-                };
-                let tls = tls.clone();
-                tokio::spawn(async move {
-                    match tls {
-                        None => client.plain().await,
-                        Some(tls) => client.encrypted(tls).await,
-                    }
-                    drop(permit);
-                });
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly "too many open files": it passes when connections close.
-                tracing::warn!("cannot accept a connection: {error}");
+                if said.is_none_or(|said| said.elapsed() >= SAID) {
+                    tracing::warn!("cannot accept connections: {error}");
+                    said = Some(Instant::now());
+                }
+                crowd.make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
             }
-        }
+        };
+        // Without this, small responses wait for the client's acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let socket = ClientSocket::new(stream, state.node.budget.clone());
+        let place = tokio::select! {
+            place = crowd.place(&socket) => place,
+            () = stopped(&mut stop) => return,
+        };
+        let client = Client {
+            socket,
+            state: state.clone(),
+            peer,
+            encrypted: tls.is_some(),
+            stop: stop.clone(),
+        };
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => client.plain().await,
+                Some(tls) => client.encrypted(tls).await,
+            }
+            drop(place);
+        });
     }
 }
 
@@ -105,10 +116,12 @@ impl Client {
         let socket = &self.socket;
         if let Err(error) = ended
             && !socket.is_upgraded()
-            && let Some(answer) = last_answer(&error, socket)
         {
-            // The client did something wrong, and may not even listen.
-            let _ = socket.io().write_all(answer).await;
+            self.say(&error);
+            if let Some(answer) = last_answer(&error, socket) {
+                // The client did something wrong, and may not even listen.
+                let _ = socket.io().write_all(answer).await;
+            }
         }
         self.linger().await;
     }
@@ -125,8 +138,10 @@ impl Client {
             return;
         };
         if io.get_ref().1.alpn_protocol() != Some(b"h2") {
-            // What is wrong with a head, too, ends the connection without an answer then.
-            let _ = self.http1(io).await;
+            // What is wrong with a head, too, ends the connection without an answer of this node's then.
+            if let Err(error) = self.http1(io).await {
+                self.say(&error);
+            }
             return self.linger().await;
         }
         // HTTP/2 counts for itself.
@@ -192,6 +207,22 @@ impl Client {
             request.extensions_mut().insert(Encrypted);
         }
         handle(&self.state, request, Some(self.peer), Some(&self.stop)).await
+    }
+
+    /// Tells the log of what was no request, and was refused before any flare heard of it.
+    fn say(&self, error: &hyper::Error) {
+        let why = if self.socket.is_refused() {
+            "there was no room for the request's head (the node's --memory is in use)".to_owned()
+        } else if error.is_parse() {
+            format!("the client sent no HTTP/1.1 request: {}", reason(error))
+        } else {
+            return; // A client may hang up, or be silent, at any time.
+        };
+        let state = &self.state;
+        let from = format!("from {}", self.peer);
+        let mut entry = Entry::new(state.no_flare.clone(), "(no request)".to_owned(), from);
+        entry.notes.push(why);
+        state.journal.record(entry);
     }
 
     /// Lets the client read what it was sent, if the connection has not become one that sees to that

@@ -1,5 +1,6 @@
 //! The server: from a connection to the flare that serves it, and back.
 
+mod crowd;
 pub(crate) mod exchange;
 mod export;
 mod frames;

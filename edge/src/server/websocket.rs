@@ -245,13 +245,12 @@ impl Connection {
         {
             return end;
         }
-        let mut heard = Instant::now();
-        let mut ping = tokio::time::interval_at((heard + idle / 2).into(), idle / 2);
+        let mut ping = tokio::time::interval_at(stream.heard() + idle / 2, idle / 2);
         loop {
             let received = tokio::select! {
                 received = stream.next() => received,
                 _ = ping.tick() => {
-                    if heard.elapsed() >= idle {
+                    if stream.heard().elapsed() >= idle {
                         self.note(format!("silent for {} s: closed", idle.as_secs()));
                         return End::Close(GOING_AWAY);
                     }
@@ -262,7 +261,6 @@ impl Connection {
                 }
                 () = stopped(stop) => return End::Close(GOING_AWAY),
             };
-            heard = Instant::now();
             match received {
                 Ok(Received::Message(data)) => {
                     if let Err(end) = self.exchange(stream, WsEvent::Message, data, idle).await {
@@ -294,6 +292,10 @@ impl Connection {
                 End::Lost(TOO_BIG)
             }
             ReadError::NotUtf8 => End::Lost(INVALID_DATA),
+            ReadError::Slow => {
+                self.note("a message took too long to arrive: closed".to_owned());
+                End::Lost(GOING_AWAY)
+            }
             ReadError::OverBudget => {
                 self.note(
                     "there was no room for a message (the node's --memory is in use): closed"

@@ -89,3 +89,26 @@ async fn a_field_for_this_hop_alone_is_shown_to_nobody() {
     // Who was asked is no affair of one hop.
     assert!(seen.contains("\r\nx-forwarded-host: h\r\n"), "{seen}");
 }
+
+/// A client cannot say in another spelling what the node says of it.
+#[tokio::test]
+async fn the_origin_hears_the_same_of_the_client_in_every_spelling() {
+    let edge = passing(&mirror().await);
+    let server = serve(&edge).await;
+    let fields = "Forwarded: for=6.6.6.6;host=evil\r\nX_Forwarded_Host: evil\r\nX-Forwarded_For: 6.6.6.6\r\n\
+                  X_Mine: kept\r\nConnection: close\r\n";
+    let seen = ask(&server, "GET / HTTP/1.1", fields).await;
+    // What came before is kept, and goes before.
+    let hop = "\r\nforwarded: for=6.6.6.6;host=evil\r\n\
+               forwarded: for=127.0.0.1;proto=http;host=\"h\"\r\n";
+    assert!(seen.contains(hop), "{seen}");
+    assert!(
+        seen.contains("\r\nx-forwarded-for: 127.0.0.1\r\n"),
+        "{seen}"
+    );
+    assert!(seen.contains("\r\nx_mine: kept\r\n"), "{seen}");
+    assert!(!seen.contains("forwarded_"), "{seen}");
+
+    let seen = ask(&server, "GET / HTTP/1.1", "Connection: close\r\n").await;
+    assert!(!seen.contains("\r\nforwarded:"), "{seen}");
+}

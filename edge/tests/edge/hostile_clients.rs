@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::guest::{RESPOND, http_guest};
+use crate::guest::{RESPOND, http_guest, said};
 use crate::socket::{LONG, connect, exchange, hello, read_all, read_response, serve};
 
 /// The node still answers.
@@ -32,8 +32,9 @@ async fn half_sent(length: usize, part: &str) -> (flaron_edge::Server, tokio::ne
 }
 
 #[tokio::test]
-async fn what_is_not_http_is_a_400() {
-    let server = serve(&hello()).await;
+async fn what_is_not_http_is_a_400_and_said() {
+    let edge = hello();
+    let server = serve(&edge).await;
     for request in [
         "hello\r\n\r\n",
         "GET / HTTP/9.9\r\n\r\n",
@@ -46,10 +47,17 @@ async fn what_is_not_http_is_a_400() {
         "GET /\0 HTTP/1.1\r\n\r\n",
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}",
     ] {
+        let before = said(&edge);
         let response = exchange(&server, request).await;
         assert!(
             response.starts_with("HTTP/1.1 400"),
             "{request:?}: {response}"
+        );
+        let now = said(&edge);
+        let new = now.strip_prefix(&before).unwrap();
+        assert!(
+            new.contains("the client sent no HTTP/1.1 request: "),
+            "{request:?}: {new}"
         );
     }
     lives(&server).await;

@@ -217,6 +217,36 @@ fn slow_readers_of_a_large_origin() {
 }
 
 #[test]
+fn large_answers_to_fetches() {
+    let _alone = alone();
+    let origin = large_origin(9 << 20);
+    // The guest takes nothing of them, since its own memory is not what this is about.
+    let alloc = r#"(func $alloc (export "alloc") (param $size i32) (result i32) (i32.const 0))"#;
+    let mut guest = Guest::new().alloc(alloc);
+    let url = guest.text(format!("http://{origin}/"));
+    let guest = guest.http(&format!(
+        "(call $reply (call $beam_fetch {url} (i32.const 0) (i32.const 0))) {RESPOND}"
+    ));
+    let node = Node::start(&guest, "[beam]\nallow_private = true", &[]);
+    node.watch(|connect| {
+        // Together 900 MiB.
+        let clients: Vec<_> = (0..100)
+            .map(|_| {
+                let mut stream = connect();
+                std::thread::spawn(move || {
+                    let request = b"GET /flare HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+                    stream.write_all(request).unwrap();
+                    let _ = stream.read_to_end(&mut Vec::new());
+                })
+            })
+            .collect();
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn half_sent_bodies() {
     let _alone = alone();
     let node = Node::start(&echo(), "requires_body = true", &[]);
@@ -332,17 +362,32 @@ fn guests_that_compute_do_not_hold_others_up() {
 
 #[test]
 fn websocket_messages_that_never_end() {
+    // A binary message of 10 MiB, of which 9 are sent.
+    let head = [0x82, 0xff, 0, 0, 0, 0, 0, 0xa0, 0, 0, 0, 0, 0, 0];
+    never_ending([&head[..], &vec![1; 9 << 20]].concat());
+}
+
+#[test]
+fn websocket_messages_in_parts_that_never_end() {
+    // The same in parts that are too small to be counted each.
+    let part = |opcode| [&[opcode, 0xfe, 0x1f, 0x40, 0, 0, 0, 0][..], &[1; 8000]].concat();
+    never_ending([part(2), part(0).repeat((9 << 20) / 8000)].concat());
+}
+
+/// Clients that send this much of a message, and no more.
+fn never_ending(sent: Vec<u8>) {
     let _alone = alone();
     let node = Node::start(
         &Guest::new().ws("", "", ""),
         "[limits]\nmax_ws_message_bytes = 10485760\nws_idle_secs = 5",
         &[],
     );
+    let sent: Arc<[u8]> = sent.into();
     node.watch(|connect| {
-        // Together 1,000 MiB.
+        // Together 900 MiB.
         let clients: Vec<_> = (0..100)
             .map(|_| {
-                let mut stream = connect();
+                let (mut stream, sent) = (connect(), sent.clone());
                 std::thread::spawn(move || {
                     stream
                         .write_all(
@@ -351,13 +396,10 @@ fn websocket_messages_that_never_end() {
                               Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
                         )
                         .unwrap();
-                    // A binary message of 10 MiB, of which 9 are sent.
-                    let head = [0x82, 0xff, 0, 0, 0, 0, 0, 0xa0, 0, 0, 0, 0, 0, 0];
                     stream
                         .set_write_timeout(Some(Duration::from_secs(5)))
                         .unwrap();
-                    let _ = stream.write_all(&head);
-                    let _ = stream.write_all(&vec![1; 9 << 20]);
+                    let _ = stream.write_all(&sent);
                     std::thread::sleep(Duration::from_secs(3));
                 })
             })

@@ -3,47 +3,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use flaron_sdk::{json, plasma, text::Pieces, ws};
+use flaron_sdk::text::{self, Pieces};
+use flaron_sdk::{json, plasma, ws};
 
 flaron_sdk::ws_handlers!(welcome, obey, leave);
 flaron_sdk::panic_handler!();
 
+/// The longest name of a room.
 const MAX_ROOM: usize = 32;
 
-/// A room's name; empty if it is none.
-#[derive(Clone, Copy)]
-struct Room {
-    name: [u8; MAX_ROOM],
-    len: usize,
-}
-
-impl Room {
-    const NONE: Room = Room {
-        name: [0; MAX_ROOM],
-        len: 0,
-    };
-
-    /// The room of this name, if a room can have it.
-    fn new(name: &[u8]) -> Option<Room> {
-        let mut room = Room::NONE;
-        room.len = name.len();
-        room.name.get_mut(..name.len())?.copy_from_slice(name);
-        Some(room)
-    }
-
-    fn name(&self) -> &[u8] {
-        self.name.get(..self.len).unwrap_or_default()
-    }
-
-    /// Changes how many are in it, and tells how many there are.
-    fn change(&self, by: i64) -> Option<i64> {
-        plasma::increment_pieces(("room:", self.name()), by)
-    }
-}
-
 flaron_sdk::state! {
-    /// The room that this connection is in.
-    static ROOM: Room = Room::NONE;
+    /// The name of the room that this connection is in.
+    static ROOM: [u8; MAX_ROOM] = [0; MAX_ROOM];
+    /// How long the name is: 0 if it is in none.
+    static LEN: usize = 0;
 }
 
 fn welcome() {
@@ -51,63 +24,73 @@ fn welcome() {
 }
 
 fn obey() {
-    let message = ws::message().and_then(|data| json::Document::parse(data).ok());
-    let Some(message) = &message else {
-        return error("no such command");
-    };
+    if run().is_none() {
+        error("no such command");
+    }
+}
+
+/// Runs a command, if it is one.
+fn run() -> Option<()> {
+    let message = json::Document::parse_loosely(ws::message()?).ok()?;
     let message = message.root();
-    let command = message.get("cmd").unwrap_or_default();
-    if command == "leave" {
+    let command = message.get_bytes("cmd")?;
+    if text::eq(command, b"join") {
+        join(message.get_bytes("room")?);
+    } else if text::eq(command, b"say") {
+        say(message.get_bytes("text")?);
+    } else if text::eq(command, b"leave") {
         leave();
-        return send("{\"event\":\"left\"}");
+        send("{\"event\":\"left\"}");
+    } else {
+        return None;
     }
-    if command == "join"
-        && let Some(room) = message.get("room").and_then(|room| room.as_bytes())
-    {
-        return join(room);
-    }
-    if command == "say"
-        && let Some(text) = message.get("text").and_then(|text| text.as_bytes())
-    {
-        return say(text);
-    }
-    error("no such command");
+    Some(())
 }
 
 fn join(name: &[u8]) {
-    let Some(room) = Room::new(name).filter(|room| room.len != 0) else {
+    let mut room = [0; MAX_ROOM];
+    let Some(place) = room.get_mut(..name.len()) else {
         return error("bad room");
     };
+    place.copy_from_slice(name);
     leave();
-    let Some(present) = room.change(1) else {
+    let present = if name.is_empty() { 0 } else { change(name, 1) };
+    if present == 0 {
         return error("bad room");
-    };
+    }
     ROOM.set(room);
+    LEN.set(name.len());
+    // It has been part of a key, so nothing in it needs an escape.
     send((
-        "{\"event\":\"joined\",\"room\":",
-        json::Bytes(name),
-        ",\"present\":",
+        "{\"event\":\"joined\",\"room\":\"",
+        name,
+        "\",\"present\":",
         present,
         "}",
     ));
 }
 
 fn leave() {
-    let room = ROOM.replace(Room::NONE);
-    if room.len != 0 {
-        room.change(-1);
+    let (room, len) = (ROOM.get(), LEN.replace(0));
+    if len != 0 {
+        change(room.get(..len).unwrap_or_default(), -1);
     }
 }
 
+/// Changes how many are in a room, and tells how many there are: 0 if that cannot be counted.
+fn change(room: &[u8], by: i64) -> u32 {
+    plasma::increment_pieces(("room:", room), by).unwrap_or(0) as u32
+}
+
 fn say(text: &[u8]) {
-    let room = ROOM.get();
-    if room.len == 0 {
+    let (room, len) = (ROOM.get(), LEN.get());
+    if len == 0 {
         return error("join a room first");
     }
     send((
-        "{\"event\":\"said\",\"room\":",
-        json::Bytes(room.name()),
-        ",\"text\":",
+        "{\"event\":\"said\",\"room\":\"",
+        room.get(..len).unwrap_or_default(),
+        "\",\"text\":",
         json::Bytes(text),
         "}",
     ));

@@ -7,23 +7,23 @@ use flaron_sdk::{Error, FlareAction, plasma, request, response, time};
 flaron_sdk::handle_request!(limit);
 flaron_sdk::panic_handler!();
 
-const LIMIT: u32 = 100;
-const WINDOW_SECS: u64 = 60;
+const LIMIT: i64 = 100;
+const WINDOW_SECS: u32 = 60;
 
 fn limit() -> Result<FlareAction, Error> {
-    let now = time::now_unix();
-    // Numbers of 32 bits, which are enough for eight thousand years, take less code than those of 64.
-    let window = (now / WINDOW_SECS) as u32;
-    let until_next = (WINDOW_SECS - now % WINDOW_SECS) as u32;
+    // Seconds have 32 bits until 2106 and begin anew then; they take less code than those of 64.
+    let now = time::now_unix() as u32;
+    let window = now / WINDOW_SECS;
+    let until_next = WINDOW_SECS - now % WINDOW_SECS;
     let client = request::first_of("x-forwarded-for");
     // What cannot be counted (an address that is no key, a store that is away) is let through.
     let Some(count) = plasma::increment_pieces(("rate:", client, ":", window), 1) else {
         return Ok(FlareAction::PassThrough);
     };
-    let remaining = u32::try_from(i64::from(LIMIT) - count).unwrap_or(0);
-    response::set_header_pieces("x-ratelimit-limit", LIMIT)?;
+    let remaining = (LIMIT - count).max(0) as u32;
+    response::set_header_pieces("x-ratelimit-limit", LIMIT as u32)?;
     response::set_header_pieces("x-ratelimit-remaining", remaining)?;
-    if count <= i64::from(LIMIT) {
+    if count <= LIMIT {
         return Ok(FlareAction::Transform);
     }
     response::set_status(429);

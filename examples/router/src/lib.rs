@@ -2,27 +2,30 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-use flaron_sdk::{Error, FlareAction, json, request, response, text};
+use flaron_sdk::request::{self, Query};
+use flaron_sdk::{Error, FlareAction, json, response, text};
 
 flaron_sdk::handle_request!(route);
 flaron_sdk::panic_handler!();
 
 fn route() -> Result<FlareAction, Error> {
     response::set_header("content-type", "application/json");
-    let path = request::path().into_bytes();
-    let id = text::strip_prefix(&path, b"/users/")
+    let target = request::target();
+    let path = target.path();
+    let id = text::strip_prefix(path, b"/users/")
         .filter(|id| !id.is_empty() && text::split_once(id, b'/').is_none());
-    if path != b"/" && path != b"/search" && id.is_none() {
+    let is_root = text::eq(path, b"/");
+    if !is_root && !text::eq(path, b"/search") && id.is_none() {
         error(404, "not found");
     } else if !request::method_is("GET") {
         response::set_header("allow", "GET");
         error(405, "method not allowed");
     } else if let Some(id) = id {
         user(id)?;
-    } else if path == b"/" {
+    } else if is_root {
         response::set_body_str(json!({ "name": "demo-api", "version": 1 }));
     } else {
-        search()?;
+        search(&target.into_query())?;
     }
     Ok(FlareAction::Respond)
 }
@@ -35,24 +38,24 @@ fn user(id: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn search() -> Result<(), Error> {
-    let query = request::query();
+fn search(query: &Query) -> Result<(), Error> {
     let page = match query.get_bytes("page") {
         Some(page) => text::parse_u32(page),
         None => Some(1),
     };
-    match (query.get("q"), page) {
-        (Some(q), Some(page)) => {
-            response::set_body_pieces((
-                "{\"q\":",
-                json::Str(q),
-                ",\"page\":",
-                page,
-                ",\"results\":[]}",
-            ))?;
-        }
-        (None, _) => error(400, "q is missing, or no text"),
-        (_, None) => error(400, "page is a number"),
+    let Some(page) = page else {
+        error(400, "page is a number");
+        return Ok(());
+    };
+    match query.get("q") {
+        Some(q) => response::set_body_pieces((
+            "{\"q\":",
+            json::Str(q),
+            ",\"page\":",
+            page,
+            ",\"results\":[]}",
+        ))?,
+        None => error(400, "q is missing, or no text"),
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod behaviour;
 pub mod measure;
 pub mod peephole;
 mod rewrite;
+pub mod shape;
 pub mod slim;
 pub mod strip;
 pub mod wasm_opt;

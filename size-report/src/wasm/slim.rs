@@ -1,8 +1,8 @@
 //! Everything after cargo that makes a flare smaller, and the proof that it still does the same.
 //!
 //! The order matters: words can be moved while the module is as the linker left it
-//! ([`words`]), `wasm-opt` then makes the most of globals, and it would undo what
-//! comes last ([`peephole`]).
+//! ([`words`]), `wasm-opt` then makes the most of globals, and it would undo some of what
+//! comes last ([`shape`] and [`peephole`]).
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::wasm::behaviour::{self, Proof};
 use crate::wasm::wasm_opt::WasmOpt;
-use crate::wasm::{anatomy, peephole, strip, words};
+use crate::wasm::{anatomy, peephole, shape, strip, words};
 
 /// What may be done.
 #[derive(Debug, Clone, Copy)]
@@ -41,14 +41,22 @@ pub fn slim(wasm: &[u8], steps: Steps<'_>) -> Result<Slim> {
         wasm: wasm.to_vec(),
         words: Vec::new(),
     };
-    let mut offer = |start: &[u8], words| -> Result<()> {
-        let wasm = match steps.wasm_opt {
-            Some(wasm_opt) => wasm_opt.optimise(start)?,
-            None => strip::strip(start)?,
+    let mut offer = |start: &[u8], words: Vec<Range<u32>>| -> Result<()> {
+        let optimise = |wasm: &[u8]| match steps.wasm_opt {
+            Some(wasm_opt) => wasm_opt.optimise(wasm),
+            None => strip::strip(wasm),
         };
-        let wasm = peephole::shorten(&wasm)?;
-        if wasm.len() < best.wasm.len() {
-            best = Candidate { wasm, words };
+        let once = optimise(start)?;
+        // What a rule leaves behind, `wasm-opt` may do without; but it undoes others.
+        let twice = optimise(&shape::shape(&once)?)?;
+        for wasm in [once, twice] {
+            let wasm = peephole::shorten(&shape::shape(&wasm)?)?;
+            if wasm.len() < best.wasm.len() {
+                best = Candidate {
+                    wasm,
+                    words: words.clone(),
+                };
+            }
         }
         Ok(())
     };

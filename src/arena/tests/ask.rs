@@ -47,6 +47,39 @@ fn a_text_that_asks_can_be_kept_copied_and_be_an_argument() {
 
 #[cfg(all(feature = "beam", feature = "request"))]
 #[test]
+fn an_answer_is_quoted_where_it_lies_if_there_is_room() {
+    for (text, quoted) in [
+        (&b"a"[..], &b"\"a\""[..]),
+        (b"\"\\", b"\"\\\"\\\\\""),
+        (b"\0a\x1f", b"\"\\u0000a\\u001f\""),
+        (b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f", &b"\"\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\""[..]),
+        // The neighbours of what is written in another way.
+        (b"\x09\x0a\x10 !#[]", b"\"\\u0009\\u000a\\u0010 !#[]\""),
+        ("\u{e9}\x7f".as_bytes(), "\"\u{e9}\x7f\"".as_bytes()),
+        (b"\xff", b"\"\xff\""),
+    ] {
+        for room in (0..quoted.len() + 24).step_by(8) {
+            // The text begins in any place of a word.
+            for before in 0..9 {
+                let before = &b"012345678"[..before];
+                let _full = leave_free(room);
+                let sent = sent((before, Quoted("", || host_returns(text))));
+                // The host puts its answer at a multiple of 8.
+                let answer_end = before.len().next_multiple_of(8) + text.len();
+                let expected = [before, quoted].concat();
+                if answer_end <= room && expected.len() <= room {
+                    assert_eq!(sent.unwrap(), expected, "{text:?} in {room}");
+                } else {
+                    assert_eq!(sent, Err(ArenaFull), "{text:?} in {room}");
+                }
+            }
+        }
+    }
+    assert!(arena_is_free());
+}
+
+#[cfg(all(feature = "beam", feature = "request"))]
+#[test]
 fn an_empty_answer_is_none_whatever_the_host_was_refused_before() {
     // A host that asks for room in a call that returns nothing: no result tells of the refusal.
     let sent_before = send::send("", |_| assert_eq!(guest_alloc(i32::MAX), 0));

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 
 use crate::arena::tests::cases;
 use crate::request::{method_is, path, query, target};
+#[cfg(feature = "response")]
+use crate::response;
 use crate::testing::{Host, arena_is_free};
-use crate::{response, text};
+use crate::text;
 
 /// Path, query with its question mark, and both.
 fn parts(url: &str) -> (String, String, String) {
@@ -112,7 +114,13 @@ fn the_query_is_decoded_by_the_rules_of_forms() {
         11,
         "nothing between two & is no pair"
     );
-    assert_eq!(target().into_query().pairs().count(), 11);
+    let decoded = target().into_query();
+    assert_eq!(decoded.pairs().count(), 11);
+    assert!(decoded.pairs().eq(query.pairs()));
+    drop(decoded);
+    // Nothing between two & is no value of no name, either.
+    host.url("/?&&a=1&&");
+    assert_eq!(crate::request::query().get(""), None);
     drop(query);
     assert!(arena_is_free());
 }
@@ -139,6 +147,12 @@ fn the_method_is_compared_as_it_is() {
     let host = Host::new();
     host.method("GET");
     assert!(method_is("GET") && !method_is("get") && !method_is("GE") && !method_is("GETS"));
+}
+
+#[test]
+#[cfg(feature = "response")]
+fn a_target_is_a_piece() {
+    let host = Host::new();
     let response = host.run(|| {
         response::set_body_pieces(&target()).unwrap();
         crate::FlareAction::Respond

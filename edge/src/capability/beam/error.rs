@@ -46,6 +46,8 @@ pub enum BeamRefusal {
     },
     /// It took too long.
     Timeout(Duration),
+    /// The node holds as much as it may, and went on to.
+    NoRoom,
     /// The body is longer than the cap, in bytes.
     TooLarge(usize),
     /// More redirects than are followed.
@@ -96,6 +98,10 @@ impl fmt::Display for BeamRefusal {
             Self::Timeout(limit) => {
                 write!(f, "no complete response within {} ms", limit.as_millis())
             }
+            Self::NoRoom => write!(
+                f,
+                "there was no room for the response (the node's --memory is in use)"
+            ),
             Self::TooLarge(limit) => write!(f, "the response's body is longer than {limit} bytes"),
             Self::Redirects(limit) => write!(f, "more than {limit} redirects"),
             Self::Transport { host, what } => write!(f, "`{host}`: {what}"),

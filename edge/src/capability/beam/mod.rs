@@ -27,6 +27,7 @@
 //! is for that port only and goes before one without.
 
 mod address;
+mod envelope;
 mod error;
 mod hosts;
 mod request;
@@ -42,17 +43,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use serde::Serialize;
 use url::Host;
 
 use crate::capability::beam::address::{AddressClass, classify, is_of_this_machine, resolve};
+use crate::capability::beam::envelope::Envelope;
 use crate::capability::beam::error::ITSELF;
 use crate::capability::beam::hosts::{Target, map_key, map_target};
 use crate::capability::beam::request::{Request, first_request, redirect};
+use crate::http::budget::{Budget, DEFAULT_BYTES, Held, OverBudget};
 use crate::http::client::{causes, client_builder, system_roots, tls_config};
 use crate::sync::{lock, read, write};
 
@@ -66,6 +69,9 @@ pub const DEFAULT_FETCHES: u32 = 16;
 
 /// How long a resolved and checked host is used before it is resolved again.
 const CLIENT_LIFETIME: Duration = Duration::from_secs(30);
+
+/// How much of a response of unknown length is read before room for the rest is reserved, in bytes.
+const FIRST: usize = 64 << 10;
 
 /// How many hosts' connections are kept.
 const MAX_CLIENTS: usize = 128;
@@ -106,14 +112,6 @@ impl Default for BeamConfig {
     }
 }
 
-/// What a flare gets.
-#[derive(Serialize)]
-struct Envelope<'a> {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: std::borrow::Cow<'a, str>,
-}
-
 /// A client that knows one host only, at addresses that were checked.
 struct Pinned {
     client: Client,
@@ -129,6 +127,8 @@ pub struct Beam {
     own: RwLock<Vec<SocketAddr>>,
     clients: Mutex<HashMap<(String, String, u16), Pinned>>,
     runtime: tokio::runtime::Handle,
+    /// What responses come out of.
+    budget: Arc<Budget>,
 }
 
 impl fmt::Debug for Beam {
@@ -146,6 +146,15 @@ impl Beam {
     ///
     /// [`BeamConfigError`]: a mapping that makes no sense, or certificates that cannot be read.
     pub fn new(
+        config: BeamConfig,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Arc<Self>, BeamConfigError> {
+        Beam::within(Budget::new(DEFAULT_BYTES), config, runtime)
+    }
+
+    /// The same, with responses that come out of this budget.
+    pub(crate) fn within(
+        budget: Arc<Budget>,
         config: BeamConfig,
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Self>, BeamConfigError> {
@@ -178,6 +187,7 @@ impl Beam {
             own: RwLock::default(),
             clients: Mutex::default(),
             runtime,
+            budget,
         }))
     }
 
@@ -194,7 +204,7 @@ impl Beam {
     /// # Errors
     ///
     /// [`BeamRefusal`], for the log.
-    pub async fn fetch(&self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
+    pub async fn fetch(&self, url: &[u8], options: &[u8]) -> Result<Bytes, BeamRefusal> {
         self.fetch_with(url, options, &HeaderMap::new()).await
     }
 
@@ -204,7 +214,7 @@ impl Beam {
         url: &[u8],
         options: &[u8],
         own: &HeaderMap,
-    ) -> Result<Vec<u8>, BeamRefusal> {
+    ) -> Result<Bytes, BeamRefusal> {
         let mut request = first_request(url, options)?;
         for (name, value) in own {
             request.headers.entry(name).or_insert_with(|| value.clone());
@@ -214,7 +224,7 @@ impl Beam {
             .map_err(|_| BeamRefusal::Timeout(self.config.timeout))?
     }
 
-    async fn follow(&self, mut request: Request) -> Result<Vec<u8>, BeamRefusal> {
+    async fn follow(&self, mut request: Request) -> Result<Bytes, BeamRefusal> {
         for _ in 0..=self.config.max_redirects {
             let response = self.send(&request).await?;
             match redirect(&request, response.status(), response.headers())? {
@@ -260,37 +270,52 @@ impl Beam {
         &self,
         request: &Request,
         mut response: reqwest::Response,
-    ) -> Result<Vec<u8>, BeamRefusal> {
+    ) -> Result<Bytes, BeamRefusal> {
         let limit = self.config.max_response_bytes;
-        let mut body = Vec::new();
+        let stated = response
+            .content_length()
+            .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if stated.is_some_and(|length| length > limit) {
+            return Err(BeamRefusal::TooLarge(limit));
+        }
+        // Room for all of it, or for what most are and then for what it may be.
+        let size = stated.unwrap_or(FIRST.min(limit));
+        let status = response.status().as_u16();
+        let mut json = Envelope::new(status, response.headers(), size)
+            .map_err(|error| BeamRefusal::Options(error.to_string()))?;
+        let mut room = json.len() + size;
+        let mut held = self.hold(room).await?;
+        let mut read = 0;
         while let Some(chunk) = response
             .chunk()
             .await
             .map_err(|error| self.transport(&request.url, &error))?
         {
-            if body.len() + chunk.len() > limit {
+            read += chunk.len();
+            if read > limit {
                 return Err(BeamRefusal::TooLarge(limit));
             }
-            body.extend_from_slice(&chunk);
+            let needed = json.len() + chunk.len();
+            if needed > room {
+                // Escapes make it longer than the body, too.
+                let enough = match stated {
+                    Some(_) => needed + needed / 2,
+                    None => limit.max(needed + needed / 2),
+                };
+                held.add(self.hold(enough - room).await?);
+                room = enough;
+                json.reserve(room);
+            }
+            json.push(&chunk);
         }
-        let mut headers: BTreeMap<String, String> = BTreeMap::new();
-        for (name, value) in response.headers() {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            headers
-                .entry(name.as_str().to_owned())
-                // The ABI's map has one value a name; HTTP lets lists be joined by commas.
-                .and_modify(|all| {
-                    all.push_str(", ");
-                    all.push_str(&value);
-                })
-                .or_insert_with(|| value.into_owned());
-        }
-        let envelope = Envelope {
-            status: response.status().as_u16(),
-            headers,
-            body: String::from_utf8_lossy(&body),
-        };
-        serde_json::to_vec(&envelope).map_err(|e| BeamRefusal::Options(e.to_string()))
+        let json = json.finish();
+        held.add(self.hold(json.len().saturating_sub(room)).await?);
+        Ok(held.keep(json.into()))
+    }
+
+    async fn hold(&self, bytes: usize) -> Result<Held, BeamRefusal> {
+        let held = self.budget.hold(bytes).await;
+        held.map_err(|OverBudget| BeamRefusal::NoRoom)
     }
 
     /// The client that reaches the URL's host at checked addresses, and the URL to give it.

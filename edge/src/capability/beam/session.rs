@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
 use crate::capability::beam::Beam;
@@ -33,7 +34,7 @@ impl BeamSession {
     /// # Errors
     ///
     /// [`BeamRefusal`], for the log; the guest gets `0`.
-    pub fn fetch(&mut self, url: &[u8], options: &[u8]) -> Result<Vec<u8>, BeamRefusal> {
+    pub fn fetch(&mut self, url: &[u8], options: &[u8]) -> Result<Bytes, BeamRefusal> {
         self.fetch_with(url, options, &HeaderMap::new())
     }
 
@@ -43,7 +44,7 @@ impl BeamSession {
         url: &[u8],
         options: &[u8],
         own: &HeaderMap,
-    ) -> Result<Vec<u8>, BeamRefusal> {
+    ) -> Result<Bytes, BeamRefusal> {
         self.count()?;
         let fetch = self.beam.fetch_with(url, options, own);
         self.beam.runtime.block_on(fetch)
@@ -54,11 +55,7 @@ impl BeamSession {
     /// # Errors
     ///
     /// As [`BeamSession::fetch`].
-    pub async fn fetch_async(
-        &mut self,
-        url: &[u8],
-        options: &[u8],
-    ) -> Result<Vec<u8>, BeamRefusal> {
+    pub async fn fetch_async(&mut self, url: &[u8], options: &[u8]) -> Result<Bytes, BeamRefusal> {
         self.count()?;
         self.beam.fetch(url, options).await
     }

@@ -94,12 +94,16 @@ struct Setup {
 
 impl Setup {
     fn new(config: BeamConfig) -> Self {
+        Self::within(Budget::new(DEFAULT_BYTES), config)
+    }
+
+    fn within(budget: Arc<Budget>, config: BeamConfig) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
-        let beam = Beam::new(config, runtime.handle().clone()).unwrap();
+        let beam = Beam::within(budget, config, runtime.handle().clone()).unwrap();
         Self {
             beam,
             _runtime: runtime,

@@ -313,3 +313,46 @@ fn fetches_run_from_async_code_too_and_side_by_side() {
         assert_eq!(refusal, BeamRefusal::Limit(1));
     });
 }
+
+/// A response comes out of the node's memory, with or without a length, until the flare has taken it.
+#[test]
+fn a_response_takes_room_until_it_is_gone() {
+    let (stated, _) = serve(|_| reply("200 OK", &[], &[b'x'; 90 << 10]));
+    let (chunked, _) = serve(|_| {
+        let mut reply = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+        for _ in 0..90 {
+            reply.extend(b"400\r\n");
+            reply.extend([b'x'; 1 << 10]);
+            reply.extend(b"\r\n");
+        }
+        reply.extend(b"0\r\n\r\n");
+        reply
+    });
+    // Each of its bytes takes six in JSON.
+    let (escaped, _) = serve(|_| reply("200 OK", &[], &[1; 16 << 10]));
+    let budget = Budget::new(200 << 10);
+    let config = BeamConfig {
+        allow_private: true,
+        max_response_bytes: 100 << 10,
+        ..BeamConfig::default()
+    };
+    let setup = Setup::within(budget.clone(), config);
+    for address in [stated, chunked, escaped] {
+        let url = format!("http://{address}/");
+        let mut session = BeamSession::new(setup.beam.clone(), DEFAULT_FETCHES);
+        let json = session.fetch(url.as_bytes(), b"").unwrap();
+        assert!(json.len() > 90 << 10);
+        assert!(
+            budget.try_hold(111 << 10).is_none(),
+            "{} bytes are not counted",
+            json.len()
+        );
+        assert!(
+            budget.try_hold(100 << 10).is_some(),
+            "more is counted than {}",
+            json.len()
+        );
+        drop(json);
+        assert!(budget.try_hold(200 << 10).is_some());
+    }
+}
