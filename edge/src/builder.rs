@@ -358,7 +358,7 @@ impl EdgeBuilder {
                 .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
             if !valid {
                 return Err(Error::new(format!(
-                    "the peer {name:?} has the address {url:?}, which is none; it must be like \
+                    "the peer {name:?} has the address {url:?}, which is not a URL; it must be like \
                      http://HOST:PORT (--peer NAME=http://HOST:PORT)"
                 )));
             }
@@ -367,7 +367,7 @@ impl EdgeBuilder {
             let port = seed.rsplit_once(':').filter(|(host, _)| !host.is_empty());
             if port.is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
                 return Err(Error::new(format!(
-                    "the seed {seed:?} is no address; it must be another node's gossip address, like \
+                    "the seed {seed:?} is not an address; it must be another node's gossip address, like \
                      HOST:PORT (--seed)"
                 )));
             }

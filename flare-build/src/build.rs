@@ -140,7 +140,7 @@ impl Build {
             .wait()
             .map_err(|error| Error::new(format!("cannot wait for cargo: {error}")))?;
         if !status.success() {
-            return Err(Error::new("the build failed; cargo says why above"));
+            return Err(Error::new("the build failed; see cargo's output above"));
         }
         read
     }

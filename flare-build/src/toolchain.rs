@@ -53,7 +53,7 @@ pub fn ensure_target(folder: &Path, target: &str) -> Result<()> {
             rustc().to_string_lossy()
         ))),
         Ok(_) => Err(Error::new(format!(
-            "rustup could not install the target {target}; it says why above"
+            "rustup could not install the target {target}; see above"
         ))),
         Err(error) => Err(Error::new(format!(
             "the Rust target {target} is missing, and rustup cannot be run to install it \

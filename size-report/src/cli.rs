@@ -39,7 +39,7 @@ pub struct ReportArgs {
     /// Only this flare (may be given again)
     #[arg(long = "flare", value_name = "NAME")]
     pub flares: Vec<String>,
-    /// Fail if wasm-opt is not here, so that CI cannot pass without it by accident
+    /// Fail if wasm-opt is not installed, so that CI cannot pass without it by accident
     #[arg(long)]
     pub require_opt: bool,
     #[command(flatten)]

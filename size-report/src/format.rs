@@ -29,7 +29,7 @@ pub fn or_dash(number: Option<u64>) -> String {
 
 /// Reads a number of bytes as people write it: `2048`, `2,048`, `2KiB`, `1.5 KiB`, `2kB`.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
-    let help = || format!("{text:?} is no number of bytes; write 2048, 2KiB or 2kB");
+    let help = || format!("{text:?} is not a number of bytes; write 2048, 2KiB or 2kB");
     let text = text.trim();
     let end = text
         .find(|c: char| c.is_ascii_alphabetic())

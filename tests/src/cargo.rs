@@ -1,10 +1,10 @@
 //! Building flares, and the edge, with cargo.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use flaron_build::{Build, isolated_cargo};
 
@@ -47,18 +47,20 @@ pub fn ensure_wasm_target() {
     ONCE.call_once(|| flaron_build::ensure_target(workspace(), WASM).unwrap());
 }
 
-/// Builds something once per test process, whichever test comes first.
+/// Builds something once per test process, whichever test comes first. Others wait for what they need, and for nothing
+/// else.
 fn once(key: String, build: impl FnOnce() -> PathBuf) -> PathBuf {
-    static BUILT: Mutex<Option<HashMap<String, PathBuf>>> = Mutex::new(None);
+    static BUILT: Mutex<BTreeMap<String, Arc<Mutex<Option<PathBuf>>>>> =
+        Mutex::new(BTreeMap::new());
+    let built = BUILT
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(key)
+        .or_default()
+        .clone();
     // A failed build has poisoned the lock; the next test tries again and reports its own failure.
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    let built = built.get_or_insert_with(HashMap::new);
-    if let Some(file) = built.get(&key) {
-        return file.clone();
-    }
-    let file = build();
-    built.insert(key, file.clone());
-    file
+    let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
+    built.get_or_insert_with(build).clone()
 }
 
 /// The `.wasm` of an example flare, as `cargo build --release` makes it.

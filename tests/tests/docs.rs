@@ -58,48 +58,48 @@ use Fate::{By, InFlare, Not};
 const COMMANDS: &[(&str, Fate)] = &[
     (
         "cargo edge examples/echo",
-        By("tests/tests/process.rs", "cargo_edge_serves_a_crate"),
+        By("tests/tests/flares/process.rs", "cargo_edge_serves_a_crate"),
     ),
     (
         "curl -s -X PUT 'http://127.0.0.1:8787/a?b=1'",
-        By("tests/tests/process.rs", "cargo_edge_serves_a_crate"),
+        By("tests/tests/flares/process.rs", "cargo_edge_serves_a_crate"),
     ),
     (
         "curl -X PUT 'http://127.0.0.1:8787/a?b=1'",
-        By("tests/tests/process.rs", "cargo_edge_serves_a_crate"),
+        By("tests/tests/flares/process.rs", "cargo_edge_serves_a_crate"),
     ),
     (
         "cargo run -p flaron-edge -- new my-flare",
         By(
-            "tests/tests/templates.rs",
+            "tests/tests/flares/templates.rs",
             "every_template_builds_passes_its_tests_and_keeps_to_its_budget",
         ),
     ),
     (
         "flaron-edge new shop && cd shop",
         By(
-            "tests/tests/author_day.rs",
+            "tests/tests/flares/author_day.rs",
             "four_commands_make_a_flare_that_is_tested_gated_and_answers",
         ),
     ),
     (
         "flaron-edge test",
         By(
-            "tests/tests/author_day.rs",
+            "tests/tests/flares/author_day.rs",
             "four_commands_make_a_flare_that_is_tested_gated_and_answers",
         ),
     ),
     (
         "flaron-edge size --bless",
         By(
-            "tests/tests/author_day.rs",
+            "tests/tests/flares/author_day.rs",
             "four_commands_make_a_flare_that_is_tested_gated_and_answers",
         ),
     ),
     (
         "flaron-edge",
         By(
-            "tests/tests/author_day.rs",
+            "tests/tests/flares/author_day.rs",
             "four_commands_make_a_flare_that_is_tested_gated_and_answers",
         ),
     ),
@@ -183,11 +183,15 @@ const COMMANDS: &[(&str, Fate)] = &[
     ),
     (
         "flaron-edge run flare --node-id a --gossip 10.0.0.1:7946",
-        Not("the address is the reader's; tests/tests/process.rs runs two nodes on this machine"),
+        Not(
+            "the address is the reader's; tests/tests/flares/process.rs runs two nodes on this machine",
+        ),
     ),
     (
         "flaron-edge run flare --node-id b --gossip 10.0.0.2:7946 --seed 10.0.0.1:7946",
-        Not("the address is the reader's; tests/tests/process.rs runs two nodes on this machine"),
+        Not(
+            "the address is the reader's; tests/tests/flares/process.rs runs two nodes on this machine",
+        ),
     ),
     (
         "cargo run --profile server -p flaron-benches -- load",
@@ -201,14 +205,14 @@ const COMMANDS: &[(&str, Fate)] = &[
     (
         "cargo install --locked --path size-report",
         By(
-            "tests/tests/install.rs",
+            "tests/tests/flares/install.rs",
             "the_tools_are_fast_and_unwind_and_flares_are_small",
         ),
     ),
     (
         "cargo install --locked --path edge",
         By(
-            "tests/tests/install.rs",
+            "tests/tests/flares/install.rs",
             "the_tools_are_fast_and_unwind_and_flares_are_small",
         ),
     ),

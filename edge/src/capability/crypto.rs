@@ -70,7 +70,7 @@ impl fmt::Display for CryptoError {
         match self {
             Self::Args { import, what } => write!(f, "{import}: bad arguments: {what}"),
             Self::Algorithm { asked, known } => {
-                write!(f, "there is no algorithm `{asked}` here; there are {known}")
+                write!(f, "there is no algorithm `{asked}`; there are {known}")
             }
             Self::Secret(refusal) => refusal.fmt(f),
             Self::EmptySecret(name) => {

@@ -65,7 +65,7 @@ impl fmt::Display for IdError {
             }
             Self::SnowflakeLimit(limit) => write!(
                 f,
-                "snowflake_id: this invocation has made its {limit} snowflakes; raise the limit in \
+                "snowflake_id: this invocation has used all of its {limit} snowflake IDs; raise the limit in \
                  flare.toml or make fewer"
             ),
             Self::Random => write!(f, "the operating system gave no random bytes"),

@@ -294,7 +294,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, 
             .unwrap_or("no reason was given");
         Err(format!(
             "the file is damaged ({why}); `flaron-edge store check` tells what can be read, \
-             `store export` saves it and `store reset` begins anew"
+             `store export` saves it and `store reset` starts afresh"
         ))
     })
 }

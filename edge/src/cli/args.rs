@@ -25,7 +25,7 @@ pub(crate) enum Command {
         /// The module.
         file: PathBuf,
     },
-    /// Make a flare crate that builds, has a test, and runs.
+    /// Create a flare crate that builds, runs and has a passing test.
     New {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
-        /// What it begins as: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with
+        /// What to start from: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with
         /// the standard library) or chat.
         #[arg(long, value_name = "NAME", default_value = "http")]
         template: String,
@@ -43,48 +43,48 @@ pub(crate) enum Command {
         /// The flare's folder.
         #[arg(long, value_name = "PATH", default_value = ".")]
         flare: PathBuf,
-        /// Further arguments of cargo test.
+        /// Further arguments for cargo test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
     /// Measure a flare's requests: instructions, memory, time; fail if they grew.
     Bench(BenchArgs),
-    /// Measure a flare's bytes (flaron-size check), and hold them to flare.size.toml if that is there.
+    /// Measure a flare's size (flaron-size check), and compare it with flare.size.toml if there is one.
     Size {
         /// The flare's folder.
         #[arg(long, value_name = "PATH", default_value = ".")]
         flare: PathBuf,
-        /// Further arguments of flaron-size check, such as --budget 2KiB, or --bless to accept the sizes.
+        /// Further arguments for flaron-size check, such as --budget 2KiB, or --bless to accept the sizes.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Look whether all is there that a flare needs, and say what to type if not.
+    /// Check that everything a flare needs is installed and set up; say what to type if not.
     Doctor {
         /// The flare's folder.
         #[arg(value_name = "PATH", default_value = ".")]
         flare: PathBuf,
     },
-    /// Send recorded requests to a flare again, and show what came out differently.
+    /// Send recorded requests to a flare again, and show what differs.
     Replay(ReplayArgs),
-    /// Look into Spark and Plasma and change them, while the node runs or not.
+    /// Read and change what is in Spark and Plasma, whether the node is running or not.
     Kv(Kv),
-    /// Print what a running node does, as it does it.
+    /// Follow the log of a running node.
     Tail(TailArgs),
     /// Print the JSON schema of flare.toml, for editors.
     Schema,
-    /// Print completions for a shell.
+    /// Print the completion script for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Write the manual's pages into a folder.
+    /// Write the man pages into a folder.
     Man {
         /// The folder.
         folder: PathBuf,
     },
-    /// Print a new key for a cluster's nodes to share.
+    /// Print a new key for the nodes of a cluster to share.
     NewKey,
-    /// Look into a node's data folder, save what is in it, or put damaged files aside.
+    /// Check a node's data folder, export what is in it, or move damaged files aside.
     Store {
         /// What to do.
         action: StoreAction,
@@ -96,11 +96,11 @@ pub(crate) enum Command {
 /// What `flaron-edge store` does.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum StoreAction {
-    /// Say how many entries can be read, and what is damaged.
+    /// Report how many entries can be read, and what is damaged.
     Check,
-    /// Print every entry that can be read, a line of JSON each.
+    /// Print every readable entry as a line of JSON.
     Export,
-    /// Rename files that are damaged, so that the node begins with new ones.
+    /// Rename damaged files, so that the node starts with new ones.
     Reset,
 }
 
@@ -109,30 +109,30 @@ pub(crate) struct BenchArgs {
     /// The flare: its crate's folder, or a .wasm file.
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) flare: PathBuf,
-    /// Requests, as `run --record` keeps them [default: flare.requests.jsonl beside the flare, and
-    /// without one GET /].
+    /// Recorded requests, from `run --record` [default: flare.requests.jsonl beside the flare, or else
+    /// GET /].
     #[arg(long, value_name = "FILE")]
     pub(crate) requests: Option<PathBuf>,
     /// Secrets to use instead of the flare.secrets.toml next to the flare.
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets: Option<PathBuf>,
-    /// What was accepted [default: flare.bench.json beside the flare].
+    /// The accepted measurements [default: flare.bench.json beside the flare].
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
-    /// Accept what is measured now: write the baseline.
+    /// Accept the new measurements: write the baseline.
     #[arg(long)]
     pub(crate) save: bool,
-    /// By how many percent instructions may grow.
+    /// How many percent more instructions are tolerated.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     pub(crate) tolerance: f64,
-    /// How often each request is timed.
+    /// How many times each request is timed.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) rounds: usize,
 }
 
 #[derive(Args)]
 pub(crate) struct ReplayArgs {
-    /// Requests, as `run --record` keeps them.
+    /// Recorded requests, from `run --record`.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// The flare: its crate's folder, or a .wasm file.
@@ -141,10 +141,10 @@ pub(crate) struct ReplayArgs {
     /// Secrets to use instead of the flare.secrets.toml next to the flare.
     #[arg(long, value_name = "FILE")]
     pub(crate) secrets: Option<PathBuf>,
-    /// What may differ; several with commas between.
+    /// Differences to ignore, separated by commas.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(crate) ignore: Vec<Ignore>,
-    /// Send nothing; print each request as a unit test to begin with.
+    /// Send nothing; print a unit test to start from for each request.
     #[arg(long)]
     pub(crate) unit_test: bool,
 }
@@ -154,19 +154,19 @@ pub(crate) struct TailArgs {
     /// The node's data folder.
     #[arg(long, value_name = "DIR", default_value = ".flaron")]
     pub(crate) data: PathBuf,
-    /// Where the node serves, instead of the node of the data folder.
+    /// The address of the node, instead of looking it up in the data folder.
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) node: Option<String>,
-    /// Only this flare's.
+    /// Show only this flare.
     #[arg(long, value_name = "NAME")]
     pub(crate) flare: Option<String>,
-    /// Only answers with this status, or a beginning of it: 404, 5xx.
+    /// Show only responses with this status or class of statuses: 404, 5xx.
     #[arg(long, value_name = "STATUS")]
     pub(crate) status: Option<String>,
-    /// Only what failed.
+    /// Show only failures.
     #[arg(long)]
     pub(crate) failed: bool,
-    /// For people, or a line of JSON each.
+    /// For people, or as JSON, one object a line.
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
 }
@@ -194,7 +194,7 @@ pub(crate) struct Kv {
     /// The node's data folder.
     #[arg(long, value_name = "DIR", default_value = ".flaron", global = true)]
     pub(crate) data: PathBuf,
-    /// Whose keys [default: those of the flare in the current folder; for list and export all].
+    /// Whose keys [default: those of the flare in the current folder; list and export default to all].
     #[arg(long, value_name = "SITE", global = true)]
     pub(crate) site: Option<String>,
 }
@@ -206,7 +206,7 @@ pub(crate) enum KvAction {
         /// spark or plasma [default: both].
         store: Option<StoreName>,
     },
-    /// Print a value as it is.
+    /// Print a value, byte for byte.
     Get {
         /// spark or plasma.
         store: StoreName,
@@ -219,10 +219,10 @@ pub(crate) enum KvAction {
         store: StoreName,
         /// The key.
         key: String,
-        /// The value; @FILE takes a file's, - standard input's.
+        /// The value; @FILE reads it from a file, - from standard input.
         #[arg(allow_hyphen_values = true)]
         value: String,
-        /// Let it expire after so many seconds (Spark).
+        /// Let it expire after this many seconds (Spark).
         #[arg(long, value_name = "SECONDS")]
         ttl: Option<u64>,
         /// Set a counter to this number (Plasma).
@@ -236,12 +236,12 @@ pub(crate) enum KvAction {
         /// The key.
         key: String,
     },
-    /// Print all entries, a line of JSON each.
+    /// Print all entries as JSON, one a line.
     Export {
         /// spark or plasma [default: both].
         store: Option<StoreName>,
     },
-    /// Store the entries of a file, as export prints them; what is there already is overwritten.
+    /// Store the entries of a file that export wrote, overwriting existing keys.
     Import {
         /// The file; - is standard input.
         file: PathBuf,
@@ -253,23 +253,23 @@ pub(crate) struct Run {
     /// Flares: crates' folders (built in release mode) or .wasm files [default: the current folder].
     #[arg(value_name = "PATH")]
     pub(crate) flares: Vec<PathBuf>,
-    /// Serve a flare below a path prefix; may be given several times.
+    /// Serve a flare under a path prefix; may be repeated.
     #[arg(long, value_name = "/PREFIX=PATH")]
     pub(crate) route: Vec<String>,
     /// The address to serve on, or a port of 127.0.0.1.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(crate) listen: String,
-    /// Serve HTTPS, with HTTP/2: by a certificate for this machine that is made once and kept in the
-    /// data folder. Needs a flaron-edge that was built with the feature tls.
+    /// Serve HTTPS and HTTP/2, with a self-signed certificate for this machine that is created once and kept
+    /// in the data folder. Needs a flaron-edge built with the feature tls.
     #[arg(long)]
     pub(crate) tls: bool,
-    /// Serve HTTPS by this certificate and those that follow it (PEM).
+    /// Serve HTTPS with this certificate chain (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's key (PEM).
+    /// The private key of the certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// Where Transform and PassThrough go.
+    /// The origin, to which Transform and PassThrough forward requests.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
     /// Settings to use instead of the flare.toml next to the flare.
@@ -288,49 +288,49 @@ pub(crate) struct Run {
     /// the cluster's key: FLARON_CLUSTER_KEY in the environment, or --cluster-key-file.
     #[arg(long, value_name = "ADDR", requires = "node_id")]
     pub(crate) gossip: Option<SocketAddr>,
-    /// The gossip address of another node to contact first; may be given several times.
+    /// The gossip address of another node to contact first; may be repeated.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) seed: Vec<String>,
-    /// The gossip address that the other nodes reach this one at, if it is another.
+    /// The address at which other nodes reach this one, if it is not the gossip address.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) advertise: Option<SocketAddr>,
     /// A file with the cluster's key, as `flaron-edge new-key` prints it; with two keys while one
     /// replaces the other.
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_key_file: Option<PathBuf>,
-    /// Gossip on a network without a key: whoever reaches the address can read and change all that
-    /// Plasma holds.
+    /// Gossip on a network without a key: anyone who can reach the address can read and change everything in
+    /// Plasma.
     #[arg(long, requires = "gossip")]
     pub(crate) insecure_gossip: bool,
-    /// How many MiB Plasma stores [default: 64].
+    /// How many MiB Plasma may store [default: 64].
     #[arg(long, value_name = "MIB")]
     pub(crate) plasma_limit: Option<usize>,
-    /// A node that flares can pull Spark keys from; may be given several times. The nodes' shared
-    /// token is in the environment, FLARON_PEER_TOKEN.
+    /// A node that flares can pull Spark keys from; may be repeated. The token that the nodes share is read
+    /// from the environment: FLARON_PEER_TOKEN.
     #[arg(long, value_name = "NAME=URL")]
     pub(crate) peer: Vec<String>,
-    /// How much of its clients' data the node holds at once, in MiB: bodies, WebSocket messages,
-    /// responses that wait to be read. Beyond that clients wait, or get 503.
+    /// How much client data the node holds at once, in MiB: bodies, WebSocket messages, responses waiting to
+    /// be read. Beyond that, clients wait or get 503.
     #[arg(long, value_name = "MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) memory: u32,
-    /// Serve crates exactly as they are deployed, without names, lines and the messages of panics.
+    /// Serve crates exactly as they are deployed, without function names, line numbers and panic messages.
     #[arg(long)]
     pub(crate) release: bool,
-    /// Add each request to a file, with what came of it, for `replay`, `bench` and tests. All headers
-    /// are in it, credentials among them.
+    /// Append each request and its response to a file, for `replay`, `bench` and tests. The file holds all
+    /// headers, credentials included.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
-    /// How requests are printed: for people, or a line of JSON each.
+    /// How requests are printed: for people, or as JSON, one object a line.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log: Format,
-    /// Print each call of the host below its request: arguments, result, time.
+    /// Print each host call below its request: arguments, result, time.
     #[arg(long)]
     pub(crate) trace: bool,
-    /// Send traces and metrics to an OpenTelemetry collector (OTLP over HTTP). Needs a flaron-edge that was
+    /// Send traces and metrics to an OpenTelemetry collector (OTLP over HTTP). Needs a flaron-edge
     /// built with the feature otlp.
     #[arg(long, value_name = "URL")]
     pub(crate) otlp: Option<String>,
-    /// Build and load a flare again when its files change.
+    /// Rebuild and reload a flare when its files change.
     #[arg(long)]
     pub(crate) watch: bool,
     /// Do not serve the status page at /_edge.

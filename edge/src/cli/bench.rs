@@ -32,14 +32,14 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         None => vec![RecordedRequest::get("/")],
     };
     if requests.is_empty() {
-        return Err(Error::new("there is no request in the file"));
+        return Err(Error::new("the file holds no requests"));
     }
     let bench = Subject::at(&args.flare)?
         .secrets(args.secrets.clone())
         .measure(&requests, args.rounds)?;
     out!("{}", table(&bench));
     if cfg!(debug_assertions) {
-        outln!("\nThis flaron-edge is not optimised, so the times are longer than they would be.");
+        outln!("\nThis is a debug build of flaron-edge: an optimised one is faster.");
     }
     let file = args
         .baseline

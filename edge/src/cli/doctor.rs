@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::cli::output::outln;
+use crate::cli::tools::full;
 use flaron_edge::{Error, FlareConfig, Result, SECRETS_FILE_NAME};
 use toml::{Table, Value};
 
@@ -23,10 +24,21 @@ use Finding::{Bad, Good, Hint};
 /// Looks at everything, and prints it.
 pub(crate) fn doctor(flare: &Path) -> Result<()> {
     let mut findings = vec![rust(flare), target(flare)];
-    findings.extend(manifest(flare));
-    findings.push(link_flags(flare));
-    findings.push(settings(flare));
-    findings.push(secrets(flare));
+    match read(&flare.join("Cargo.toml")) {
+        Some(crate_manifest) => {
+            findings.extend(manifest(flare, &crate_manifest));
+            findings.push(link_flags(flare));
+            findings.push(settings(flare));
+            findings.push(secrets(flare));
+        }
+        // All else is about a flare.
+        None => findings.push(Bad(
+            format!("{} has no Cargo.toml that can be read", full(flare).display()),
+            "run this in a flare's folder, or name one: flaron-edge doctor PATH (flaron-edge new NAME makes a \
+             flare)"
+                .into(),
+        )),
+    }
     let mut bad = 0;
     for finding in &findings {
         match finding {
@@ -40,11 +52,9 @@ pub(crate) fn doctor(flare: &Path) -> Result<()> {
     }
     match bad {
         0 => Ok(()),
-        1 => Err(Error::new(
-            "one thing must be mended; it is marked BAD above",
-        )),
+        1 => Err(Error::new("1 problem to fix; it is marked BAD above")),
         _ => Err(Error::new(format!(
-            "{bad} things must be mended; they are marked BAD above"
+            "{bad} problems to fix; they are marked BAD above"
         ))),
     }
 }
@@ -112,21 +122,15 @@ fn is_cdylib(manifest: &Table) -> bool {
 }
 
 /// The crate's type, and the profile that it is released with.
-fn manifest(flare: &Path) -> Vec<Finding> {
-    let Some(manifest) = read(&flare.join("Cargo.toml")) else {
-        return vec![Bad(
-            format!("{} has no Cargo.toml that can be read", flare.display()),
-            "flaron-edge new NAME makes a flare; this command is for a flare's folder".into(),
-        )];
-    };
-    let crate_type = match is_cdylib(&manifest) {
+fn manifest(flare: &Path, manifest: &Table) -> [Finding; 2] {
+    let crate_type = match is_cdylib(manifest) {
         true => Good("the crate is a cdylib".into()),
         false => Bad(
             "the crate makes no .wasm".into(),
             "in Cargo.toml: [lib] crate-type = [\"cdylib\"]".into(),
         ),
     };
-    vec![crate_type, profile(flare)]
+    [crate_type, profile(flare)]
 }
 
 /// A setting of the files that cargo reads in this folder, the nearest first.
@@ -214,7 +218,7 @@ fn settings(flare: &Path) -> Finding {
         Ok(_) => Good("flare.toml can be read".into()),
         Err(error) => Bad(
             error.to_string().replace('\n', "\n      "),
-            "mend it there".into(),
+            "fix it there".into(),
         ),
     }
 }

@@ -65,7 +65,7 @@ impl Log {
         }
     }
 
-    /// Whether calls of the host are taken down.
+    /// Whether host calls are recorded.
     pub(crate) fn traced(&self) -> bool {
         self.traced
     }
@@ -91,7 +91,7 @@ impl Log {
                 "Printing each request and its calls of the host",
             ),
             (Detail::Requests, true) if self.format == Format::Json => {
-                return "Each request is printed, with its calls if they are taken down";
+                return "Each request is printed, with its host calls if they are recorded";
             }
             (Detail::Requests, true) => {
                 return "Each request is printed; for its calls of the host start with --trace";

@@ -1,5 +1,5 @@
 //! Printing. `println!` panics when nobody reads any more, as in `flaron-edge inspect FILE | head -1`: here
-//! that is no error, and the command goes on to its end, which may be a failure that somebody waits for.
+//! that is not an error, and the command goes on to its end, which may be a failure that somebody waits for.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};

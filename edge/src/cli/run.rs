@@ -202,7 +202,7 @@ fn told(_: EdgeBuilder, _: &str) -> Result<EdgeBuilder> {
     ))
 }
 
-/// Whether calls of the host are taken down: the status page shows what a crate in development asks of it.
+/// Whether host calls are recorded: the status page shows what a crate in development asks of it.
 fn traces(run: &Run) -> bool {
     let routed = run.route.iter().filter_map(|route| route.split_once('='));
     let mut paths = run
@@ -238,7 +238,7 @@ fn print_reload(reload: &Reload, log: Format) {
             bytes(*size as u64)
         ),
         Err(error) => format!(
-            "\nNot reloaded, {} goes on as it was: {error}\n\n",
+            "\nNot reloaded; {} keeps running as it was: {error}\n\n",
             reload.flare
         ),
     };

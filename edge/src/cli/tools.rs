@@ -14,8 +14,9 @@ use crate::cli::output::Output;
 pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !flare.join("Cargo.toml").is_file() {
         return Err(Error::new(format!(
-            "{} is no flare's crate: it has no Cargo.toml (make one with `flaron-edge new NAME`)",
-            flare.display()
+            "there is no flare crate in {}: it has no Cargo.toml (--flare PATH names another folder, and \
+             `flaron-edge new NAME` makes a flare)",
+            full(flare).display()
         )));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -41,7 +42,7 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     run(
         command,
         "flaron-size",
-        "it is built and installed as this program is: cargo install --locked --path size-report",
+        "install it the way this program was installed: cargo install --locked --path size-report",
     )
 }
 
@@ -67,6 +68,11 @@ fn size_tool() -> PathBuf {
     beside
         .filter(|file| file.is_file())
         .unwrap_or_else(|| name.into())
+}
+
+/// A folder by its whole path: `.` says nothing to whoever does not know where they are.
+pub(crate) fn full(folder: &Path) -> PathBuf {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// Runs a program in this one's place, and says what to do if it is not there.

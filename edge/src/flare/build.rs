@@ -25,9 +25,10 @@ pub struct Built {
 pub fn build(folder: &Path) -> Result<Built> {
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         return Err(Error::new(format!(
-            "{} is no flare: a flare is a .wasm file, or a crate's folder with a Cargo.toml \
-             (make one with `flaron-edge new NAME`)",
+            "there is no flare in {}: a flare is a .wasm file, or a crate's folder with a Cargo.toml \
+             (`flaron-edge new NAME` makes one)",
             folder.display()
         )));
     }

@@ -57,7 +57,7 @@ impl Notebook {
         self.calls.push(call);
     }
 
-    /// All that was taken down.
+    /// Everything that was recorded.
     pub(crate) fn finish(self) -> Said {
         let (calls, left_out) = self.calls.finish();
         let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();

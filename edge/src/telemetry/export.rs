@@ -77,7 +77,7 @@ impl Telemetry {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
             .ok_or_else(|| {
                 Error::new(format!(
-                    "the collector {collector:?} is no address; it must be like http://HOST:4318 (--otlp)"
+                    "the collector {collector:?} is not an address; it must be like http://HOST:4318 (--otlp)"
                 ))
             })?;
         let unusable = |error: &dyn fmt::Display| {

@@ -27,7 +27,7 @@ const KEEP_RESIDENT: usize = 16 << 10;
 /// What is special about an engine.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settings {
-    /// Whether the calls of the host are taken down.
+    /// Whether host calls are recorded.
     pub(crate) trace: bool,
     /// Whether instructions are counted. It slows a guest down.
     pub(crate) count: bool,

@@ -379,6 +379,26 @@ fn a_seed_is_there_from_the_start_and_does_not_overwrite() {
 }
 
 #[test]
+fn outside_of_a_flare_the_tools_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let here = here.display().to_string();
+    for command in ["test", "size", "bench", "doctor"] {
+        let output = std::process::Command::new(PROGRAM)
+            .arg(command)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(said.contains(&here), "{command}: {said}");
+        assert!(said.contains("flaron-edge new NAME"), "{command}: {said}");
+        // What a flare lacks is not told where there is none.
+        assert!(!said.contains("rustflags"), "{command}: {said}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_to_type() {
     let folder = Folder::new(&greeter("x"), "requires_bdy = true");
     folder.write(
@@ -392,7 +412,7 @@ fn the_doctor_says_what_to_type() {
         "[profile.release] opt-level = \"z\", lto = \"fat\"",
         "hint  the flare is linked with a stack of 1 MiB",
         "did you mean `requires_body`?",
-        "error: 2 things must be mended",
+        "error: 2 problems to fix",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }

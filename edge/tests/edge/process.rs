@@ -109,7 +109,12 @@ impl Process {
         get(self.addr, path)
     }
 
-    fn signal(&self, name: &str) {
+    /// Waits until it has ended; whether it did well.
+    pub fn ends_well(&mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -346,6 +351,37 @@ fn it_says_what_runs_and_each_request_and_ends_with_sigterm() {
     process.signal("-TERM");
     process.line_with("Stopping");
     assert!(process.child.wait().unwrap().success());
+}
+
+/// Two signals, and the second is not waited for: a client that never sends the rest of its request holds the
+/// first up.
+#[test]
+fn a_second_ctrl_c_ends_it_while_it_waits_for_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = flare(
+        folder.path(),
+        &http_guest(|_| RESPOND.into()),
+        "requires_body = true",
+    );
+    let mut process = Process::start(&[&flare]);
+    let mut client = TcpStream::connect(process.addr).unwrap();
+    client
+        .write_all(
+            b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n",
+        )
+        .unwrap();
+    // It reads the body now.
+    let mut going_on = [0; 12];
+    client.read_exact(&mut going_on).unwrap();
+    assert_eq!(&going_on, b"HTTP/1.1 100");
+    process.signal("-INT");
+    process.line_with("Stopping");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(process.child.try_wait().unwrap().is_none(), "it waits");
+    let asked = Instant::now();
+    process.signal("-INT");
+    assert!(process.child.wait().unwrap().success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{asked:?}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn wrong_options_are_named_with_what_to_do() {
                 "--seed",
                 "nonsense",
             ],
-            "the seed \"nonsense\" is no address",
+            "the seed \"nonsense\" is not an address",
         ),
         (&["--listen", "nonsense"], "HOST:PORT, or a port"),
         (&["--memory", "0"], "0 is not in"),

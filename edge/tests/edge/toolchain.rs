@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -157,6 +158,35 @@ fn a_target_that_is_there_is_not_installed() {
     assert_eq!(toolchain.calls(), [ASKED, BUILT]);
 }
 
+/// The node does not wait for a cargo that runs.
+#[test]
+fn ctrl_c_ends_it_while_it_builds_again() {
+    let toolchain = Toolchain::without_target();
+    fs::create_dir_all(toolchain.libdir()).unwrap();
+    let mut command = toolchain.edge();
+    command.arg("--watch");
+    let mut process = Process::of(command);
+    assert_eq!(process.get("/"), "hello");
+    let builds = toolchain.path("builds");
+    // All programs of the test's PATH are those of the test.
+    let script = format!("echo $$ > '{}'\nexec /bin/sleep 60\n", builds.display());
+    toolchain.program("cargo", &script);
+    fs::write(toolchain.path("flare/src/lib.rs"), "// Changed.\n").unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while !fs::read_to_string(&builds).is_ok_and(|text| text.ends_with('\n')) {
+        assert!(Instant::now() < until, "it does not build again");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let asked = Instant::now();
+    process.signal("-INT");
+    assert!(process.ends_well());
+    let took = asked.elapsed();
+    // In a terminal it gets the signal, too. Here it did not.
+    let cargo = fs::read_to_string(&builds).unwrap();
+    let _ = Command::new("kill").arg(cargo.trim()).status();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
 #[test]
 fn without_rustup_it_tells_other_ways() {
     let toolchain = Toolchain::without_target();
@@ -180,7 +210,7 @@ fn a_rustup_that_fails_has_the_word() {
     let error = toolchain.error();
     let why = error.find("error: no network").expect(&error);
     let then = error
-        .find("rustup could not install the target wasm32-unknown-unknown; it says why above")
+        .find("rustup could not install the target wasm32-unknown-unknown; see above")
         .expect(&error);
     assert!(why < then, "{error}");
     assert_eq!(toolchain.calls(), [ASKED, ADDED]);

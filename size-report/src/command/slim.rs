@@ -60,5 +60,5 @@ pub fn run(root: Option<&Path>, options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-const MISSING: &str = "wasm-opt is not here; the other steps are done without it. To have it: npm \
+const MISSING: &str = "wasm-opt is not installed; the other steps are done without it. To have it: npm \
      install --global binaryen@132, or any other way that puts Binaryen into PATH or $WASM_OPT.";

@@ -45,7 +45,7 @@ pub fn bless(
     if let Some(old) = old {
         if settings.wasm_opt.is_none() && old.settings.wasm_opt.is_some() {
             bail!(
-                "the baseline holds sizes after wasm-opt, and wasm-opt is not here: blessing now would lose them.\n{}",
+                "the baseline holds sizes after wasm-opt, and wasm-opt is not installed: blessing now would lose them.\n{}",
                 wasm_opt::MISSING
             );
         }

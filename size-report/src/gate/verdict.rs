@@ -79,7 +79,7 @@ impl fmt::Display for Finding {
             } => {
                 write!(
                     f,
-                    "{flare}: {}, {} less than the baseline of {} (well done; bless it, so that it stays)",
+                    "{flare}: {}, {} less than the baseline of {} (well done; bless it to keep it)",
                     what.say(*size),
                     thousands(baseline - size),
                     thousands(*baseline)

@@ -156,7 +156,7 @@ pub fn setup(root: &Path) -> Result<()> {
 }
 
 /// What to say where there is no `wasm-opt`.
-pub const MISSING: &str = "wasm-opt is not here, so the sizes after it are not measured and not \
+pub const MISSING: &str = "wasm-opt is not installed, so the sizes after it are not measured and not \
      checked. To get it: cargo size setup (npm), or put Binaryen's wasm-opt into PATH or $WASM_OPT.";
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use wasmtime::{
     TypedFunc, Val, ValType,
 };
 
-const PROBE: &str = include_str!("../hostile/probe.rs");
+const PROBE: &str = include_str!("../../hostile/probe.rs");
 
 /// The functions that give a bare value, and are documented to trap if the host refuses or lies: at
 /// `unreachable`, and only where they are called by themselves. (All else that the probe calls has an

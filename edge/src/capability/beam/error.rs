@@ -22,7 +22,7 @@ pub(super) const ITSELF: &str = "this edge itself";
 /// Why there is no response. For the log; the guest sees `0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeamRefusal {
-    /// The invocation has made its fetches.
+    /// The invocation has used up its fetches.
     Limit(u32),
     /// Not an `http` or `https` URL.
     Url(String),
@@ -67,7 +67,7 @@ impl fmt::Display for BeamRefusal {
         match self {
             Self::Limit(limit) => write!(
                 f,
-                "this invocation has made its {limit} fetches; raise `max_fetch_requests` in \
+                "this invocation has used all of its {limit} fetches; raise `max_fetch_requests` in \
                  flare.toml or fetch less"
             ),
             Self::Url(what) => write!(f, "cannot fetch this URL: {what}"),
@@ -95,7 +95,9 @@ impl fmt::Display for BeamRefusal {
                 f,
                 "`{host}` has no address ({what}); offline, map it under [beam.hosts]"
             ),
-            Self::Timeout(limit) => write!(f, "no full answer within {} ms", limit.as_millis()),
+            Self::Timeout(limit) => {
+                write!(f, "no complete response within {} ms", limit.as_millis())
+            }
             Self::NoRoom => write!(
                 f,
                 "there was no room for the response (the node's --memory is in use)"

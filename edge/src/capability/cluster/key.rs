@@ -19,7 +19,7 @@ impl fmt::Display for ClusterKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the cluster key is not good: {}. A key is 64 hex digits; `flaron-edge new-key` makes one",
+            "the cluster key is not valid: {}. A key is 64 hex digits; `flaron-edge new-key` makes one",
             self.0
         )
     }

@@ -10,7 +10,7 @@ use crate::capability::kv::{KvCode, KvError};
 pub enum PlasmaCode {
     /// There is no Plasma on this node.
     NotAvailable = 1,
-    /// The invocation has made its writes.
+    /// The invocation has used up its writes.
     WriteLimit = 2,
     /// The value is longer than `max_kv_value_bytes`.
     TooLarge = 3,

@@ -60,9 +60,9 @@ impl PlasmaSession {
     }
 
     fn plasma(&self) -> Result<Arc<Plasma>, PlasmaError> {
-        self.plasma
-            .clone()
-            .ok_or_else(|| PlasmaError::new(PlasmaCode::NotAvailable, "this node has no plasma"))
+        self.plasma.clone().ok_or_else(|| {
+            PlasmaError::new(PlasmaCode::NotAvailable, "this node has no Plasma store")
+        })
     }
 
     fn id(&self, key: &[u8]) -> Result<Id, PlasmaError> {
@@ -75,7 +75,7 @@ impl PlasmaSession {
             return Err(PlasmaError::new(
                 PlasmaCode::Internal,
                 format!(
-                    "this invocation has made its {} reads",
+                    "this invocation has used all of its {} reads",
                     self.limits.max_reads
                 ),
             ));
@@ -112,7 +112,7 @@ impl PlasmaSession {
             return Err(PlasmaError::new(
                 PlasmaCode::WriteLimit,
                 format!(
-                    "this invocation has made its {} writes",
+                    "this invocation has used all of its {} writes",
                     self.limits.max_writes
                 ),
             ));
@@ -126,7 +126,7 @@ impl PlasmaSession {
     /// # Errors
     ///
     /// [`PlasmaCode::NotAvailable`], [`PlasmaCode::BadKey`]; [`PlasmaCode::Internal`] when the
-    /// invocation has made its reads.
+    /// invocation has used up its reads.
     pub fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, PlasmaError> {
         let plasma = self.plasma()?;
         let id = self.id(key)?;
@@ -185,7 +185,7 @@ impl PlasmaSession {
     ///
     /// # Errors
     ///
-    /// [`PlasmaCode::NotAvailable`]; [`PlasmaCode::Internal`] when the invocation has made its reads.
+    /// [`PlasmaCode::NotAvailable`]; [`PlasmaCode::Internal`] when the invocation has used up its reads.
     pub fn list(&mut self) -> Result<Vec<u8>, PlasmaError> {
         let plasma = self.plasma()?;
         self.count_read()?;

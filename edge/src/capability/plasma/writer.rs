@@ -48,7 +48,7 @@ pub(super) fn run(mut replica: Replica, queue: &mpsc::Receiver<Job>, tidy_every:
         if ended.is_ok() {
             return;
         }
-        tracing::error!("plasma: the writing thread failed; it goes on from what is on disk");
+        tracing::error!("plasma: the writing thread failed; continuing from what is on disk");
         replica.shared.problems.set(
             Severity::Notice,
             "writer",

@@ -13,7 +13,7 @@ pub enum SparkCode {
     InvalidTtl = 1,
     /// The value is longer than `max_kv_value_bytes`.
     TooLarge = 2,
-    /// The invocation has made its writes, or its one pull.
+    /// The invocation has used up its writes, or its one pull.
     WriteLimit = 3,
     /// The site's share of the disk is full.
     QuotaExceeded = 4,
@@ -21,7 +21,7 @@ pub enum SparkCode {
     NotAvailable = 5,
     /// The store or the other node failed.
     Internal = 6,
-    /// The invocation has made its reads.
+    /// The invocation has used up its reads.
     ReadLimit = 7,
     /// The key breaks the rules.
     BadKey = 8,

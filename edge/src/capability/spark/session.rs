@@ -76,7 +76,7 @@ impl SparkSession {
     fn store(&self) -> Result<Arc<Spark>, SparkError> {
         self.store
             .clone()
-            .ok_or_else(|| SparkError::new(SparkCode::NotAvailable, "this node has no spark store"))
+            .ok_or_else(|| SparkError::new(SparkCode::NotAvailable, "this node has no Spark store"))
     }
 
     fn may_write(&self) -> Result<(), SparkError> {
@@ -94,7 +94,7 @@ impl SparkSession {
             return Err(SparkError::new(
                 SparkCode::ReadLimit,
                 format!(
-                    "this invocation has made its {} reads",
+                    "this invocation has used all of its {} reads",
                     self.limits.max_reads
                 ),
             ));
@@ -108,7 +108,7 @@ impl SparkSession {
             return Err(SparkError::new(
                 SparkCode::WriteLimit,
                 format!(
-                    "this invocation has made its {} writes",
+                    "this invocation has used all of its {} writes",
                     self.limits.max_writes
                 ),
             ));

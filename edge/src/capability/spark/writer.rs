@@ -40,7 +40,7 @@ impl Writer {
     /// an error, since its senders are gone, and the next one is served.
     pub(super) fn run(self) {
         while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
-            tracing::error!("spark: the writing thread failed; it goes on");
+            tracing::error!("spark: the writing thread failed and is being restarted");
             self.problems.set(
                 Severity::Notice,
                 "writer",
