@@ -11,7 +11,6 @@ pub(super) fn apply_one(body: &mut Body<'_>) -> bool {
     result_on_stack(body)
         || anywhere(body, &mut known_twice)
         || anywhere(body, &mut else_for_branch)
-        || anywhere(body, &mut if_for_block)
         || anywhere(body, &mut no_length)
         || anywhere(body, &mut narrow_once)
 }
@@ -194,78 +193,6 @@ fn try_else_for_branch(body: &mut Body<'_>, at: usize) -> Option<()> {
     Some(())
 }
 
-/// A block that is left at once, or not, is an `if`.
-///
-/// `block { c; br_if 0; … }` becomes `not c; if { … }`, where `c` costs nothing to turn around.
-fn if_for_block(body: &mut Body<'_>, at: usize) -> bool {
-    try_if_for_block(body, at).is_some()
-}
-
-fn try_if_for_block(body: &mut Body<'_>, at: usize) -> Option<()> {
-    let block = body.get(at)?.block()?;
-    let base = block.height?;
-    let branch = block
-        .body
-        .iter()
-        .position(|node| matches!(node.plain(), Some(I::BrIf(0))))?;
-    let [before @ .., compare] = block.body.get(..branch)? else {
-        return None;
-    };
-    let Node::Plain(branch_node) = block.body.get(branch)? else {
-        return None;
-    };
-    if block.kind != BlockKind::Block
-        || !block.is_empty_type()
-        // What follows must not take anything from the stack that is there before.
-        || branch_node.height != Some(base + 1)
-        || branches_to(before, 0) != 0
-    {
-        return None;
-    }
-    let mut new = before.to_vec();
-    shift_labels(&mut new, 1, false);
-    match compare.plain()? {
-        I::I32Eqz => {}
-        compare => new.push(Node::new(opposite(compare)?)),
-    }
-    new.push(Node::Block(Block {
-        kind: BlockKind::If,
-        ty: BlockType::Empty,
-        height: Some(base + 1),
-        body: block.body.get(branch + 1..)?.to_vec(),
-        otherwise: None,
-    }));
-    body.splice(at..=at, new);
-    Some(())
-}
-
-/// The comparison that holds where this one does not.
-fn opposite(compare: &I<'_>) -> Option<I<'static>> {
-    Some(match compare {
-        I::I32Eq => I::I32Ne,
-        I::I32Ne => I::I32Eq,
-        I::I32LtS => I::I32GeS,
-        I::I32LtU => I::I32GeU,
-        I::I32GtS => I::I32LeS,
-        I::I32GtU => I::I32LeU,
-        I::I32LeS => I::I32GtS,
-        I::I32LeU => I::I32GtU,
-        I::I32GeS => I::I32LtS,
-        I::I32GeU => I::I32LtU,
-        I::I64Eq => I::I64Ne,
-        I::I64Ne => I::I64Eq,
-        I::I64LtS => I::I64GeS,
-        I::I64LtU => I::I64GeU,
-        I::I64GtS => I::I64LeS,
-        I::I64GtU => I::I64LeU,
-        I::I64LeS => I::I64GtS,
-        I::I64LeU => I::I64GtU,
-        I::I64GeS => I::I64LtS,
-        I::I64GeU => I::I64LtU,
-        _ => return None,
-    })
-}
-
 /// The low half of a number is taken from the local that has it.
 ///
 /// After `a; i32.wrap_i64; y = `, as long as neither changes, `a; i32.wrap_i64` is `y`.
@@ -422,7 +349,11 @@ fn try_known_twice(body: &mut Body<'_>, at: usize) -> Option<()> {
             if matches!(eqz.plain(), Some(I::I32Eqz))
                 && matches!(branch.plain(), Some(I::BrIf(_))) =>
         {
-            let opposite = opposite(before.last()?.plain()?)?;
+            let opposite = match before.last()?.plain()? {
+                I::I32GeU => I::I32LtU,
+                I::I64GeU => I::I64LtU,
+                _ => return None,
+            };
             shift_labels(&mut first.body, 1, false);
             let mut new = vec![Node::new(opposite), branch.clone()];
             new.append(&mut first.body);
