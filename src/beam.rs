@@ -18,6 +18,7 @@
 //! [`ARENA_BYTES`](crate::ARENA_BYTES).
 
 use core::fmt;
+use core::num::NonZeroU32;
 
 use crate::arena::ArenaBytes;
 use crate::arena::claim::{claim, claim_decoded};
@@ -169,18 +170,24 @@ impl FetchResponse {
     /// Decodes an answer. If a member occurs more than once, the first one counts.
     #[inline] // size: inline-once
     fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
-        match claim_decoded(returned, FetchResponse::status_of) {
+        let decode = |answer: &mut [u8]| {
+            let status = FetchResponse::status_of(answer);
+            status.ok_or(BeamError::DeserializeFailed)
+        };
+        match claim_decoded(returned, decode) {
             Some(decoded) => decoded.map(|(answer, status)| FetchResponse {
-                status,
+                status: status.get() as u16,
                 headers: ResponseHeaders::new(answer),
             }),
             None => Err(BeamError::no_result()),
         }
     }
 
+    /// Flattens an answer; its status code, or `None` if it is no answer of a server.
+    // size: status-register
     #[inline(always)] // size: inline-step
-    fn status_of(answer: &mut [u8]) -> Result<u16, BeamError> {
-        json::unescape(answer).ok_or(BeamError::DeserializeFailed)?;
+    fn status_of(answer: &mut [u8]) -> Option<NonZeroU32> {
+        json::unescape(answer)?;
         let status = json::member(PackedSlice::new(answer), json::OUTER, "status").get();
         let digits = if status.len() as isize >= 4 {
             // size: signed-length
@@ -188,18 +195,17 @@ impl FetchResponse {
         } else {
             None
         };
-        if let Some(digits) = digits {
-            let digits = u32::from_le_bytes(*digits);
-            if digits & STATUS_MASK == STATUS_BITS {
-                let digit = |at: u32| digits >> at & 15;
-                let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
-                // A number outside this range is not a status code.
-                if (100..1000).contains(&status) {
-                    return Ok(status as u16);
-                }
-            }
+        let digits = u32::from_le_bytes(*digits?);
+        if digits & STATUS_MASK != STATUS_BITS {
+            return None;
         }
-        Err(BeamError::DeserializeFailed)
+        let digit = |at: u32| digits >> at & 15;
+        let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
+        // A number outside this range is not a status code.
+        if !(100..1000).contains(&status) {
+            return None;
+        }
+        NonZeroU32::new(status)
     }
 }
 

@@ -83,6 +83,7 @@ macro_rules! export_alloc {
         // Only on Wasm: in a native program nobody looks for it, and a shared library's function of the same
         // name could take its place, or the other way round.
         // SAFETY: a Wasm module has no other function of this name; the linker would refuse it.
+        /// Where the host writes what it returns.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C" fn alloc(size: i32) -> i32 {
             $crate::guest_alloc(size)
@@ -272,6 +273,7 @@ macro_rules! __export_http {
     ($handler:expr) => {
         // On native targets a trap is a panic, which a test may catch: hence `C-unwind`, which in Wasm is `C`.
         // SAFETY: as for `alloc`.
+        /// What the host calls with each request.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C-unwind" fn handle_request() -> i64 {
             $crate::entry::begin();
@@ -290,6 +292,7 @@ macro_rules! __export_ws {
     };
     ($export:ident => $handler:expr) => {
         // SAFETY: as for `alloc`.
+        /// What the host calls with each event of its kind.
         #[cfg_attr(target_family = "wasm", unsafe(no_mangle))]
         pub extern "C-unwind" fn $export() -> i64 {
             const HANDLER: fn() = $handler;

@@ -49,9 +49,10 @@ macro_rules! __state {
 macro_rules! __state {
     ($type:ty, $value:expr) => {{
         $crate::__thread_local! {
-            static CELL: ::core::cell::Cell<$type> = const { ::core::cell::Cell::new($value) };
+            // The name of a static is not hygienic: an author's constant may have any but this one.
+            static __STATE_CELL: ::core::cell::Cell<$type> = const { ::core::cell::Cell::new($value) };
         }
-        $crate::State::new(&CELL)
+        $crate::State::new(&__STATE_CELL)
     }};
 }
 

@@ -1,5 +1,6 @@
 //! The commands; see the README in this folder.
 
+use std::fs;
 use std::process::ExitCode;
 
 use flaron_benches::flares;
@@ -7,6 +8,7 @@ use flaron_benches::fuel::{self, Baseline};
 use flaron_benches::host::{Machine, Upstream};
 use flaron_benches::load;
 use flaron_benches::report::Report;
+use wasmtime::error::Context as _;
 use wasmtime::{Result, bail};
 
 const USAGE: &str = "\
@@ -15,6 +17,7 @@ usage: cargo run -p flaron-benches -- COMMAND
   fuel              compare the instructions of each example flare with benches/fuel.toml
   fuel --bless      accept them
   fuel --published  print them beside those of the published SDK's flares
+  fuel FILE.wasm …  print those of modules, such as example flares after `cargo size slim`
   report            measure everything and write benches/RESULTS.md and benches/results.svg
   report --quick    the same with too few samples for good numbers, printed only
   load              the edge under load beside `wasmtime serve`, `workerd` and `hyper` alone; with
@@ -30,6 +33,9 @@ fn main() -> ExitCode {
         ["fuel"] => gate(),
         ["fuel", "--bless"] => bless(),
         ["fuel", "--published"] => published(),
+        ["fuel", ref files @ ..] if files.iter().all(|file| file.ends_with(".wasm")) => {
+            count(files)
+        }
         ["report"] => Report::measure(false).and_then(|report| report.write()),
         ["report", "--quick"] => {
             Report::measure(true).map(|report| print!("{}", report.markdown()))
@@ -75,6 +81,16 @@ fn bless() -> Result<()> {
         }
     }
     now.write()
+}
+
+fn count(files: &[&str]) -> Result<()> {
+    let machine = Machine::counting(Upstream::USUAL)?;
+    for file in files {
+        let wasm = fs::read(file).with_context(|| format!("could not read {file}"))?;
+        let count = fuel::count(&machine, &wasm).with_context(|| (*file).to_owned())?;
+        println!("{count:>8} {file}");
+    }
+    Ok(())
 }
 
 fn published() -> Result<()> {

@@ -84,7 +84,7 @@ impl ArenaBytes {
     }
 
     /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "request", feature = "crypto", test))]
+    #[cfg(any(feature = "request", test))]
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self, n: u32) -> ArenaBytes {
         let packed = self.into_packed();

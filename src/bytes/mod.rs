@@ -20,11 +20,11 @@ pub(crate) mod number;
     test
 ))]
 pub(crate) mod packed;
-#[cfg(any(writes_json, reads_json))]
+#[cfg(any(writes_json, reads_json, test))]
 pub(crate) mod quote;
 pub(crate) mod split;
 pub(crate) mod utf8;
-#[cfg(all(feature = "fast-json", any(reads_json, writes_json)))]
+#[cfg(all(feature = "fast-json", any(reads_json, writes_json, test)))]
 pub(crate) mod words;
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub(super) fn member<'a>(json: &'a [u8], name: &str) -> Option<PackedSlice<'a>> 
             }
             return Some(PackedSlice::new(value));
         }
-        state = u32::from(byte == b':') & state;
+        state &= u32::from(byte == b':');
         state += state;
         // A bracket and a brace differ in one bit.
         open = open.wrapping_add(u32::from(byte | 0x20 == b'{'));

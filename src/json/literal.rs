@@ -54,15 +54,15 @@ macro_rules! json {
     (@part null) => { $crate::json::Part::raw("null") };
     (@part { $($inside:tt)* }) => { $crate::json::Part::raw($crate::json!({ $($inside)* })) };
     (@part [ $($inside:tt)* ]) => { $crate::json::Part::raw($crate::json!([ $($inside)* ])) };
-    (@part $value:literal) => { $crate::json::Part::literal(concat!($value), stringify!($value)) };
-    (@number $value:literal) => { $crate::json::Part::number(concat!($value), stringify!($value)) };
+    (@part $value:literal) => { $crate::json::Part::literal(::core::concat!($value), ::core::stringify!($value)) };
+    (@number $value:literal) => { $crate::json::Part::number(::core::concat!($value), ::core::stringify!($value)) };
     (@build $open:literal, $close:literal, [$($item:expr,)*]) => {{
         const ITEMS: &[[$crate::json::Part; 3]] = &[$($item,)*];
         const LEN: usize = $crate::json::literal_len(ITEMS);
         const BYTES: [u8; LEN] = $crate::json::literal($open, ITEMS, $close);
         const TEXT: &str = match ::core::str::from_utf8(&BYTES) {
-            Ok(text) => text,
-            Err(_) => unreachable!(),
+            ::core::result::Result::Ok(text) => text,
+            ::core::result::Result::Err(_) => ::core::unreachable!(),
         };
         TEXT
     }};

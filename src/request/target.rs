@@ -168,18 +168,15 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
         }
         // Two slashes come before the authority, which contains none, and the third one starts the path. A URL
         // that is only a path has no authority, even if it starts with two slashes.
-        let mut slashes = if url.first() == Some(&b'/') { 2 } else { 0 };
+        // size: path-start
         let mut start = 0;
-        for byte in url.get_mut(..path_end)? {
-            slashes += u32::from(*byte == b'/');
-            if slashes < 3 && start + 1 == path_end {
-                *byte = b'/';
-                slashes = 3;
+        if url.first() != Some(&b'/') && path_end != 0 {
+            let authority = find(&url, b'/') + 2;
+            start = authority + find(url.get(authority..path_end).unwrap_or_default(), b'/');
+            if start >= path_end {
+                start = path_end - 1;
+                *url.get_mut(start)? = b'/';
             }
-            if slashes == 3 {
-                break;
-            }
-            start += 1;
         }
         url.part(start..if part == Part::Path { path_end } else { end })
     })

@@ -151,6 +151,15 @@ impl Crate {
         }
     }
 
+    /// Has another edition of Rust.
+    pub fn set_edition(&mut self, edition: &str) {
+        let ours = "edition = \"2024\"";
+        assert!(self.manifest.contains(ours));
+        self.manifest = self
+            .manifest
+            .replace(ours, &format!("edition = {edition:?}"));
+    }
+
     /// Adds a source file as a target of its own.
     pub fn add(&mut self, name: &str, source: &str) {
         write(

@@ -10,7 +10,7 @@ flaron_sdk::panic_handler!();
 
 fn serve() -> Result<FlareAction, Status> {
     let path = request::path().into_bytes();
-    let name = path.strip_prefix(b"/flags/").ok_or(Status(404))?;
+    let name = text::strip_prefix(&path, b"/flags/").ok_or(Status(404))?;
     if request::method_is("PUT") {
         let percent = request::body();
         if text::parse_u32(&percent).is_none_or(|percent| percent > 100) {

@@ -52,7 +52,10 @@ fn an_answer_is_quoted_where_it_lies_if_there_is_room() {
         (&b"a"[..], &b"\"a\""[..]),
         (b"\"\\", b"\"\\\"\\\\\""),
         (b"\0a\x1f", b"\"\\u0000a\\u001f\""),
-        (b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f", &b"\"\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\""[..]),
+        (
+            b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f",
+            &b"\"\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\""[..],
+        ),
         // The neighbours of what is written in another way.
         (b"\x09\x0a\x10 !#[]", b"\"\\u0009\\u000a\\u0010 !#[]\""),
         ("\u{e9}\x7f".as_bytes(), "\"\u{e9}\x7f\"".as_bytes()),

@@ -81,6 +81,25 @@ fn what_must_not_compile_does_not() {
     assert!(errors.is_empty(), "errors in the SDK itself: {errors:?}");
 }
 
+/// Lints that an author denies, and names that an author gives, are no reason not to compile.
+#[test]
+fn strict_authors_and_their_names_are_welcome() {
+    let source = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/compiles/strict.rs"));
+    for edition in ["2021", "2024"] {
+        let mut krate = Crate::new("strict", &["response", "ws", "json"]);
+        krate.set_edition(edition);
+        krate.add("strict", source);
+        let output = cargo(krate.write())
+            .env("CARGO_TARGET_DIR", flares_dir())
+            .args(["check", "--quiet", "--examples"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "edition {edition}:\n{said}");
+    }
+}
+
 fn code_of(error: &Diagnostic) -> &str {
     error.code.as_ref().map_or("", |code| &code.code)
 }

@@ -31,6 +31,7 @@ use crate::capability::plasma::protocol::{
     Entry, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
 };
 use crate::capability::plasma::puller::Puller;
+use crate::capability::plasma::reach::{Reach, peer};
 use crate::capability::plasma::shared::{Link, Shared};
 use crate::capability::plasma::writer::Job;
 use crate::sync::lock;
@@ -121,6 +122,7 @@ struct Node {
     followed: Mutex<HashSet<String>>,
     /// When a seed was asked last who it is. `None`: it is this node itself.
     asked: Mutex<HashMap<String, Option<Instant>>>,
+    reach: Reach,
     door: Arc<Door>,
 }
 
@@ -172,6 +174,7 @@ impl Plasma {
             interval: config.interval,
             followed: Mutex::default(),
             asked: Mutex::default(),
+            reach: Reach::new(2 * WAIT + 25 * config.interval),
             door: Arc::default(),
         });
         *lock(&self.shared.link) = Some(Link {
@@ -282,10 +285,15 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
     };
     if let Err(error) = &ended {
         tracing::debug!(node = name, %error, "plasma: cannot follow a node");
-        if let ChannelError::Stranger | ChannelError::Broken(_) = error {
-            let what = format!("cannot follow `{name}`: {error}");
-            node.shared
-                .tell(Severity::Warning, &format!("peer {name}"), what);
+        match (error, target) {
+            (ChannelError::Stranger | ChannelError::Broken(_), _) => {
+                let what = format!("cannot follow `{name}`: {error}");
+                node.shared.tell(Severity::Warning, &peer(&name), what);
+            }
+            (_, Target::Node(address)) => {
+                node.reach.failed(&node.shared, &name, address, ALIVE);
+            }
+            (_, Target::Seed) => {}
         }
     }
     // A node that was followed for long is looked for again at once.
@@ -325,8 +333,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
                 "`{name}` is of the cluster `{other}`, not `{}`",
                 node.cluster
             );
-            node.shared
-                .tell(Severity::Warning, &format!("peer {name}"), what);
+            node.shared.tell(Severity::Warning, &peer(name), what);
             return Ok(());
         }
     };
@@ -347,6 +354,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         return Ok(());
     }
     let from: Arc<str> = hello.node.as_str().into();
+    let began = Instant::now();
     let mut puller = Puller::new();
     let mut told = false;
     loop {
@@ -374,7 +382,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
             store(node, &from, Vec::new(), 0, Some(seen)).await?;
             told = true;
         }
-        node.shared.problems.clear(&format!("peer {name}"));
+        node.reach.followed(&node.shared, name, began, node.address);
     }
 }
 
@@ -500,6 +508,7 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
     loop {
         let request: Request = within(WAIT + SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
         node.hear(&hello);
+        lock(&node.shared.members).followed(&hello.node);
         note(&node.shared, &hello, &request);
         if let Request::Changes { since } = &request {
             let has_news = || {

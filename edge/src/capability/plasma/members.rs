@@ -31,6 +31,9 @@ pub(super) struct Member {
     /// The same by the clock that nobody sets.
     #[serde(skip)]
     heard_at: Option<Instant>,
+    /// When it asked this node for changes last.
+    #[serde(skip)]
+    followed_at: Option<Instant>,
     /// How much of this node's feed it has stored; everything up to this.
     #[serde(skip)]
     pub(super) acked: u64,
@@ -43,6 +46,11 @@ impl Member {
     /// Whether it was heard of within that time.
     pub(super) fn is_alive(&self, within: Duration) -> bool {
         self.silence().is_some_and(|silence| silence < within)
+    }
+
+    /// Whether it asked for changes within that time.
+    pub(super) fn follows(&self, within: Duration) -> bool {
+        self.followed_at.is_some_and(|at| at.elapsed() < within)
     }
 
     /// How long ago it was heard of, in this life of this node.
@@ -119,6 +127,7 @@ impl Members {
                     generation: known.generation,
                     last_seen_ms: now_ms.saturating_sub(known.silent_ms),
                     heard_at: None,
+                    followed_at: None,
                     acked: 0,
                     heard: (0, 0, 0),
                 };
@@ -144,6 +153,13 @@ impl Members {
         }
         member.heard = (life, last, now_ms);
         life == before && now_ms.saturating_sub(ended) < TWIN_MS
+    }
+
+    /// Notes that a node follows this one.
+    pub(super) fn followed(&mut self, node: &str) {
+        if let Some(member) = self.by_name.get_mut(node) {
+            member.followed_at = Some(Instant::now());
+        }
     }
 
     /// Notes how much of this node's feed another has stored.
@@ -178,6 +194,10 @@ impl Members {
         for member in self.by_name.values_mut() {
             member.acked = 0;
         }
+    }
+
+    pub(super) fn get(&self, node: &str) -> Option<&Member> {
+        self.by_name.get(node)
     }
 
     pub(super) fn is_empty(&self) -> bool {

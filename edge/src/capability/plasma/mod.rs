@@ -56,6 +56,7 @@ mod gossip;
 mod members;
 mod protocol;
 mod puller;
+mod reach;
 mod replica;
 mod session;
 mod shared;

@@ -2,14 +2,18 @@
 
 use wasm_encoder::{BlockType, Instruction as I, ValType};
 
-use crate::wasm::shape::tree::{Block, BlockKind, Body, Node, branches_to, shift_labels, uses};
+use crate::wasm::shape::tree::{
+    Block, BlockKind, Body, Node, branches_to, each, shift_labels, uses,
+};
 
 /// Applies the first rule that holds somewhere, where it does first; whether there was one.
 pub(super) fn apply_one(body: &mut Body<'_>) -> bool {
     result_on_stack(body)
         || anywhere(body, &mut known_twice)
         || anywhere(body, &mut else_for_branch)
+        || anywhere(body, &mut if_for_block)
         || anywhere(body, &mut no_length)
+        || anywhere(body, &mut narrow_once)
 }
 
 /// Tries a rule at each place, the outer ones first.
@@ -190,6 +194,153 @@ fn try_else_for_branch(body: &mut Body<'_>, at: usize) -> Option<()> {
     Some(())
 }
 
+/// A block that is left at once, or not, is an `if`.
+///
+/// `block { c; br_if 0; … }` becomes `not c; if { … }`, where `c` costs nothing to turn around.
+fn if_for_block(body: &mut Body<'_>, at: usize) -> bool {
+    try_if_for_block(body, at).is_some()
+}
+
+fn try_if_for_block(body: &mut Body<'_>, at: usize) -> Option<()> {
+    let block = body.get(at)?.block()?;
+    let base = block.height?;
+    let branch = block
+        .body
+        .iter()
+        .position(|node| matches!(node.plain(), Some(I::BrIf(0))))?;
+    let [before @ .., compare] = block.body.get(..branch)? else {
+        return None;
+    };
+    let Node::Plain(branch_node) = block.body.get(branch)? else {
+        return None;
+    };
+    if block.kind != BlockKind::Block
+        || !block.is_empty_type()
+        // What follows must not take anything from the stack that is there before.
+        || branch_node.height != Some(base + 1)
+        || branches_to(before, 0) != 0
+    {
+        return None;
+    }
+    let mut new = before.to_vec();
+    shift_labels(&mut new, 1, false);
+    match compare.plain()? {
+        I::I32Eqz => {}
+        compare => new.push(Node::new(opposite(compare)?)),
+    }
+    new.push(Node::Block(Block {
+        kind: BlockKind::If,
+        ty: BlockType::Empty,
+        height: Some(base + 1),
+        body: block.body.get(branch + 1..)?.to_vec(),
+        otherwise: None,
+    }));
+    body.splice(at..=at, new);
+    Some(())
+}
+
+/// The comparison that holds where this one does not.
+fn opposite(compare: &I<'_>) -> Option<I<'static>> {
+    Some(match compare {
+        I::I32Eq => I::I32Ne,
+        I::I32Ne => I::I32Eq,
+        I::I32LtS => I::I32GeS,
+        I::I32LtU => I::I32GeU,
+        I::I32GtS => I::I32LeS,
+        I::I32GtU => I::I32LeU,
+        I::I32LeS => I::I32GtS,
+        I::I32LeU => I::I32GtU,
+        I::I32GeS => I::I32LtS,
+        I::I32GeU => I::I32LtU,
+        I::I64Eq => I::I64Ne,
+        I::I64Ne => I::I64Eq,
+        I::I64LtS => I::I64GeS,
+        I::I64LtU => I::I64GeU,
+        I::I64GtS => I::I64LeS,
+        I::I64GtU => I::I64LeU,
+        I::I64LeS => I::I64GtS,
+        I::I64LeU => I::I64GtU,
+        I::I64GeS => I::I64LtS,
+        I::I64GeU => I::I64LtU,
+        _ => return None,
+    })
+}
+
+/// The low half of a number is taken from the local that has it.
+///
+/// After `a; i32.wrap_i64; y = `, as long as neither changes, `a; i32.wrap_i64` is `y`.
+fn narrow_once(body: &mut Body<'_>, at: usize) -> bool {
+    try_narrow_once(body, at).is_some()
+}
+
+fn try_narrow_once(body: &mut Body<'_>, at: usize) -> Option<()> {
+    let [wide, wrap, narrow, behind @ ..] = body.get_mut(at..)? else {
+        return None;
+    };
+    let (
+        Some(&(I::LocalGet(wide) | I::LocalTee(wide))),
+        Some(I::I32WrapI64),
+        Some(&(I::LocalSet(narrow) | I::LocalTee(narrow))),
+    ) = (wide.plain(), wrap.plain(), narrow.plain())
+    else {
+        return None;
+    };
+    // (In a body proper the vector can shrink.)
+    let mut rest = behind.to_vec();
+    narrow_in(&mut rest, wide, narrow)?;
+    body.truncate(at + 3);
+    body.append(&mut rest);
+    Some(())
+}
+
+/// Replaces the first `wide; i32.wrap_i64` that surely is `narrow`.
+fn narrow_in(body: &mut Body<'_>, wide: u32, narrow: u32) -> Option<()> {
+    for at in 0..body.len() {
+        let behind = body.get(at + 1).and_then(Node::plain);
+        match body.get(at)?.plain() {
+            Some(&I::LocalGet(local)) if local == wide && matches!(behind, Some(I::I32WrapI64)) => {
+                body.splice(at..at + 2, [Node::new(I::LocalGet(narrow))]);
+                return Some(());
+            }
+            Some(&(I::LocalSet(local) | I::LocalTee(local)))
+                if local == wide || local == narrow =>
+            {
+                return None;
+            }
+            Some(_) => {}
+            None => {
+                let Some(Node::Block(block)) = body.get_mut(at) else {
+                    return None;
+                };
+                // What a loop sets, it may have set before.
+                if sets(&block.body, wide, narrow)
+                    || block
+                        .otherwise
+                        .as_ref()
+                        .is_some_and(|body| sets(body, wide, narrow))
+                {
+                    return None;
+                }
+                let inside = narrow_in(&mut block.body, wide, narrow)
+                    .or_else(|| narrow_in(block.otherwise.as_mut()?, wide, narrow));
+                if inside.is_some() {
+                    return inside;
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether one of two locals is set.
+fn sets(body: &Body<'_>, one: u32, other: u32) -> bool {
+    let mut found = false;
+    each(body, &mut |instruction| {
+        found |= matches!(instruction, I::LocalSet(local) | I::LocalTee(local) if *local == one || *local == other);
+    });
+    found
+}
+
 /// Copies and fills of no bytes need no look at how many there are.
 ///
 /// `if n { …; n; memory.copy }` becomes `…; n; memory.copy`. Compilers look because a pointer to nothing may
@@ -271,11 +422,7 @@ fn try_known_twice(body: &mut Body<'_>, at: usize) -> Option<()> {
             if matches!(eqz.plain(), Some(I::I32Eqz))
                 && matches!(branch.plain(), Some(I::BrIf(_))) =>
         {
-            let opposite = match before.last()?.plain()? {
-                I::I32GeU => I::I32LtU,
-                I::I64GeU => I::I64LtU,
-                _ => return None,
-            };
+            let opposite = opposite(before.last()?.plain()?)?;
             shift_labels(&mut first.body, 1, false);
             let mut new = vec![Node::new(opposite), branch.clone()];
             new.append(&mut first.body);

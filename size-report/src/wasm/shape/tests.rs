@@ -193,18 +193,20 @@ fn a_second_look_is_not_taken() {
     };
     let (_, after) = two(7, "(br_if 0 (i32.eqz (local.get 2)))");
     assert!(
-        after
-            .contains("I32Const { 7 }; I32LtU; BrIf { 0 }; LocalGet { 0 }; I32Const { 6 }; I32Sub"),
+        after.contains(
+            "I32Const { 7 }; I32GeU; If { Empty }; LocalGet { 0 }; I32Const { 6 }; I32Sub"
+        ),
         "{after}"
     );
+    assert_eq!(after.matches("If").count(), 1, "{after}");
     let (_, after) = two(
         7,
         "(if (local.get 2) (then (local.set 3 (i32.const 5)) (br 1)) (else (local.set 3 (i32.const 4))))",
     );
     assert_eq!(after.matches("If").count(), 1, "{after}");
     // It may be 0 all the same.
-    let (before, after) = two(6, "(br_if 0 (i32.eqz (local.get 2)))");
-    assert_eq!(before, after);
+    let (_, after) = two(6, "(br_if 0 (i32.eqz (local.get 2)))");
+    assert_eq!(after.matches("If {").count(), 2, "{after}");
 }
 
 #[test]
@@ -217,4 +219,78 @@ fn a_function_with_other_labels_stays_as_it_is() {
         panic!("not understood")
     };
     assert_eq!(shape(&wasm).unwrap(), wasm);
+}
+
+#[test]
+fn a_block_that_is_left_at_once_is_an_if() {
+    let (_, after) = shaped(
+        "i32",
+        "(block
+            (local.set 2 (i32.const 5))
+            (br_if 0 (i32.gt_u (local.get 0) (local.get 1)))
+            (br_if 0 (local.get 2))
+            (local.set 3 (i32.const 9)))
+         (i32.add (local.get 2) (local.get 3))",
+    );
+    assert!(
+        after.contains(
+            "LocalGet { 1 }; I32LeU; If { Empty }; LocalGet { 2 }; BrIf { 0 }; I32Const { 9 }"
+        ),
+        "{after}"
+    );
+    let (_, after) = shaped(
+        "i32",
+        "(block (br_if 0 (i32.eqz (local.get 0))) (local.set 3 (i32.const 9))) (local.get 3)",
+    );
+    assert!(
+        after.contains("LocalGet { 0 }; If { Empty }; I32Const { 9 }"),
+        "{after}"
+    );
+    // What is no comparison would have to be turned around first, and what follows may take what was there.
+    for inside in [
+        "(br_if 0 (local.get 0)) (local.set 3 (i32.const 9))",
+        "(local.get 1) (br_if 0 (i32.eqz (local.get 0))) (local.set 3)",
+    ] {
+        let (before, after) = shaped("i32", &format!("(block {inside}) (local.get 3)"));
+        assert_eq!(
+            after,
+            before.replace("2 i32", "1 i32").replace("{ 3 }", "{ 2 }")
+        );
+    }
+}
+
+#[test]
+fn a_low_half_is_taken_from_the_local_that_has_it() {
+    let narrow = |between: &str| {
+        let body = format!(
+            "(local.set 3 (i64.extend_i32_s (local.get 0)))
+             (local.set 2 (i32.wrap_i64 (local.get 3)))
+             {between}
+             (i64.extend_i32_u (i32.wrap_i64 (local.get 3)))"
+        );
+        shaped("i64", &body).1.matches("I32WrapI64").count()
+    };
+    assert_eq!(narrow("(local.set 1 (local.get 2))"), 1);
+    assert_eq!(
+        narrow("(local.set 2 (i32.const 4)) (local.set 1 (local.get 2))"),
+        2
+    );
+    assert_eq!(
+        narrow("(local.set 3 (i64.const 4)) (local.set 1 (local.get 2))"),
+        2
+    );
+    assert_eq!(
+        narrow("(if (local.get 1) (then (local.set 2 (i32.const 4)))) (local.set 1 (local.get 2))"),
+        2
+    );
+    // In a block, and in a loop that sets one of them behind that.
+    let inside = |block: &str| {
+        narrow(&format!(
+            "({block} (local.set 1 (i32.wrap_i64 (local.get 3)))) (local.set 2 (i32.const 1)) (local.set 1 (local.get 2))"
+        ))
+    };
+    assert_eq!(inside("block"), 2);
+    let looped = "(loop (local.set 1 (i32.wrap_i64 (local.get 3))) (local.set 3 (i64.const 0)) (br_if 0 (local.get 1)))
+         (local.set 1 (local.get 2))";
+    assert_eq!(narrow(looped), 3);
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::capability::health::Severity;
 
 #[test]
 fn concurrent_increments_on_three_nodes_converge() {
@@ -443,4 +444,45 @@ fn a_node_with_a_name_that_is_taken_is_told_of() {
             .any(|p| p.what.contains("two nodes are called `b`"))
     };
     eventually("it to be said", || says(&a) || says(&twin));
+}
+
+#[test]
+fn a_node_that_is_reached_by_nobody_is_told_of_on_both_sides() {
+    let mut cluster = Cluster::new();
+    let a = cluster.node("a");
+    // It is free, and nobody listens there.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = nowhere.local_addr().unwrap();
+    drop(nowhere);
+    let b = Plasma::open(PlasmaConfig::new("b")).unwrap();
+    let config = GossipConfig {
+        advertise: Some(address),
+        ..cluster.gossip()
+    };
+    cluster.runtime.block_on(b.join(config)).unwrap();
+    set(&b, "k", b"lost");
+    let says = |node: &Arc<Plasma>, severity, what: &str| {
+        let problems = node.problems();
+        problems
+            .iter()
+            .any(|problem| problem.severity == severity && problem.what.contains(what))
+    };
+    eventually("what a has to say", || {
+        says(
+            &a,
+            Severity::Warning,
+            &format!("`b` is there, but nobody answers at {address}"),
+        )
+    });
+    eventually("what b has to say", || {
+        says(
+            &b,
+            Severity::Failure,
+            &format!("`a` is there, but does not follow this node at {address}"),
+        )
+    });
+    assert_eq!(get(&a, "k"), None);
+    // It is no longer wrong once the other is gone.
+    cluster.runtime.block_on(b.leave());
+    eventually("nothing more to say", || a.problems().is_empty());
 }
