@@ -1,8 +1,8 @@
 //! Blocks and branches written in fewer bytes than compilers and `wasm-opt` write them.
 //!
-//! A function is taken apart into its blocks; of each [rule] the first place where it holds is
-//! rewritten, and this is repeated until none holds anywhere. Each rule makes the code shorter, so there is
-//! an end, and each keeps what the code does: but for one, which is told there, whatever it is run with.
+//! A function is taken apart into its blocks. The first place where a rule (`shape/rule.rs`) applies is rewritten,
+//! until no rule applies anywhere. Each rule makes the code shorter, so this ends. Each keeps the code's behaviour on
+//! any input, except for one, whose documentation says so.
 
 use std::convert::Infallible;
 
