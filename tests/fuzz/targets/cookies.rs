@@ -18,9 +18,10 @@ fuzz_target!(|data: &[u8]| {
     let host = Host::new();
     host.returns("req_header_get", &header);
 
-    // What the first element of a list is.
+    // What the first element of a list is. Control characters, of which a header has none but the tab, end it as spaces
+    // do.
     let first = header.split(|byte| *byte == b',').next().unwrap();
-    let len = first.iter().rposition(|byte| !b" \t".contains(byte)).map_or(0, |last| last + 1);
+    let len = first.iter().rposition(|byte| *byte > b' ').map_or(0, |last| last + 1);
     let found = request::first_of("x-forwarded-for").map(|found| found.into_bytes().to_vec());
     assert_eq!(found, (len > 0).then(|| first[..len].to_vec()));
 
