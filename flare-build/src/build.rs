@@ -305,6 +305,9 @@ mod tests {
     fn a_build_that_fails_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let error = Build::isolated(folder.path()).flare().run().unwrap_err();
-        assert!(error.to_string().contains("the build failed"), "{error}");
+        assert!(
+            error.to_string().contains("see cargo's output above"),
+            "{error}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers read from text: decimal and hexadecimal.
+//! Numbers read from text, decimal and hexadecimal, and the digits of the latter.
 
 /// An unsigned decimal number: digits and nothing else. Also `None` if it is too large.
 ///
@@ -49,6 +49,15 @@ pub fn parse_i64(digits: &[u8]) -> Option<i64> {
     match digits {
         [b'-', digits @ ..] => 0_i64.checked_sub_unsigned(parse_u64(digits)?),
         digits => parse_u64(digits)?.try_into().ok(),
+    }
+}
+
+/// The hexadecimal digit of 4 bits, in lowercase.
+pub(crate) const fn hex_digit(value: u8) -> u8 {
+    if value < 10 {
+        b'0' + value
+    } else {
+        b'a' - 10 + value
     }
 }
 

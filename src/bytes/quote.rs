@@ -1,5 +1,7 @@
 //! Escapes in JSON strings.
 
+use crate::bytes::number::hex_digit;
+
 /// What stands for a byte in a JSON string: up to six characters, the last one in the lowest bits, and 0 above them.
 #[inline(always)] // size: json-steps
 pub(crate) fn escape(byte: u8) -> u64 {
@@ -13,13 +15,4 @@ pub(crate) fn escape(byte: u8) -> u64 {
         escape |= u64::from(b'\\') << 8;
     }
     escape
-}
-
-/// A digit of 4 bits, in lowercase.
-pub(crate) const fn hex_digit(value: u8) -> u8 {
-    if value < 10 {
-        b'0' + value
-    } else {
-        b'a' - 10 + value
-    }
 }

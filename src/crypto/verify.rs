@@ -5,7 +5,7 @@ use crate::arena::ArenaStr;
 use crate::arena::claim::claim_with;
 use crate::bytes::base64url;
 use crate::bytes::equal::equal;
-use crate::bytes::quote::hex_digit;
+use crate::bytes::number::hex_digit;
 use crate::bytes::split::{find, same};
 use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;

@@ -1,6 +1,6 @@
 //! JSON that is written at compile time: [`json!`](crate::json!).
 
-use crate::bytes::quote::hex_digit;
+use crate::bytes::number::hex_digit;
 
 /// Writes JSON at compile time: the result is a `&'static str`.
 ///

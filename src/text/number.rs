@@ -1,5 +1,6 @@
 //! Numbers as pieces of text: decimal and hexadecimal.
 
+use crate::bytes::number::hex_digit;
 use crate::text::piece::{Backward, Sink};
 
 /// Writes a number in decimal, last digit first, for sinks that can only put bytes in front.
@@ -58,11 +59,7 @@ impl Backward for Hex {
         let mut number = self.0;
         loop {
             let digit = (number & 15) as u8;
-            sink = sink.byte(if digit < 10 {
-                b'0' + digit
-            } else {
-                b'a' - 10 + digit
-            });
+            sink = sink.byte(hex_digit(digit));
             number >>= 4;
             if number == 0 {
                 return sink;

@@ -13,7 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use crate::http::budget::{Budget, Pace};
+use crate::http::budget::{Budget, FIRST, Pace};
 use crate::http::client::reason;
 
 /// A request's or response's body.
@@ -153,8 +153,6 @@ pub(crate) enum ReadError {
 
 /// How long the sender of a body that nobody reads may pause.
 const PAUSE: Duration = Duration::from_secs(10);
-/// What is read of a body of unknown length before room for the rest is reserved, in bytes.
-const FIRST: usize = 64 << 10;
 
 impl Body {
     /// Reads the first `limit` bytes, or all if it is shorter. What is left in `self` is the whole

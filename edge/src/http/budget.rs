@@ -19,6 +19,8 @@ pub(crate) const DEFAULT_BYTES: usize = 128 << 20;
 /// Up to this size nothing is counted: there are no more such pieces than connections, and counting
 /// would cost a small request more than its bytes do.
 pub(crate) const UNCOUNTED: usize = 8 << 10;
+/// What is reserved at first for something of unknown length, in bytes, before it has shown that it is not small.
+pub(crate) const FIRST: usize = 64 << 10;
 /// How long to wait for others to finish.
 const WAIT: Duration = Duration::from_secs(10);
 /// How long a client may pause while there is room for everybody, and while there is not.

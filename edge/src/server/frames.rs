@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::host::socket::close_code;
-use crate::http::budget::{Budget, Held, Pace, UNCOUNTED};
+use crate::http::budget::{Budget, FIRST, Held, Pace, UNCOUNTED};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
@@ -25,9 +25,6 @@ const SLICE: usize = 16 << 10;
 const COPIED: usize = 16 << 10;
 /// The largest payload of a control frame.
 const MAX_CONTROL: u64 = 125;
-/// For how much of a message in parts room is reserved before there is room for all that it may become, in
-/// bytes.
-const FIRST: usize = 64 << 10;
 
 /// What the other side sent.
 #[derive(Debug, PartialEq, Eq)]

@@ -55,7 +55,7 @@ use crate::capability::beam::envelope::Envelope;
 use crate::capability::beam::error::ITSELF;
 use crate::capability::beam::hosts::{Target, map_key, map_target};
 use crate::capability::beam::request::{Request, first_request, redirect};
-use crate::http::budget::{Budget, DEFAULT_BYTES, Held, OverBudget};
+use crate::http::budget::{Budget, DEFAULT_BYTES, FIRST, Held, OverBudget};
 use crate::http::client::{causes, client_builder, system_roots, tls_config};
 use crate::sync::{lock, read, write};
 
@@ -69,9 +69,6 @@ pub const DEFAULT_FETCHES: u32 = 16;
 
 /// How long a resolved and checked host is used before it is resolved again.
 const CLIENT_LIFETIME: Duration = Duration::from_secs(30);
-
-/// How much of a response of unknown length is read before room for the rest is reserved, in bytes.
-const FIRST: usize = 64 << 10;
 
 /// How many hosts' connections are kept.
 const MAX_CLIENTS: usize = 128;
