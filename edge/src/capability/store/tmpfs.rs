@@ -8,7 +8,7 @@ pub(crate) struct Tmpfs(tempfile::TempDir);
 
 impl Tmpfs {
     /// One of so many MiB; nothing where that is not allowed: it needs root.
-    pub(crate) fn mount(mib: u32) -> Option<Tmpfs> {
+    pub(crate) fn mount(mib: usize) -> Option<Tmpfs> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]);

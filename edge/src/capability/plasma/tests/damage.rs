@@ -38,7 +38,8 @@ fn acquainted(nodes: &mut [Process]) {
 }
 
 fn full_disk(rounds: usize) {
-    let Some(small) = Tmpfs::mount(6) else {
+    let mib = 6 + rounds;
+    let Some(small) = Tmpfs::mount(mib) else {
         eprintln!("SKIPPED: a file system of a test's own needs root");
         return;
     };
@@ -48,21 +49,20 @@ fn full_disk(rounds: usize) {
         start(&network, 1, small.path()),
     ];
     acquainted(&mut nodes);
-    let (mut keys, mut added) = (0, 0);
+    // The count is a key, too.
+    let (mut keys, mut added, mut full) = (1, 0, 0);
     for round in 0..rounds {
         let filler = small.path().join("filler");
-        assert!(
-            std::fs::write(&filler, vec![0; 6 << 20]).is_err(),
-            "6 MiB were enough"
-        );
-        // The same keys again: it is new values that do not fit.
-        nodes[0].ask("fill k 300").unwrap();
-        keys = 301;
+        assert!(std::fs::write(&filler, vec![0; mib << 20]).is_err());
+        nodes[0].ask(&format!("fill k{round}x 300")).unwrap();
+        keys += 300;
         assert_eq!(nodes[0].ask("add n 1").as_deref(), Some("ok"));
         added += 1;
+        // Its file may have had room for them.
         until("the full disk to be told", PATIENCE, || {
-            nodes[1].number("problems") > 0
+            nodes[1].number("problems") > 0 || nodes[1].number("keys") == keys
         });
+        full += usize::from(nodes[1].number("problems") > 0);
         // Whoever is told "ok" can rely on it, and a refusal leaves nothing.
         if nodes[1].ask("add n 1").as_deref() == Some("ok") {
             added += 1;
@@ -84,7 +84,8 @@ fn full_disk(rounds: usize) {
             nodes[1].number("problems") == 0
         });
     }
-    println!("{rounds} times full: {keys} keys and a count of {added} on both");
+    println!("full in {full} of {rounds} rounds: {keys} keys and a count of {added} on both");
+    assert!(full > 0, "there was room for all of it");
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn damaged_files(seed: u64, rounds: usize) {
         if let Some(node) = started {
             nodes[1] = node;
             let began = Instant::now();
-            while !goes_on && began.elapsed() < Duration::from_secs(3) {
+            while !goes_on && began.elapsed() < Duration::from_secs(6) {
                 goes_on = agrees(&mut nodes, added) && nodes[1].number("problems") == 0;
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -156,11 +157,12 @@ fn damaged_files(seed: u64, rounds: usize) {
         }
         if !goes_on {
             // As the message says.
+            let said = ["problems", "keys", "count n", "alive"].map(|what| nodes[1].ask(what));
             nodes[1].kill();
             let reports = rescue::check(folder).unwrap();
             assert!(
                 reports.iter().any(|report| !report.damage.is_empty()),
-                "round {round}: it does not go on, and nothing is found: {reports:?}"
+                "round {round}: it does not go on ({said:?}), and nothing is found: {reports:?}"
             );
             assert_eq!(rescue::reset(folder).unwrap().len(), 1, "round {round}");
             reset += 1;
