@@ -128,6 +128,9 @@ pub(crate) struct BenchArgs {
     /// How many times each request is timed.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) rounds: usize,
+    /// Print the table as Markdown, for a pull request.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flaron_build::table::{Format, Table};
 use flaron_edge::{Bench, Error, RecordedRequest, Result, Subject, read_recording};
 
 use crate::cli::args::BenchArgs;
@@ -37,7 +38,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     let bench = Subject::at(&args.flare)?
         .secrets(args.secrets.clone())
         .measure(&requests, args.rounds)?;
-    out!("{}", table(&bench));
+    let format = match args.markdown {
+        true => Format::Markdown,
+        false => Format::Text,
+    };
+    out!("{}", table(&bench, format));
     if cfg!(debug_assertions) {
         outln!("\nThis is a debug build of flaron-edge: an optimised one is faster.");
     }
@@ -85,15 +90,15 @@ fn compare(bench: &Bench, file: &Path, tolerance: f64) -> Result<()> {
     )))
 }
 
-/// The table, as Markdown.
-fn table(bench: &Bench) -> String {
-    let mut rows = vec![["request", "status", "instructions", "memory", "time"].map(str::to_owned)];
+/// What each request costs, and below that the size and the start.
+fn table(bench: &Bench, format: Format) -> String {
+    let mut table = Table::new(&["request", "status", "instructions", "memory", "time"]);
     for cost in &bench.requests {
         let instructions = match cost.most - cost.instructions {
             0 => cost.instructions.to_string(),
             _ => format!("{} to {}", cost.instructions, cost.most),
         };
-        rows.push([
+        table.row(vec![
             cost.request.clone(),
             cost.status.to_string(),
             instructions,
@@ -101,31 +106,9 @@ fn table(bench: &Bench) -> String {
             time(cost.time),
         ]);
     }
-    let width = |column: usize| {
-        let lengths = rows.iter().map(|row| row[column].chars().count());
-        lengths.max().unwrap_or_default()
-    };
-    let widths = [0, 1, 2, 3, 4].map(width);
-    let mut text = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let cell = match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            };
-            text = text + "| " + &cell + " ";
-        }
-        text.push_str("|\n");
-        if at == 0 {
-            for (column, width) in widths.into_iter().enumerate() {
-                let end = if column == 0 { "-" } else { ":" };
-                text = text + "|" + &"-".repeat(width + 1) + end;
-            }
-            text.push_str("|\n");
-        }
-    }
-    text + &format!(
-        "\n{}; from the file to a flare that can be asked: {}\n",
+    format!(
+        "{}\n{}; ready to serve {} after reading the file\n",
+        table.render(format),
         bytes(bench.size),
         time(bench.start)
     )

@@ -158,7 +158,15 @@ fn a_flare_that_costs_more_than_its_baseline_fails() {
     let folder = Folder::new(&greeter("hello"), SETTINGS);
     let said = folder.says(&["bench", "flare.wasm", "--rounds", "3"]);
     assert!(said.contains("flaron-edge bench --save"), "{said}");
-    let first = folder.says(&["bench", "flare.wasm", "--rounds", "3", "--save"]);
+    assert!(said.starts_with("request  status  instructions "), "{said}");
+    let first = folder.says(&[
+        "bench",
+        "flare.wasm",
+        "--rounds",
+        "3",
+        "--markdown",
+        "--save",
+    ]);
     let row = |text: &str| {
         text.lines()
             .nth(2)
@@ -170,7 +178,7 @@ fn a_flare_that_costs_more_than_its_baseline_fails() {
             .to_owned()
     };
     let count: u64 = row(&first).parse().expect("the instructions are a number");
-    let again = folder.says(&["bench", "flare.wasm", "--rounds", "3"]);
+    let again = folder.says(&["bench", "flare.wasm", "--rounds", "3", "--markdown"]);
     assert_eq!(row(&again), count.to_string(), "instructions are exact");
     assert!(again.contains("Nothing grew"), "{again}");
 

@@ -74,6 +74,54 @@ fn wrong_options_are_named_with_what_to_do() {
 }
 
 #[test]
+fn a_node_that_cannot_start_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let crate_less = folder.join("empty");
+    std::fs::create_dir(&crate_less).unwrap();
+    std::fs::write(folder.join("text.wasm"), "no module").unwrap();
+    std::fs::write(folder.join("f.wasm"), saying("x")).unwrap();
+    std::fs::write(folder.join("bad.toml"), "rotues = []").unwrap();
+    let listed = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = listed(folder);
+    for args in [
+        &["nofolder"][..],
+        &["nofile.wasm"],
+        &["empty"],
+        &["text.wasm"],
+        &["f.wasm", "--config", "bad.toml"],
+        &["f.wasm", "--secrets", "none.toml"],
+        &["f.wasm", "--origin", "nonsense"],
+        &["f.wasm", "--route", "/=f.wasm"],
+        &[
+            "f.wasm",
+            "--seed",
+            "nonsense",
+            "--gossip",
+            "127.0.0.1:0",
+            "--node-id",
+            "a",
+        ],
+        &["nofolder", "--record", "requests.jsonl"],
+        &["nofolder", "--data", "a/b/c"],
+        #[cfg(feature = "tls")]
+        &["nofolder", "--tls"],
+    ] {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(folder).args(["run", "--listen", "0"]);
+        let output = command.args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?} was accepted");
+        assert_eq!(listed(folder), before, "{args:?}");
+        assert_eq!(listed(&crate_less).len(), 0, "{args:?}");
+    }
+}
+
+#[test]
 fn a_port_alone_can_be_listened_on() {
     let folder = tempfile::tempdir().unwrap();
     let flare = folder.path().join("f.wasm");

@@ -16,8 +16,8 @@ use crate::flares::{self, Measured};
 use crate::format::or_dash;
 use crate::output::{print, print_line, write_file};
 use crate::project::{self, Project};
-use crate::table::{Format, Table};
 use crate::wasm::wasm_opt::WasmOpt;
+use flaron_build::table::{Format, Table};
 
 const PUBLISHED: &str = "Rust, flaron-sdk 1.1.0";
 
