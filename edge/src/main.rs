@@ -1,6 +1,6 @@
 //! The command line of the local edge.
 
-// They panic when nobody reads any more: `cli::output`.
+// They panic when nobody reads any more; `cli::output` does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::path::Path;
@@ -19,11 +19,11 @@ fn main() -> ExitCode {
         return code;
     }
     let command = Cli::parse().command;
-    // Without a command it is `run`, with nothing said.
+    // Without a command it is `run` without arguments.
     let command = command.unwrap_or_else(|| {
         Cli::parse_from(["flaron-edge", "run"])
             .command
-            .expect("it is run")
+            .expect("`run` is a command")
     });
     let done = |()| ExitCode::SUCCESS;
     let outcome = match command {
@@ -72,10 +72,10 @@ fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
         |program| program.display().to_string(),
     );
     let folder = folder.display();
-    outln!("Made the flare {folder}; it builds.\n");
-    outln!("  test it     (cd {folder} && cargo test)");
-    outln!("  serve it    {program} run {folder} --watch");
-    outln!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
-    outln!("  gate it     {folder}/.github/workflows/size.yml, on GitHub");
+    outln!("Created the flare {folder}; it builds.\n");
+    outln!("  test     (cd {folder} && cargo test)");
+    outln!("  serve    {program} run {folder} --watch");
+    outln!("  measure  (cd {folder} && {program} size --bless && {program} bench --save)");
+    outln!("  gate     {folder}/.github/workflows/size.yml checks its size on GitHub");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `flaron-edge bench`: what a flare's requests cost, and whether that grew.
+//! `flaron-edge bench`: measures what a flare's requests cost, and whether that grew.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::cli::args::BenchArgs;
 use crate::cli::describe::bytes;
 use crate::cli::output::{out, outln};
 
-/// The recorded requests of a flare, beside it.
+/// The file beside a flare with its recorded requests.
 const REQUESTS: &str = "flare.requests.jsonl";
-/// What was measured and accepted, beside it.
+/// The file beside a flare with the accepted measurements.
 const BASELINE: &str = "flare.bench.json";
 
 /// Measures, prints a table, and compares.
@@ -33,7 +33,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         None => vec![RecordedRequest::get("/")],
     };
     if requests.is_empty() {
-        return Err(Error::new("the file holds no requests"));
+        return Err(Error::new("the file contains no requests"));
     }
     let bench = Subject::at(&args.flare)?
         .secrets(args.secrets.clone())
@@ -44,7 +44,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
     };
     out!("{}", table(&bench, format));
     if cfg!(debug_assertions) {
-        outln!("\nThis is a debug build of flaron-edge: an optimised one is faster.");
+        outln!(
+            "\nThis is a debug build of flaron-edge: the times of an optimised one are shorter."
+        );
     }
     let file = args
         .baseline
@@ -57,7 +59,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         if args.baseline.is_some() {
             return Err(Error::new(format!("there is no {}", file.display())));
         }
-        outln!("\nTo have growth fail from now on: flaron-edge bench --save");
+        outln!("\nTo fail on growth from now on: flaron-edge bench --save");
         return Ok(());
     }
     compare(&bench, &file, args.tolerance)
@@ -84,13 +86,13 @@ fn compare(bench: &Bench, file: &Path, tolerance: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(format!(
-        "it costs more than {} says; if that is meant: flaron-edge bench --save\n  {}",
+        "requests cost more than in {}; to accept that: flaron-edge bench --save\n  {}",
         file.display(),
         grown.join("\n  ")
     )))
 }
 
-/// What each request costs, and below that the size and the start.
+/// The cost of each request, and below them the size and the start-up time.
 fn table(bench: &Bench, format: Format) -> String {
     let mut table = Table::new(&["request", "status", "instructions", "memory", "time"]);
     for cost in &bench.requests {

@@ -1,4 +1,4 @@
-//! Where `flaron-edge run` serves: over plain HTTP, or over TLS.
+//! The address that `flaron-edge run` serves on, over plain HTTP or TLS.
 
 use std::path::Path;
 #[cfg(feature = "tls")]
@@ -42,8 +42,8 @@ impl Address {
         };
         let listener = TcpListener::bind(&listen).await.map_err(|error| {
             Error::new(format!(
-                "cannot listen on {listen}: {error}; another address can be given with --listen \
-                 (HOST:PORT, or a port)"
+                "cannot listen on {listen}: {error}; choose another address with --listen (HOST:PORT, or a \
+                 port)"
             ))
         })?;
         Ok(Address { listener, tls })
@@ -94,7 +94,7 @@ fn tls(run: &Run, _: &Path) -> Result<Tls> {
     }
 }
 
-/// Serves over TLS, and on a port of this machine without it for the commands that ask a node.
+/// Serves over TLS, and without TLS on a loopback port for the commands that talk to a node.
 #[cfg(feature = "tls")]
 async fn encrypted(
     edge: &Edge,
@@ -112,7 +112,7 @@ async fn encrypted(
     Ok(Listening {
         about: format!(
             "Certificate: {file}\n  SHA-256  {}\n  trust it curl --cacert '{file}' '{url}/'\n           \
-             in browsers and systems: import that file as an authority\n\
+             in browsers and systems: import that file as a certificate authority\n\
              Without TLS, for flaron-edge kv and tail: {url_for_tools}\n",
             certificate.fingerprint(),
         ),
@@ -127,9 +127,9 @@ async fn encrypted(
 pub(crate) struct Listening {
     /// For clients.
     pub(crate) url: String,
-    /// For the commands that ask a running node.
+    /// For the commands that talk to a running node.
     pub(crate) url_for_tools: String,
-    /// What there is to know about its certificate.
+    /// A description of its certificate.
     pub(crate) about: String,
     server: Server,
     tools: Option<Server>,

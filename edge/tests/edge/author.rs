@@ -415,12 +415,12 @@ fn the_doctor_says_what_to_type() {
     );
     let said = folder.fails(&["doctor"]);
     for part in [
-        "BAD   the crate makes no .wasm\n      in Cargo.toml: [lib] crate-type = [\"cdylib\"]",
-        "hint  the release profile makes a larger flare",
+        "BAD   cargo makes no .wasm of this crate\n      put into Cargo.toml, under [lib]: crate-type = [\"cdylib\"]",
+        "hint  the release profile makes the flare larger",
         "[profile.release] opt-level = \"z\", lto = \"fat\"",
         "hint  the flare is linked with a stack of 1 MiB",
         "did you mean `requires_body`?",
-        "error: 2 problems to fix",
+        "error: 2 problems found",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -430,7 +430,10 @@ fn the_doctor_says_what_to_type() {
 fn a_running_node_is_followed_and_its_log_can_be_json() {
     let folder = Folder::new(&greeter("hello"), SETTINGS);
     let said = folder.fails(&["tail"]);
-    assert!(said.contains("no node runs on .flaron"), "{said}");
+    assert!(
+        said.contains("no node is using the data folder .flaron"),
+        "{said}"
+    );
     let mut command = Command::new(PROGRAM);
     command
         .args([
