@@ -222,7 +222,10 @@ fn values_are_read_and_changed_while_the_node_runs_and_when_it_does_not() {
         folder.write("file", b"\xff\x00");
         folder.says(&["kv", "put", "plasma", "v", "@file", "--site", "other"]);
         let list = folder.says(&["kv", "list"]);
-        assert!(list.contains("spark   greeter  k  7 bytes  for "), "{list}");
+        assert!(
+            list.contains("spark   greeter  k  7 bytes  expires in "),
+            "{list}"
+        );
         assert!(list.contains("plasma  greeter  n  counter -5"), "{list}");
         assert!(list.contains("plasma  other  v  2 bytes"), "{list}");
         assert_eq!(folder.says(&["kv", "get", "spark", "k"]), "a value");
@@ -417,7 +420,7 @@ fn the_doctor_says_what_to_type() {
     for part in [
         "BAD   cargo makes no .wasm of this crate\n      put into Cargo.toml, under [lib]: crate-type = [\"cdylib\"]",
         "hint  the release profile makes the flare larger",
-        "[profile.release] opt-level = \"z\", lto = \"fat\"",
+        "under [profile.release]: opt-level = \"z\", lto = \"fat\"",
         "hint  the flare is linked with a stack of 1 MiB",
         "did you mean `requires_body`?",
         "error: 2 problems found",

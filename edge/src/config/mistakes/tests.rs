@@ -391,7 +391,7 @@ fn the_message_has_the_file_and_every_mistake() {
              the path is relative to the folder of flare.toml; `flaron-edge kv export` prints such a file\n\
              \n\
              {folder}/flare.toml:5: `max_time_ms` must be a whole number of milliseconds, 1 or more, but is a \
-             text\n\
+             string\n\
              \x20    max_time_ms = \"1s\"\n\
              \x20                  ^^^^\n\
              write max_time_ms = 1000"
