@@ -34,12 +34,19 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Finds a flare, builds its crate if it is one, reads its settings and secrets, compiles and checks it.
+    /// Reads a flare's settings and secrets, builds its crate if it is one, compiles and checks it.
     ///
     /// # Errors
     ///
-    /// When any of that fails; the message starts with the flare's path.
+    /// When any of that fails.
     pub(crate) fn new(engine: &Engine, spec: &Spec) -> Result<Prepared> {
+        // A mistake in a file is reported before cargo builds for seconds.
+        spec.check_exists()?;
+        let config = spec.config()?;
+        let allowed = config.allowed_secrets.iter().cloned();
+        let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
+        let origin = spec.origin.as_ref().or(config.origin.as_ref());
+        let origin = origin.map(|origin| Origin::parse(origin)).transpose()?;
         let Located {
             name,
             file,
@@ -47,7 +54,6 @@ impl Prepared {
             with_lines,
             root,
         } = spec.locate()?;
-        let config = spec.config()?;
         let within = |error: Error| match &file {
             Some(file) => error.within(file.display()),
             None => error,
@@ -68,8 +74,6 @@ impl Prepared {
                 program.info.memory
             ))));
         }
-        let origin = spec.origin.as_ref().or(config.origin.as_ref());
-        let origin = origin.map(|origin| Origin::parse(origin)).transpose()?;
         let mut routes = spec.routes.clone();
         if routes.is_empty() {
             routes.clone_from(&config.routes);
@@ -77,8 +81,6 @@ impl Prepared {
         if routes.is_empty() {
             routes.push("/".to_owned());
         }
-        let allowed = config.allowed_secrets.iter().cloned();
-        let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
         Ok(Prepared {
             name: config.name.clone().unwrap_or(name),
             file,

@@ -121,6 +121,28 @@ fn a_node_that_cannot_start_leaves_nothing_behind() {
     }
 }
 
+/// Cargo has nothing to build here, and would say so.
+#[test]
+fn a_wrong_flare_toml_is_reported_before_the_crate_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "no manifest").unwrap();
+    std::fs::write(folder.path().join("flare.toml"), "rotues = []").unwrap();
+    let said = refused(&["run", folder.path().to_str().unwrap(), "--listen", "0"]);
+    assert!(said.contains("did you mean `routes`?"), "{said}");
+}
+
+#[test]
+fn a_path_in_the_place_of_a_command_is_answered_with_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let said = refused(&[folder]);
+    assert!(
+        said.contains(&format!("to serve it: flaron-edge run {folder}")),
+        "{said}"
+    );
+    assert!(!refused(&["no-such-command"]).contains("to serve it"));
+}
+
 #[test]
 fn a_port_alone_can_be_listened_on() {
     let folder = tempfile::tempdir().unwrap();
