@@ -59,7 +59,7 @@ fn names_and_answers_are_escaped_and_need_room_beside_each_other() {
         let member = [quoted_name, b":", quoted].concat();
         for room in (0..member.len() + 48).step_by(8) {
             // The text ends in any place of a word.
-            for last in 1..10 {
+            for last in (1..10).step_by(if cfg!(miri) { 7 } else { 1 }) {
                 let last = &b"}12345678"[..last];
                 let _full = leave_free(room);
                 let sent = one(b"", name, || host_returns(text), last);
