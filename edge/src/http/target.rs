@@ -7,6 +7,7 @@
 //! everything that leaves a choice is either refused or decided, before anybody looks at it.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
@@ -204,6 +205,10 @@ fn host(text: &str) -> Option<Cow<'_, str>> {
     let valid_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
     if name.is_empty() || !valid_port {
         return None;
+    }
+    // In brackets there is an address, and nothing that is one on the sender's machine alone (a zone).
+    if let Some(address) = name.strip_prefix('[') {
+        address.strip_suffix(']')?.parse::<Ipv6Addr>().ok()?;
     }
     let text = text.trim_end_matches(':');
     Some(match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
