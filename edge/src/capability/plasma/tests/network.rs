@@ -30,12 +30,12 @@ struct Lab {
 impl Lab {
     fn new(nodes: usize) -> Self {
         static LABS: AtomicU32 = AtomicU32::new(0);
+        let number = LABS.fetch_add(1, Ordering::SeqCst);
+        if number == 0 {
+            println!("nodes in network namespaces: about a minute in all");
+        }
         let lab = Self {
-            name: format!(
-                "f{}x{}",
-                std::process::id() % 10_000,
-                LABS.fetch_add(1, Ordering::SeqCst)
-            ),
+            name: format!("f{}x{number}", std::process::id() % 10_000),
             folder: tempfile::tempdir().unwrap(),
         };
         let switch = lab.namespace("s");
