@@ -21,7 +21,7 @@ table() {
     local file flare
     for file in examples/*/flare.requests.jsonl; do
         flare=$(basename "$(dirname "$file")")
-        "${CARGO_TARGET_DIR:-target}/debug/flaron-edge" bench "examples/$flare" --rounds 1 --secrets "$secrets" |
+        "${CARGO_TARGET_DIR:-target}/debug/flaron-edge" bench "examples/$flare" --markdown --rounds 1 --secrets "$secrets" |
             sed -n '3,$ s/^| \(.*\) | *[^|]*|$/\1/p' |
             sed "s/^/| [$flare]($flare) | /; s/  */ /g; s/\$/ |/"
     done

@@ -14,6 +14,7 @@ use crate::config::{FlareConfig, check_route};
 use crate::edge::Edge;
 use crate::error::{Error, Result};
 use crate::flare::Flare;
+use crate::flare::prepared::Prepared;
 use crate::flare::slot::Slot;
 use crate::flare::source::{FlareSource, Spec};
 use crate::http::budget::{self, Budget};
@@ -265,47 +266,37 @@ impl EdgeBuilder {
         self
     }
 
-    /// Makes the node: builds, compiles and checks every flare. This blocks, for as long as cargo
-    /// takes if a flare is a crate.
+    /// Makes the node: builds, compiles and checks every flare, then opens the stores. This blocks, for as
+    /// long as cargo takes if a flare is a crate. What is wrong with a flare is found before anything is
+    /// written to the data folder.
     ///
     /// # Errors
     ///
     /// When a flare cannot be loaded, two have the same route, or there is none.
-    pub fn build(self) -> Result<Edge> {
+    pub fn build(mut self) -> Result<Edge> {
         if self.specs.is_empty() {
             return Err(Error::new("there is no flare to run"));
         }
         if let Some(data) = &self.data {
             check_data(data)?;
         }
+        self.check_addresses()?;
         let engine = Engine::new(Settings {
             trace: self.trace || self.prints == Printing::Calls || self.record.is_some(),
             count: self.count,
         })?;
+        let specs = std::mem::take(&mut self.specs);
+        let flares = self.prepare(&engine, specs)?;
+
+        let quota = flares
+            .iter()
+            .map(|(_, flare)| flare.config.limits.max_spark_bytes);
+        let node = Arc::new(self.node(quota.max().unwrap_or(0))?);
         let recorder = self.record.as_deref().map(Recorder::open).transpose()?;
-        let node = Arc::new(self.node()?);
         let telemetry = self.telemetry(&node)?;
         let mut slots: Vec<Arc<Slot>> = Vec::new();
-        for mut spec in self.specs {
-            if let Some(origin) = &self.origin {
-                spec.origin = Some(origin.clone());
-            }
-            spec.compiler.clone_from(&self.compiler);
-            for route in &spec.routes {
-                check_route(route)?;
-            }
-            let flare = Flare::load(&engine, &node, &spec)?;
-            for slot in &slots {
-                let other = slot.current();
-                if let Some(route) = flare.routes.iter().find(|r| other.routes.contains(r)) {
-                    return Err(Error::new(format!(
-                        "the flares `{}` and `{}` have the same route {route:?}; give each its own \
-                         (`routes` in flare.toml, or `--route /path=FLARE`)",
-                        other.name, flare.name
-                    )));
-                }
-            }
-            slots.push(Arc::new(Slot::new(spec, flare)));
+        for (spec, flare) in flares {
+            slots.push(Arc::new(Slot::new(spec, Flare::new(flare, &node)?)));
         }
         let origin = OriginClient::new(node.budget.clone());
         Ok(Edge::new(State {
@@ -320,6 +311,32 @@ impl EdgeBuilder {
             status_page: !self.no_status_page,
             started: Instant::now(),
         }))
+    }
+
+    /// Builds, compiles and checks every flare, and that no two have the same route.
+    fn prepare(&self, engine: &Engine, specs: Vec<Spec>) -> Result<Vec<(Spec, Prepared)>> {
+        let mut flares: Vec<(Spec, Prepared)> = Vec::new();
+        for mut spec in specs {
+            if let Some(origin) = &self.origin {
+                spec.origin = Some(origin.clone());
+            }
+            spec.compiler.clone_from(&self.compiler);
+            for route in &spec.routes {
+                check_route(route)?;
+            }
+            let flare = Prepared::new(engine, &spec)?;
+            for (_, other) in &flares {
+                if let Some(route) = flare.routes.iter().find(|r| other.routes.contains(r)) {
+                    return Err(Error::new(format!(
+                        "the flares `{}` and `{}` have the same route {route:?}; give each its own \
+                         (`routes` in flare.toml, or `--route /path=FLARE`)",
+                        other.name, flare.name
+                    )));
+                }
+            }
+            flares.push((spec, flare));
+        }
+        Ok(flares)
     }
 
     /// What a collector is told.
@@ -346,13 +363,8 @@ impl EdgeBuilder {
         self.node_id.as_deref().unwrap_or("local")
     }
 
-    /// Opens what the flares share.
-    fn node(&self) -> Result<Node> {
-        let failed = |error: &dyn std::fmt::Display| Error::new(error.to_string());
-        let mut quota = 0;
-        for spec in &self.specs {
-            quota = quota.max(spec.config()?.limits.max_spark_bytes);
-        }
+    /// Checks the addresses of other nodes.
+    fn check_addresses(&self) -> Result<()> {
         for (name, url) in &self.peers {
             let valid = url::Url::parse(url)
                 .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
@@ -371,6 +383,16 @@ impl EdgeBuilder {
                      HOST:PORT (--seed)"
                 )));
             }
+        }
+        Ok(())
+    }
+
+    /// Opens what the flares share. `quota` is how many bytes Spark keeps for a site.
+    fn node(&self, quota: u64) -> Result<Node> {
+        let failed = |error: &dyn std::fmt::Display| Error::new(error.to_string());
+        if let Some(data) = &self.data {
+            let made = std::fs::create_dir_all(data);
+            made.map_err(|error| cannot_write(data, &error))?;
         }
         let spark = Spark::open(SparkConfig {
             path: self.data.as_ref().map(|data| data.join("spark.redb")),
@@ -421,23 +443,26 @@ impl EdgeBuilder {
     }
 }
 
-/// Makes the data folder if it is not there, and sees whether files can be made in it: said before
-/// anything is built, and once for all that is kept there.
+/// Checks that files can be created in the data folder, or, if it does not exist yet, in the folder in which it
+/// will be created. This comes before anything is built, and leaves nothing behind.
 fn check_data(folder: &Path) -> Result<()> {
-    if folder.exists() && !folder.is_dir() {
+    let existing = folder.ancestors().find(|folder| folder.exists());
+    let existing = existing.unwrap_or(Path::new("."));
+    if !existing.is_dir() {
         return Err(Error::new(format!(
-            "the data folder {} is a file; name a folder (--data), which is made if it is not there",
-            folder.display()
+            "the data folder {} cannot be created: {} is a file; name a folder (--data)",
+            folder.display(),
+            existing.display()
         )));
     }
-    let probe = folder.join(format!(".probe-{}", std::process::id()));
-    let made = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe));
-    made.map_err(|error| {
-        Error::new(format!(
-            "cannot write to the data folder {}: {error}; name another (--data), or let this user write there",
-            folder.display()
-        ))
-    })
+    let probe = existing.join(format!(".probe-{}", std::process::id()));
+    let made = std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe));
+    made.map_err(|error| cannot_write(folder, &error))
+}
+
+fn cannot_write(folder: &Path, error: &std::io::Error) -> Error {
+    Error::new(format!(
+        "cannot write to the data folder {}: {error}; name another (--data), or let this user write there",
+        folder.display()
+    ))
 }

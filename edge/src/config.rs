@@ -1,7 +1,7 @@
-//! What a flare may do and how much of it: `flare.toml`.
+//! `flare.toml`: a flare's capabilities and limits.
 //!
-//! The file lies next to the flare (in the crate's folder, or next to the `.wasm`). Without one,
-//! every capability is off, as on the CDN, and every limit has its default.
+//! The file is next to the flare (in the crate's folder, or next to the `.wasm`). Without one, every
+//! capability is off, as on the CDN, and every limit has its default.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ mod mistakes;
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
 
-/// The settings of one flare, as `flare.toml` has them.
+/// The settings of one flare, from its `flare.toml`.
 ///
 /// ```
 /// use flaron_edge::FlareConfig;
@@ -34,44 +34,44 @@ pub const FILE_NAME: &str = "flare.toml";
 pub struct FlareConfig {
     /// The name in messages and on the status page. Default: the name of the crate or file.
     pub name: Option<String>,
-    /// What the flare serves. Default: what its exports say.
+    /// What the flare serves. Default: whatever it exports handlers for.
     pub kind: Option<Kind>,
-    /// Whether the flare can read the request's body. Default: false, and `req_body` answers
-    /// "no result".
+    /// Whether the flare can read the request's body. Default: false; `req_body` then returns "no
+    /// result".
     pub requires_body: bool,
-    /// Whether the flare can read `Authorization`, `Cookie` and `X-Flaron-*`. Default: false,
-    /// and `req_header_get` answers "no result" for them.
+    /// Whether the flare can read `Authorization`, `Cookie` and `X-Flaron-*`. Default: false;
+    /// `req_header_get` then returns "no result" for them.
     pub requires_raw_auth: bool,
-    /// Whether the flare can write to Spark. Default: false, and writes answer code 9.
+    /// Whether the flare can write to Spark. Default: false; writes then return code 9.
     pub writes_spark_kv: bool,
-    /// Whether the flare can write to Plasma. Default: false, and writes answer code 5.
+    /// Whether the flare can write to Plasma. Default: false; writes then return code 5.
     pub writes_plasma_kv: bool,
     /// The names of the secrets that the flare can read or use as keys. Default: none.
     pub allowed_secrets: Vec<String>,
     /// Where Transform and PassThrough send requests: `http://` or `https://`, a host, and
-    /// optionally a path that is put before the request's. Default: none, and both actions fail.
+    /// optionally a path that is put before the request's. Default: none; both actions then fail.
     pub origin: Option<String>,
-    /// The path prefixes that the flare serves; a request goes to the longest that matches.
-    /// Default: `["/"]`.
+    /// The path prefixes that the flare serves. A request goes to the flare with the longest matching
+    /// prefix. Default: `["/"]`.
     pub routes: Vec<String>,
-    /// The WebSocket subprotocols that the flare speaks. Of those that a client offers the first
-    /// that is listed here is chosen. Default: none, and a client that offers some gets none of them,
-    /// which browsers take as a failure.
+    /// The WebSocket subprotocols that the flare speaks. The first one listed here that the client
+    /// offers is chosen. Default: none; a client that offers some then gets none of them, which browsers
+    /// treat as a failure.
     pub websocket_protocols: Vec<String>,
-    /// The site whose keys the flare sees in Spark and Plasma; flares of one site share them.
+    /// The site whose keys the flare sees in Spark and Plasma; flares of the same site share them.
     /// Default: the flare's name.
     pub site: Option<String>,
-    /// A file of values that Spark and Plasma have from the start, from the folder of the `flare.toml`;
-    /// keys that are there already are left as they are. Default: none.
+    /// A file of entries to load into Spark and Plasma at the start, relative to the folder of
+    /// `flare.toml`. Existing keys are left alone. Default: none.
     pub seed: Option<PathBuf>,
-    /// How much of everything one invocation may use.
+    /// What one invocation may use.
     pub limits: Limits,
     /// What outbound requests may reach.
     pub beam: BeamSettings,
 }
 
-/// `[limits]`: how much one invocation may use. The defaults are the CDN's where the ABI names
-/// one, and generous for a laptop where it does not.
+/// `[limits]`: what one invocation may use. The defaults are the CDN's limits where the ABI states
+/// them, and otherwise generous for a laptop.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -79,7 +79,7 @@ pub struct Limits {
     /// the disk does not count. Default: 1000.
     #[schemars(range(min = 1))]
     pub max_time_ms: u64,
-    /// How large the flare's linear memory may grow, in MiB (at most 4096). Default: 128.
+    /// How large the flare's linear memory may become, in MiB (at most 4096). Default: 128.
     #[schemars(range(min = 1, max = 4096))]
     pub max_memory_mib: u64,
     /// How much of a request's body the flare sees, in bytes; the rest is cut off. Default:
@@ -89,7 +89,7 @@ pub struct Limits {
     pub max_fetch_requests: u32,
     /// How long one `beam_fetch` may take, in milliseconds. Default: 10000.
     pub fetch_timeout_ms: u64,
-    /// How much of a fetched body the flare sees, in bytes; a longer one is no response.
+    /// The largest body of a fetched response, in bytes; a fetch with a longer one fails.
     /// Default: 10485760 (10 MiB).
     pub max_fetch_bytes: usize,
     /// The largest value that Spark and Plasma take, in bytes. Default: 65536 (64 KiB).
@@ -98,21 +98,21 @@ pub struct Limits {
     pub max_kv_reads: u32,
     /// KV writes (set, delete, increment, Spark and Plasma each) per invocation. Default: 1000.
     pub max_kv_writes: u32,
-    /// What each site may keep in Spark, keys and values together, in bytes; of several flares
-    /// of a node the largest counts. Default: 67108864 (64 MiB).
+    /// How much each site may store in Spark, keys and values together, in bytes; if a node's flares
+    /// differ, the largest limit applies. Default: 67108864 (64 MiB).
     pub max_spark_bytes: u64,
     /// `snowflake_id` calls per invocation. Default: 100.
     pub max_snowflakes: u32,
-    /// Log lines per invocation; the rest is counted and left out. Default: 100.
+    /// Log lines per invocation; further lines are counted and dropped. Default: 100.
     pub max_log_lines: u32,
-    /// How long a log line may be, in bytes; the rest is cut off. Default: 4096.
+    /// How long a log line may be, in bytes; longer ones are truncated. Default: 4096.
     pub max_log_line_bytes: usize,
     /// `ws_send` calls per event. Default: 100.
     pub max_ws_sends: u32,
     /// The largest WebSocket message, either way, in bytes. Default: 1048576 (1 MiB).
     pub max_ws_message_bytes: usize,
-    /// How long a WebSocket connection may be silent (pings unanswered), in seconds, before it
-    /// is closed. Default: 60.
+    /// How long a WebSocket connection may stay silent (not even answering pings), in seconds, before
+    /// it is closed. Default: 60.
     pub ws_idle_secs: u64,
 }
 
@@ -158,8 +158,8 @@ pub struct BeamSettings {
     /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
     /// itself). Default: false. Addresses named in `hosts` are always allowed.
     pub allow_private: bool,
-    /// Host names that lead to a local address instead: `"api.example.com" = "127.0.0.1:9000"`.
-    /// Fetches to them go there over plain HTTP whatever their scheme says.
+    /// Host names that are redirected to a local address: `"api.example.com" = "127.0.0.1:9000"`.
+    /// Fetches to them go there over plain HTTP, whatever their scheme.
     pub hosts: BTreeMap<String, String>,
 }
 
@@ -168,8 +168,8 @@ impl FlareConfig {
     ///
     /// # Errors
     ///
-    /// Text that is not TOML, a value of the wrong type or out of range, and a key that does not
-    /// exist (the message names the nearest one that does). The message has all of them, each with its line.
+    /// When the text is not TOML, a value has the wrong type or is out of range, or a key does not exist
+    /// (the message names the most similar one that does). The message lists all mistakes, each with its line.
     pub fn parse(text: &str) -> Result<FlareConfig> {
         FlareConfig::read(text, None)
     }
@@ -183,14 +183,14 @@ impl FlareConfig {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))?;
         let mut config = FlareConfig::read(&text, Some(path))?;
-        // A relative path is one of the file's folder, wherever the node was started.
+        // A relative path starts at the file's folder, wherever the node was started.
         let folder = path.parent().unwrap_or(Path::new(""));
         config.seed = config.seed.map(|seed| folder.join(seed));
         Ok(config)
     }
 
-    /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or gives the
-    /// defaults where there is none.
+    /// Reads the `flare.toml` next to a flare (in the folder, or next to the file), or returns the
+    /// defaults if there is none.
     ///
     /// # Errors
     ///
@@ -213,7 +213,7 @@ impl FlareConfig {
         }
     }
 
-    /// Reads text, which is that of a file or not.
+    /// Reads text, which may come from a file.
     fn read(text: &str, file: Option<&Path>) -> Result<FlareConfig> {
         let folder = file.map(|file| file.parent().unwrap_or(Path::new("")));
         let mistakes = mistakes(text, folder);
@@ -230,7 +230,7 @@ impl FlareConfig {
     }
 }
 
-/// The JSON schema of `flare.toml`, as text: with it an editor completes and checks the file.
+/// The JSON schema of `flare.toml`, as text. Editors use it to complete and check the file.
 pub fn schema() -> String {
     let schema = schemars::schema_for!(FlareConfig);
     serde_json::to_string_pretty(&schema).unwrap_or_default()

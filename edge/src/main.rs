@@ -1,6 +1,6 @@
 //! The command line of the local edge.
 
-// They panic when nobody reads any more: `cli::output`.
+// They panic when nobody reads any more; `cli::output` does not.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use std::path::Path;
@@ -18,12 +18,12 @@ fn main() -> ExitCode {
     if let Some(code) = cli::compiler::stand_in() {
         return code;
     }
-    let command = Cli::parse().command;
-    // Without a command it is `run`, with nothing said.
+    let command = Cli::try_parse().unwrap_or_else(not_parsed).command;
+    // Without a command it is `run` without arguments.
     let command = command.unwrap_or_else(|| {
         Cli::parse_from(["flaron-edge", "run"])
             .command
-            .expect("it is run")
+            .expect("`run` is a command")
     });
     let done = |()| ExitCode::SUCCESS;
     let outcome = match command {
@@ -63,19 +63,49 @@ fn main() -> ExitCode {
     })
 }
 
+/// Ends the program with clap's message. Where a flare's path stands in a command's place, it also says which
+/// command to use.
+fn not_parsed(error: clap::Error) -> Cli {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if error.kind() != clap::error::ErrorKind::InvalidSubcommand || !Path::new(&first).exists() {
+        error.exit();
+    }
+    let _ = error.print();
+    errln!("\n  tip: to serve it: flaron-edge run {}", first.display());
+    std::process::exit(2)
+}
+
+/// How to call this program: by its name, if that finds it in PATH.
+fn program() -> String {
+    const NAME: &str = "flaron-edge";
+    let Ok(program) = std::env::current_exe() else {
+        return NAME.to_owned();
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let real = program.canonicalize().ok();
+    let found = std::env::split_paths(&path)
+        .map(|folder| {
+            folder
+                .join(NAME)
+                .with_extension(std::env::consts::EXE_EXTENSION)
+        })
+        .find(|file| file.is_file());
+    match found.and_then(|file| file.canonicalize().ok()) == real {
+        true => NAME.to_owned(),
+        false => program.display().to_string(),
+    }
+}
+
 fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
     let template = template.parse()?;
     let sdk = sdk.map_or_else(Sdk::of_this_edge, Sdk::parse)?;
     flaron_edge::new(folder, &sdk, template)?;
-    let program = std::env::current_exe().map_or_else(
-        |_| "flaron-edge".to_owned(),
-        |program| program.display().to_string(),
-    );
+    let program = program();
     let folder = folder.display();
-    outln!("Made the flare {folder}; it builds.\n");
-    outln!("  test it     (cd {folder} && cargo test)");
-    outln!("  serve it    {program} run {folder} --watch");
-    outln!("  measure it  (cd {folder} && {program} size --bless && {program} bench --save)");
-    outln!("  gate it     {folder}/.github/workflows/size.yml, on GitHub");
+    outln!("Created the flare {folder}; it builds.\n");
+    outln!("  test     (cd {folder} && cargo test)");
+    outln!("  serve    {program} run {folder} --watch");
+    outln!("  measure  (cd {folder} && {program} size --bless && {program} bench --save)");
+    outln!("  gate     {folder}/.github/workflows/size.yml checks its size on GitHub");
     Ok(())
 }

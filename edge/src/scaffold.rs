@@ -1,4 +1,4 @@
-//! `flaron-edge new`: a flare crate to begin with.
+//! `flaron-edge new`: creates a flare crate.
 
 use std::path::{Path, PathBuf};
 
@@ -70,13 +70,13 @@ impl Sdk {
                 rev: None,
             }),
             None => Err(Error::new(format!(
-                "the clone that this edge was built from is gone, so it does not know where the SDK \
-                 is; say so with --sdk: {SDK_FORMS}"
+                "the clone that this edge was built from is gone, so it does not know where the SDK is; give it \
+                 with --sdk: {SDK_FORMS}"
             ))),
         }
     }
 
-    /// What a user wrote: a folder if there is one, a git URL, or a version.
+    /// Reads the value of `--sdk`: a folder if there is one, a git URL, or a version.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Sdk {
             });
         }
         Err(Error::new(format!(
-            "--sdk {text:?} is nothing to take the SDK from; it is {SDK_FORMS}"
+            "--sdk {text:?} names no SDK; it must be {SDK_FORMS}"
         )))
     }
 
@@ -143,18 +143,18 @@ impl Sdk {
     }
 }
 
-/// Makes a flare crate in a new folder, which is named like the crate, and builds it: how large it is
-/// decides the budget in its workflow. If it does not build, nothing is left of it.
+/// Creates a flare crate in a new folder, whose name is the crate's, and builds it: its size decides the budget in
+/// its workflow. If it does not build, the folder is removed again.
 ///
 /// # Errors
 ///
-/// When the name is no crate's, the folder exists, it cannot be written, or the crate does not build
-/// with this SDK.
+/// When a crate cannot have the name, the folder exists or cannot be written, or the crate does not build with this
+/// SDK.
 pub fn new(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
     write(folder, sdk, template)?;
     let built = build::build(folder).map_err(|error| {
         Error::new(format!(
-            "a new flare does not build with the SDK of `{}`: {error}; to take another: --sdk, {SDK_FORMS}",
+            "a new flare does not build with the SDK at `{}`: {error}; --sdk selects another: {SDK_FORMS}",
             sdk.dependency()
         ))
     });
@@ -180,7 +180,7 @@ fn write(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
     check_name(name)?;
     if folder.exists() {
         return Err(Error::new(format!(
-            "{} exists already; a new flare gets a new folder",
+            "{} exists already; name a new folder for a new flare",
             folder.display()
         )));
     }
@@ -273,25 +273,26 @@ const TAKEN: &[&str] = &[
 ];
 
 fn check_name(name: &str) -> Result<()> {
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+    // rustc warns of a crate whose name has uppercase letters.
+    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name
             .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
     if !is_name {
         return Err(Error::new(format!(
-            "{name:?} cannot name a crate: use letters, digits, - and _, beginning with a letter"
+            "{name:?} cannot name a flare: use lowercase letters, digits, - and _, beginning with a letter"
         )));
     }
-    if TAKEN.contains(&name.replace('-', "_").to_ascii_lowercase().as_str()) {
+    if TAKEN.contains(&name.replace('-', "_").as_str()) {
         return Err(Error::new(format!(
-            "{name:?} cannot name a flare: it is a word of Rust's, or a crate that every flare links; \
-             take another, say {name}-flare"
+            "{name:?} cannot name a flare: it is a Rust keyword, or a crate that every flare links; choose another \
+             name, such as {name}-flare"
         )));
     }
     Ok(())
 }
 
-/// The `flare.toml`: what the template needs, or what there is.
+/// The `flare.toml`: the template's settings, or a commented list of the capabilities.
 fn settings(template: Template) -> String {
     match template.settings() {
         "" => format!("{SCHEMA}{SETTINGS}"),
@@ -311,17 +312,17 @@ edition = "2024"
 [lib]
 crate-type = ["cdylib"]
 
-# Only the modules that are named are there; the others cost nothing.
+# `features` lists the SDK modules that the flare uses. The others cost nothing.
 [dependencies]
 flaron-sdk = {{ {dependency}, default-features = false, features = {features} }}
 
 [dev-dependencies]
 flaron-sdk = {{ {dependency}, default-features = false, features = ["testing"] }}
 
-# A workspace of its own, wherever the folder lies.
+# Keeps the flare out of any workspace in a parent folder.
 [workspace]
 
-# The smallest code, in one piece.
+# The settings that make the smallest flare.
 {profile}"#
     ))
 }
@@ -331,11 +332,11 @@ fn link_flags(template: Template) -> Result<String> {
     let stack = |bytes: u32| format!("-zstack-size={bytes}");
     let target = target.replace(&stack(template::STACK), &stack(template.stack_bytes()));
     Ok(format!(
-        "# What a flare is linked with, to be small.\n{target}"
+        "# Linker flags that keep the flare small.\n{target}"
     ))
 }
 
-/// A table of a TOML file, as it is written there: from its head to the next blank line.
+/// A table of a TOML file as it is written there: from its header to the next blank line.
 fn part_of(text: &str, head: &str) -> Result<String> {
     let part: Vec<&str> = text
         .lines()
@@ -348,10 +349,10 @@ fn part_of(text: &str, head: &str) -> Result<String> {
     Ok(part.join("\n") + "\n")
 }
 
-/// Where editors find what `flare.toml` can have.
+/// Where editors find the schema of `flare.toml`.
 const SCHEMA: &str = "#:schema ./flare.schema.json\n";
 
-const SETTINGS: &str = r#"# What the flare may do. Everything is off unless it is turned on here.
+const SETTINGS: &str = r#"# What the flare may do. Every capability is off unless it is turned on here.
 # requires_body = true
 # requires_raw_auth = true
 # writes_spark_kv = true

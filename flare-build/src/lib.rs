@@ -1,5 +1,4 @@
-//! Builds flares with cargo: what the local edge, `cargo size`, the tests and the benches have in
-//! common.
+//! What the local edge, `cargo size`, the tests and the benches share: building flares with cargo, and printing tables.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,6 +6,7 @@
 //! | [`flares`] | the example flares, and the same made with the published SDK |
 //! | [`environment`] | cargo, shielded from what the environment sets for other builds |
 //! | [`manifest`] | what a flare's manifest says of its SDK |
+//! | [`table`] | tables, for the terminal and as Markdown |
 //! | [`toolchain`] | the Rust target for Wasm, and the compiler's version |
 
 pub mod build;
@@ -14,6 +14,7 @@ pub mod environment;
 mod error;
 pub mod flares;
 pub mod manifest;
+pub mod table;
 pub mod toolchain;
 
 pub use build::{Artifacts, Build, WasmFile};

@@ -1,4 +1,4 @@
-//! What a flare's manifest says of its SDK.
+//! What a flare's manifest and source say about its SDK.
 
 use std::path::Path;
 
@@ -15,8 +15,10 @@ pub struct Flare {
     sdk: Option<String>,
     /// The features that the SDK has.
     features: Vec<String>,
-    /// Whether it links `std`.
-    has_std: bool,
+    /// The text of the crate's root.
+    source: Option<String>,
+    /// Whether its SDK gives it a heap.
+    has_heap: bool,
 }
 
 impl Flare {
@@ -52,13 +54,19 @@ impl Flare {
             .packages
             .iter()
             .find(|package| *package.name == *SDK);
+        let has_heap = dependency.is_some_and(|dependency| {
+            let heaps = ["arena-alloc", "dlmalloc"];
+            let mut features = dependency.features.iter();
+            features.any(|feature| heaps.contains(&feature.as_str()))
+        });
         Ok(Flare {
             sdk: dependency.map(|dependency| {
                 let renamed = dependency.rename.clone();
                 renamed.unwrap_or_else(|| dependency.name.clone())
             }),
             features: sdk.map_or_else(Vec::new, |sdk| sdk.features.keys().cloned().collect()),
-            has_std: source.is_some_and(|source| has_std(&source)),
+            source,
+            has_heap,
         })
     }
 
@@ -71,12 +79,37 @@ impl Flare {
 
     /// Whether it links the standard library.
     pub fn has_std(&self) -> bool {
-        self.has_std
+        self.source.as_deref().is_some_and(has_std)
+    }
+
+    /// What its root lacks to build without the standard library, and what to write. rustc says in these cases
+    /// what is missing, but not what this SDK has for it.
+    pub fn lacks(&self) -> Option<&'static str> {
+        lacks(self.source.as_deref()?, self.has_heap)
     }
 }
 
-/// Whether a crate with this at its root links the standard library: no attribute of it says `no_std`, be
-/// it under a condition.
+fn lacks(source: &str, has_heap: bool) -> Option<&'static str> {
+    if has_std(source) {
+        return None;
+    }
+    if !source.contains("panic_handler") {
+        return Some(
+            "a `#![no_std]` flare needs a panic handler: `flaron_sdk::panic_handler!();` in src/lib.rs",
+        );
+    }
+    let has_alloc = source.contains("extern crate alloc");
+    if has_alloc && !has_heap && !source.contains("global_allocator") {
+        return Some(
+            "a flare that uses `alloc` needs a heap: the SDK's feature `arena-alloc` (small) or `dlmalloc`, in \
+             Cargo.toml",
+        );
+    }
+    None
+}
+
+/// Whether a crate with this root links the standard library: none of its attributes says `no_std`, not even
+/// conditionally.
 fn has_std(root: &str) -> bool {
     let code: String = root
         .lines()
@@ -104,6 +137,18 @@ mod tests {
         assert_eq!(hello.sdk_feature("no-such-feature"), None);
         assert!(!hello.has_std());
         assert!(example("word-count").has_std());
+    }
+
+    #[test]
+    fn what_a_small_flare_lacks_is_named() {
+        let lacks = |source: &str, has_heap| lacks(source, has_heap).unwrap_or("nothing");
+        let handler = "#![no_std]\nflaron_sdk::panic_handler!();\n";
+        let heap = format!("{handler}extern crate alloc;");
+        assert!(lacks("#![no_std]\n", false).contains("flaron_sdk::panic_handler!();"));
+        assert!(lacks(&heap, false).contains("`arena-alloc`"));
+        for (source, has_heap) in [(handler, false), (&*heap, true), ("fn f() {}", false)] {
+            assert_eq!(lacks(source, has_heap), "nothing", "{source}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::format::parse_bytes;
-use crate::table::Format;
+use flaron_build::table::Format;
 
 /// What a flare's bytes are made of, and whether it has grown.
 ///

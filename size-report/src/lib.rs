@@ -4,7 +4,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`format`](mod@format), [`table`], [`output`] | numbers as people write them; tables; printing |
+//! | [`format`](mod@format), [`output`] | numbers as people write them; printing |
 //! | [`wasm`] | one module: taken apart, measured, made smaller, run |
 //! | [`project`] | where the repository is, and the settings that its flares are built with |
 //! | [`flares`] | finds, builds and measures the example flares |
@@ -23,5 +23,4 @@ pub mod gate;
 pub mod output;
 pub mod project;
 pub mod report;
-pub mod table;
 pub mod wasm;

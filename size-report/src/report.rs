@@ -6,7 +6,7 @@ use crate::flares::Measured;
 use crate::format::{change, or_dash, thousands};
 use crate::gate::{Baseline, Budgets, Sizes, Verdict};
 use crate::project::Settings;
-use crate::table::{Format, Table};
+use flaron_build::table::{Format, Table};
 
 /// Everything `cargo size` says, as JSON says it.
 #[derive(Debug, Serialize)]

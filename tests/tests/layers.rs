@@ -46,7 +46,7 @@ const EDGE: Layers = &[
 ];
 
 const SIZE: Layers = &[
-    &["format", "table", "output"],
+    &["format", "output"],
     &["wasm"],
     &["project"],
     &["flares"],

@@ -112,7 +112,7 @@ fn wrk() -> Result<peers::Program> {
 /// Runs the comparison and prints it.
 fn compare(settings: &Settings) -> Result<()> {
     let wrk = wrk()?;
-    eprintln!("building the edge, its flare and the peers'");
+    eprintln!("building the edge, its flare and the peers' (minutes the first time)");
     let folder = flares::target_dir()?.join("load");
     fs::create_dir_all(&folder)?;
     let mut contestants = vec![peers::edge(&folder)?, peers::wasmtime()?];
@@ -128,6 +128,9 @@ fn compare(settings: &Settings) -> Result<()> {
     contestants.push(peers::bare()?);
     let machine = report::machine();
 
+    let count = contestants.len();
+    let seconds = (settings.rounds * settings.seconds + WARM_UP_SECONDS) as usize * count;
+    eprintln!("loading {count} servers, which takes {seconds} s");
     for Contestant { server, .. } in &contestants {
         server.check()?;
         load(&wrk.path, server, settings, WARM_UP_SECONDS)?;
@@ -136,7 +139,6 @@ fn compare(settings: &Settings) -> Result<()> {
         .iter()
         .map(|contestant| (contestant.server.name(), Vec::new()))
         .collect();
-    let count = contestants.len();
     for n in 0..settings.rounds as usize {
         // The order rotates, so that changes in the machine's load affect all servers alike.
         for which in (0..count).map(|place| (n + place) % count) {

@@ -1,4 +1,4 @@
-//! What can be written on the command line.
+//! The arguments of the command line.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use flaron_edge::{Error, Result, StoreName};
 
-/// A local edge node: runs Flaron flares for real.
+/// A local edge node that runs Flaron flares.
 ///
 /// Without a command, in a flare's folder: builds and serves that flare, as `run` does.
 #[derive(Parser)]
@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build and serve flares.
     Run(Box<Run>),
-    /// Show what a .wasm imports, exports and needs.
+    /// Show a .wasm file's imports, exports and memory.
     Inspect {
         /// The module.
         file: PathBuf,
@@ -30,11 +30,11 @@ pub(crate) enum Command {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
         /// The SDK: a folder, a git URL (URL#TAG-OR-COMMIT), or a version with its registry
-        /// (VERSION@REGISTRY) [default: that of the repository this edge was built from].
+        /// (VERSION@REGISTRY) [default: the repository this edge was built from].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
-        /// What to start from: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with
-        /// the standard library) or chat.
+        /// The template: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with the
+        /// standard library) or chat.
         #[arg(long, value_name = "NAME", default_value = "http")]
         template: String,
     },
@@ -47,7 +47,7 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure a flare's requests: instructions, memory, time; fail if they grew.
+    /// Measure what a flare's requests cost (instructions, memory, time); fail if that grew.
     Bench(BenchArgs),
     /// Measure a flare's size (flaron-size check), and compare it with flare.size.toml if there is one.
     Size {
@@ -58,7 +58,7 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Check that everything a flare needs is installed and set up; say what to type if not.
+    /// Check that everything a flare needs is installed and set up, and show how to fix what is not.
     Doctor {
         /// The flare's folder.
         #[arg(value_name = "PATH", default_value = ".")]
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     },
     /// Send recorded requests to a flare again, and show what differs.
     Replay(ReplayArgs),
-    /// Read and change what is in Spark and Plasma, whether the node is running or not.
+    /// Read and change Spark and Plasma, whether the node is running or not.
     Kv(Kv),
     /// Follow the log of a running node.
     Tail(TailArgs),
@@ -84,7 +84,7 @@ pub(crate) enum Command {
     },
     /// Print a new key for the nodes of a cluster to share.
     NewKey,
-    /// Check a node's data folder, export what is in it, or move damaged files aside.
+    /// Check a node's data folder, export its entries, or move damaged files aside.
     Store {
         /// What to do.
         action: StoreAction,
@@ -128,6 +128,9 @@ pub(crate) struct BenchArgs {
     /// How many times each request is timed.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) rounds: usize,
+    /// Print the table as Markdown, for a pull request.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Args)]
@@ -194,7 +197,8 @@ pub(crate) struct Kv {
     /// The node's data folder.
     #[arg(long, value_name = "DIR", default_value = ".flaron", global = true)]
     pub(crate) data: PathBuf,
-    /// Whose keys [default: those of the flare in the current folder; list and export default to all].
+    /// The site whose keys to use [default: that of the flare in the current folder; list and export
+    /// default to all sites].
     #[arg(long, value_name = "SITE", global = true)]
     pub(crate) site: Option<String>,
 }
@@ -241,7 +245,7 @@ pub(crate) enum KvAction {
         /// spark or plasma [default: both].
         store: Option<StoreName>,
     },
-    /// Store the entries of a file that export wrote, overwriting existing keys.
+    /// Store the entries of an exported file, overwriting existing keys.
     Import {
         /// The file; - is standard input.
         file: PathBuf,
@@ -250,7 +254,7 @@ pub(crate) enum KvAction {
 
 #[derive(Args)]
 pub(crate) struct Run {
-    /// Flares: crates' folders (built in release mode) or .wasm files [default: the current folder].
+    /// Flares: crate folders (built in release mode) or .wasm files [default: the current folder].
     #[arg(value_name = "PATH")]
     pub(crate) flares: Vec<PathBuf>,
     /// Serve a flare under a path prefix; may be repeated.
@@ -269,7 +273,7 @@ pub(crate) struct Run {
     /// The private key of the certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
-    /// The origin, to which Transform and PassThrough forward requests.
+    /// The origin that Transform and PassThrough forward requests to.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
     /// Settings to use instead of the flare.toml next to the flare.
@@ -284,8 +288,8 @@ pub(crate) struct Run {
     /// This node's name; nodes that gossip or pull need one each.
     #[arg(long, value_name = "NAME")]
     pub(crate) node_id: Option<String>,
-    /// Spread Plasma to other nodes, through this TCP address. Other than on this machine it takes
-    /// the cluster's key: FLARON_CLUSTER_KEY in the environment, or --cluster-key-file.
+    /// Share Plasma with other nodes, through this TCP address. Beyond this machine that needs the
+    /// cluster's key: FLARON_CLUSTER_KEY in the environment, or --cluster-key-file.
     #[arg(long, value_name = "ADDR", requires = "node_id")]
     pub(crate) gossip: Option<SocketAddr>,
     /// The gossip address of another node to contact first; may be repeated.
@@ -294,7 +298,7 @@ pub(crate) struct Run {
     /// The address at which other nodes reach this one, if it is not the gossip address.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) advertise: Option<SocketAddr>,
-    /// A file with the cluster's key, as `flaron-edge new-key` prints it; with two keys while one
+    /// A file with the cluster's key, as `flaron-edge new-key` prints it, or with two keys while one
     /// replaces the other.
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_key_file: Option<PathBuf>,
@@ -302,7 +306,7 @@ pub(crate) struct Run {
     /// Plasma.
     #[arg(long, requires = "gossip")]
     pub(crate) insecure_gossip: bool,
-    /// How many MiB Plasma may store [default: 64].
+    /// How much Plasma may store, in MiB [default: 64].
     #[arg(long, value_name = "MIB")]
     pub(crate) plasma_limit: Option<usize>,
     /// A node that flares can pull Spark keys from; may be repeated. The token that the nodes share is read

@@ -1,17 +1,18 @@
-//! `flaron-edge bench`: what a flare's requests cost, and whether that grew.
+//! `flaron-edge bench`: measures what a flare's requests cost, and whether that grew.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flaron_build::table::{Format, Table};
 use flaron_edge::{Bench, Error, RecordedRequest, Result, Subject, read_recording};
 
 use crate::cli::args::BenchArgs;
 use crate::cli::describe::bytes;
 use crate::cli::output::{out, outln};
 
-/// The recorded requests of a flare, beside it.
+/// The file beside a flare with its recorded requests.
 const REQUESTS: &str = "flare.requests.jsonl";
-/// What was measured and accepted, beside it.
+/// The file beside a flare with the accepted measurements.
 const BASELINE: &str = "flare.bench.json";
 
 /// Measures, prints a table, and compares.
@@ -32,14 +33,20 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         None => vec![RecordedRequest::get("/")],
     };
     if requests.is_empty() {
-        return Err(Error::new("the file holds no requests"));
+        return Err(Error::new("the file contains no requests"));
     }
     let bench = Subject::at(&args.flare)?
         .secrets(args.secrets.clone())
         .measure(&requests, args.rounds)?;
-    out!("{}", table(&bench));
+    let format = match args.markdown {
+        true => Format::Markdown,
+        false => Format::Text,
+    };
+    out!("{}", table(&bench, format));
     if cfg!(debug_assertions) {
-        outln!("\nThis is a debug build of flaron-edge: an optimised one is faster.");
+        outln!(
+            "\nThis is a debug build of flaron-edge: the times of an optimised one are shorter."
+        );
     }
     let file = args
         .baseline
@@ -52,7 +59,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<()> {
         if args.baseline.is_some() {
             return Err(Error::new(format!("there is no {}", file.display())));
         }
-        outln!("\nTo have growth fail from now on: flaron-edge bench --save");
+        outln!("\nTo fail on growth from now on: flaron-edge bench --save");
         return Ok(());
     }
     compare(&bench, &file, args.tolerance)
@@ -79,21 +86,21 @@ fn compare(bench: &Bench, file: &Path, tolerance: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(format!(
-        "it costs more than {} says; if that is meant: flaron-edge bench --save\n  {}",
+        "requests cost more than in {}; to accept that: flaron-edge bench --save\n  {}",
         file.display(),
         grown.join("\n  ")
     )))
 }
 
-/// The table, as Markdown.
-fn table(bench: &Bench) -> String {
-    let mut rows = vec![["request", "status", "instructions", "memory", "time"].map(str::to_owned)];
+/// The cost of each request, and below them the size and the start-up time.
+fn table(bench: &Bench, format: Format) -> String {
+    let mut table = Table::new(&["request", "status", "instructions", "memory", "time"]);
     for cost in &bench.requests {
         let instructions = match cost.most - cost.instructions {
             0 => cost.instructions.to_string(),
             _ => format!("{} to {}", cost.instructions, cost.most),
         };
-        rows.push([
+        table.row(vec![
             cost.request.clone(),
             cost.status.to_string(),
             instructions,
@@ -101,31 +108,9 @@ fn table(bench: &Bench) -> String {
             time(cost.time),
         ]);
     }
-    let width = |column: usize| {
-        let lengths = rows.iter().map(|row| row[column].chars().count());
-        lengths.max().unwrap_or_default()
-    };
-    let widths = [0, 1, 2, 3, 4].map(width);
-    let mut text = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let cell = match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            };
-            text = text + "| " + &cell + " ";
-        }
-        text.push_str("|\n");
-        if at == 0 {
-            for (column, width) in widths.into_iter().enumerate() {
-                let end = if column == 0 { "-" } else { ":" };
-                text = text + "|" + &"-".repeat(width + 1) + end;
-            }
-            text.push_str("|\n");
-        }
-    }
-    text + &format!(
-        "\n{}; from the file to a flare that can be asked: {}\n",
+    format!(
+        "{}\n{}; ready to serve {} after reading the file\n",
+        table.render(format),
         bytes(bench.size),
         time(bench.start)
     )

@@ -1,4 +1,4 @@
-//! The program as cargo calls it in place of the compiler, when it builds a flare with lines.
+//! This program as a compiler wrapper: cargo calls it in place of rustc when it builds a flare with line numbers.
 
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use crate::cli::output::errln;
 use flaron_edge::{AS_COMPILER, NOT_WITH_LINES};
 
-/// Runs the compiler, if cargo wants that, and answers as it does.
+/// If cargo called this program as the compiler, runs the compiler and returns its exit code.
 pub(crate) fn stand_in() -> Option<ExitCode> {
     std::env::var_os(AS_COMPILER)?;
     let mut arguments = std::env::args_os().skip(1);
@@ -24,7 +24,7 @@ pub(crate) fn stand_in() -> Option<ExitCode> {
     })
 }
 
-/// The arguments but for the flag, which may be one of them (`-CFLAG`) or two (`-C FLAG`).
+/// The arguments without the flag, which may be one of them (`-CFLAG`) or two (`-C FLAG`).
 fn without_the_flag(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut kept: Vec<OsString> = Vec::new();
     for argument in arguments {

@@ -1,4 +1,4 @@
-//! What is printed about a flare.
+//! Describes a flare, for `run` and `inspect`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::output::{out, outln};
 use flaron_edge::{Error, FlareInfo, FlareStatus, Result};
 
-/// What is said of a flare on start.
+/// Describes a flare when the node starts.
 pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
     let mut text = format!("\n{}  {}\n", flare.name, bytes(flare.info.size as u64));
     if let Some(file) = &flare.file {
@@ -14,8 +14,8 @@ pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
     }
     if flare.has_lines {
         text.push_str(
-            "  served   another build of it, with names, lines and messages of panics (--release\n           \
-             serves this file)\n",
+            "  served   a second build, with function names, line numbers and panic messages\n           \
+             (--release serves this file)\n",
         );
     }
     text.push_str(&describe_info(&flare.info));
@@ -32,10 +32,10 @@ pub(crate) fn describe(flare: &FlareStatus, url: &str) -> String {
     text
 }
 
-/// What is said of a module with the linker's own stack.
+/// The note about a module with the linker's default stack.
 const NO_LINK_FLAGS: &str = "  note     its stack is 1 MiB: it was linked without the flags for small flares. Cargo\n           \
-     reads them from .cargo/config.toml in the folder it is run in and those above\n           \
-     (not from --manifest-path), for the target that they are written for\n";
+     reads them from .cargo/config.toml in the current folder and its parents (whatever\n           \
+     --manifest-path says), and only for the target that they are written for\n";
 
 fn describe_info(info: &FlareInfo) -> String {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -52,7 +52,7 @@ fn describe_info(info: &FlareInfo) -> String {
         .collect();
     let max = match info.max_memory {
         Some(max) => bytes(max),
-        None => "no maximum of its own".to_owned(),
+        None => "no maximum".to_owned(),
     };
     let imports = match groups.is_empty() {
         true => "none".to_owned(),
@@ -69,7 +69,7 @@ fn describe_info(info: &FlareInfo) -> String {
     )
 }
 
-/// A number of bytes as people read it.
+/// A number of bytes for people to read.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..10_240 => format!("{count} bytes"),

@@ -1,4 +1,4 @@
-//! `flaron-edge doctor`: whether all is there that a flare needs, and what to type if not.
+//! `flaron-edge doctor`: checks that everything a flare needs is there, and says what to type if not.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,17 +11,17 @@ use toml::{Table, Value};
 /// The target that flares are built for.
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// What was found of one thing.
+/// The result of one check.
 enum Finding {
     Good(String),
-    /// Something that works, but could be better: what, and what to do.
+    /// Something that works but could be better, and what to do about it.
     Hint(String, String),
-    /// Something that does not work: what, and what to do.
+    /// Something that does not work, and what to do about it.
     Bad(String, String),
 }
 use Finding::{Bad, Good, Hint};
 
-/// Looks at everything, and prints it.
+/// Checks everything, and prints the results.
 pub(crate) fn doctor(flare: &Path) -> Result<()> {
     let mut findings = vec![rust(flare), target(flare)];
     match read(&flare.join("Cargo.toml")) {
@@ -31,10 +31,10 @@ pub(crate) fn doctor(flare: &Path) -> Result<()> {
             findings.push(settings(flare));
             findings.push(secrets(flare));
         }
-        // All else is about a flare.
+        // The other checks need a crate.
         None => findings.push(Bad(
             format!("{} has no Cargo.toml that can be read", full(flare).display()),
-            "run this in a flare's folder, or name one: flaron-edge doctor PATH (flaron-edge new NAME makes a \
+            "run this in a flare's folder, or name one: flaron-edge doctor PATH (flaron-edge new NAME creates a \
              flare)"
                 .into(),
         )),
@@ -52,9 +52,9 @@ pub(crate) fn doctor(flare: &Path) -> Result<()> {
     }
     match bad {
         0 => Ok(()),
-        1 => Err(Error::new("1 problem to fix; it is marked BAD above")),
+        1 => Err(Error::new("1 problem found; it is marked BAD above")),
         _ => Err(Error::new(format!(
-            "{bad} problems to fix; they are marked BAD above"
+            "{bad} problems found; they are marked BAD above"
         ))),
     }
 }
@@ -109,7 +109,7 @@ fn read(file: &Path) -> Option<Table> {
     toml::from_str(&std::fs::read_to_string(file).ok()?).ok()
 }
 
-/// Whether a folder is that of a crate of which cargo makes a `.wasm`.
+/// Whether a folder is a crate that cargo builds a `.wasm` of.
 pub(super) fn makes_wasm(folder: &Path) -> bool {
     read(&folder.join("Cargo.toml")).is_some_and(|manifest| is_cdylib(&manifest))
 }
@@ -121,19 +121,19 @@ fn is_cdylib(manifest: &Table) -> bool {
         .is_some_and(|kinds| kinds.iter().any(|kind| kind.as_str() == Some("cdylib")))
 }
 
-/// The crate's type, and the profile that it is released with.
+/// The crate's type, and its release profile.
 fn manifest(flare: &Path, manifest: &Table) -> [Finding; 2] {
     let crate_type = match is_cdylib(manifest) {
         true => Good("the crate is a cdylib".into()),
         false => Bad(
-            "the crate makes no .wasm".into(),
-            "in Cargo.toml: [lib] crate-type = [\"cdylib\"]".into(),
+            "cargo makes no .wasm of this crate".into(),
+            "put into Cargo.toml, under [lib]: crate-type = [\"cdylib\"]".into(),
         ),
     };
     [crate_type, profile(flare)]
 }
 
-/// A setting of the files that cargo reads in this folder, the nearest first.
+/// A setting in the files that cargo reads in this folder, the nearest first.
 fn setting(flare: &Path, keys: &[&str]) -> Option<Value> {
     let real = flare.canonicalize().ok()?;
     let files = real
@@ -148,7 +148,7 @@ fn setting(flare: &Path, keys: &[&str]) -> Option<Value> {
     })
 }
 
-/// A setting's value in words.
+/// A setting's value as text.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -177,10 +177,13 @@ fn profile(flare: &Path) -> Finding {
         .map(|(key, value, _)| format!("{key} = {value}"))
         .collect();
     match missing.is_empty() {
-        true => Good("the release profile is that of small flares".into()),
+        true => Good("the release profile is the one for small flares".into()),
         false => Hint(
-            "the release profile makes a larger flare than it could".into(),
-            format!("in Cargo.toml: [profile.release] {}", missing.join(", ")),
+            "the release profile makes the flare larger than it needs to be".into(),
+            format!(
+                "put into Cargo.toml, under [profile.release]: {}",
+                missing.join(", ")
+            ),
         ),
     }
 }
@@ -190,20 +193,19 @@ fn link_flags(flare: &Path) -> Finding {
     let flags = flags.as_ref().map(text).unwrap_or_default();
     if std::env::var_os("RUSTFLAGS").is_some() {
         return Hint(
-            "RUSTFLAGS in the environment takes the place of the flags in .cargo/config.toml"
-                .into(),
+            "RUSTFLAGS in the environment replaces the flags in .cargo/config.toml".into(),
             "unset RUSTFLAGS".into(),
         );
     }
     match flags.contains("stack-size=") {
-        true => Good("the flags for the linker are set".into()),
+        true => Good("the linker flags are set".into()),
         false => Hint(
-            "the flare is linked with a stack of 1 MiB, and with longer addresses".into(),
+            "the flare is linked with a stack of 1 MiB and with longer addresses".into(),
             format!(
-                "in .cargo/config.toml: [target.{TARGET}] rustflags = \
+                "put into .cargo/config.toml, under [target.{TARGET}]: rustflags = \
                  [\"-Clink-arg=-zstack-size=4096\", \"-Clink-arg=--compress-relocations\", \
-                 \"-Clink-arg=--wrap=__heap_base\", \"-Clink-arg=--wrap=__data_end\", \
-                 \"-Clink-arg=--allow-undefined\"]"
+                 \"-Cllvm-args=-max-store-memcpy=1\", \"-Clink-arg=--wrap=__heap_base\", \
+                 \"-Clink-arg=--wrap=__data_end\", \"-Clink-arg=--allow-undefined\"]"
             ),
         ),
     }
@@ -218,12 +220,12 @@ fn settings(flare: &Path) -> Finding {
         Ok(_) => Good("flare.toml can be read".into()),
         Err(error) => Bad(
             error.to_string().replace('\n', "\n      "),
-            "fix it there".into(),
+            "edit flare.toml".into(),
         ),
     }
 }
 
-/// Whether git would take the secrets along.
+/// Whether git would commit the secrets.
 fn secrets(flare: &Path) -> Finding {
     let file = flare.join(SECRETS_FILE_NAME);
     if !file.is_file() {
@@ -239,6 +241,6 @@ fn secrets(flare: &Path) -> Finding {
             format!("echo {SECRETS_FILE_NAME} >> .gitignore"),
         ),
         // Not in a repository, or no git.
-        _ => Good(format!("{SECRETS_FILE_NAME} is not in git")),
+        _ => Good(format!("{SECRETS_FILE_NAME} is not tracked by git")),
     }
 }

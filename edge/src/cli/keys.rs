@@ -28,8 +28,8 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Does what the keys say, until one says to quit. `report` hears what came of a rebuild. Without a
-    /// terminal there are no keys, and this does not end.
+    /// Handles keys until one of them quits. `report` is called with the outcome of a rebuild. Without a
+    /// terminal there are no keys, and this never returns.
     pub(crate) async fn serve(
         self,
         terminal: Option<Terminal>,
@@ -55,19 +55,19 @@ impl Keys {
                 key => tell(&format!("{key} does nothing; h lists the keys\n")),
             }
         }
-        // The terminal is gone, and the node goes on without it.
+        // The terminal is gone; the node keeps running without it.
         std::future::pending().await
     }
 
-    /// Builds beside the requests that are served. One build at a time: a second one would wait for the
-    /// first, and find nothing changed.
+    /// Rebuilds while requests are served. One build at a time: a second one would wait for the first and
+    /// find nothing changed.
     fn rebuild(&self, rebuilds: &Arc<AtomicBool>, report: impl Fn(Reload) + Send + 'static) {
         if rebuilds.swap(true, Ordering::AcqRel) {
             return tell("Already rebuilding\n");
         }
         tell("Rebuilding\n");
         let (edge, rebuilds_now) = (self.edge.clone(), rebuilds.clone());
-        // A thread of its own, and none of the runtime's, which would wait for it when the node ends.
+        // Not a thread of the runtime, which would wait for it when the node stops.
         let begun = std::thread::Builder::new()
             .name("flaron-rebuild".into())
             .spawn(move || {
@@ -97,8 +97,8 @@ impl Keys {
     }
 }
 
-/// Writes to the terminal, which standard error is.
+/// Writes to the terminal, through standard error.
 fn tell(text: &str) {
-    // Without a terminal there is nobody to tell.
+    // If the terminal is gone, there is nobody to tell.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

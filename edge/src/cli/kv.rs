@@ -1,4 +1,4 @@
-//! `flaron-edge kv`: looking into Spark and Plasma and changing them, while the node runs or not.
+//! `flaron-edge kv`: reads and changes Spark and Plasma, whether the node runs or not.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::cli::args::{Kv, KvAction};
 use crate::cli::output::{Output, outln};
 
-/// The file of a data folder that says which node runs there.
+/// The file in a data folder that says which node uses it.
 const RUNNING: &str = "node.json";
 /// How long a node may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The node that a data folder is of.
+/// The node that uses a data folder.
 #[derive(Debug, Serialize, Deserialize)]
 struct NodeFile {
     node_id: String,
@@ -30,7 +30,7 @@ struct NodeFile {
     url: Option<String>,
 }
 
-/// Says in the data folder which node runs there, until it is dropped.
+/// Records in the data folder that this node uses it, until dropped.
 pub(crate) struct Running {
     file: PathBuf,
     node_id: String,
@@ -65,12 +65,12 @@ impl Drop for Running {
     }
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub(crate) fn kv(kv: &Kv) -> Result<()> {
     let runtime = flaron_edge::bench_runtime()?;
     let access = runtime.block_on(Access::open(&kv.data))?;
     let done = runtime.block_on(act(&access, kv));
-    // The stores finish what they write when they are dropped, which waits.
+    // Dropping the stores waits until they have finished writing.
     drop(access);
     done
 }
@@ -85,7 +85,7 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
             for entry in access.entries(*store, kv.site.as_deref()).await? {
                 let expires = entry.expires_ms.map(|at| {
                     let left = at.saturating_sub(now_ms()).div_ceil(1000);
-                    format!("  for {left} s")
+                    format!("  expires in {left} s")
                 });
                 let what = match (entry.counter, &entry.value) {
                     (Some(total), _) => format!("counter {total}"),
@@ -132,7 +132,7 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
             if *counter {
                 let number = value.parse().map_err(|_| {
                     Error::new(format!(
-                        "{value:?} is no whole number of 64 bits, as a counter is"
+                        "{value:?} is not a 64-bit integer, which a counter is"
                     ))
                 })?;
                 entry.counter = Some(number);
@@ -164,12 +164,12 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
                 }
                 access.put(&entry).await.map_err(|error| {
                     Error::new(format!(
-                        "{}:{line}: {error} (what stands before this line is stored)",
+                        "{}:{line}: {error} (the lines before this one have been stored)",
                         file.display()
                     ))
                 })?;
             }
-            outln!("{count} entries");
+            outln!("Imported {count} entries");
             Ok(())
         }
     }
@@ -177,11 +177,11 @@ async fn act(access: &Access, kv: &Kv) -> Result<()> {
 
 fn no_key(store: StoreName, key: &str) -> Error {
     Error::new(format!(
-        "{store} has no key {key:?} (flaron-edge kv list tells what it has)"
+        "{store} has no key {key:?} (`flaron-edge kv list` lists the keys)"
     ))
 }
 
-/// What an argument means: itself, `@FILE` what is in the file, `-` standard input.
+/// The value that an argument stands for: `@FILE` a file's content, `-` standard input, anything else itself.
 fn value_of(text: &str) -> Result<Bytes> {
     let mut bytes = Vec::new();
     match text.strip_prefix('@') {
@@ -210,34 +210,29 @@ fn site_here() -> Result<String> {
             Some(name.replace('-', "_"))
         });
     config.site.or(config.name).or(name).ok_or_else(|| {
-        Error::new("whose key it is: --site SITE (in a flare's folder it is the flare's own)")
+        Error::new(
+            "no site: name one with --site SITE, or run this in a flare's folder to use that flare's site",
+        )
     })
 }
 
-/// The way to the stores.
+/// How the stores are accessed.
 enum Access {
-    /// No node runs there.
+    /// Directly, because no node has them open.
     Files(Stores),
-    /// The node that has them open, by its host and port.
+    /// Through the node that has them open, at this host and port.
     Node(String),
 }
 
 impl Access {
     async fn open(data: &Path) -> Result<Access> {
-        let text = std::fs::read_to_string(data.join(RUNNING)).unwrap_or_default();
-        let node: Option<NodeFile> = serde_json::from_str(&text).ok();
-        let url = node.as_ref().and_then(|node| node.url.clone());
-        if let Some(host) = url.as_deref().and_then(|url| url.strip_prefix("http://")) {
-            // Where it listens on all addresses, this machine's own reaches it.
-            let host = host
-                .replace("0.0.0.0", "127.0.0.1")
-                .replace("[::]", "[::1]");
-            if tokio::net::TcpStream::connect(&host).await.is_ok() {
-                return Ok(Access::Node(host));
-            }
-            // It was killed.
+        // A node that was killed is still recorded as running, but nobody answers at its address.
+        if let Some(host) = running(data)
+            && tokio::net::TcpStream::connect(&host).await.is_ok()
+        {
+            return Ok(Access::Node(host));
         }
-        let node_id = node.map_or_else(|| "local".to_owned(), |node| node.node_id);
+        let node_id = node_of(data).map_or_else(|| "local".to_owned(), |node| node.node_id);
         tokio::task::block_in_place(|| Stores::open(data, &node_id)).map(Access::Files)
     }
 
@@ -271,7 +266,11 @@ impl Access {
                 let query = [("store", &*store), ("site", site), ("key", key)];
                 let (found, text) = ask(host, Method::GET, &query, Bytes::new()).await?;
                 let entry = found.then(|| serde_json::from_slice(&text)).transpose();
-                entry.map_err(|error| Error::new(format!("the node's answer: {error}")))
+                entry.map_err(|error| {
+                    Error::new(format!(
+                        "the node at {host} sent an invalid answer: {error}"
+                    ))
+                })
             }
         }
     }
@@ -306,11 +305,11 @@ fn node_of(data: &Path) -> Option<NodeFile> {
     serde_json::from_str(&text).ok()
 }
 
-/// The host and port of the node that runs on a data folder, as far as the folder knows.
+/// The host and port of the node that uses a data folder, according to the folder.
 pub(crate) fn running(data: &Path) -> Option<String> {
     let url = node_of(data)?.url?;
     let host = url.strip_prefix("http://")?;
-    // Where it listens on all addresses, this machine's own reaches it.
+    // A node that listens on all addresses is reached through the loopback address.
     Some(
         host.replace("0.0.0.0", "127.0.0.1")
             .replace("[::]", "[::1]"),
@@ -327,7 +326,7 @@ pub(crate) async fn connect(
     Ok(sender)
 }
 
-/// Asks the running node; whether there was what was asked for, and the answer.
+/// Sends a request to the running node. Returns whether the entry exists, and the response's body.
 async fn ask(
     host: &str,
     method: Method,
@@ -363,12 +362,12 @@ async fn ask(
     };
     let (status, body) = tokio::time::timeout(TIMEOUT, exchange)
         .await
-        .map_err(|_| failed(&"it takes too long"))??;
+        .map_err(|_| failed(&"it took longer than 30 s"))??;
     match status {
         StatusCode::OK => Ok((true, body)),
         StatusCode::NOT_FOUND => Ok((false, body)),
         _ => Err(Error::new(format!(
-            "the node at {host} refuses: {}",
+            "the node at {host} refused the request: {}",
             String::from_utf8_lossy(&body).trim()
         ))),
     }

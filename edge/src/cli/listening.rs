@@ -1,49 +1,58 @@
-//! Where `flaron-edge run` serves: over plain HTTP, or over TLS.
+//! The address that `flaron-edge run` serves on, over plain HTTP or TLS.
 
 use std::path::Path;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use flaron_edge::Certificate;
 use flaron_edge::{Edge, Error, Result, Server};
 use tokio::net::TcpListener;
 
 use crate::cli::args::Run;
 
-#[cfg(feature = "tls")]
-type Certificate = flaron_edge::Certificate;
-#[cfg(not(feature = "tls"))]
-type Certificate = std::convert::Infallible;
-
 /// An address that is taken, before it is served.
 pub(crate) struct Address {
     listener: TcpListener,
-    certificate: Option<Certificate>,
+    tls: Tls,
+}
+
+/// Which certificate to serve with.
+enum Tls {
+    /// Plain HTTP.
+    None,
+    /// The certificate that the command line names.
+    #[cfg(feature = "tls")]
+    Given(Certificate),
+    /// The self-signed one in this folder, which is created when everything else is ready: a node that cannot
+    /// start leaves nothing behind.
+    #[cfg(feature = "tls")]
+    SelfSigned(PathBuf),
 }
 
 impl Address {
-    /// Takes the address that the command line names. If that cannot be, the user learns of it before
-    /// anything is built.
+    /// Takes the address that the command line names, and reads the certificate. If either fails, the user
+    /// learns it before anything is built.
     pub(crate) async fn take(run: &Run, data: &Path) -> Result<Address> {
-        let certificate = certificate(run, data)?;
+        let tls = tls(run, data)?;
         let listen = match run.listen.parse::<u16>() {
             Ok(port) => format!("127.0.0.1:{port}"),
             Err(_) => run.listen.clone(),
         };
         let listener = TcpListener::bind(&listen).await.map_err(|error| {
             Error::new(format!(
-                "cannot listen on {listen}: {error}; another address can be given with --listen \
-                 (HOST:PORT, or a port)"
+                "cannot listen on {listen}: {error}; choose another address with --listen (HOST:PORT, or a \
+                 port)"
             ))
         })?;
-        Ok(Address {
-            listener,
-            certificate,
-        })
+        Ok(Address { listener, tls })
     }
 
     /// Serves a node there.
     pub(crate) async fn serve(self, edge: &Edge) -> Result<Listening> {
-        match self.certificate {
-            None => {
+        match self.tls {
+            Tls::None => {
                 let server = edge.serve(self.listener)?;
                 let url = format!("http://{}", server.addr());
                 Ok(Listening {
@@ -54,25 +63,30 @@ impl Address {
                     tools: None,
                 })
             }
-            Some(certificate) => encrypted(edge, self.listener, &certificate).await,
+            #[cfg(feature = "tls")]
+            Tls::Given(certificate) => encrypted(edge, self.listener, &certificate).await,
+            #[cfg(feature = "tls")]
+            Tls::SelfSigned(folder) => {
+                let certificate = Certificate::self_made(&folder)?;
+                encrypted(edge, self.listener, &certificate).await
+            }
         }
     }
 }
 
-/// The certificate to serve with, if it is to be TLS.
 #[cfg(feature = "tls")]
-fn certificate(run: &Run, data: &Path) -> Result<Option<Certificate>> {
+fn tls(run: &Run, data: &Path) -> Result<Tls> {
     match (&run.tls_cert, &run.tls_key) {
-        (Some(chain), Some(key)) => Certificate::from_files(chain, key).map(Some),
-        _ if run.tls => Certificate::self_made(&data.join("tls")).map(Some),
-        _ => Ok(None),
+        (Some(chain), Some(key)) => Certificate::from_files(chain, key).map(Tls::Given),
+        _ if run.tls => Ok(Tls::SelfSigned(data.join("tls"))),
+        _ => Ok(Tls::None),
     }
 }
 
 #[cfg(not(feature = "tls"))]
-fn certificate(run: &Run, _: &Path) -> Result<Option<Certificate>> {
+fn tls(run: &Run, _: &Path) -> Result<Tls> {
     match run.tls || run.tls_cert.is_some() {
-        false => Ok(None),
+        false => Ok(Tls::None),
         true => Err(Error::new(
             "this flaron-edge was built without TLS; build it with: cargo install --locked --path edge \
              --features tls",
@@ -80,7 +94,7 @@ fn certificate(run: &Run, _: &Path) -> Result<Option<Certificate>> {
     }
 }
 
-/// Serves over TLS, and on a port of this machine without it for the commands that ask a node.
+/// Serves over TLS, and without TLS on a loopback port for the commands that talk to a node.
 #[cfg(feature = "tls")]
 async fn encrypted(
     edge: &Edge,
@@ -98,7 +112,7 @@ async fn encrypted(
     Ok(Listening {
         about: format!(
             "Certificate: {file}\n  SHA-256  {}\n  trust it curl --cacert '{file}' '{url}/'\n           \
-             in browsers and systems: import that file as an authority\n\
+             in browsers and systems: import that file as a certificate authority\n\
              Without TLS, for flaron-edge kv and tail: {url_for_tools}\n",
             certificate.fingerprint(),
         ),
@@ -109,18 +123,13 @@ async fn encrypted(
     })
 }
 
-#[cfg(not(feature = "tls"))]
-async fn encrypted(_: &Edge, _: TcpListener, certificate: &Certificate) -> Result<Listening> {
-    match *certificate {}
-}
-
 /// Where a node serves.
 pub(crate) struct Listening {
     /// For clients.
     pub(crate) url: String,
-    /// For the commands that ask a running node.
+    /// For the commands that talk to a running node.
     pub(crate) url_for_tools: String,
-    /// What there is to know about its certificate.
+    /// A description of its certificate.
     pub(crate) about: String,
     server: Server,
     tools: Option<Server>,

@@ -1,4 +1,4 @@
-//! What `flaron-edge run` prints, and how much of it.
+//! The log that `flaron-edge run` prints, and its level of detail.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -21,24 +21,23 @@ use crate::cli::output::{Output, err, errln, out};
 pub(crate) enum Detail {
     /// Warnings and failures.
     Failures,
-    /// A line for each request besides.
+    /// Also a line for each request.
     Requests,
-    /// And one for each call of the host.
+    /// Also a line for each host call.
     Calls,
 }
 
-/// The printing of the node, which can be changed while it runs.
+/// The node's log, whose level of detail can be changed while it runs.
 pub(crate) struct Log {
     format: Format,
-    /// Whether there are calls to be printed.
+    /// Whether host calls are recorded, and so can be printed.
     traced: bool,
     detail: Mutex<Detail>,
     filter: reload::Handle<LevelFilter, Registry>,
 }
 
 impl Log {
-    /// Prints what the node says from now on: the journal's entries as they are, anything else with its
-    /// level. Once in a process.
+    /// Starts printing: the journal's entries as they are, anything else with its level. Only once in a process.
     pub(crate) fn begin(format: Format, detail: Detail, traced: bool) -> Log {
         let (filter, handle) = reload::Layer::new(level(detail));
         let filtered = tracing_subscriber::registry().with(filter);
@@ -52,7 +51,7 @@ impl Log {
                     && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
                 filtered.with(layer.with_ansi(colours)).init();
             }
-            // The entries alone, which have all of it: what the node says besides is for people.
+            // The journal's entries alone: other messages are for people.
             Format::Json => filtered
                 .with(layer.with_ansi(false).event_format(MessageAlone))
                 .init(),
@@ -70,7 +69,7 @@ impl Log {
         self.traced
     }
 
-    /// How the node is to print its entries.
+    /// How the node prints its entries.
     pub(crate) fn prints(&self) -> Printing {
         match (self.format, self.detail()) {
             (Format::Json, _) => Printing::Json,
@@ -79,31 +78,30 @@ impl Log {
         }
     }
 
-    /// Prints more or less, and says what that is.
+    /// Changes the level of detail, and returns a message that says what is printed now.
     pub(crate) fn change(&self, more: bool) -> &'static str {
         let has_calls = self.traced && self.format == Format::Text;
         let (detail, said) = match (self.detail(), more) {
             (Detail::Failures, true) | (Detail::Calls, false) => {
                 (Detail::Requests, "Printing each request")
             }
-            (Detail::Requests, true) if has_calls => (
-                Detail::Calls,
-                "Printing each request and its calls of the host",
-            ),
+            (Detail::Requests, true) if has_calls => {
+                (Detail::Calls, "Printing each request and its host calls")
+            }
             (Detail::Requests, true) if self.format == Format::Json => {
-                return "Each request is printed, with its host calls if they are recorded";
+                return "Already printing each request, with its host calls if they are recorded";
             }
             (Detail::Requests, true) => {
-                return "Each request is printed; for its calls of the host start with --trace";
+                return "Already printing each request; to print its host calls too, start with --trace";
             }
-            (Detail::Calls, true) => return "Everything is printed",
+            (Detail::Calls, true) => return "Already printing everything",
             (Detail::Requests, false) => (Detail::Failures, "Printing warnings and failures only"),
-            (Detail::Failures, false) => return "Only warnings and failures are printed",
+            (Detail::Failures, false) => return "Already printing warnings and failures only",
         };
         *self.detail.lock().unwrap_or_else(PoisonError::into_inner) = detail;
         match self.filter.modify(|filter| *filter = level(detail)) {
             Ok(()) => said,
-            Err(_) => "What is printed cannot be changed any more",
+            Err(_) => "The log can no longer be changed",
         }
     }
 
@@ -119,7 +117,7 @@ fn level(detail: Detail) -> LevelFilter {
     }
 }
 
-/// Prints what is for people: where lines are for programs, beside them.
+/// Prints a message for people: to standard error if the log on standard output is for programs.
 pub(crate) fn say(log: Format, text: &str) {
     match log {
         Format::Text => out!("{text}"),
@@ -127,7 +125,7 @@ pub(crate) fn say(log: Format, text: &str) {
     }
 }
 
-/// A line that is an event's message and nothing else. What is no JSON goes to standard error.
+/// Formats an event as its message alone. What is not JSON goes to standard error.
 struct MessageAlone;
 
 impl<S, N> FormatEvent<S, N> for MessageAlone

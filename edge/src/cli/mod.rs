@@ -1,4 +1,4 @@
-//! The commands: what can be written on the command line, running a node, and what is printed.
+//! The command line: its arguments, the commands, and what they print.
 
 pub(crate) mod args;
 pub(crate) mod bench;

@@ -1,5 +1,5 @@
-//! Printing. `println!` panics when nobody reads any more, as in `flaron-edge inspect FILE | head -1`: here
-//! that is not an error, and the command goes on to its end, which may be a failure that somebody waits for.
+//! Printing. `println!` panics when the reader has gone, as in `flaron-edge inspect FILE | head -1`. Here that is
+//! not an error, and the command runs to its end: somebody may be waiting for its exit code.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -28,7 +28,7 @@ macro_rules! errln {
 }
 pub(crate) use {err, errln, out, outln};
 
-/// Standard output, to which everything can be written once its reader has gone.
+/// Standard output, which swallows everything once its reader has gone.
 pub(crate) struct Output;
 
 impl Write for Output {
@@ -41,7 +41,7 @@ impl Write for Output {
     }
 }
 
-/// What a write came to: if nobody reads, to as much as if somebody did.
+/// The result of a write; if the reader has gone, the same as if it had succeeded.
 fn heard<T>(result: io::Result<T>, as_if: T) -> io::Result<T> {
     match result {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
@@ -52,12 +52,12 @@ fn heard<T>(result: io::Result<T>, as_if: T) -> io::Result<T> {
     }
 }
 
-/// Whether somebody may still read what is printed.
+/// Whether standard output still has a reader.
 pub(crate) fn is_read() -> bool {
     !UNREAD.load(Ordering::Relaxed)
 }
 
-/// Whether something could not be printed, which was said.
+/// Whether something could not be printed (and standard error said so).
 pub(crate) fn has_failed() -> bool {
     FAILED.load(Ordering::Relaxed)
 }
@@ -72,7 +72,7 @@ pub(crate) fn print(what: Arguments<'_>) {
     }
 }
 
-/// Prints to standard error. Where that cannot be, nobody can be told.
+/// Prints to standard error. If that fails, there is nobody to tell.
 pub(crate) fn warn(what: Arguments<'_>) {
     let _ = io::stderr().write_fmt(what);
 }

@@ -1,4 +1,4 @@
-//! `flaron-edge replay`: recorded requests once more, and what is different.
+//! `flaron-edge replay`: sends recorded requests again and shows what differs.
 
 use flaron_edge::{
     Content, Entry, Error, FlareConfig, Recorded, RecordedResponse, Result, Subject, bench_runtime,
@@ -34,7 +34,9 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
         let response = runtime.block_on(edge.request(request));
         let entries = edge.entries();
         let Some(entry) = entries.last() else {
-            return Err(Error::new("the node has no entry of the request"));
+            return Err(Error::new(
+                "the node did not log the request; this is a bug",
+            ));
         };
         let differences = compare(recorded, &response, entry, &args.ignore);
         let verdict = match (differences.is_empty(), &recorded.response) {
@@ -57,13 +59,13 @@ pub(crate) fn replay(args: &ReplayArgs) -> Result<()> {
     match different {
         0 => Ok(()),
         _ => Err(Error::new(format!(
-            "{different} of {} requests came out differently (what may differ: --ignore)",
+            "{different} of {} requests gave different results (--ignore says what may differ)",
             recording.len()
         ))),
     }
 }
 
-/// What is different, a line each.
+/// The differences, one line each.
 fn compare(
     recorded: &Recorded,
     response: &http::Response<bytes::Bytes>,
@@ -111,7 +113,7 @@ fn compare(
     }
     if !ignore.contains(&Ignore::Calls) {
         let longer = old.calls.len().max(new.calls.len());
-        // What comes after the first that differs is likely to differ for the same reason.
+        // The calls after the first different one are likely to differ for the same reason.
         let first = (0..longer).find(|&at| old.calls.get(at) != new.calls.get(at));
         if let Some(at) = first {
             let call = |calls: &[(String, Vec<String>, Option<String>)]| match calls.get(at) {

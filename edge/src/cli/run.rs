@@ -36,13 +36,13 @@ pub(crate) fn run(mut run: Run) -> Result<()> {
     runtime.block_on(serve(run, log))
 }
 
-/// Takes as many descriptors as this process may have at all: the usual 1024 (256 on macOS) are for programs that
-/// ask which of a few are ready. Where that is not to be had, there are fewer connections.
+/// Raises the limit on open descriptors as far as this process may: the usual soft limit of 1024 (256 on macOS) is
+/// there for programs that use `select`. If raising it fails, there are fewer connections.
 #[cfg(unix)]
 fn raise_descriptors() {
     use rustix::process::{Resource, getrlimit, setrlimit};
 
-    /// What macOS allows where it names no maximum.
+    /// What macOS allows if it states no maximum.
     const OPEN_MAX: u64 = 10_240;
     let mut limit = getrlimit(Resource::Nofile);
     for most in [limit.maximum, Some(OPEN_MAX)] {
@@ -97,11 +97,11 @@ async fn serve(run: Run, log: Log) -> Result<()> {
         () = stop.asked() => {}
         () = keys.serve(terminal, move |reload| print_reload(&reload, format)) => {}
     }
-    say("Stopping: waiting for what is running (Ctrl-C again ends at once)\n");
+    say("Stopping: waiting for running requests (press Ctrl-C again to stop at once)\n");
     tokio::select! {
         done = server.shutdown(Duration::from_secs(10)) => {
             if !done {
-                say("Some connections did not end in 10 s and were cut\n");
+                say("Some connections were still open after 10 s and were closed\n");
             }
             edge.leave().await;
         }
@@ -143,8 +143,8 @@ fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
     }
     let Some(first) = first else {
         return Err(Error::new(
-            "no flare was given, and this folder is none: flaron-edge run PATH, where PATH is a flare \
-             crate's folder or a .wasm file (`flaron-edge new NAME` makes a flare)",
+            "no flare was given, and the current folder is not a flare crate: flaron-edge run PATH, where PATH \
+             is a flare crate's folder or a .wasm file (`flaron-edge new NAME` creates a flare)",
         ));
     };
     let beside = if first.is_dir() {
@@ -202,7 +202,7 @@ fn told(_: EdgeBuilder, _: &str) -> Result<EdgeBuilder> {
     ))
 }
 
-/// Whether host calls are recorded: the status page shows what a crate in development asks of it.
+/// Whether host calls are recorded: for a crate in development the status page shows them.
 fn traces(run: &Run) -> bool {
     let routed = run.route.iter().filter_map(|route| route.split_once('='));
     let mut paths = run
@@ -228,7 +228,7 @@ fn cluster_keys(file: Option<&Path>) -> Result<Option<ClusterKeys>> {
     Ok(Some(keys))
 }
 
-/// Prints what came of a reload.
+/// Prints the outcome of a reload.
 fn print_reload(reload: &Reload, log: Format) {
     let took = reload.duration.as_secs_f64();
     let text = match &reload.outcome {
@@ -238,15 +238,15 @@ fn print_reload(reload: &Reload, log: Format) {
             bytes(*size as u64)
         ),
         Err(error) => format!(
-            "\nNot reloaded; {} keeps running as it was: {error}\n\n",
+            "\nNot reloaded; the old {} keeps running: {error}\n\n",
             reload.flare
         ),
     };
     say(log, &text);
 }
 
-/// What asks the node to stop: Ctrl-C, and SIGTERM. As soon as this is there, neither ends the process by
-/// itself, which would leave a terminal as the keys need it.
+/// The signals that ask the node to stop: Ctrl-C and SIGTERM. While this exists, neither ends the process by
+/// itself, which would leave the terminal in the mode that the keys need.
 struct Stop {
     #[cfg(unix)]
     signals: [tokio::signal::unix::Signal; 2],
@@ -257,7 +257,7 @@ impl Stop {
     fn new() -> Result<Stop> {
         use tokio::signal::unix::{SignalKind, signal};
         let listen = |kind| {
-            signal(kind).map_err(|error| Error::new(format!("cannot listen to signals: {error}")))
+            signal(kind).map_err(|error| Error::new(format!("cannot listen for signals: {error}")))
         };
         let signals = [
             listen(SignalKind::interrupt())?,
@@ -271,7 +271,7 @@ impl Stop {
         Ok(Stop {})
     }
 
-    /// Waits until it is asked for, again if it was before.
+    /// Waits for the next such signal.
     async fn asked(&mut self) {
         #[cfg(unix)]
         {

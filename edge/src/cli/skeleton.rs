@@ -1,11 +1,11 @@
-//! A recorded request as a unit test of the flare: something to begin with.
+//! Turns a recorded request into a unit test of the flare, as a starting point.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use flaron_edge::{Content, FlareConfig, Recorded};
 
-/// The test of a request, as Rust.
+/// The test for a request, as Rust source.
 pub(crate) fn unit_test(
     number: usize,
     recorded: &Recorded,
@@ -47,7 +47,7 @@ pub(crate) fn unit_test(
         let _ = writeln!(text, "    host.run({});\n}}", handler(flare));
         return text;
     };
-    // What the flare writes itself needs no preparation.
+    // Calls whose results do not come from a store or service need no preparation.
     let told = |name: &str| {
         !["req_", "resp_", "log_"]
             .iter()
@@ -55,7 +55,7 @@ pub(crate) fn unit_test(
     };
     let calls: Vec<_> = response.calls.iter().filter(|call| told(&call.0)).collect();
     if !calls.is_empty() {
-        text.push_str("    // The host was asked, and has to be given what it shall answer (host.put_spark,\n    // host.secret, host.on_fetch, host.returns, …):\n");
+        text.push_str("    // The flare made these host calls; set up what they return (host.put_spark,\n    // host.secret, host.on_fetch, host.returns, …):\n");
     }
     for (name, arguments, result) in calls {
         let result = result.as_deref().unwrap_or("nothing");
@@ -72,7 +72,7 @@ pub(crate) fn unit_test(
         response.status
     );
     for (name, value) in &response.headers {
-        // What the server adds is none of the flare's.
+        // The server adds these; they do not come from the flare.
         if ["date", "content-length", "x-flaron-error"].contains(&name.as_str()) {
             continue;
         }
@@ -100,7 +100,7 @@ fn literal(content: &Content) -> String {
     }
 }
 
-/// The handler that the flare's source names, from within a module of tests.
+/// The path of the flare's handler, seen from its module of tests.
 fn handler(flare: &Path) -> String {
     let source = std::fs::read_to_string(flare.join("src/lib.rs")).unwrap_or_default();
     let named = ["handle_request!(", "request:"].iter().find_map(|before| {

@@ -12,7 +12,7 @@ use crate::cli::output::{Output, errln, outln};
 /// Prints a new key.
 pub(crate) fn new_key() -> Result<()> {
     let key = ClusterKeys::generate()
-        .map_err(|error| Error::new(format!("the system gives no randomness: {error}")))?;
+        .map_err(|error| Error::new(format!("the system has no random bytes: {error}")))?;
     outln!("{}", *key);
     Ok(())
 }
@@ -37,7 +37,7 @@ pub(crate) fn store(action: StoreAction, folder: &Path) -> Result<()> {
     report(&reports)
 }
 
-/// Says what was found; an error if something is damaged.
+/// Prints the reports; an error if something is damaged.
 fn report(reports: &[StoreReport]) -> Result<()> {
     let mut damaged = 0;
     for report in reports {
@@ -50,7 +50,7 @@ fn report(reports: &[StoreReport]) -> Result<()> {
     match damaged {
         0 => Ok(()),
         _ => Err(Error::new(
-            "there is damage: `store export` saves what can be read, `store reset` puts damaged \
+            "some data is damaged: `store export` prints what can be read, `store reset` moves damaged \
              files aside",
         )),
     }

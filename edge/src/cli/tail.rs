@@ -1,4 +1,4 @@
-//! `flaron-edge tail`: what a running node does, as it does it.
+//! `flaron-edge tail`: follows the log of a running node.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::cli::args::{Format, TailArgs};
 use crate::cli::kv::{connect, running};
 use crate::cli::output::{is_read, outln};
 
-/// Prints the node's invocations until it ends.
+/// Prints the node's invocations until the node stops.
 pub(crate) fn tail(args: &TailArgs) -> Result<()> {
     let runtime = flaron_edge::bench_runtime()?;
     runtime.block_on(follow(args))
@@ -38,7 +38,7 @@ async fn follow(args: &TailArgs) -> Result<()> {
         .map_err(|error| failed(&error))?;
     if !response.status().is_success() {
         return Err(Error::new(format!(
-            "the node at {host} answers {}: its status page is off, or for its own machine",
+            "the node at {host} answers {}: its status page is off, or it runs on another machine",
             response.status()
         )));
     }
@@ -64,16 +64,16 @@ async fn follow(args: &TailArgs) -> Result<()> {
 
 fn not_there(data: &Path) -> Error {
     Error::new(format!(
-        "no node runs on {}; --data names another folder, --node another HOST:PORT",
+        "no node is using the data folder {}; name another with --data, or the node with --node HOST:PORT",
         data.display()
     ))
 }
 
-/// What is printed of an event, if it is one that is wanted.
+/// The text to print for an event, if it passes the filters.
 fn shown(event: &str, args: &TailArgs) -> Option<String> {
     let data = event.lines().find_map(|line| line.strip_prefix("data: "))?;
     if event.contains("event: missed") {
-        let missed = format!("… {data} more that came too fast to show");
+        let missed = format!("… {data} more that were too many to show");
         return (args.format == Format::Text).then_some(missed);
     }
     let entry: Value = serde_json::from_str(data).ok()?;
@@ -83,7 +83,7 @@ fn shown(event: &str, args: &TailArgs) -> Option<String> {
     }
     let status = entry["status"].as_u64().map(|status| status.to_string());
     if let Some(wanted) = &args.status {
-        // `5` and `50` are the beginnings of statuses.
+        // `5` and `50` match as prefixes.
         let status = status.clone().unwrap_or_default();
         let wanted = wanted.trim_end_matches(['x', 'X']);
         if !status.starts_with(wanted) {

@@ -1,7 +1,7 @@
-//! The terminal, read key by key.
+//! Reads the terminal key by key.
 //!
-//! Only what must be is changed: keys arrive at once, and are not shown. Ctrl-C and the others stay
-//! signals, and lines are printed as ever, by this program and by cargo.
+//! Only the necessary modes are changed: keys arrive at once and are not echoed. Ctrl-C and the like still send
+//! signals, and this program and cargo print lines as usual.
 
 #[cfg(unix)]
 pub(crate) use self::unix::Terminal;
@@ -20,37 +20,35 @@ mod unix {
     use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
     use tokio::sync::mpsc;
 
-    /// The terminal on standard input. As long as this lives its keys are read one by one; when it is
-    /// dropped the terminal is as it was.
+    /// The terminal on standard input. While this exists, keys are read one by one; dropping it restores the terminal.
     pub(crate) struct Terminal {
         before: Termios,
-        /// Asks the thread that reads for the next key.
+        /// Asks the reading thread for the next key.
         ask: Sender<()>,
-        /// What it says.
+        /// The keys it has read.
         answers: mpsc::UnboundedReceiver<Input>,
         is_asked: bool,
         /// Ctrl-Z.
         suspended: Signals,
-        /// What follows, sooner or later.
+        /// The process was resumed (`fg`).
         continued: Signals,
         /// A background job may not change the terminal.
         is_ours: bool,
     }
 
-    /// What there was to be read.
+    /// What was read.
     enum Input {
         Key(char),
-        /// Something that is no key here, such as an arrow, which is several characters.
+        /// A key that means nothing here, such as an arrow, which is sent as several characters.
         Other,
-        /// Something for the program in the foreground, which is another.
+        /// Input for another program, which is in the foreground.
         NotOurs,
         /// The terminal was closed.
         Gone,
     }
 
     impl Terminal {
-        /// Takes the terminal, if there is one to read keys from and to answer them on. Within a Tokio
-        /// runtime.
+        /// Takes the terminal, if standard input and standard error are one. Call it within a Tokio runtime.
         pub(crate) fn claim() -> Option<Terminal> {
             if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
                 return None;
@@ -68,7 +66,7 @@ mod unix {
                 continued: signal(go_on).ok()?,
                 is_ours: false,
             };
-            // Waiting for a key cannot be cancelled, so nothing may wait for this thread.
+            // A blocking read cannot be cancelled, so nothing may wait for this thread.
             std::thread::Builder::new()
                 .name("flaron-keys".into())
                 .spawn(move || answer_all(&asked, &answer))
@@ -77,7 +75,7 @@ mod unix {
             Some(terminal)
         }
 
-        /// The next key; none when the terminal is gone. It can be cancelled at any time.
+        /// The next key; `None` when the terminal is gone. Cancel-safe.
         pub(crate) async fn key(&mut self) -> Option<char> {
             loop {
                 if self.is_ours && !self.is_asked {
@@ -97,7 +95,7 @@ mod unix {
                     suspended = self.suspended.recv() => {
                         suspended?;
                         self.give_back();
-                        // What Ctrl-Z does to a program that does not look at it.
+                        // Ctrl-Z's default action.
                         let _ = kill_process(getpid(), Signal::Stop);
                     }
                     continued = self.continued.recv() => {
@@ -108,7 +106,7 @@ mod unix {
             }
         }
 
-        /// Has keys arrive one by one, if the terminal is this program's.
+        /// Makes keys arrive one by one, if this program is in the foreground.
         fn take(&mut self) {
             if !is_foreground() {
                 return;
@@ -120,10 +118,10 @@ mod unix {
             self.is_ours = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes).is_ok();
         }
 
-        /// Leaves the terminal as it was.
+        /// Restores the terminal.
         fn give_back(&mut self) {
             if self.is_ours && is_foreground() {
-                // Where the terminal is gone nothing is to be mended.
+                // If the terminal is gone, there is nothing to restore.
                 let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
             }
             self.is_ours = false;
@@ -136,7 +134,7 @@ mod unix {
         }
     }
 
-    /// Reads a key whenever it is asked to.
+    /// Reads a key for each request.
     fn answer_all(asked: &Receiver<()>, answer: &mpsc::UnboundedSender<Input>) {
         while asked.recv().is_ok() {
             if answer.send(input()).is_err() {
@@ -160,7 +158,7 @@ mod unix {
             }
             let is_closed = ready[0].revents().contains(PollFlags::HUP);
             let mut keys = [0; 16];
-            // With what `take` sets this does not wait.
+            // Does not block, because of the modes that `take` sets.
             return match read(&stdin, &mut keys) {
                 Ok(0) if is_closed => Input::Gone,
                 Ok(0) => continue,
@@ -171,8 +169,8 @@ mod unix {
         }
     }
 
-    /// The first key of what was read: of a text that was pasted no more is meant as keys. Those that are
-    /// sent as several characters (`ESC [ A` for an arrow) mean nothing here.
+    /// The first key in what was read: pasted text is not meant as keys, so the rest is dropped. Keys that are sent
+    /// as several characters (`ESC [ A` for an arrow) mean nothing here.
     fn key(read: &[u8]) -> Option<char> {
         let text = String::from_utf8_lossy(read);
         let mut chars = text.chars();
@@ -187,7 +185,7 @@ mod unix {
         }
     }
 
-    /// Whether this program is what the terminal is busy with.
+    /// Whether this program is in the terminal's foreground.
     fn is_foreground() -> bool {
         tcgetpgrp(std::io::stdin()).is_ok_and(|group| group == getpgrp())
     }
@@ -213,7 +211,7 @@ mod unix {
     }
 }
 
-/// No terminal: where there is none of Unix, keys are not read.
+/// Keys are read on Unix only.
 #[cfg(not(unix))]
 pub(crate) enum Terminal {}
 

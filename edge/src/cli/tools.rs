@@ -1,5 +1,4 @@
-//! `flaron-edge test` and `flaron-edge size`: what other programs do, from one. And what shells and
-//! manuals want to know.
+//! Commands that other programs carry out (`flaron-edge test` and `size`), shell completions and man pages.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -14,8 +13,8 @@ use crate::cli::output::Output;
 pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !flare.join("Cargo.toml").is_file() {
         return Err(Error::new(format!(
-            "there is no flare crate in {}: it has no Cargo.toml (--flare PATH names another folder, and \
-             `flaron-edge new NAME` makes a flare)",
+            "there is no flare crate in {}: it has no Cargo.toml (--flare PATH selects another folder, and \
+             `flaron-edge new NAME` creates a flare)",
             full(flare).display()
         )));
     }
@@ -25,7 +24,7 @@ pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     run(command, "cargo", "it comes with Rust (https://rustup.rs)")
 }
 
-/// Measures the flare, and holds it to its baseline if there is one.
+/// Measures the flare, and compares it with its baseline if there is one.
 pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     let subject = Subject::at(flare)?;
     let mut command = Command::new(size_tool());
@@ -42,17 +41,17 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     run(
         command,
         "flaron-size",
-        "install it the way this program was installed: cargo install --locked --path size-report",
+        "install it as you installed this program: cargo install --locked --path size-report",
     )
 }
 
-/// Prints the completions of a shell.
+/// Prints the completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {
     let mut command = Cli::command();
     clap_complete::generate(shell, &mut command, "flaron-edge", &mut Output);
 }
 
-/// Writes a page of the manual for the program, and one for each of its commands.
+/// Writes a man page for the program, and one for each of its commands.
 pub(crate) fn man(folder: &Path) -> Result<()> {
     let written = std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
@@ -70,12 +69,12 @@ fn size_tool() -> PathBuf {
         .unwrap_or_else(|| name.into())
 }
 
-/// A folder by its whole path: `.` says nothing to whoever does not know where they are.
+/// A folder's absolute path, for messages: `.` does not say where one is.
 pub(crate) fn full(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// Runs a program in this one's place, and says what to do if it is not there.
+/// Runs a program, and says what to do if it is missing.
 fn run(mut command: Command, name: &str, how: &str) -> Result<ExitCode> {
     let status = command
         .status()

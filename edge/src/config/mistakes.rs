@@ -1,7 +1,7 @@
-//! What is wrong in a `flare.toml`: each mistake with its place, in the words of who writes the file.
+//! Finds what is wrong in a `flare.toml`, and reports each mistake with its place, in the terms of the file's author.
 //!
-//! The schema says which keys there are and what they hold, as it says it to editors; so a new setting has
-//! its messages. What the schema cannot say is checked by what uses the setting.
+//! The JSON schema, which editors use too, says which keys exist and what they hold, so a new setting gets its
+//! messages from there. What the schema cannot express is checked by the code that uses the setting.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -23,16 +23,16 @@ pub(super) struct Mistake {
     /// Where, in bytes.
     place: Range<usize>,
     what: String,
-    /// What to do, if it is not said yet.
+    /// What to do, if `what` does not say it already.
     help: Option<String>,
 }
 
-/// All mistakes in the text, in the order of the file. `folder` is where files that it names are looked
-/// for, if they are.
+/// All mistakes in the text, in the order of the file. `folder` is where files that it names are looked for; without
+/// one they are not.
 pub(super) fn mistakes(text: &str, folder: Option<&Path>) -> Vec<Mistake> {
     let table = match DeTable::parse(text) {
         Ok(table) => table,
-        // After one of these the rest of the file is guesswork.
+        // After a syntax error the rest of the file is guesswork.
         Err(error) => return vec![syntax(text, &error)],
     };
     let root = schema_for!(FlareConfig).to_value();
@@ -46,7 +46,7 @@ pub(super) fn mistakes(text: &str, folder: Option<&Path>) -> Vec<Mistake> {
     found.mistakes
 }
 
-/// The mistakes as an author reads them: file and line, what is wrong, the line itself, what to do.
+/// Formats the mistakes for the author: file and line, what is wrong, the line itself, what to do.
 pub(super) fn shown(text: &str, file: Option<&Path>, mistakes: &[Mistake]) -> Error {
     let mut shown = String::new();
     for mistake in mistakes {
@@ -73,7 +73,7 @@ pub(super) fn shown(text: &str, file: Option<&Path>, mistakes: &[Mistake]) -> Er
             let marked = text.get(start..start + length).unwrap_or_default();
             let marks = "^".repeat(marked.chars().count().max(1));
             let margin = " ".repeat(column);
-            // A tab would put the marks elsewhere than what they mark.
+            // A tab would shift the line against its marks.
             let line = line.replace('\t', " ");
             let _ = write!(shown, "\n    {line}\n    {margin}{marks}");
         }
@@ -84,26 +84,26 @@ pub(super) fn shown(text: &str, file: Option<&Path>, mistakes: &[Mistake]) -> Er
     Error::new(shown)
 }
 
-/// What is no TOML at all.
+/// A syntax error.
 fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
     let place = error.span().unwrap_or(text.len()..text.len());
     let marked = text.get(place.clone()).unwrap_or_default();
     let (what, help) = match error.message() {
         "duplicate key" => (
-            format!("`{marked}` is there twice"),
-            Some("a key, and a table such as [limits], may be there once".to_owned()),
+            format!("`{marked}` is defined twice"),
+            Some("a key, or a table such as [limits], can be defined only once".to_owned()),
         ),
         message => {
-            // What is expected besides quotes is one way of several.
+            // A literal string is only one of the ways to write a value.
             let message = message.trim_end_matches(", expected literal string");
             let help = if message.starts_with("key with no value") {
                 Some("a setting is written key = value".to_owned())
             } else if !message.contains("must be quoted") {
                 None
             } else if marked.starts_with(|c: char| c.is_ascii_digit()) {
-                Some("a number is written without its unit, a text in quotes".to_owned())
+                Some("write a number without its unit, or a string in quotes".to_owned())
             } else if ["yes", "no", "on", "off"].contains(&marked.to_lowercase().as_str()) {
-                Some("it is written true or false".to_owned())
+                Some("write true or false".to_owned())
             } else {
                 Some(format!("write \"{marked}\""))
             };
@@ -113,7 +113,7 @@ fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
     Mistake { place, what, help }
 }
 
-/// Looks through the file, beside its schema.
+/// Checks the file against its schema.
 struct Found<'a> {
     root: &'a Value,
     mistakes: Vec<Mistake>,
@@ -124,8 +124,7 @@ impl<'a> Found<'a> {
         self.mistakes.push(Mistake { place, what, help });
     }
 
-    /// A schema, if it is one by reference the one that is meant; and if it may be null, which TOML does not
-    /// have, the other.
+    /// Resolves a schema: follows a reference, and drops the alternative `null`, which TOML does not have.
     fn meant(&self, schema: &'a Value) -> &'a Value {
         let schema = match schema["anyOf"].as_array() {
             Some(any) => any
@@ -154,17 +153,17 @@ impl<'a> Found<'a> {
                     }
                 }
             } else {
-                // Its keys are the author's own.
+                // The author chooses these keys.
                 self.value(key_name, value, &schema["additionalProperties"], name);
             }
         }
     }
 
-    /// A key that does not exist here: which table it belongs to, or which key was most likely meant.
+    /// Describes a key that does not exist here: which table it belongs to, or which key was probably meant.
     fn unknown(&self, key: &str, schema: &Value, table: &str) -> (String, Option<String>) {
         let place = match table {
             "" => String::new(),
-            table => format!(" below [{table}]"),
+            table => format!(" under [{table}]"),
         };
         let what = format!("unknown key `{key}`{place}");
         let has = |schema: &Value| schema["properties"].get(key).is_some();
@@ -180,22 +179,22 @@ impl<'a> Found<'a> {
                     .unwrap_or_default(),
             );
             if name != table && part.is_some_and(has) {
-                return (what, Some(format!("`{key}` belongs below [{name}]")));
+                return (what, Some(format!("`{key}` belongs under [{name}]")));
             }
         }
         let known = schema["properties"].as_object().into_iter().flatten();
         let known: Vec<&str> = known.map(|(name, _)| name.as_str()).collect();
-        let help =
-            nearest(key, &known).unwrap_or_else(|| format!("there are: {}", known.join(", ")));
+        let help = nearest(key, &known)
+            .unwrap_or_else(|| format!("the known keys are: {}", known.join(", ")));
         (what, Some(help))
     }
 
-    /// One value, and what is in it.
+    /// Checks one value, and everything in it.
     fn value(&mut self, key: &str, value: &Spanned<DeValue<'_>>, schema: &'a Value, table: &str) {
         let schema = self.meant(schema);
         let wrong = |expected: String| {
             let kind = kind(value.get_ref());
-            format!("`{key}` must be {expected}, and is {kind}")
+            format!("`{key}` must be {expected}, but is {kind}")
         };
         if let Some(words) = words(schema) {
             match value.get_ref() {
@@ -225,11 +224,11 @@ impl<'a> Found<'a> {
             DeValue::String(_) if is("string") => {}
             DeValue::Integer(_) if is("integer") => self.number(key, value, schema),
             DeValue::Array(items) if is("array") => {
-                // The items of all lists here are texts.
+                // All lists here are lists of strings.
                 for item in items.iter().filter(|item| !item.get_ref().is_str()) {
                     let kind = kind(item.get_ref());
                     let what =
-                        format!("`{key}` must be a list of texts in quotes, and has {kind} in it");
+                        format!("`{key}` must be a list of quoted strings, but contains {kind}");
                     self.add(item.span(), what, None);
                 }
             }
@@ -252,22 +251,22 @@ impl<'a> Found<'a> {
                     let help = matches!(found, DeValue::String(_)).then(|| {
                         format!("write {key} = [\"{}\"]", found.as_str().unwrap_or_default())
                     });
-                    ("a list of texts".to_owned(), help)
+                    ("a list of strings".to_owned(), help)
                 } else if is("object") {
                     let name = match table {
                         "" => key.to_owned(),
                         table => format!("{table}.{key}"),
                     };
-                    (format!("a table: [{name}] on a line of its own"), None)
+                    (format!("a table: [{name}] on its own line"), None)
                 } else {
-                    ("a text in quotes".to_owned(), None)
+                    ("a quoted string".to_owned(), None)
                 };
                 self.add(value.span(), wrong(expected), help);
             }
         }
     }
 
-    /// A whole number's range.
+    /// Checks the range of a whole number.
     fn number(&mut self, key: &str, value: &Spanned<DeValue<'_>>, schema: &Value) {
         let integer = value.get_ref().as_integer();
         let number = integer.and_then(|it| i128::from_str_radix(it.as_str(), it.radix()).ok());
@@ -281,7 +280,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// What only the users of the settings know: routes, origins, hosts, files.
+    /// Checks what the schema cannot express: routes, origins, hosts, files.
     fn meanings(&mut self, table: &DeTable<'_>, folder: Option<&Path>) {
         let text = |key: &str| {
             let value = table.get(key)?;
@@ -291,7 +290,7 @@ impl<'a> Found<'a> {
             && (site.is_empty() || site.len() > MAX_SITE_BYTES)
         {
             let what = format!(
-                "`site` must have 1 to {MAX_SITE_BYTES} bytes, and has {}",
+                "`site` must be 1 to {MAX_SITE_BYTES} bytes long, but has {}",
                 site.len()
             );
             self.add(place, what, None);
@@ -305,10 +304,10 @@ impl<'a> Found<'a> {
             && !folder.join(seed).is_file()
         {
             let what = format!(
-                "`seed` names a file that is not there: {}",
+                "`seed` names a file that does not exist: {}",
                 folder.join(seed).display()
             );
-            let help = "it is looked for in the folder of the flare.toml; `flaron-edge kv export` prints one";
+            let help = "the path is relative to the folder of flare.toml; `flaron-edge kv export` prints such a file";
             self.add(place, what, Some(help.to_owned()));
         }
         let routes = table
@@ -338,7 +337,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// The words that a schema takes, if it takes some only.
+/// The words that a schema allows, if it allows only certain words.
 fn words(schema: &Value) -> Option<Vec<&str>> {
     if let Some(all) = schema["enum"].as_array() {
         return Some(all.iter().filter_map(Value::as_str).collect());
@@ -347,7 +346,7 @@ fn words(schema: &Value) -> Option<Vec<&str>> {
     Some(all.iter().filter_map(|one| one["const"].as_str()).collect())
 }
 
-/// Of two and more words any.
+/// Words in quotes, as in `"a", "b" or "c"`.
 fn any_of(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
     match quoted.split_last() {
@@ -356,7 +355,7 @@ fn any_of(words: &[&str]) -> String {
     }
 }
 
-/// Asks whether the most similar word was meant, if one is similar.
+/// Suggests the most similar word, if one is similar enough.
 fn nearest(word: &str, known: &[&str]) -> Option<String> {
     let (nearest, distance) = known
         .iter()
@@ -366,12 +365,12 @@ fn nearest(word: &str, known: &[&str]) -> Option<String> {
     likely.then(|| format!("did you mean `{nearest}`?"))
 }
 
-/// A value's type as who writes TOML calls it.
+/// A value's type, as authors of TOML call it.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a point",
+        DeValue::Float(_) => "a number with a decimal point",
         DeValue::Boolean(true) => "true",
         DeValue::Boolean(false) => "false",
         DeValue::Datetime(_) => "a date or time",
@@ -380,12 +379,12 @@ fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The least and the largest number that a schema takes.
+/// The smallest and the largest number that a schema allows.
 fn range(schema: &Value) -> (i128, i128) {
     let bound = |name: &str| schema[name].as_i64().map(i128::from);
     let most = match schema["format"].as_str() {
         Some("uint32") => u32::MAX.into(),
-        // What TOML has.
+        // TOML's largest integer.
         _ => i64::MAX.into(),
     };
     (
@@ -394,7 +393,7 @@ fn range(schema: &Value) -> (i128, i128) {
     )
 }
 
-/// A number's unit, which its key names.
+/// The unit of a number, from the end of its key.
 fn unit(key: &str) -> Option<&'static str> {
     let (_, unit) = key.rsplit_once('_')?;
     Some(match unit {
@@ -406,7 +405,7 @@ fn unit(key: &str) -> Option<&'static str> {
     })
 }
 
-/// Which numbers a setting takes.
+/// Describes the numbers that a setting takes.
 fn number_words(key: &str, schema: &Value) -> String {
     let of = unit(key).map_or_else(String::new, |unit| format!(" of {unit}"));
     match range(schema) {
@@ -423,7 +422,7 @@ fn without_quotes(found: &DeValue<'_>, words: &[&str]) -> Option<String> {
         .then(|| format!("write {text} without quotes"))
 }
 
-/// What to write instead of a number in quotes, with a unit perhaps: `"1.5 s"`, `"10 MiB"`.
+/// What to write instead of a number in quotes, perhaps with a unit: `"1.5 s"`, `"10 MiB"`.
 fn plain_number(key: &str, found: &DeValue<'_>) -> Option<String> {
     let text = match found {
         DeValue::String(text) => text.trim(),
@@ -465,7 +464,7 @@ fn plain_number(key: &str, found: &DeValue<'_>) -> Option<String> {
         false => units.iter().find(|(name, _)| *name == written)?.1,
     };
     let plain = number * factor / own;
-    // What is no whole number has no other form.
+    // If it is not a whole number, there is nothing to suggest.
     (plain.fract() == 0.0 && plain < 1e15).then(|| format!("write {key} = {plain}"))
 }
 

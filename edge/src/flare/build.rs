@@ -6,7 +6,7 @@ use flaron_build::{Build, WASM_TARGET};
 
 use crate::error::{Error, Result};
 
-/// A flare that cargo built.
+/// A flare built by cargo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     /// The crate's library name, with underscores.
@@ -21,14 +21,14 @@ pub struct Built {
 /// # Errors
 ///
 /// When the folder has no `Cargo.toml`, the target cannot be installed, the build fails, or the
-/// crate is no `cdylib`.
+/// crate is not a `cdylib`.
 pub fn build(folder: &Path) -> Result<Built> {
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         return Err(Error::new(format!(
             "there is no flare in {}: a flare is a .wasm file, or a crate's folder with a Cargo.toml \
-             (`flaron-edge new NAME` makes one)",
+             (`flaron-edge new NAME` creates one)",
             folder.display()
         )));
     }
@@ -40,13 +40,17 @@ pub fn build(folder: &Path) -> Result<Built> {
     };
     flaron_build::ensure_target(folder, WASM_TARGET).map_err(building)?;
     // With the environment as it is: it is the user's own flare.
-    let artifacts = Build::new(folder).flare().run().map_err(building)?;
+    let artifacts = Build::new(folder).flare().run();
+    let artifacts = artifacts.map_err(|error| match advice(folder) {
+        Some(advice) => Error::new(format!("{}; {advice}", building(error))),
+        None => building(error),
+    })?;
     let manifest = manifest
         .canonicalize()
         .map_err(|error| Error::new(format!("{}: {error}", manifest.display())))?;
     let wasm = artifacts.wasm_of_manifest(&manifest).ok_or_else(|| {
         Error::new(format!(
-            "the crate in {} makes no .wasm; its Cargo.toml needs\n\n    [lib]\n    crate-type = \
+            "cargo makes no .wasm of the crate in {}; its Cargo.toml needs\n\n    [lib]\n    crate-type = \
              [\"cdylib\"]\n",
             folder.display()
         ))
@@ -57,11 +61,16 @@ pub fn build(folder: &Path) -> Result<Built> {
     })
 }
 
-/// Builds the flare crate in `folder` once more, for development: compiled as in release, but with the
-/// names of its functions, the lines of its source, and, if its SDK can, panics that log what they say.
+/// What a crate that did not build seems to lack, where rustc's own message does not say what to write.
+fn advice(folder: &Path) -> Option<&'static str> {
+    flaron_build::manifest::Flare::read(folder).ok()?.lacks()
+}
+
+/// Builds the flare crate in `folder` a second time, for development: compiled as in release, but with
+/// function names, line numbers, and, if its SDK supports it, panics that log their message.
 ///
 /// `compiler` is the program that cargo calls in place of the compiler, with the compiler's path and
-/// arguments: it leaves out [`NOT_WITH_LINES`] and runs it.
+/// arguments: it runs the compiler without [`NOT_WITH_LINES`].
 ///
 /// # Errors
 ///
@@ -88,15 +97,15 @@ pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf
         .map_err(|error| Error::new(error.to_string()))?;
     let wasm = artifacts.wasm_of_manifest(&manifest);
     wasm.map(|wasm| wasm.path)
-        .ok_or_else(|| Error::new("it made no .wasm"))
+        .ok_or_else(|| Error::new("cargo made no .wasm"))
 }
 
-/// The SDK's feature that logs what a panic says, and the one for flares with `std`.
+/// The SDK's feature that logs panic messages, and the one for flares with `std`.
 const PANIC_MESSAGE: &str = "panic-message";
 const PANIC_MESSAGE_STD: &str = "panic-message-std";
 /// The variable that tells this program that cargo calls it in place of the compiler.
 pub const AS_COMPILER: &str = "FLARON_EDGE_AS_COMPILER";
-/// The flag that the linker refuses where there are lines.
+/// The flag that the linker refuses together with debug information.
 pub const NOT_WITH_LINES: &str = "link-arg=--compress-relocations";
 
 #[cfg(test)]

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::capability::beam::{Beam, BeamConfig};
-use crate::capability::secrets::SecretView;
 use crate::contract::Kind;
 use crate::error::{Error, Result};
-use crate::flare::source::{Located, Spec};
+use crate::flare::prepared::Prepared;
 use crate::host::Host;
 use crate::host::effort::Effort;
 use crate::host::env::FlareEnv;
@@ -16,11 +15,10 @@ use crate::host::request::RequestView;
 use crate::http::origin::Origin;
 use crate::node::Node;
 use crate::stores::Stores;
-use crate::wasm::engine::Engine;
-use crate::wasm::info::FlareInfo;
 use crate::wasm::program::Program;
 
 pub mod build;
+pub(crate) mod prepared;
 pub(crate) mod slot;
 pub(crate) mod source;
 pub(crate) mod stats;
@@ -43,52 +41,13 @@ pub(crate) struct Flare {
 }
 
 impl Flare {
-    /// Loads a flare: builds its crate if it is one, reads its settings, compiles and checks it.
+    /// Gives a flare to a node: stores its seed, and runs its start function once.
     ///
     /// # Errors
     ///
-    /// When any of that fails; the message starts with the flare's path.
-    pub(crate) fn load(engine: &Engine, node: &Arc<Node>, spec: &Spec) -> Result<Flare> {
-        let Located {
-            name,
-            file,
-            wasm,
-            with_lines,
-            root,
-        } = spec.locate()?;
-        let config = spec.config()?;
-        let name = config.name.clone().unwrap_or(name);
-        let within = |error: Error| match &file {
-            Some(file) => error.within(file.display()),
-            None => error,
-        };
-        let mut program = engine
-            .compile(with_lines.as_ref().unwrap_or(&wasm))
-            .map_err(within)?;
-        if with_lines.is_some() {
-            // What is said of the flare is what is deployed.
-            program.info = engine.inspect(&wasm).map_err(within)?;
-        }
-        let kind = kind(&program.info, config.kind).map_err(within)?;
-        let limit = config.limits.max_memory_bytes();
-        if program.info.memory > limit {
-            return Err(within(Error::new(format!(
-                "the flare starts with {} bytes of memory, more than the {limit} it may have \
-                 (limits.max_memory_mib in flare.toml)",
-                program.info.memory
-            ))));
-        }
-        let origin = spec.origin.as_ref().or(config.origin.as_ref());
-        let origin = origin.map(|origin| Origin::parse(origin)).transpose()?;
-        let mut routes = spec.routes.clone();
-        if routes.is_empty() {
-            routes.clone_from(&config.routes);
-        }
-        if routes.is_empty() {
-            routes.push("/".to_owned());
-        }
-        let allowed = config.allowed_secrets.iter().cloned();
-        let secrets = SecretView::new(Arc::new(spec.secrets()?), allowed);
+    /// When any of that fails.
+    pub(crate) fn new(prepared: Prepared, node: &Arc<Node>) -> Result<Flare> {
+        let config = &prepared.config;
         let beam = Beam::within(
             node.budget.clone(),
             BeamConfig {
@@ -105,6 +64,18 @@ impl Flare {
         for address in node.own_addresses() {
             beam.add_own_address(address);
         }
+        let Prepared {
+            name,
+            file,
+            root,
+            config,
+            secrets,
+            kind,
+            origin,
+            routes,
+            program,
+            has_lines,
+        } = prepared;
         let env = Arc::new(FlareEnv {
             site: config.site.as_deref().unwrap_or(&name).into(),
             secrets,
@@ -119,7 +90,10 @@ impl Flare {
         }
         let program = Arc::new(program);
         if program.info.start {
-            try_start(&program, &env).map_err(within)?;
+            try_start(&program, &env).map_err(|error| match &file {
+                Some(file) => error.within(file.display()),
+                None => error,
+            })?;
         }
         Ok(Flare {
             env,
@@ -129,7 +103,7 @@ impl Flare {
             routes,
             program,
             file,
-            has_lines: with_lines.is_some(),
+            has_lines,
         })
     }
 }
@@ -153,20 +127,4 @@ fn try_start(program: &Arc<Program>, env: &Arc<FlareEnv>) -> Result<()> {
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
-}
-
-/// What a flare serves: what its settings say, if its exports agree.
-fn kind(info: &FlareInfo, stated: Option<Kind>) -> Result<Kind> {
-    let exported = info.kind.unwrap_or(Kind::Http);
-    let Some(stated) = stated else {
-        return Ok(exported);
-    };
-    let missing = match (stated, exported) {
-        (Kind::Http | Kind::Both, Kind::WebSocket) => "`handle_request`",
-        (Kind::WebSocket | Kind::Both, Kind::Http) => "`ws_open`, `ws_message` and `ws_close`",
-        _ => return Ok(stated),
-    };
-    Err(Error::new(format!(
-        "flare.toml says it serves more than its exports do: {missing} is missing"
-    )))
 }

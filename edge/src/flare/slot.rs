@@ -4,6 +4,7 @@ use std::sync::{Arc, RwLock};
 
 use crate::error::Result;
 use crate::flare::Flare;
+use crate::flare::prepared::Prepared;
 use crate::flare::source::Spec;
 use crate::flare::stats::Stats;
 use crate::node::Node;
@@ -38,7 +39,7 @@ impl Slot {
     ///
     /// When it cannot be loaded; the old one goes on.
     pub(crate) fn reload(&self, engine: &Engine, node: &Arc<Node>) -> Result<Arc<Flare>> {
-        let flare = Arc::new(Flare::load(engine, node, &self.spec)?);
+        let flare = Arc::new(Flare::new(Prepared::new(engine, &self.spec)?, node)?);
         *write(&self.current) = flare.clone();
         Ok(flare)
     }

@@ -88,6 +88,21 @@ impl Spec {
         }
     }
 
+    /// Checks that the path, if it is one, names something.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub(crate) fn check_exists(&self) -> Result<()> {
+        match &self.source {
+            FlareSource::Path(path) if !path.exists() => Err(Error::new(format!(
+                "there is no {}; give a flare crate's folder or a .wasm file",
+                path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// The settings: those that were given, or the file's.
     ///
     /// # Errors
@@ -198,12 +213,6 @@ impl Spec {
 }
 
 fn read_module(path: &Path) -> Result<Vec<u8>> {
-    if !path.exists() {
-        return Err(Error::new(format!(
-            "there is no {}; give a flare crate's folder or a .wasm file",
-            path.display()
-        )));
-    }
     std::fs::read(path)
         .map_err(|error| Error::new(format!("cannot read {}: {error}", path.display())))
 }

@@ -1,14 +1,14 @@
-//! What a new flare begins as: one of the repository's example flares, as it is.
+//! The templates of new flares: the repository's example flares, unchanged.
 
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// What a new flare begins as.
+/// The template of a new flare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Template(&'static Files);
 
-/// The files of an example that a new flare takes over.
+/// The files of an example that a new flare gets.
 #[derive(Debug, PartialEq, Eq)]
 struct Files {
     name: &'static str,
@@ -51,7 +51,7 @@ const TEMPLATES: &[Files] = &[
     example!("kv", "a key-value store over HTTP", "kv-api", settings),
     example!(
         "gate",
-        "lets requests with a valid token through",
+        "admits requests with a valid token",
         "jwt-gate",
         settings
     ),
@@ -61,7 +61,7 @@ const TEMPLATES: &[Files] = &[
         "cors-proxy",
         settings
     ),
-    example!("websocket", "sends messages back", "websocket-echo"),
+    example!("websocket", "echoes WebSocket messages", "websocket-echo"),
     example!(
         "both",
         "HTTP and WebSockets in one flare: a notice board",
@@ -77,12 +77,7 @@ const TEMPLATES: &[Files] = &[
             settings
         )
     },
-    example!(
-        "chat",
-        "WebSocket rooms that count who is there",
-        "chat",
-        settings
-    ),
+    example!("chat", "chat rooms over WebSockets", "chat", settings),
 ];
 
 impl Default for Template {
@@ -102,7 +97,7 @@ impl FromStr for Template {
                 .iter()
                 .map(|files| format!("  {:<10} {}", files.name, files.what));
             Error::new(format!(
-                "there is no template {name:?}; these are there:\n{}",
+                "there is no template {name:?}; the templates are:\n{}",
                 known.collect::<Vec<_>>().join("\n")
             ))
         })
@@ -147,7 +142,7 @@ impl Template {
             .get("dependencies")
             .and_then(|table| table.get("flaron-sdk")?.get("features")?.as_array());
         let features = features
-            .ok_or_else(|| Error::new(format!("the template {} names no features", self.0.name)))?;
+            .ok_or_else(|| Error::new(format!("the template {} lists no features", self.0.name)))?;
         let names: Vec<String> = features
             .iter()
             .filter_map(|name| Some(format!("{:?}", name.as_str()?)))

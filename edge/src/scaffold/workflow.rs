@@ -1,21 +1,21 @@
-//! The size gate of a new flare: a workflow for GitHub, which runs the action of `size-report`.
+//! The size gate of a new flare: a GitHub workflow that runs the action in `size-report`.
 
 use crate::scaffold::Sdk;
 
 /// Where GitHub looks for it.
 pub(super) const FILE: &str = ".github/workflows/size.yml";
 
-/// Where a job has the SDK's repository, if it has to fetch it for the action's sake.
+/// Where a job clones the SDK's repository, if it has to for the action.
 const CLONE: &str = ".flaron-sdk";
 
-/// The workflow of a flare that is `bytes` large now: it may become a tenth larger.
+/// The workflow of a flare whose size is `bytes` now. It may grow by a tenth.
 pub(super) fn size_gate(sdk: &Sdk, bytes: u64) -> String {
     let budget = (bytes + bytes / 10).next_multiple_of(100);
     let action = action(sdk);
     format!(
         "\
-# Fails when the flare outgrows its budget, or when its size is not the one accepted last.
-# `flaron-edge size --bless` accepts today's size, in flare.size.toml, which is to be committed.
+# Fails when the flare exceeds its budget, or when its size differs from the accepted one.
+# `flaron-edge size --bless` accepts the current size: it writes flare.size.toml, which you commit.
 name: size
 on: [push, pull_request]
 permissions:
@@ -33,7 +33,7 @@ jobs:
     )
 }
 
-/// The step that is the action: where it is depends on where the SDK is.
+/// The step that runs the action, which is where the SDK is.
 fn action(sdk: &Sdk) -> String {
     match sdk {
         Sdk::Git {
@@ -52,12 +52,12 @@ fn action(sdk: &Sdk) -> String {
         Sdk::Path(_) | Sdk::Version { .. } => {
             let first = match sdk {
                 Sdk::Path(_) => {
-                    "      # The SDK in Cargo.toml is a folder of one machine: take it from git or a registry first.\n"
+                    "      # The SDK in Cargo.toml is a folder on your machine: change it to git or a registry first.\n"
                 }
                 _ => "",
             };
             format!(
-                "{first}      # OWNER is where the SDK's repository lives, REF a tag or a commit of it.\n      \
+                "{first}      # OWNER is the owner of the SDK's repository, REF a tag or commit in it.\n      \
                  - uses: OWNER/flaron-sdk/size-report@REF\n"
             )
         }
@@ -74,7 +74,7 @@ fn on_github(url: &str) -> Option<&str> {
     (path.split('/').count() == 2).then_some(path)
 }
 
-/// An argument of a shell's command, in a line of YAML that is not quoted itself.
+/// An argument of a shell command, in a line of YAML that is not quoted itself.
 fn quoted(argument: &str) -> String {
     format!("'{}'", argument.replace('\'', r"'\''"))
 }
@@ -117,7 +117,7 @@ mod tests {
             assert!(text.contains(step), "{sdk}: {text}");
         }
         let folder = gate(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        assert!(folder.contains("a folder of one machine"), "{folder}");
+        assert!(folder.contains("a folder on your machine"), "{folder}");
     }
 
     #[test]

@@ -205,14 +205,14 @@ fn keys_act_while_it_runs() {
     screen.shows("Printing warnings and failures only");
     ask(&addr);
     screen.press("-");
-    let between = screen.shows("Only warnings and failures are printed");
+    let between = screen.shows("Already printing warnings and failures only");
     assert!(!between.contains("/x"), "{between}");
     screen.press("+");
     screen.shows("Printing each request");
     ask(&addr);
     screen.shows("GET /x 200");
     screen.press("+");
-    screen.shows("for its calls of the host start with --trace");
+    screen.shows("to print its host calls too, start with --trace");
 
     screen.press("o");
     screen.shows(&format!("Opening http://{addr}/_edge"));
@@ -245,7 +245,7 @@ fn calls_are_printed_when_they_are_wanted() {
     ask(&addr);
     screen.shows("a greeting");
     screen.press("+");
-    let between = screen.shows("Printing each request and its calls of the host");
+    let between = screen.shows("Printing each request and its host calls");
     assert!(!between.contains("call  log_info"), "{between}");
     ask(&addr);
     screen.shows("call  log_info");

@@ -74,6 +74,76 @@ fn wrong_options_are_named_with_what_to_do() {
 }
 
 #[test]
+fn a_node_that_cannot_start_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let crate_less = folder.join("empty");
+    std::fs::create_dir(&crate_less).unwrap();
+    std::fs::write(folder.join("text.wasm"), "no module").unwrap();
+    std::fs::write(folder.join("f.wasm"), saying("x")).unwrap();
+    std::fs::write(folder.join("bad.toml"), "rotues = []").unwrap();
+    let listed = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = listed(folder);
+    for args in [
+        &["nofolder"][..],
+        &["nofile.wasm"],
+        &["empty"],
+        &["text.wasm"],
+        &["f.wasm", "--config", "bad.toml"],
+        &["f.wasm", "--secrets", "none.toml"],
+        &["f.wasm", "--origin", "nonsense"],
+        &["f.wasm", "--route", "/=f.wasm"],
+        &[
+            "f.wasm",
+            "--seed",
+            "nonsense",
+            "--gossip",
+            "127.0.0.1:0",
+            "--node-id",
+            "a",
+        ],
+        &["nofolder", "--record", "requests.jsonl"],
+        &["nofolder", "--data", "a/b/c"],
+        #[cfg(feature = "tls")]
+        &["nofolder", "--tls"],
+    ] {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(folder).args(["run", "--listen", "0"]);
+        let output = command.args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?} was accepted");
+        assert_eq!(listed(folder), before, "{args:?}");
+        assert_eq!(listed(&crate_less).len(), 0, "{args:?}");
+    }
+}
+
+/// Cargo has nothing to build here, and would say so.
+#[test]
+fn a_wrong_flare_toml_is_reported_before_the_crate_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Cargo.toml"), "no manifest").unwrap();
+    std::fs::write(folder.path().join("flare.toml"), "rotues = []").unwrap();
+    let said = refused(&["run", folder.path().to_str().unwrap(), "--listen", "0"]);
+    assert!(said.contains("did you mean `routes`?"), "{said}");
+}
+
+#[test]
+fn a_path_in_the_place_of_a_command_is_answered_with_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let said = refused(&[folder]);
+    assert!(
+        said.contains(&format!("to serve it: flaron-edge run {folder}")),
+        "{said}"
+    );
+    assert!(!refused(&["no-such-command"]).contains("to serve it"));
+}
+
+#[test]
 fn a_port_alone_can_be_listened_on() {
     let folder = tempfile::tempdir().unwrap();
     let flare = folder.path().join("f.wasm");

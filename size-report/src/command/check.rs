@@ -11,9 +11,9 @@ use crate::gate::{self, Budgets, Sizes, Verdict, baseline};
 use crate::output::{print, print_line};
 use crate::project::Settings;
 use crate::report::{self, Report};
-use crate::table::Format;
 use crate::wasm::anatomy::Anatomy;
 use crate::wasm::wasm_opt::{FLAGS, WasmOpt};
+use flaron_build::table::Format;
 
 /// What to hold the files to, and how to say it.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use flaron_build::WASM_TARGET;
 use crate::flares;
 use crate::format::{change, or_dash, thousands};
 use crate::project::Project;
-use crate::table::{Format, Table};
 use crate::wasm::anatomy::Anatomy;
+use flaron_build::table::{Format, Table};
 
 /// Compares two `.wasm` files, or the example flares with those of a git revision. The repository is
 /// located only if it is needed.

@@ -15,10 +15,10 @@ use crate::flares;
 use crate::format::{or_dash, thousands};
 use crate::output::{print, print_line};
 use crate::project::Project;
-use crate::table::{Format, Table};
 use crate::wasm::behaviour::{self, Runs};
 use crate::wasm::slim::{Steps, slim};
 use crate::wasm::wasm_opt::{MISSING, WasmOpt};
+use flaron_build::table::{Format, Table};
 
 /// `floors.toml`: by flare, how many times its safe floor it may weigh.
 #[derive(Debug, Deserialize)]

@@ -15,7 +15,7 @@ use crate::command::prices::probes::{Probe, package};
 use crate::format::thousands;
 use crate::output::{print, write_file};
 use crate::project::Project;
-use crate::table::{Format, Table};
+use flaron_build::table::{Format, Table};
 
 /// The page that has the table.
 const PAGE: &str = "docs/writing-small-flares.md";

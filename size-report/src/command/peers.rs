@@ -16,8 +16,8 @@ use crate::flares::{self, Measured};
 use crate::format::or_dash;
 use crate::output::{print, print_line, write_file};
 use crate::project::{self, Project};
-use crate::table::{Format, Table};
 use crate::wasm::wasm_opt::WasmOpt;
+use flaron_build::table::{Format, Table};
 
 const PUBLISHED: &str = "Rust, flaron-sdk 1.1.0";
 
@@ -66,6 +66,7 @@ fn measure(project: &Project) -> Result<Comparison> {
     let wasm_opt = WasmOpt::find(Some(&project.root))?;
     let recorded = read_recorded(&project.file("peers/recorded.toml"))?;
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
+    eprintln!("building our flares, then the same flares with {PUBLISHED}");
     eprintln!("our flares:");
     let ours = flares::measure(project, &[], wasm_opt.as_ref())?;
     eprintln!("the same with {PUBLISHED} (its dependencies take a while the first time):");

@@ -10,8 +10,8 @@ use crate::gate::{self, baseline, budget};
 use crate::output::{print, print_line, write_file};
 use crate::project::Project;
 use crate::report::{self, Report};
-use crate::table::Format;
 use crate::wasm::wasm_opt::{self, WasmOpt};
+use flaron_build::table::Format;
 
 /// What to measure, and what to do with it.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use crate::command::advice::advice;
 use crate::flares;
 use crate::format::thousands;
 use crate::project::Project;
-use crate::table::{Format, Table};
 use crate::wasm::anatomy::Anatomy;
 use crate::wasm::wasm_opt::{MISSING, WasmOpt};
+use flaron_build::table::{Format, Table};
 
 /// Explains an example flare, or any `.wasm` file. The repository is located only if it is needed.
 pub fn run(project: impl FnOnce() -> Result<Project>, subject: &str, opt: bool) -> Result<String> {

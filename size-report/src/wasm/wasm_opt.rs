@@ -138,7 +138,10 @@ pub fn setup(root: &Path) -> Result<()> {
         return Ok(());
     }
     let dir = root.join("size-report");
-    eprintln!("installing {NPM_PACKAGE} into {} with npm …", dir.display());
+    eprintln!(
+        "installing {NPM_PACKAGE} into {} with npm: a download of 23 MB, 104 MB on disk",
+        dir.display()
+    );
     let status = Command::new("npm")
         .args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
         .arg(&dir)

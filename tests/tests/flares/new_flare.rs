@@ -85,7 +85,10 @@ fn what_cannot_be_is_refused_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let gone = format!("file://{}/nowhere", folder.path().display());
     for (arguments, says) in [
-        (&["flaron-sdk"][..], "take another, say flaron-sdk-flare"),
+        (
+            &["flaron-sdk"][..],
+            "choose another name, such as flaron-sdk-flare",
+        ),
         (&["2fast"], "beginning with a letter"),
         (&["mine", "--sdk", "nowhere"], "git URL"),
         (
@@ -94,11 +97,11 @@ fn what_cannot_be_is_refused_and_nothing_is_left() {
         ),
         (
             &["mine", "--sdk", &gone],
-            "does not build with the SDK of `git =",
+            "does not build with the SDK at `git =",
         ),
         (
             &["mine", "--sdk", "0.1@nowhere"],
-            "does not build with the SDK of `version = \"0.1\"",
+            "does not build with the SDK at `version = \"0.1\"",
         ),
     ] {
         let output = new(folder.path(), arguments);

@@ -202,7 +202,7 @@ async fn a_watched_crate_is_built_and_loaded_when_its_sources_change() {
 
     // A source that does not compile.
     std::fs::write(&source, "pub const TEXT: &str = 2;\n").unwrap();
-    edge.told("Not reloaded; watched_flare keeps running as it was: ")
+    edge.told("Not reloaded; the old watched_flare keeps running: ")
         .await;
     let printed = edge.printed();
     for part in [

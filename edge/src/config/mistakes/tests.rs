@@ -12,14 +12,14 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "# a comment\n\n[limits]\nmax_fetches = 1",
-        "line 4: unknown key `max_fetches` below [limits]\n\
+        "line 4: unknown key `max_fetches` under [limits]\n\
          \x20   max_fetches = 1\n\
          \x20   ^^^^^^^^^^^\n\
          did you mean `max_fetch_bytes`?",
     ),
     (
         "[beam]\nallow_privte = true",
-        "line 2: unknown key `allow_privte` below [beam]\n\
+        "line 2: unknown key `allow_privte` under [beam]\n\
          \x20   allow_privte = true\n\
          \x20   ^^^^^^^^^^^^\n\
          did you mean `allow_private`?",
@@ -36,121 +36,121 @@ const MISTAKES: &[(&str, &str)] = &[
         "line 1: unknown key `qqq`\n\
          \x20   qqq = 1\n\
          \x20   ^^^\n\
-         there are: allowed_secrets, beam, kind, limits, name, origin, requires_body, requires_raw_auth, routes, seed, site, websocket_protocols, writes_plasma_kv, writes_spark_kv",
+         the known keys are: allowed_secrets, beam, kind, limits, name, origin, requires_body, requires_raw_auth, routes, seed, site, websocket_protocols, writes_plasma_kv, writes_spark_kv",
     ),
     (
         "max_time_ms = 5",
         "line 1: unknown key `max_time_ms`\n\
          \x20   max_time_ms = 5\n\
          \x20   ^^^^^^^^^^^\n\
-         `max_time_ms` belongs below [limits]",
+         `max_time_ms` belongs under [limits]",
     ),
     (
         "[limits]\norigin = \"http://a\"",
-        "line 2: unknown key `origin` below [limits]\n\
+        "line 2: unknown key `origin` under [limits]\n\
          \x20   origin = \"http://a\"\n\
          \x20   ^^^^^^\n\
          `origin` belongs at the top of the file, above the first [table]",
     ),
     (
         "[beam]\nmax_time_ms = 5",
-        "line 2: unknown key `max_time_ms` below [beam]\n\
+        "line 2: unknown key `max_time_ms` under [beam]\n\
          \x20   max_time_ms = 5\n\
          \x20   ^^^^^^^^^^^\n\
-         `max_time_ms` belongs below [limits]",
+         `max_time_ms` belongs under [limits]",
     ),
     (
         "name = \"a\"\nname = \"b\"",
-        "line 2: `name` is there twice\n\
+        "line 2: `name` is defined twice\n\
          \x20   name = \"b\"\n\
          \x20   ^^^^\n\
-         a key, and a table such as [limits], may be there once",
+         a key, or a table such as [limits], can be defined only once",
     ),
     (
         "[limits]\n[beam]\n[limits]",
-        "line 3: `limits` is there twice\n\
+        "line 3: `limits` is defined twice\n\
          \x20   [limits]\n\
          \x20    ^^^^^^\n\
-         a key, and a table such as [limits], may be there once",
+         a key, or a table such as [limits], can be defined only once",
     ),
     // Types.
     (
         "requires_body = \"true\"",
-        "line 1: `requires_body` must be true or false, and is a text\n\
+        "line 1: `requires_body` must be true or false, but is a string\n\
          \x20   requires_body = \"true\"\n\
          \x20                   ^^^^^^\n\
          write true without quotes",
     ),
     (
         "requires_body = 1",
-        "line 1: `requires_body` must be true or false, and is a number\n\
+        "line 1: `requires_body` must be true or false, but is a number\n\
          \x20   requires_body = 1\n\
          \x20                   ^",
     ),
     (
         "name = 5",
-        "line 1: `name` must be a text in quotes, and is a number\n\
+        "line 1: `name` must be a quoted string, but is a number\n\
          \x20   name = 5\n\
          \x20          ^",
     ),
     (
         "name = true",
-        "line 1: `name` must be a text in quotes, and is true\n\
+        "line 1: `name` must be a quoted string, but is true\n\
          \x20   name = true\n\
          \x20          ^^^^",
     ),
     (
         "routes = \"/a\"",
-        "line 1: `routes` must be a list of texts, and is a text\n\
+        "line 1: `routes` must be a list of strings, but is a string\n\
          \x20   routes = \"/a\"\n\
          \x20            ^^^^\n\
          write routes = [\"/a\"]",
     ),
     (
         "routes = [\"/a\", 5]",
-        "line 1: `routes` must be a list of texts in quotes, and has a number in it\n\
+        "line 1: `routes` must be a list of quoted strings, but contains a number\n\
          \x20   routes = [\"/a\", 5]\n\
          \x20                   ^",
     ),
     (
         "limits = 5",
-        "line 1: `limits` must be a table: [limits] on a line of its own, and is a number\n\
+        "line 1: `limits` must be a table: [limits] on its own line, but is a number\n\
          \x20   limits = 5\n\
          \x20            ^",
     ),
     (
         "limits = [1, 2]",
-        "line 1: `limits` must be a table: [limits] on a line of its own, and is a list\n\
+        "line 1: `limits` must be a table: [limits] on its own line, but is a list\n\
          \x20   limits = [1, 2]\n\
          \x20            ^^^^^^",
     ),
     (
         "[[limits]]\nmax_time_ms = 1",
-        "line 1: `limits` must be a table: [limits] on a line of its own, and is a list\n\
+        "line 1: `limits` must be a table: [limits] on its own line, but is a list\n\
          \x20   [[limits]]\n\
          \x20   ^^^^^^^^^^",
     ),
     (
         "[beam]\nhosts = true",
-        "line 2: `hosts` must be a table: [beam.hosts] on a line of its own, and is true\n\
+        "line 2: `hosts` must be a table: [beam.hosts] on its own line, but is true\n\
          \x20   hosts = true\n\
          \x20           ^^^^",
     ),
     (
         "[beam.hosts]\n\"a\" = 9000",
-        "line 2: `a` must be a text in quotes, and is a number\n\
+        "line 2: `a` must be a quoted string, but is a number\n\
          \x20   \"a\" = 9000\n\
          \x20         ^^^^",
     ),
     (
         "[requires_body]\nx = 1",
-        "line 1: `requires_body` must be true or false, and is a table\n\
+        "line 1: `requires_body` must be true or false, but is a table\n\
          \x20   [requires_body]\n\
          \x20   ^^^^^^^^^^^^^^^",
     ),
     (
         "name = 2020-01-01",
-        "line 1: `name` must be a text in quotes, and is a date or time\n\
+        "line 1: `name` must be a quoted string, but is a date or time\n\
          \x20   name = 2020-01-01\n\
          \x20          ^^^^^^^^^^",
     ),
@@ -170,7 +170,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "kind = 5",
-        "line 1: `kind` must be \"http\", \"websocket\" or \"both\", and is a number\n\
+        "line 1: `kind` must be \"http\", \"websocket\" or \"both\", but is a number\n\
          \x20   kind = 5\n\
          \x20          ^",
     ),
@@ -208,48 +208,48 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[limits]\nmax_time_ms = 1.5",
-        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, and is a number with a point\n\
+        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, but is a number with a decimal point\n\
          \x20   max_time_ms = 1.5\n\
          \x20                 ^^^",
     ),
     (
         "[limits]\nmax_time_ms = 2.0",
-        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, and is a number with a point\n\
+        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, but is a number with a decimal point\n\
          \x20   max_time_ms = 2.0\n\
          \x20                 ^^^\n\
          write max_time_ms = 2",
     ),
     (
         "[limits]\nmax_time_ms = \"1.5 s\"",
-        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, and is a text\n\
+        "line 2: `max_time_ms` must be a whole number of milliseconds, 1 or more, but is a string\n\
          \x20   max_time_ms = \"1.5 s\"\n\
          \x20                 ^^^^^^^\n\
          write max_time_ms = 1500",
     ),
     (
         "[limits]\nws_idle_secs = \"2m\"",
-        "line 2: `ws_idle_secs` must be a whole number of seconds, 0 or more, and is a text\n\
+        "line 2: `ws_idle_secs` must be a whole number of seconds, 0 or more, but is a string\n\
          \x20   ws_idle_secs = \"2m\"\n\
          \x20                  ^^^^\n\
          write ws_idle_secs = 120",
     ),
     (
         "[limits]\nmax_body_bytes = \"10 MiB\"",
-        "line 2: `max_body_bytes` must be a whole number of bytes, 0 or more, and is a text\n\
+        "line 2: `max_body_bytes` must be a whole number of bytes, 0 or more, but is a string\n\
          \x20   max_body_bytes = \"10 MiB\"\n\
          \x20                    ^^^^^^^^\n\
          write max_body_bytes = 10485760",
     ),
     (
         "[limits]\nmax_memory_mib = \"1GiB\"",
-        "line 2: `max_memory_mib` must be a whole number of MiB from 1 to 4096, and is a text\n\
+        "line 2: `max_memory_mib` must be a whole number of MiB from 1 to 4096, but is a string\n\
          \x20   max_memory_mib = \"1GiB\"\n\
          \x20                    ^^^^^^\n\
          write max_memory_mib = 1024",
     ),
     (
         "[limits]\nmax_body_bytes = \"lots\"",
-        "line 2: `max_body_bytes` must be a whole number of bytes, 0 or more, and is a text\n\
+        "line 2: `max_body_bytes` must be a whole number of bytes, 0 or more, but is a string\n\
          \x20   max_body_bytes = \"lots\"\n\
          \x20                    ^^^^^^",
     ),
@@ -274,7 +274,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "site = \"\"",
-        "line 1: `site` must have 1 to 256 bytes, and has 0\n\
+        "line 1: `site` must be 1 to 256 bytes long, but has 0\n\
          \x20   site = \"\"\n\
          \x20          ^^",
     ),
@@ -303,7 +303,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "line 1: this is not TOML: string values must be quoted\n\
          \x20   requires_body = yes\n\
          \x20                   ^^^\n\
-         it is written true or false",
+         write true or false",
     ),
     (
         "requires_body",
@@ -342,7 +342,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "line 1: this is not TOML: string values must be quoted\n\
          \x20   max_time_ms = 5ms\n\
          \x20                 ^^^\n\
-         a number is written without its unit, a text in quotes",
+         write a number without its unit, or a string in quotes",
     ),
     (
         "not toml",
@@ -385,13 +385,13 @@ fn the_message_has_the_file_and_every_mistake() {
              \x20   ^^^\n\
              did you mean `name`?\n\
              \n\
-             {folder}/flare.toml:2: `seed` names a file that is not there: {folder}/values.jsonl\n\
+             {folder}/flare.toml:2: `seed` names a file that does not exist: {folder}/values.jsonl\n\
              \x20   seed = \"values.jsonl\" # é\n\
              \x20          ^^^^^^^^^^^^^^\n\
-             it is looked for in the folder of the flare.toml; `flaron-edge kv export` prints one\n\
+             the path is relative to the folder of flare.toml; `flaron-edge kv export` prints such a file\n\
              \n\
-             {folder}/flare.toml:5: `max_time_ms` must be a whole number of milliseconds, 1 or more, and is a \
-             text\n\
+             {folder}/flare.toml:5: `max_time_ms` must be a whole number of milliseconds, 1 or more, but is a \
+             string\n\
              \x20    max_time_ms = \"1s\"\n\
              \x20                  ^^^^\n\
              write max_time_ms = 1000"

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::prices::Prices;
 use crate::format::thousands;
-use crate::table::{Format, Table};
+use flaron_build::table::{Format, Table};
 
 impl Prices {
     pub fn json(&self) -> serde_json::Result<String> {
