@@ -13,7 +13,7 @@ use crate::capability::rescue;
 use crate::capability::store::simulated::Random;
 use crate::capability::store::tmpfs::Tmpfs;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Addresses of this machine that no other test has.
 fn loopback() -> String {
@@ -161,7 +161,7 @@ fn damaged_files(seed: u64, rounds: usize) {
         if let Some(node) = started {
             nodes[1] = node;
             let began = Instant::now();
-            while !goes_on && began.elapsed() < Duration::from_secs(6) {
+            while !goes_on && began.elapsed() < Duration::from_secs(20) {
                 goes_on = agrees(&mut nodes, added);
                 std::thread::sleep(Duration::from_millis(20));
             }
