@@ -20,12 +20,13 @@
 use core::fmt;
 use core::num::NonZeroU32;
 
+use crate::abi;
 use crate::arena::ArenaBytes;
-use crate::arena::claim::{claim, claim_decoded};
-use crate::bytes::packed::PackedSlice;
+use crate::arena::claim::claim;
 use crate::error::no_result;
+use crate::json::ROOT_END;
+use crate::json::answer::{Answer, Cursor, OUTER};
 use crate::text::{self, send};
-use crate::{abi, json};
 
 #[cfg(feature = "request")]
 mod forward;
@@ -170,53 +171,43 @@ impl FetchResponse {
     /// Decodes an answer. If a member occurs more than once, the first one counts.
     #[inline] // size: inline-once
     fn decode(returned: i64) -> Result<FetchResponse, BeamError> {
-        let decode = |answer: &mut [u8]| {
-            let status = FetchResponse::status_of(answer);
-            status.ok_or(BeamError::DeserializeFailed)
-        };
-        match claim_decoded(returned, decode) {
-            Some(decoded) => decoded.map(|(answer, status)| FetchResponse {
+        match Answer::claim(returned, FetchResponse::status_of) {
+            Some(Some((answer, status))) => Ok(FetchResponse {
                 status: status.get() as u16,
                 headers: ResponseHeaders::new(answer),
             }),
+            Some(None) => Err(BeamError::DeserializeFailed),
             None => Err(BeamError::no_result()),
         }
     }
 
-    /// Flattens an answer; its status code, or `None` if it is no answer of a server.
+    /// The status code in an answer, or `None` if it is no answer of a server.
     // size: status-register
     #[inline(always)] // size: inline-step
-    fn status_of(answer: &mut [u8]) -> Option<NonZeroU32> {
-        json::unescape(answer)?;
-        let status = json::member(PackedSlice::new(answer), json::OUTER, "status").get();
-        let digits = if status.len() as isize >= 4 {
-            // size: signed-length
-            status.first_chunk()
-        } else {
-            None
-        };
-        let digits = u32::from_le_bytes(*digits?);
-        if digits & STATUS_MASK != STATUS_BITS {
-            return None;
+    fn status_of(answer: Cursor<'_>) -> Option<NonZeroU32> {
+        let mut answer = answer.member(OUTER, "status")?;
+        let mut status = 0;
+        while let Some(digit) = answer.digit() {
+            status = status * 10 + digit;
+            if status > 999 {
+                return None;
+            }
         }
-        let digit = |at: u32| digits >> at & 15;
-        let status = (digit(0) * 10 + digit(8)) * 10 + digit(16);
-        // A number outside this range is not a status code.
-        if !(100..1000).contains(&status) {
+        if answer.byte() & BEHIND_MASK != BEHIND_BITS || status < 100 {
             return None;
         }
         NonZeroU32::new(status)
     }
 }
 
-/// The bits that identify the four bytes of a status code: three digits, as in every status code, followed by
-/// the next member or the end.
+/// The bits that identify what follows a status code: the comma before the next member, or what flattened JSON
+/// ends with.
 ///
-/// In JSON these bits are enough: of the bytes that can occur here, only digits lie between 0x30 and 0x3f, and of
-/// those that can follow digits, only a comma (0x2c) and a closing brace (0x7d) equal 0x2c under the mask 0xae.
-const STATUS_MASK: u32 = u32::from_le_bytes([0xf0, 0xf0, 0xf0, 0xae]); // size: status-mask
+/// In JSON these bits are enough: what else can follow digits is a point (0x2e) or an `e`.
+const BEHIND_MASK: u8 = 0x2e; // size: status-mask
 /// The values of these bits.
-const STATUS_BITS: u32 = u32::from_le_bytes([0x30, 0x30, 0x30, b',']);
+const BEHIND_BITS: u8 = b',';
+const _: () = assert!(ROOT_END & BEHIND_MASK == BEHIND_BITS);
 
 impl fmt::Debug for FetchResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -259,3 +259,6 @@ macro_rules! codes {
 }
 #[cfg(any(feature = "spark", feature = "plasma", feature = "ws"))]
 pub(crate) use codes;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::json;
 impl Keys {
     /// The keys in a JSON array of strings, which is decoded where it lies; none if it is nothing of the kind.
     pub(crate) fn new(mut json: ArenaBytes) -> Keys {
-        let mut len = json::unescape(json.as_mut()).unwrap_or_default();
+        let mut len = json::unescape(json.as_mut(), json::Until::End).unwrap_or_default();
         if json.first() != Some(&b'[') {
             len = 0;
         }

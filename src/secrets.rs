@@ -215,6 +215,7 @@ mod tests {
         let (secret, bytes) = (get("key").unwrap(), get_bytes("key").unwrap());
         assert!(secret == "hunter2" && "hunter2" == secret && secret == get("key").unwrap());
         assert!(secret != "hunter3" && secret != "hunter");
+        assert!(bytes != b"hunter3" && bytes != b"hunter" && bytes != b"");
         assert!(bytes == b"hunter2" && *b"hunter2" == *bytes && bytes == get_bytes("key").unwrap());
         assert_eq!(format!("Bearer {secret}"), "Bearer hunter2");
         assert_eq!(secret.clone(), secret);

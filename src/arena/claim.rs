@@ -46,7 +46,7 @@ pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
     match claim(returned) {
         Some(lease) => lease,
         None if arena_refused() => abi::trap("what the host has does not fit into the arena"),
-        None => ArenaBytes::default(),
+        None => ArenaBytes::unanswered(),
     }
 }
 

@@ -9,6 +9,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 
+use crate::abi;
 use crate::arena::block::{self, EMPTY, Packed, is_behind, len_of, offset_of};
 use crate::arena::invariants;
 use crate::arena::storage::{LEASED, LIVE};
@@ -33,6 +34,14 @@ impl ArenaBytes {
             packed,
             not_send: PhantomData,
         }
+    }
+
+    /// A lease on nothing, in place of what the host did not return.
+    #[cfg(any(feature = "request", feature = "ws", test))]
+    #[inline(always)] // size: inline-step
+    pub(super) fn unanswered() -> ArenaBytes {
+        count_lease();
+        ArenaBytes::new(EMPTY)
     }
 
     /// The block, which nobody gives back any more.
@@ -116,7 +125,7 @@ impl ArenaBytes {
 /// A lease on nothing.
 impl Default for ArenaBytes {
     fn default() -> ArenaBytes {
-        count_lease();
+        count_unasked();
         ArenaBytes::new(EMPTY)
     }
 }
@@ -148,10 +157,24 @@ impl fmt::Debug for ArenaBytes {
 
 like_bytes!(ArenaBytes);
 
-/// Counts one living lease more.
+/// Counts one living lease more, which takes space, or for which the host was called. There is not time enough to
+/// do that so often that `LIVE` would overflow.
 #[inline(always)] // size: inline-step
 pub(super) fn count_lease() {
     LIVE.set(LIVE.get() + 1);
+}
+
+/// How many leases may be alive when one is made that takes no space and asks nobody.
+pub(super) const MOST_UNASKED: u64 = u64::MAX / 2;
+
+/// Counts one living lease more, which takes no space and for which nobody was asked. If the flare leaks such ones in
+/// a loop, the compiler makes one addition of it, whose result may be any number: 0 would free what is leased.
+#[inline(always)] // size: inline-step
+pub(super) fn count_unasked() {
+    if LIVE.get() > MOST_UNASKED {
+        abi::trap("more leases were leaked than can be counted");
+    }
+    count_lease();
 }
 
 /// Counts one living lease off. Without the last, everything is free again; if others live,

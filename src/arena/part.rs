@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 
 use crate::arena::block::{self, Packed};
-use crate::arena::lease::{ArenaBytes, count_lease, uncount_lease};
+use crate::arena::lease::{ArenaBytes, count_lease, count_unasked, uncount_lease};
 use crate::arena::traits::like_str;
 use crate::bytes::utf8;
 
@@ -68,7 +68,7 @@ impl Default for Keys {
 /// The same list, read as far; it takes no space.
 impl Clone for Keys {
     fn clone(&self) -> Keys {
-        count_lease();
+        count_unasked();
         Keys { ..*self }
     }
 }
@@ -104,7 +104,7 @@ impl Deref for Key {
 /// A lease on no text.
 impl Default for Key {
     fn default() -> Key {
-        count_lease();
+        count_unasked();
         Key {
             packed: block::EMPTY,
             not_send: PhantomData,
@@ -115,7 +115,7 @@ impl Default for Key {
 /// The same key; it takes no space.
 impl Clone for Key {
     fn clone(&self) -> Key {
-        count_lease();
+        count_unasked();
         Key { ..*self }
     }
 }

@@ -60,7 +60,8 @@ pub(super) static PENDING: Word = Word(UnsafeCell::new(0));
 /// How many bytes at the top end are scratch.
 pub(super) static SCRATCH: Word = Word(UnsafeCell::new(0));
 /// How many leases are alive. In 64 bits, because one that is leaked stays counted, and one on
-/// nothing takes no space that would run out: 32 bits can overflow.
+/// nothing takes no space that would run out: 32 bits can overflow. (So can 64 where the host is not
+/// called: see `lease::count_unasked`.)
 pub(super) static LIVE: Word<u64> = Word(UnsafeCell::new(0));
 /// How many scratch texts are alive.
 pub(super) static TEXTS: Word = Word(UnsafeCell::new(0));

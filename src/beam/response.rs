@@ -3,10 +3,9 @@
 use core::fmt;
 use core::ops::Deref;
 
-use crate::arena::ArenaBytes;
 use crate::beam::FetchResponse;
-use crate::bytes::packed::PackedSlice;
 use crate::json;
+use crate::json::answer::{Answer, Cursor, INNER, OUTER};
 use crate::text;
 
 /// The headers of a [`FetchResponse`]: names in lower case, and values.
@@ -24,12 +23,12 @@ pub struct ResponseAnswer {
 }
 
 /// The body of a [`FetchResponse`], which derefs to `str`: see [`FetchResponse::body`].
-pub struct ResponseBody(ArenaBytes);
+pub struct ResponseBody(Answer);
 
 impl ResponseHeaders {
     /// The headers of a decoded answer.
     #[inline(always)] // size: inline-step
-    pub(super) fn new(answer: ArenaBytes) -> ResponseHeaders {
+    pub(super) fn new(answer: Answer) -> ResponseHeaders {
         ResponseHeaders {
             answer: ResponseAnswer {
                 body: ResponseBody(answer),
@@ -45,8 +44,8 @@ impl ResponseHeaders {
     /// Like [`get`](Self::get), but as bytes: this does not link the UTF-8 check.
     #[inline(always)] // size: inline-step
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        let headers = self.answer.member("headers");
-        Some(json::string_member(headers, json::INNER, name)?.get())
+        let headers = self.answer.headers()?;
+        Some(headers.string_member(INNER, name)?.get())
     }
 
     /// Whether there is such a header. The case of `name` does not matter.
@@ -56,20 +55,15 @@ impl ResponseHeaders {
 
     /// Names (in lower case) and values, in the order in which the host sent them.
     pub fn iter(&self) -> ResponseHeaderIter<'_> {
-        ResponseHeaderIter(json::first_members(self.answer.member("headers").get()))
+        ResponseHeaderIter(self.answer.body.0.members(self.answer.headers()))
     }
 }
 
 impl ResponseAnswer {
-    /// Flattened JSON, whose members are at depth 1 and whose headers are at depth 2.
+    /// Where the headers begin.
     #[inline(always)] // size: inline-step
-    pub(super) fn json(&self) -> &ArenaBytes {
-        &self.body.0
-    }
-
-    #[inline(always)] // size: inline-step
-    fn member(&self, name: &str) -> PackedSlice<'_> {
-        json::member(PackedSlice::new(self.json()), json::OUTER, name)
+    fn headers(&self) -> Option<Cursor<'_>> {
+        self.body.0.root().member(OUTER, "headers")
     }
 }
 
@@ -108,7 +102,7 @@ impl ResponseBody {
     /// The bytes: this does not link the UTF-8 check.
     #[inline(always)] // size: inline-step
     pub(super) fn as_raw(&self) -> &[u8] {
-        match json::string_member(PackedSlice::new(&self.0), json::OUTER, "body") {
+        match self.0.root().string_member(OUTER, "body") {
             Some(body) => body.get(),
             None => b"",
         }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ARENA_BYTES;
+use crate::json;
 use crate::testing::{ARENA_FULL, Host, arena_is_free, assert_error, leave_free};
 use std::format;
 use std::string::String;

@@ -13,10 +13,9 @@ use core::marker::PhantomData;
 /// In the order of the fields, none of the pointers is behind the next one, and all of them point into the
 /// text, or just behind it.
 pub(crate) struct InPlace<'a> {
-    start: *mut u8,
     /// How far it has been written.
     output: *mut u8,
-    /// From here up to `input` lies what [`put_back`](Self::put_back) has put there.
+    /// From here up to `input` lies what has been read and is to be written as it is.
     kept: *mut u8,
     /// How far it has been read.
     input: *mut u8,
@@ -24,12 +23,15 @@ pub(crate) struct InPlace<'a> {
     text: PhantomData<&'a mut [u8]>,
 }
 
+/// A text of which a byte has been read that is not written over, so that there is room for one: `output` is
+/// before `kept`.
+pub(crate) struct WithRoom<'a>(InPlace<'a>);
+
 impl<'a> InPlace<'a> {
     #[inline(always)] // size: inline-step
     pub(crate) fn new(text: &'a mut [u8]) -> InPlace<'a> {
         let text = text.as_mut_ptr_range();
         InPlace {
-            start: text.start,
             output: text.start,
             kept: text.start,
             input: text.start,
@@ -38,9 +40,9 @@ impl<'a> InPlace<'a> {
         }
     }
 
-    /// Reads a byte; `None` at the end. What was put back is given up.
+    /// Reads a byte; `None` at the end. What was kept is given up.
     #[inline(always)] // size: inline-step
-    pub(crate) fn next(&mut self) -> Option<u8> {
+    pub(crate) fn next(mut self) -> Option<(u8, WithRoom<'a>)> {
         if self.input == self.end {
             return None;
         }
@@ -48,25 +50,12 @@ impl<'a> InPlace<'a> {
         let byte = unsafe { *self.input };
         // SAFETY: up to the end of the text, at most.
         self.input = unsafe { self.input.add(1) };
+        // `output` was not behind `input`.
         self.kept = self.input;
-        Some(byte)
+        Some((byte, WithRoom(self)))
     }
 
-    /// Puts a byte in front of what has not been read, in place of one that has: to be written by
-    /// [`move_kept`](Self::move_kept). `None` if there is none that has not been written over.
-    #[inline(always)] // size: inline-step
-    pub(crate) fn put_back(&mut self, byte: u8) -> Option<()> {
-        if self.output == self.kept {
-            return None;
-        }
-        // SAFETY: down to `output`, at most.
-        self.kept = unsafe { self.kept.sub(1) };
-        // SAFETY: it is before `input`, so the text has a byte there, and is borrowed mutably.
-        unsafe { *self.kept = byte }
-        Some(())
-    }
-
-    /// Reads what is before the first of two bytes, and puts it back. Of the last three bytes of the text it
+    /// Reads what is before the first of two bytes, and keeps it. Of the last three bytes of the text it
     /// leaves some, if neither of the two is among them.
     #[inline(always)] // size: json-run
     pub(crate) fn keep_until(&mut self, stops: [u8; 2]) {
@@ -82,9 +71,9 @@ impl<'a> InPlace<'a> {
         }
     }
 
-    /// Writes what was put back.
+    /// Writes what is kept.
     #[inline(always)] // size: json-run
-    pub(crate) fn move_kept(&mut self) {
+    pub(crate) fn write_kept(&mut self) {
         let len = self.input.addr() - self.kept.addr();
         // SAFETY: so many bytes are there from `kept` on, which is not behind `input`. `output` is not behind
         // `kept`, so there are as many behind it. The text is borrowed mutably.
@@ -95,11 +84,46 @@ impl<'a> InPlace<'a> {
         self.kept = self.input;
     }
 
-    /// How much has been written.
+    /// The address up to which it has been written.
     #[inline(always)] // size: inline-step
-    pub(crate) fn written(&self) -> usize {
-        // size: json-written
-        self.output.addr() - self.start.addr()
+    pub(crate) fn written_to(&self) -> usize {
+        self.output.addr()
+    }
+}
+
+impl<'a> WithRoom<'a> {
+    /// Writes a byte.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn write(self, byte: u8) -> InPlace<'a> {
+        let mut text = self.0;
+        // SAFETY: it is before `kept`, so the text has a byte there, and is borrowed mutably.
+        unsafe { *text.output = byte }
+        // SAFETY: up to `kept`, at most.
+        text.output = unsafe { text.output.add(1) };
+        text
+    }
+
+    /// Puts a byte in front of what is kept; `None` if there is no more room then.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn keep(self, byte: u8) -> Option<WithRoom<'a>> {
+        let mut text = self.0;
+        // SAFETY: down to `output`, at most.
+        text.kept = unsafe { text.kept.sub(1) };
+        // SAFETY: it is before `input`, so the text has a byte there, and is borrowed mutably.
+        unsafe { *text.kept = byte }
+        (text.kept != text.output).then_some(WithRoom(text))
+    }
+
+    /// Reads another byte, as [`InPlace::next`] does.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn next(self) -> Option<(u8, WithRoom<'a>)> {
+        self.0.next()
+    }
+
+    /// Writes nothing.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn skip(self) -> InPlace<'a> {
+        self.0
     }
 }
 
@@ -141,31 +165,41 @@ mod tests {
         }
     }
 
+    /// Reads a byte, which there is.
+    fn next<'a>(text: InPlace<'a>, expected: u8) -> WithRoom<'a> {
+        let (byte, text) = text.next().unwrap();
+        assert_eq!(byte, expected);
+        text
+    }
+
     #[test]
     fn a_run_is_moved_to_where_the_text_has_got_to() {
         for skipped in 0..6 {
             for len in skipped..20 {
                 let mut bytes = std::vec![b'x'; len];
                 bytes.extend(b"\\yz\"abc");
+                let start = bytes.as_ptr().addr();
                 let mut text = InPlace::new(&mut bytes);
                 for _ in 0..skipped {
-                    text.next();
+                    text = next(text, b'x').skip();
                 }
                 text.keep_until(STOPS);
-                text.move_kept();
-                assert_eq!(text.next(), Some(b'\\'));
-                assert_eq!(text.written(), len - skipped);
-                assert_eq!(text.next(), Some(b'y'));
-                text.put_back(b'!').unwrap();
+                text.write_kept();
+                text = next(text, b'\\').skip();
+                assert_eq!(text.written_to() - start, len - skipped);
+                text = next(text, b'y').keep(b'!').unwrap().skip();
                 text.keep_until(STOPS);
-                text.move_kept();
-                assert_eq!(text.next(), Some(b'"'));
-                text.put_back(b'.').unwrap();
+                text.write_kept();
+                text = next(text, b'"').write(b'.');
                 text.keep_until(STOPS);
-                text.move_kept();
-                let written = text.written();
+                text.write_kept();
+                let written = text.written_to() - start;
                 // Of the last three bytes some may be left.
-                let rest: std::vec::Vec<u8> = core::iter::from_fn(|| text.next()).collect();
+                let mut rest = std::vec::Vec::new();
+                while let Some((byte, behind)) = text.next() {
+                    rest.push(byte);
+                    text = behind.skip();
+                }
                 assert!(b"abc".ends_with(&rest), "{rest:?}");
                 let expected = "x".repeat(len - skipped) + "!z.abc";
                 let left = expected.len() - rest.len();
@@ -176,18 +210,20 @@ mod tests {
 
     #[test]
     fn what_is_written_never_overtakes_what_is_read() {
-        let mut bytes = *b"ab";
-        let mut text = InPlace::new(&mut bytes);
-        assert!(text.put_back(1).is_none());
-        assert_eq!(text.next(), Some(b'a'));
-        assert!(text.put_back(2).is_some() && text.put_back(3).is_none());
-        text.move_kept();
-        assert!(text.put_back(4).is_none());
-        assert_eq!(text.next(), Some(b'b'));
-        assert!(text.put_back(5).is_some() && text.put_back(6).is_none());
-        text.move_kept();
-        assert!(text.next().is_none() && text.put_back(7).is_none());
-        assert_eq!(text.written(), 2);
-        assert_eq!(bytes, [2, 5]);
+        let mut bytes = *b"abcd";
+        // There is room for one byte, and so it stays, whatever is kept.
+        assert!(next(InPlace::new(&mut bytes), b'a').keep(1).is_none());
+        let mut bytes = *b"abcd";
+        let start = bytes.as_ptr().addr();
+        let mut text = next(InPlace::new(&mut bytes), b'a').write(2);
+        text = next(text, b'b').skip();
+        let with_room = next(text, b'c').keep(3).unwrap();
+        text = with_room.write(4);
+        text.write_kept();
+        assert_eq!(text.written_to() - start, 3);
+        text = next(text, b'd').write(5);
+        assert_eq!(text.written_to() - start, 4);
+        assert!(text.next().is_none());
+        assert_eq!(bytes, [2, 4, 3, 5]);
     }
 }

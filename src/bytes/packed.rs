@@ -32,7 +32,10 @@ impl<'a> PackedSlice<'a> {
     #[inline(always)] // size: inline-register
     pub(crate) fn get(self) -> &'a [u8] {
         let packed = self.0.0.get();
-        let start = core::ptr::with_exposed_provenance((packed >> 32) as usize);
+        let start: *const u8 = core::ptr::with_exposed_provenance((packed >> 32) as usize);
+        // SAFETY: the address of a slice is not null.
+        // size: not-null
+        unsafe { core::hint::assert_unchecked(!start.is_null()) };
         // SAFETY: address and length are those of a slice that lives as long as `'a`; `new` made
         // the number of it, and nothing else does. Addresses and lengths have 32 bits.
         unsafe { core::slice::from_raw_parts(start, packed as u32 as usize) }
@@ -50,7 +53,7 @@ impl<'a> PackedSlice<'a> {
     }
 }
 
-#[cfg(any(feature = "beam", lists_keys))]
+#[cfg(lists_keys)]
 impl<'a> PackedSlice<'a> {
     /// What is before the first such byte; `None` if there is none.
     // size: packed-before

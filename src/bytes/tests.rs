@@ -6,7 +6,7 @@ use crate::bytes::base64url::decode as decode_base64url;
 #[cfg(feature = "crypto")]
 use crate::bytes::number::decode_hex;
 use crate::bytes::number::{parse_u32, parse_u64};
-use crate::bytes::split::eq_ignore_case;
+use crate::bytes::split::{eq, eq_ignore_case};
 use crate::bytes::utf8::{from_utf8, valid_up_to};
 
 #[test]
@@ -44,6 +44,12 @@ fn every_character_is_utf8_and_every_other_sequence_is_not() {
         );
     }
     assert_eq!(from_utf8(b""), Some(""));
+    // What four bytes can say beyond the last character.
+    for code in (0x11_0000..=0x1f_ffff_u32).step_by(if cfg!(miri) { 9973 } else { 1 }) {
+        let part = |shift: u32| 0x80 | (code >> shift & 0x3f) as u8;
+        let bytes = [0xf0 | (code >> 18) as u8, part(12), part(6), part(0)];
+        assert_eq!(valid_up_to(&bytes, 0), 0, "{code:x}");
+    }
 }
 
 #[test]
@@ -122,6 +128,15 @@ fn each_byte_is_its_base64url_digit_or_none() {
         );
         if let Some(bits) = bits {
             assert_eq!(text[..3], [0, 0, bits as u8], "{byte}");
+        }
+    }
+}
+
+#[test]
+fn bytes_are_equal_if_all_of_them_are() {
+    for a in [&b""[..], b"a", b"b", b"A", b"ab", b"ba", b"ab\xff"] {
+        for b in [&b""[..], b"a", b"b", b"A", b"ab", b"ba", b"ab\xff"] {
+            assert_eq!(eq(a, b), a == b, "{a:?} {b:?}");
         }
     }
 }

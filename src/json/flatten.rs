@@ -19,7 +19,7 @@ pub const MAX_DEPTH: usize = 31;
 
 /// Ends a string in flattened JSON.
 pub(crate) const END: u8 = 0xff;
-/// The first of the bytes that begin a string; see [`mark`].
+/// The least of the bytes that begin a string; see [`mark`].
 pub(crate) const FIRST_MARK: u8 = 0xf5;
 
 /// What begins a string. It tells where: `depth` is how many arrays and objects are around it.
@@ -27,7 +27,7 @@ pub(crate) const FIRST_MARK: u8 = 0xf5;
 /// So the members of the two outermost objects can be told from those of the objects inside of them
 /// without counting brackets.
 pub(crate) const fn mark(depth: u32) -> u32 {
-    FIRST_MARK as u32 + if depth < 8 { depth } else { 8 }
+    FIRST_MARK as u32 + 8 - if depth < 8 { depth } else { 8 }
 }
 
 // The bytes that the code names. Bytes are numbers of 32 bits here.

@@ -66,12 +66,12 @@ use core::fmt;
 use crate::arena::ArenaBytes;
 use crate::error::{Error, Kind};
 
+#[cfg(feature = "beam")]
+pub(crate) mod answer;
 mod flatten;
 mod grammar;
 #[cfg(feature = "json")]
 mod literal;
-#[cfg(feature = "beam")]
-mod lookup;
 #[cfg(any(feature = "json", feature = "beam", lists_keys))]
 mod unescape;
 mod value;
@@ -86,9 +86,9 @@ pub use writer::{Array, Bytes, Object, Str};
 
 pub(crate) use flatten::{flatten, flatten_lease};
 #[cfg(feature = "beam")]
-pub(crate) use lookup::{INNER, OUTER, first_members, member, string_member};
+pub(crate) use unescape::ROOT_END;
 #[cfg(any(feature = "json", feature = "beam", lists_keys))]
-pub(crate) use unescape::unescape;
+pub(crate) use unescape::{Until, unescape};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
 
@@ -158,7 +158,7 @@ impl Document {
     /// [`JsonError`] when a string, an array or an object is open at the end.
     #[cfg(feature = "json")]
     pub fn parse_loosely(mut lease: ArenaBytes) -> Result<Document, JsonError> {
-        match unescape(lease.as_mut()) {
+        match unescape(lease.as_mut(), Until::End) {
             Some(len) => Ok(Document(lease.truncate(len as u32))),
             None => Err(JsonError),
         }

@@ -102,7 +102,7 @@ fn depth(json: &str) -> usize {
 #[cfg(any(feature = "beam", lists_keys))]
 fn compare_readers(json: &[u8]) {
     let (mut strict, mut host) = (json.to_vec(), json.to_vec());
-    let found = unescape(&mut host);
+    let found = unescape(&mut host, Until::End);
     assert!(found.is_none_or(|len| len <= json.len()));
     if let Some(len) = flatten(&mut strict) {
         assert_eq!(found, Some(len), "{json:?}");
@@ -325,12 +325,12 @@ fn surrogates_come_in_pairs() {
 fn the_host_may_nest_as_deep_as_it_likes() {
     for depth in [MAX_DEPTH, MAX_DEPTH + 1, 300, 100_000] {
         let mut bytes = ("[".repeat(depth) + "\"\\u00e9\"" + &"]".repeat(depth)).into_bytes();
-        let len = unescape(&mut bytes).unwrap();
+        let len = unescape(&mut bytes, Until::End).unwrap();
         assert_eq!(len, 2 * depth + 4);
         assert_eq!(bytes[depth + 1..depth + 4], [0xc3, 0xa9, 0xff]);
     }
     let mut open = *b"[[]";
-    assert!(unescape(&mut open).is_none());
+    assert!(unescape(&mut open, Until::End).is_none());
 }
 
 #[test]
@@ -340,18 +340,20 @@ fn what_is_no_json_is_some_value_or_none() {
         // Half a pair takes the next digits for its other half.
         (
             &b"\"\\ud800\\u0041\""[..],
-            Some(&b"\xf5\xf0\x90\x81\x81\xff"[..]),
+            Some(&b"\xfd\xf0\x90\x81\x81\xff"[..]),
         ),
-        (b"\"\\udc00\"", Some(b"\xf5\xed\xb0\x80\xff")),
-        (b"\"\\x\"", Some(b"\xf5\0\xff")),
+        (b"\"\\udc00\"", Some(b"\xfd\xed\xb0\x80\xff")),
+        (b"\"\\x\"", Some(b"\xfd\x08\xff")),
+        // Outside of strings, what is no ASCII is left out: a mark, too.
+        (b"[\xf5 \xff1\xc3]", Some(b"[1]")),
         (b"\"\\", None),
         (b"\"\\u12", None),
         (b"\"\\ud800\\", None),
         (b"\"abc", None),
-        (b"\"\x01\"", Some(b"\xf5\x01\xff")),
+        (b"\"\x01\"", Some(b"\xfd\x01\xff")),
     ] {
         let mut bytes = json.to_vec();
-        let found = unescape(&mut bytes);
+        let found = unescape(&mut bytes, Until::End);
         assert_eq!(found.map(|len| &bytes[..len]), flattened, "{json:?}");
     }
 }
@@ -807,7 +809,7 @@ proptest! {
         #[cfg(any(feature = "json", feature = "beam", lists_keys))]
         let mut loosely = json.clone();
         #[cfg(any(feature = "json", feature = "beam", lists_keys))]
-        if let Some(len) = unescape(&mut loosely) {
+        if let Some(len) = unescape(&mut loosely, Until::End) {
             let value = Value(&loosely[..len]);
             let _ = format!("{value:?}");
             let _ = value.members().chain(value.elements().map(|value| (&b""[..], value))).count();

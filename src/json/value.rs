@@ -174,7 +174,7 @@ pub(crate) fn take<'a>(inside: &mut Iter<'a, u8>) -> Option<Value<'a>> {
 }
 
 /// The string at the beginning of flattened JSON, if there is one.
-#[cfg(any(feature = "beam", lists_keys))]
+#[cfg(lists_keys)]
 #[inline] // size: json-string
 pub(crate) fn string(json: PackedSlice<'_>) -> Option<PackedSlice<'_>> {
     let [FIRST_MARK..=END, text @ ..] = json.get() else {

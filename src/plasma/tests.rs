@@ -187,3 +187,19 @@ fn a_key_and_a_value_may_both_be_pieces() {
     assert_eq!(set_keyed("a", "x"), Err(PlasmaError::NoCapability));
     assert!(arena_is_free());
 }
+
+#[test]
+fn what_is_counted_or_deleted_may_have_a_key_of_pieces() {
+    let host = host();
+    assert_eq!(increment_pieces(("room:", 7_u8), 5), Some(5));
+    assert_eq!(decrement_pieces(("room:", 7_u8), 3), Some(2));
+    assert_eq!(increment("room:7", 0), Some(2));
+    assert_eq!(delete_pieces(("room:", 7_u8)), Ok(()));
+    assert_eq!(host.calls_of("plasma_delete")[0].text(0), "room:7");
+    assert_eq!(increment("room:7", 1), Some(1));
+    assert!(arena_is_free());
+    let _full = leave_free(8);
+    assert_eq!(increment_pieces("123456789", 1), None);
+    assert_eq!(decrement_pieces("123456789", 1), None);
+    assert_eq!(delete_pieces("123456789"), Err(PlasmaError::ArenaFull));
+}

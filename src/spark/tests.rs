@@ -335,3 +335,20 @@ fn a_key_and_a_value_may_both_be_pieces() {
     assert_eq!(set_keyed("a", "x", 0), Err(SparkError::NoCapability));
     assert!(arena_is_free());
 }
+
+#[test]
+fn what_is_deleted_may_have_a_key_of_pieces() {
+    let host = host();
+    host.put_spark("user:42", b"a", 0);
+    assert_eq!(delete_pieces(("user:", 42_u8)), Ok(()));
+    assert_eq!(host.spark("user:42"), None);
+    let _full = leave_free(8);
+    assert_eq!(delete_pieces("123456789"), Err(ArenaFull));
+}
+
+#[test]
+fn a_pull_may_find_nothing() {
+    let host = host();
+    host.put_spark_at("ams-1", "a", b"1");
+    assert_eq!(pull("ams-1", &["b"]), Ok(0));
+}

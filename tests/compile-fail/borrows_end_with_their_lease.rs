@@ -1,4 +1,4 @@
-use flaron_sdk::{beam, json, request, secrets, spark, text};
+use flaron_sdk::{beam, crypto, json, request, secrets, spark, text, ws};
 
 pub fn text_of_a_lease() -> usize {
     let method: &str = {
@@ -86,4 +86,80 @@ pub fn built_text() -> usize {
     let bytes: &[u8] = &built;
     drop(built); //~ E0505 cannot move out of `built` because it is borrowed
     bytes.len()
+}
+
+pub fn a_claim() -> usize {
+    let claims = crypto::verify_jwt("k", request::credentials("bearer").unwrap()).unwrap();
+    let subject = claims.text("sub").unwrap();
+    drop(claims); //~ E0505 cannot move out of `claims` because it is borrowed
+    subject.len()
+}
+
+pub fn a_path() -> usize {
+    let target = request::target();
+    let path = target.path();
+    let bytes = target.into_bytes(); //~ E0505 cannot move out of `target` because it is borrowed
+    path.len() + bytes.len()
+}
+
+pub fn a_parameter() -> usize {
+    let query = request::query();
+    let name = query.get("name").unwrap();
+    drop(query); //~ E0505 cannot move out of `query` because it is borrowed
+    name.len()
+}
+
+pub fn a_body() -> usize {
+    let answer = beam::fetch("u", None).unwrap();
+    let body: &str = &answer.body;
+    drop(answer); //~ E0505 cannot move out of `answer` because it is borrowed
+    body.len()
+}
+
+pub fn a_header_of_options() -> usize {
+    let options = beam::FetchOptions::new().with_header("a", request::method());
+    let headers = options.headers.iter();
+    drop(options); //~ E0505 cannot move out of `options` because it is borrowed
+    headers.count()
+}
+
+pub fn members() -> usize {
+    let document = json::Document::parse(request::body()).unwrap();
+    let members = document.root().members();
+    drop(document); //~ E0505 cannot move out of `document` because it is borrowed
+    members.count()
+}
+
+pub fn parts() -> usize {
+    let lease = request::body();
+    let lines = text::split(&lease, b'\n');
+    drop(lease); //~ E0505 cannot move out of `lease` because it is borrowed
+    lines.count()
+}
+
+pub fn a_part() -> usize {
+    let lease = ws::event_data();
+    let trimmed = text::trim(&lease);
+    drop(lease); //~ E0505 cannot move out of `lease` because it is borrowed
+    trimmed.len()
+}
+
+pub fn text_in_a_buffer() -> usize {
+    let mut buffer = [0; 8];
+    let mut text = text::TextBuf::new(&mut buffer);
+    let before = text.as_bytes();
+    text.push("a").unwrap(); //~ E0502 cannot borrow `text` as mutable because it is also borrowed as immutable
+    before.len()
+}
+
+pub fn decoded_in_place() -> usize {
+    let mut coded = *b"Zg";
+    let decoded = text::decode_base64url(&mut coded).unwrap();
+    coded[0] = 0; //~ E0506 cannot assign to `coded[_]` because it is borrowed
+    decoded.len()
+}
+
+pub fn a_piece_of_a_lease() -> impl text::Pieces {
+    let lease = request::method();
+    ("GET ", &lease) //~ E0597 does not live long enough
 }

@@ -33,6 +33,30 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Why a store could not be opened, or its node not be made one of several.
+#[derive(Debug)]
+pub struct OpenError(String);
+
+impl OpenError {
+    /// The store of this name did not open; `why` begins with where it is.
+    pub(crate) fn store(name: &str, why: impl fmt::Display) -> Self {
+        Self(format!("cannot open the {name} store {why}"))
+    }
+
+    /// Something else, in words.
+    pub(crate) fn other(what: String) -> Self {
+        Self(what)
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for OpenError {}
+
 /// The status codes of one of the two, as the ABI numbers them.
 pub trait KvCode: Copy {
     /// Whose codes they are, for messages.

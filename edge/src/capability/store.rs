@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 pub(crate) mod simulated;
+#[cfg(test)]
+pub(crate) mod tmpfs;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,13 +49,6 @@ pub(crate) type OpenDatabase = Arc<dyn Fn() -> Result<Database, String> + Send +
 pub(crate) struct StoreError {
     place: String,
     what: String,
-}
-
-impl StoreError {
-    /// What happened, without where.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
-    }
 }
 
 impl fmt::Display for StoreError {
@@ -292,11 +287,15 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, 
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("no reason was given");
-        Err(format!(
-            "the file is damaged ({why}); `flaron-edge store check` tells what can be read, \
-             `store export` saves it and `store reset` starts afresh"
-        ))
+        Err(damaged(why))
     })
+}
+
+fn damaged(why: &str) -> String {
+    format!(
+        "the file is damaged ({why}); `flaron-edge store check` tells what can be read, \
+         `store export` saves it and `store reset` starts afresh"
+    )
 }
 
 fn open_file(path: &Path) -> Result<Database, String> {
@@ -362,6 +361,12 @@ fn create(path: &Path) -> Result<Database, String> {
     builder().create(path).map_err(|e| match e {
         redb::DatabaseError::DatabaseAlreadyOpen => {
             "another process has it open; give each node a --data folder of its own".to_owned()
+        }
+        redb::DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(&why),
+        redb::DatabaseError::Storage(redb::StorageError::Io(why))
+            if why.kind() == std::io::ErrorKind::InvalidData =>
+        {
+            damaged(&why.to_string())
         }
         other => other.to_string(),
     })

@@ -185,17 +185,18 @@ impl Body {
             }
         };
         // One that says how long it is gets all of its room now, and others once they have shown that
-        // they are not small: nobody who holds much waits for more.
+        // they are not small.
         let most = limit + 1;
         let stated = incoming.size_hint().exact();
         let first = match stated {
             Some(length) => usize::try_from(length).unwrap_or(most).min(most),
             None => FIRST.min(most),
         };
-        let mut held = budget
-            .hold(first)
-            .await
-            .map_err(|_| ReadError::OverBudget)?;
+        let held = match stated {
+            Some(_) => budget.hold(first).await,
+            None => budget.hold_first(first).await,
+        };
+        let mut held = held.map_err(|_| ReadError::OverBudget)?;
         let mut read = BytesMut::with_capacity(first);
         let mut pace = Pace::new();
         while read.len() <= limit {
@@ -210,8 +211,8 @@ impl Body {
                     };
                     pace.received(data.len());
                     if stated.is_none() && read.len() <= FIRST && read.len() + data.len() > FIRST {
-                        let rest = budget.hold(most.saturating_sub(FIRST)).await;
-                        held.add(rest.map_err(|_| ReadError::OverBudget)?);
+                        let all = budget.grow(&mut held, most).await;
+                        all.map_err(|_| ReadError::OverBudget)?;
                         read.reserve(most - read.len());
                     }
                     read.extend_from_slice(&data);

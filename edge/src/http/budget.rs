@@ -3,8 +3,17 @@
 //! Whatever grows with what clients send, or with how slowly they read, is counted here: bodies that
 //! a flare is to see, WebSocket messages, responses that wait to be read. When nothing is left,
 //! those who want more wait, and are turned away if it takes too long; those who hold something go
-//! on, but may pause for less long ([`Budget::patience`]). Everything is reserved before it is
-//! read, and at most once per message, so two that wait can never wait for each other.
+//! on, but may pause for less long ([`Budget::patience`]). Everything is reserved before it is read.
+//!
+//! Most messages reserve once, all that they need. One of unknown length gets some room at first, and all
+//! that it may need once it has shown that it is not small ([`Budget::grow`]); enough of those could
+//! hold everything, and each wait for what the others have. So what they hold at first is a share of the
+//! budget at most, and nobody is given more than what is left beside the share: whoever waits, waits for
+//! messages that have all their room.
+//!
+//! That is so for each message by itself. A request that holds a large head or a body and waits for more
+//! (its body, a response that its flare fetches) may wait for others that do the same; there it
+//! is [`WAIT`] that lets them go on.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,12 +37,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 /// What one permit of the semaphore stands for, in bytes.
 const UNIT: usize = 1 << 10;
+/// The share of messages that may want more than they have, as a divisor.
+const SHARE: u32 = 4;
 
 /// The node's memory for its clients' data.
 #[derive(Debug)]
 pub(crate) struct Budget {
     room: Arc<Semaphore>,
-    units: u32,
+    /// What is left of the share.
+    firsts: Arc<Semaphore>,
+    /// The share, and what is left beside it.
+    share: u32,
+    most: u32,
     waiting: AtomicUsize,
 }
 
@@ -41,6 +56,8 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 pub(crate) struct Held {
     permit: Option<OwnedSemaphorePermit>,
+    /// The place in a share, of one that may want more.
+    share: Option<OwnedSemaphorePermit>,
 }
 
 /// There was no room in time.
@@ -52,15 +69,18 @@ impl Budget {
     pub(crate) fn new(bytes: usize) -> Arc<Budget> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let units = units.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
+        let share = units / SHARE;
         Arc::new(Budget {
             room: Arc::new(Semaphore::new(units as usize)),
-            units,
+            firsts: Arc::new(Semaphore::new(share as usize)),
+            share,
+            most: units - share,
             waiting: AtomicUsize::new(0),
         })
     }
 
-    /// How many permits so many bytes take. More than there are at all counts as all of them, so
-    /// that one large message is served alone instead of never.
+    /// How many permits so many bytes take. More than anybody gets counts as that, so that one large
+    /// message is served alone instead of never.
     fn units_of(&self, bytes: usize) -> u32 {
         match bytes <= UNCOUNTED {
             true => 0,
@@ -70,7 +90,7 @@ impl Budget {
 
     fn all_units_of(&self, bytes: usize) -> u32 {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        units.min(self.units)
+        units.min(self.most)
     }
 
     /// Reserves room for so many bytes, if there is some now.
@@ -79,7 +99,7 @@ impl Budget {
             0 => None,
             units => Some(self.room.clone().try_acquire_many_owned(units).ok()?),
         };
-        Some(Held { permit })
+        Some(Held::of(permit))
     }
 
     /// Reserves room for so many bytes, and waits for it if there is none.
@@ -91,12 +111,58 @@ impl Budget {
         if let Some(held) = self.try_hold(bytes) {
             return Ok(held);
         }
+        let permit = self.wait(&self.room, self.units_of(bytes)).await?;
+        Ok(Held::of(Some(permit)))
+    }
+
+    /// Reserves room for the beginning of a message whose length is unknown; [`grow`](Self::grow)
+    /// has the rest.
+    ///
+    /// # Errors
+    ///
+    /// When there was no room for [`WAIT`], or none in the share.
+    pub(crate) async fn hold_first(&self, bytes: usize) -> Result<Held, OverBudget> {
+        let units = self.units_of(bytes).min(self.share);
+        if units == 0 {
+            return Ok(Held::of(None));
+        }
+        let share = self.wait(&self.firsts, units).await?;
+        let permit = self.wait(&self.room, units).await?;
+        Ok(Held {
+            permit: Some(permit),
+            share: Some(share),
+        })
+    }
+
+    /// Reserves what a message needs in all that has a part of it. It can be asked for once only.
+    ///
+    /// # Errors
+    ///
+    /// When there was no room for [`WAIT`].
+    pub(crate) async fn grow(&self, held: &mut Held, bytes: usize) -> Result<(), OverBudget> {
+        let has = held
+            .permit
+            .as_ref()
+            .map_or(0, |permit| permit.num_permits());
+        let has = u32::try_from(has).unwrap_or(u32::MAX);
+        let more = self.units_of(bytes).saturating_sub(has);
+        let more = self.wait(&self.room, more).await?;
+        held.add(Held::of(Some(more)));
+        held.share = None;
+        Ok(())
+    }
+
+    async fn wait(
+        &self,
+        room: &Arc<Semaphore>,
+        units: u32,
+    ) -> Result<OwnedSemaphorePermit, OverBudget> {
+        if let Ok(permit) = room.clone().try_acquire_many_owned(units) {
+            return Ok(permit);
+        }
         let _waiting = Waiting::new(&self.waiting);
-        let permit = self.room.clone().acquire_many_owned(self.units_of(bytes));
-        match tokio::time::timeout(WAIT, permit).await {
-            Ok(Ok(permit)) => Ok(Held {
-                permit: Some(permit),
-            }),
+        match tokio::time::timeout(WAIT, room.clone().acquire_many_owned(units)).await {
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(OverBudget),
         }
     }
@@ -105,7 +171,7 @@ impl Budget {
     /// not together.
     pub(crate) fn try_hold_more(&self, before: usize, bytes: usize) -> Option<Held> {
         match before.saturating_add(bytes) <= UNCOUNTED {
-            true => Some(Held { permit: None }),
+            true => Some(Held::of(None)),
             false => self.try_hold_part(bytes),
         }
     }
@@ -116,9 +182,7 @@ impl Budget {
             .room
             .clone()
             .try_acquire_many_owned(self.all_units_of(bytes));
-        permit.ok().map(|permit| Held {
-            permit: Some(permit),
-        })
+        permit.ok().map(|permit| Held::of(Some(permit)))
     }
 
     /// The same, and waits for it.
@@ -129,9 +193,13 @@ impl Budget {
             .clone()
             .acquire_many_owned(self.all_units_of(bytes));
         // The semaphore is never closed.
-        Held {
-            permit: permit.await.ok(),
-        }
+        Held::of(permit.await.ok())
+    }
+
+    /// What is left, in KiB.
+    #[cfg(test)]
+    pub(crate) fn free_kib(&self) -> usize {
+        self.room.available_permits()
     }
 
     /// How long a client that holds a part of the budget may pause: less while others wait for it.
@@ -160,15 +228,27 @@ impl Drop for Waiting<'_> {
 }
 
 impl Held {
+    fn of(permit: Option<OwnedSemaphorePermit>) -> Held {
+        Held {
+            permit,
+            share: None,
+        }
+    }
+
+    /// Gives back what is beyond so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let needed = bytes.div_ceil(UNIT);
+        for permit in [&mut self.permit, &mut self.share].into_iter().flatten() {
+            let spare = permit.num_permits().saturating_sub(needed);
+            drop(permit.split(spare));
+        }
+    }
+
     /// Bytes that hold their part of the budget until the last copy of them is dropped: a response
     /// that waits in a connection's buffer is still counted.
     pub(crate) fn keep(mut self, bytes: Bytes) -> Bytes {
         // What was reserved and is not needed goes back.
-        if let Some(permit) = &mut self.permit {
-            let needed = bytes.len().div_ceil(UNIT);
-            let spare = permit.num_permits().saturating_sub(needed);
-            drop(permit.split(spare));
-        }
+        self.shrink(bytes.len());
         match self.permit {
             None => bytes,
             Some(permit) => Bytes::from_owner(Counted {
@@ -242,8 +322,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_held_comes_back_with_the_last_copy() {
         let budget = Budget::new(100 << 10);
-        let held = budget.hold(90 << 10).await.unwrap();
-        assert!(budget.try_hold(20 << 10).is_none());
+        let held = budget.hold(70 << 10).await.unwrap();
+        assert!(budget.try_hold(40 << 10).is_none());
         // Only what is kept stays reserved.
         let kept = held.keep(vec![7; 50 << 10].into());
         assert!(budget.try_hold(51 << 10).is_none());
@@ -253,14 +333,14 @@ mod tests {
         assert!(budget.try_hold(51 << 10).is_none());
         assert_eq!(&part[..], [7; 10]);
         drop(part);
-        assert!(budget.try_hold(100 << 10).is_some());
+        assert_eq!(budget.free_kib(), 100);
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_who_wait_are_served_in_turn_or_turned_away() {
         let budget = Budget::new(100 << 10);
         assert_eq!(budget.patience(), PATIENCE);
-        // More than there is at all counts as all of it.
+        // More than anybody gets counts as that: all but the share.
         let all = budget.hold(1 << 30).await.unwrap();
         let waiting = tokio::spawn({
             let budget = budget.clone();
@@ -275,6 +355,37 @@ mod tests {
         let _all = budget.hold(1 << 30).await.unwrap();
         assert!(budget.hold(60 << 10).await.is_err());
         assert_eq!(budget.patience(), PATIENCE);
+    }
+
+    /// Many messages of unknown length, which together hold all that they can before anybody has all of
+    /// its room, and one that wants everything and has come between: they are served in turn, and
+    /// nobody waits for [`WAIT`] to end.
+    #[tokio::test(start_paused = true)]
+    async fn those_who_hold_a_part_never_wait_for_each_other() {
+        let budget = Budget::new(1 << 20);
+        let began = Instant::now();
+        let mut tasks = Vec::new();
+        for n in 0..200 {
+            let budget = budget.clone();
+            tasks.push(tokio::spawn(async move {
+                if n == 2 {
+                    return budget.hold(1 << 30).await.map(drop);
+                }
+                let mut held = budget.hold_first(FIRST).await?;
+                tokio::task::yield_now().await;
+                // As large as all of the budget.
+                budget.grow(&mut held, 1 << 20).await?;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                drop(held.keep(vec![1; 1 << 10].into()));
+                Ok(())
+            }));
+        }
+        for task in tasks {
+            assert!(task.await.unwrap().is_ok());
+        }
+        assert!(began.elapsed() <= Duration::from_millis(10 * 200));
+        assert_eq!(budget.free_kib(), 1 << 10);
+        assert_eq!(budget.firsts.available_permits(), 1 << 8);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::host::socket::close_code;
-use crate::http::budget::{Budget, FIRST, Held, Pace, UNCOUNTED};
+use crate::http::budget::{Budget, FIRST, Held, OverBudget, Pace, UNCOUNTED};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
@@ -176,13 +176,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             () => self.limit,
         };
         // What was free until now is counted, too.
-        let before = partial.held.as_ref().map_or(0, |_| partial.room);
-        let held = self.budget.hold(room.saturating_sub(before)).await;
-        let held = held.map_err(|_| ReadError::OverBudget)?;
-        match &mut partial.held {
-            Some(before) => before.add(held),
-            none => *none = Some(held),
-        }
+        let budget = &self.budget;
+        let reserved = match &mut partial.held {
+            Some(held) => budget.grow(held, room).await,
+            none if room == self.limit || whole => {
+                budget.hold(room).await.map(|held| *none = Some(held))
+            }
+            none => budget.hold_first(room).await.map(|held| *none = Some(held)),
+        };
+        reserved.map_err(|OverBudget| ReadError::OverBudget)?;
         partial.room = room;
         // Until all of it is there, memory that was not written to is none.
         partial.bytes.reserve(room - partial.bytes.len());

@@ -3,8 +3,9 @@
 //! A head is kept until it ends or proves too large, and clients that begin large ones on thousands
 //! of connections and never end them must not fill the memory. What fits into a small buffer is
 //! free, since there are no more of those than connections; a head that goes on comes out of the
-//! node's budget, as bodies do. Where there is no room the socket is not read from, and in the end
-//! the client is told.
+//! node's budget, as bodies do, until its request is over (a WebSocket's until the connection is): the
+//! flare can ask for its fields. Where there is no room the socket is not read from, and in the end the
+//! client is told.
 
 use std::io;
 use std::pin::Pin;
@@ -44,10 +45,10 @@ enum Phase {
         held: Option<Held>,
         began: Instant,
     },
-    /// A body, while its request is under way, and whatever follows it.
-    Request,
+    /// A body, while its request is under way, and whatever follows it. What its head took is held.
+    Request { _head: Option<Held> },
     /// Another protocol, which counts for itself.
-    Upgraded,
+    Upgraded { _head: Option<Held> },
 }
 
 impl Phase {
@@ -56,6 +57,18 @@ impl Phase {
             read: 0,
             held: None,
             began: Instant::now(),
+        }
+    }
+
+    /// What is held of the head, and no more of it than the head takes.
+    fn take_head(&mut self) -> Option<Held> {
+        match self {
+            Phase::Head { read, held, .. } => {
+                let mut held = held.take()?;
+                held.shrink(*read);
+                Some(held)
+            }
+            Phase::Request { _head: held } | Phase::Upgraded { _head: held } => held.take(),
         }
     }
 }
@@ -75,13 +88,15 @@ impl HeadRoom {
 
     /// A head is complete: its request is under way.
     pub(super) fn request_began(&self) {
-        *lock(&self.phase) = Phase::Request;
+        let mut phase = lock(&self.phase);
+        let _head = phase.take_head();
+        *phase = Phase::Request { _head };
     }
 
     /// The answer is on its way: what comes next is a head.
     pub(super) fn request_ended(&self) {
         let mut phase = lock(&self.phase);
-        if let Phase::Request = *phase {
+        if let Phase::Request { .. } = *phase {
             *phase = Phase::head();
         }
     }
@@ -90,7 +105,7 @@ impl HeadRoom {
     pub(super) fn head_began(&self) -> Option<Instant> {
         match *lock(&self.phase) {
             Phase::Head { began, .. } => Some(began),
-            Phase::Request | Phase::Upgraded => None,
+            Phase::Request { .. } | Phase::Upgraded { .. } => None,
         }
     }
 
@@ -106,12 +121,14 @@ impl HeadRoom {
 
     /// The connection speaks another protocol now.
     pub(super) fn set_upgraded(&self) {
-        *lock(&self.phase) = Phase::Upgraded;
+        let mut phase = lock(&self.phase);
+        let _head = phase.take_head();
+        *phase = Phase::Upgraded { _head };
     }
 
     /// Whether it does.
     pub(super) fn is_upgraded(&self) -> bool {
-        matches!(*lock(&self.phase), Phase::Upgraded)
+        matches!(*lock(&self.phase), Phase::Upgraded { .. })
     }
 
     /// Whether the connection ended because there was no room for its head.
@@ -130,10 +147,10 @@ impl HeadRoom {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match &*lock(&self.phase) {
-            Phase::Upgraded | Phase::Head { held: Some(_), .. } => {
+            Phase::Upgraded { .. } | Phase::Head { held: Some(_), .. } => {
                 return Poll::Ready(Ok(usize::MAX));
             }
-            Phase::Request => return Poll::Ready(Ok(BEHIND)),
+            Phase::Request { .. } => return Poll::Ready(Ok(BEHIND)),
             Phase::Head { read, .. } if *read < FREE => return Poll::Ready(Ok(FREE - read)),
             Phase::Head { .. } => {}
         }

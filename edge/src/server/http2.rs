@@ -141,7 +141,11 @@ async fn hold_head<B>(
     if size <= FREE_HEAD {
         return Ok(None);
     }
-    budget.hold(size).await.map(Some).map_err(|_| over_budget())
+    budget
+        .hold_head(size)
+        .await
+        .map(Some)
+        .map_err(|_| over_budget())
 }
 
 /// The requests of a connection that are under way.

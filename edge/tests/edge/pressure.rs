@@ -330,6 +330,71 @@ fn large_heads_that_never_end() {
     assert_eq!(count("408") + count("503"), 200, "{statuses:?}");
 }
 
+/// A head takes its memory for as long as its request is under way, and not only while it arrives.
+#[test]
+fn large_heads_whose_bodies_never_come() {
+    let _alone = alone();
+    let node = Node::start(&echo(), "requires_body = true", &["--memory", "8"]);
+    let statuses = node.watch_within(32, |connect| {
+        let field = "x".repeat(60_000);
+        let head =
+            format!("POST /flare HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\nx: {field}\r\n\r\n");
+        let mut streams: Vec<TcpStream> = (0..800)
+            .map(|_| {
+                let mut stream = connect();
+                // What is not read stays in the buffers of the two sockets.
+                stream.set_nonblocking(true).unwrap();
+                let _ = stream.write(head.as_bytes());
+                stream
+            })
+            .collect();
+        let answer = |stream: &mut TcpStream| {
+            stream.set_nonblocking(false).unwrap();
+            let mut answer = [0; 12];
+            let read = stream.read_exact(&mut answer);
+            read.map(|()| String::from_utf8_lossy(&answer[9..]).into_owned())
+                .unwrap_or_default()
+        };
+        streams.iter_mut().map(answer).collect::<Vec<String>>()
+    });
+    let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
+    assert!(count("408") >= 50, "{statuses:?}");
+    assert!(count("503") >= 300, "{statuses:?}");
+}
+
+/// Of a body without a length nobody knows that it is larger than all that there is.
+#[test]
+fn a_body_without_a_length_gets_its_room_alone() {
+    let _alone = alone();
+    // Its own answer is small: one that is large is not waited for.
+    let answers = http_guest(|g| {
+        let body = g.text("taken");
+        format!("(call $resp_body_set {body}) {RESPOND}")
+    });
+    let node = Node::start(&answers, "requires_body = true", &["--memory", "4"]);
+    let (addr, began) = (node.process.addr(), Instant::now());
+    std::thread::scope(|scope| {
+        for _ in 0..20 {
+            scope.spawn(|| {
+                let mut stream = connect(addr);
+                let head = "POST /flare HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\
+                            Transfer-Encoding: chunked\r\n\r\n";
+                let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
+                let body = format!("{head}{}0\r\n\r\n", chunk.repeat(4));
+                stream.write_all(body.as_bytes()).unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+            });
+        }
+    });
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
 #[test]
 fn guests_that_compute_do_not_hold_others_up() {
     let _alone = alone();

@@ -62,8 +62,8 @@ fn an_answer_is_quoted_where_it_lies_if_there_is_room() {
         (b"\xff", b"\"\xff\""),
     ] {
         for room in (0..quoted.len() + 24).step_by(8) {
-            // The text begins in any place of a word.
-            for before in 0..9 {
+            // The text begins in any place of a word. (Under Tree Borrows each of so many texts takes seconds.)
+            for before in (0..9).step_by(if cfg!(miri) { 7 } else { 1 }) {
                 let before = &b"012345678"[..before];
                 let _full = leave_free(room);
                 let sent = sent((before, Quoted("", || host_returns(text))));

@@ -2,10 +2,13 @@
 
 use core::cell::RefCell;
 use core::mem;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use std::boxed::Box;
+use std::panic;
 use std::thread_local;
 
+use crate::arena::lease::MOST_UNASKED;
 use crate::arena::tests::*;
 
 #[test]
@@ -341,4 +344,36 @@ fn bytes_can_be_decoded_in_place() {
     let mut lease = leased(b"abc");
     lease.as_mut().reverse();
     assert_eq!(lease, b"cba");
+}
+
+/// A loop that leaks leases on nothing is one addition for the compiler: `LIVE` may become anything in no time.
+#[test]
+fn leases_on_nothing_are_not_leaked_until_their_count_overflows() {
+    let held = leased(b"held");
+    let empty = leased(b"");
+    LIVE.set(MOST_UNASKED);
+    mem::forget(ArenaBytes::default());
+    assert!(panic::catch_unwind(ArenaBytes::default).is_err());
+    assert!(panic::catch_unwind(ArenaStr::default).is_err());
+    assert!(panic::catch_unwind(|| ArenaStr::from("")).is_err());
+    assert!(panic::catch_unwind(AssertUnwindSafe(|| empty.clone())).is_err());
+    #[cfg(lists_keys)]
+    {
+        assert!(panic::catch_unwind(crate::Keys::default).is_err());
+        assert!(panic::catch_unwind(crate::Key::default).is_err());
+        let mut keys = crate::Keys::new(leased(br#"["a"]"#));
+        assert!(panic::catch_unwind(AssertUnwindSafe(|| keys.clone())).is_err());
+        let key = keys.next().unwrap();
+        assert!(panic::catch_unwind(AssertUnwindSafe(|| key.clone())).is_err());
+    }
+    // What takes space, or what the host is asked for, goes on: nobody can do that so often.
+    assert_eq!(
+        (leased(b"a"), claim_unless_refused(0).len()),
+        (leased(b"a"), 0)
+    );
+    LIVE.set(2);
+    drop(empty);
+    assert_eq!(held, b"held");
+    drop(held);
+    assert!(arena_is_free());
 }

@@ -117,3 +117,14 @@ fn options_that_do_not_fit_are_not_sent() {
     drop(full);
     assert!(arena_is_free());
 }
+
+#[test]
+fn a_text_is_what_it_was_made_of() {
+    for text in [
+        FetchText::from("PUT"),
+        FetchText::from(leased(b"PUT").into_text()),
+    ] {
+        assert_eq!(AsRef::<str>::as_ref(&text), "PUT");
+        assert!(text == "PUT" && text != "PUS" && text != "PU" && text != "");
+    }
+}

@@ -31,6 +31,8 @@ fn headers_and_body_are_fields() {
     let text: &str = &answer.body;
     assert_eq!(text, "h\u{e9}");
     assert_eq!(answer.body, "h\u{e9}");
+    assert_eq!(AsRef::<str>::as_ref(&answer.body), "h\u{e9}");
+    assert!(answer.body != "h\u{e8}" && answer.body != "h" && answer.body != "");
     assert_eq!(answer.body.to_string() + &answer.body, "h\u{e9}h\u{e9}");
     assert_eq!(
         (answer.body.len(), answer.body.as_bytes()),

@@ -7,6 +7,7 @@ use std::vec::Vec;
 
 use crate::arena::tests::cases;
 use crate::bytes::base64url;
+use crate::crypto::claims::{member, number};
 use crate::crypto::{VerifyError, equal, random_u32, verify_hmac, verify_jwt};
 use crate::request::credentials;
 use crate::testing::{Host, arena_is_free, leave_free};
@@ -292,5 +293,21 @@ proptest! {
         if let Some(decoded) = base64url::decode(&mut bytes) {
             prop_assert_eq!(base64(decoded), text);
         }
+    }
+}
+
+#[test]
+fn a_claim_is_found_behind_whatever_is_nested() {
+    for before in [
+        r#""o":{"x":1}"#,
+        r#""o":[1,2]"#,
+        r#""o":[{"sub":[{}]},[]]"#,
+        r#""o":{"sub":[{"sub":2}]}"#,
+    ] {
+        let json = format!("{{{before},\"sub\":7}}");
+        let found = member(json.as_bytes(), "sub").map(|found| number(found.get()));
+        assert_eq!(found, Some(7), "{json}");
+        let json = format!("{{{before}}}");
+        assert!(member(json.as_bytes(), "sub").is_none(), "{json}");
     }
 }

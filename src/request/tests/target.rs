@@ -54,6 +54,8 @@ fn a_url_has_a_path_and_a_query_whatever_it_is() {
         ("https://user:pass@flare.example:1/a", "/a", ""),
         ("https://user@flare.example?a", "/", "?a"),
         ("https://flare.example/?", "/", "?"),
+        ("https://h/a/b", "/a/b", ""),
+        ("http://h/a/b/c?d", "/a/b/c", "?d"),
         ("/a?b", "/a", "?b"),
         ("//a/b?c", "//a/b", "?c"),
         ("/", "/", ""),

@@ -11,6 +11,7 @@ mod heap;
 mod hostile_host;
 mod imports;
 mod install;
+mod leaks;
 mod memory;
 mod migrating;
 mod new_flare;

@@ -275,13 +275,18 @@ impl Beam {
         if stated.is_some_and(|length| length > limit) {
             return Err(BeamRefusal::TooLarge(limit));
         }
-        // Room for all of it, or for what most are and then for what it may be.
+        // Room for all of it, or for what most are and then for what it may be. Escapes make it longer.
         let size = stated.unwrap_or(FIRST.min(limit));
         let status = response.status().as_u16();
         let mut json = Envelope::new(status, response.headers(), size)
             .map_err(|error| BeamRefusal::Options(error.to_string()))?;
-        let mut room = json.len() + size;
-        let mut held = self.hold(room).await?;
+        let mut room = json.len() + size + size / 4;
+        let held = match stated {
+            Some(_) => self.budget.hold(room).await,
+            None => self.budget.hold_first(room).await,
+        };
+        let mut held = held.map_err(|OverBudget| BeamRefusal::NoRoom)?;
+        let mut may_wait = stated.is_none();
         let mut read = 0;
         while let Some(chunk) = response
             .chunk()
@@ -294,25 +299,33 @@ impl Beam {
             }
             let needed = json.len() + chunk.len();
             if needed > room {
-                // Escapes make it longer than the body, too.
-                let enough = match stated {
-                    Some(_) => needed + needed / 2,
-                    None => limit.max(needed + needed / 2),
+                let expected = match may_wait {
+                    true => limit.max(needed),
+                    false => needed,
                 };
-                held.add(self.hold(enough - room).await?);
+                let enough = expected + expected / 4;
+                // Who holds much and waits could wait for one that does the same.
+                let grown = match std::mem::take(&mut may_wait) {
+                    true => self.budget.grow(&mut held, enough).await,
+                    false => self.add(&mut held, enough - room),
+                };
+                grown.map_err(|OverBudget| BeamRefusal::NoRoom)?;
                 room = enough;
                 json.reserve(room);
             }
             json.push(&chunk);
         }
         let json = json.finish();
-        held.add(self.hold(json.len().saturating_sub(room)).await?);
+        let more = json.len().saturating_sub(room);
+        self.add(&mut held, more)
+            .map_err(|OverBudget| BeamRefusal::NoRoom)?;
         Ok(held.keep(json.into()))
     }
 
-    async fn hold(&self, bytes: usize) -> Result<Held, BeamRefusal> {
-        let held = self.budget.hold(bytes).await;
-        held.map_err(|OverBudget| BeamRefusal::NoRoom)
+    /// Adds room for so many bytes, if there is some now.
+    fn add(&self, held: &mut Held, bytes: usize) -> Result<(), OverBudget> {
+        held.add(self.budget.try_hold(bytes).ok_or(OverBudget)?);
+        Ok(())
     }
 
     /// The client that reaches the URL's host at checked addresses, and the URL to give it.

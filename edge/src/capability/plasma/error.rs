@@ -1,7 +1,5 @@
 //! Why an operation of Plasma fails, for the guest and for the log.
 
-use std::fmt;
-
 use crate::capability::kv::{KvCode, KvError};
 
 /// Plasma's status codes, as the ABI numbers them.
@@ -32,15 +30,3 @@ impl KvCode for PlasmaCode {
         self as i32
     }
 }
-
-/// Why Plasma could not be opened, or the node not join the others.
-#[derive(Debug)]
-pub struct PlasmaOpenError(pub(super) String);
-
-impl fmt::Display for PlasmaOpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plasma: {}", self.0)
-    }
-}
-
-impl std::error::Error for PlasmaOpenError {}

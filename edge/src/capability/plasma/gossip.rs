@@ -24,8 +24,8 @@ use crate::capability::cluster::channel::{Channel, ChannelError, within};
 use crate::capability::cluster::door::{Door, network};
 use crate::capability::cluster::filter::Filter;
 use crate::capability::health::Severity;
+use crate::capability::kv::OpenError;
 use crate::capability::plasma::Plasma;
-use crate::capability::plasma::error::PlasmaOpenError;
 use crate::capability::plasma::members::Met;
 use crate::capability::plasma::protocol::{
     Entry, Hello, MAX_REQUEST, MAX_RESPONSE, Request, Response, Welcome, answer, note,
@@ -132,10 +132,10 @@ impl Plasma {
     ///
     /// # Errors
     ///
-    /// [`PlasmaOpenError`]: the address cannot be had or not be advertised, there is no key for a
+    /// [`OpenError`]: the address cannot be had or not be advertised, there is no key for a
     /// network, or it has joined before.
-    pub async fn join(&self, config: GossipConfig) -> Result<SocketAddr, PlasmaOpenError> {
-        let fail = |what: String| PlasmaOpenError(format!("cannot join: {what}"));
+    pub async fn join(&self, config: GossipConfig) -> Result<SocketAddr, OpenError> {
+        let fail = |what: String| OpenError::other(format!("plasma: cannot join: {what}"));
         if lock(&self.gossip).is_some() {
             return Err(fail("this node has joined already".to_owned()));
         }

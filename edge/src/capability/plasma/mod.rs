@@ -76,7 +76,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::capability::health::Problem;
-use crate::capability::kv::{WallClock, bytes_json, check_key, wall_clock};
+use crate::capability::kv::{OpenError, WallClock, bytes_json, check_key, wall_clock};
 use crate::capability::plasma::crdt::Id;
 use crate::capability::plasma::disk::decode;
 use crate::capability::plasma::gossip::Gossip;
@@ -86,7 +86,7 @@ use crate::capability::plasma::writer::Job;
 use crate::capability::store::Store;
 use crate::sync::lock;
 
-pub use crate::capability::plasma::error::{PlasmaCode, PlasmaError, PlasmaOpenError};
+pub use crate::capability::plasma::error::{PlasmaCode, PlasmaError};
 pub use crate::capability::plasma::gossip::GossipConfig;
 pub use crate::capability::plasma::session::{PlasmaLimits, PlasmaSession};
 pub use crate::capability::plasma::status::{NodeInfo, PlasmaKey, PlasmaKind, PlasmaStatus};
@@ -140,9 +140,9 @@ impl Plasma {
     ///
     /// # Errors
     ///
-    /// [`PlasmaOpenError`]: a bad node name, no permission, not a store, a damaged one, or another
+    /// [`OpenError`]: a bad node name, no permission, not a store, a damaged one, or another
     /// process has it.
-    pub fn open(config: PlasmaConfig) -> Result<Arc<Self>, PlasmaOpenError> {
+    pub fn open(config: PlasmaConfig) -> Result<Arc<Self>, OpenError> {
         Self::open_with_clock(config, wall_clock())
     }
 
@@ -151,18 +151,14 @@ impl Plasma {
     /// # Errors
     ///
     /// As [`Plasma::open`].
-    pub fn open_with_clock(
-        config: PlasmaConfig,
-        clock: WallClock,
-    ) -> Result<Arc<Self>, PlasmaOpenError> {
+    pub fn open_with_clock(config: PlasmaConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
         check_key(config.node_id.as_bytes()).map_err(|_| {
-            PlasmaOpenError(format!(
-                "`{}` cannot name a node: use letters, digits and `:._-`",
+            OpenError::other(format!(
+                "plasma: `{}` cannot name a node: use letters, digits and `:._-`",
                 config.node_id.escape_debug()
             ))
         })?;
-        let fail =
-            |what: &dyn fmt::Display| PlasmaOpenError(format!("cannot open the store {what}"));
+        let fail = |why: &dyn fmt::Display| OpenError::store("plasma", why);
         let store = Arc::new(Store::open(config.path.as_deref()).map_err(|e| fail(&e))?);
         let grace_ms = u64::try_from(config.tombstone_grace.as_millis()).unwrap_or(u64::MAX);
         let bounds = Bounds::new(config.max_bytes, grace_ms);

@@ -73,6 +73,14 @@ fn a_folder_that_is_well_is_told_and_exported() {
     assert!(check(dir.path()).unwrap_err().contains("in use"));
 }
 
+/// A message that names the file, and says what to do.
+#[track_caller]
+fn assert_helps(error: &dyn std::error::Error, file: &str) {
+    let told = error.to_string();
+    assert!(told.contains(file), "{told}");
+    assert!(told.contains("`flaron-edge store "), "{told}");
+}
+
 /// Whatever byte of the files is changed: no value is wrong, nothing panics, every message names
 /// the file, and after a reset there is a store again.
 #[test]
@@ -105,7 +113,7 @@ fn damage_is_told_and_never_a_wrong_value() {
                     }
                 }
             }
-            Err(error) => assert!(error.to_string().contains("spark.redb"), "{error}"),
+            Err(error) => assert_helps(&error, "spark.redb"),
         }
         match Plasma::open(plasma_config(folder.path())) {
             Ok(plasma) => {
@@ -116,7 +124,7 @@ fn damage_is_told_and_never_a_wrong_value() {
                     }
                 }
             }
-            Err(error) => assert!(error.to_string().contains("plasma.redb"), "{error}"),
+            Err(error) => assert_helps(&error, "plasma.redb"),
         }
         for report in check(folder.path()).unwrap() {
             assert!(report.file.starts_with(folder.path()));

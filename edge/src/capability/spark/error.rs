@@ -1,7 +1,6 @@
 //! Why an operation of Spark fails, for the guest and for the log.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use crate::capability::kv::{KvCode, KvError};
 
@@ -45,22 +44,3 @@ impl SparkError {
         Self::new(SparkCode::Internal, format!("{what}: {error}"))
     }
 }
-
-/// Why the store could not be opened.
-#[derive(Debug)]
-pub struct SparkOpenError {
-    pub(super) path: Option<PathBuf>,
-    pub(super) what: String,
-}
-
-impl fmt::Display for SparkOpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot open the spark store")?;
-        if let Some(path) = &self.path {
-            write!(f, " {}", path.display())?;
-        }
-        write!(f, ": {}", self.what)
-    }
-}
-
-impl std::error::Error for SparkOpenError {}

@@ -56,8 +56,8 @@ use crate::capability::spark::tables::{ENTRIES, Op, USAGE, alive, prepare, secs_
 use crate::capability::spark::writer::{Job, Writer};
 use crate::capability::store::Store;
 
-pub use crate::capability::kv::{MAX_KEY_BYTES, MAX_SITE_BYTES};
-pub use crate::capability::spark::error::{SparkCode, SparkError, SparkOpenError};
+pub use crate::capability::kv::{MAX_KEY_BYTES, MAX_SITE_BYTES, OpenError};
+pub use crate::capability::spark::error::{SparkCode, SparkError};
 pub use crate::capability::spark::export::{ExportPolicy, ExportReply, ExportRequest, export};
 pub use crate::capability::spark::peers::{
     EXPORT_MAX_REPLY, EXPORT_MAX_REQUEST, EXPORT_PATH, MAX_PULL_KEYS, SparkPeers, SparkPeersConfig,
@@ -109,8 +109,8 @@ impl Spark {
     ///
     /// # Errors
     ///
-    /// [`SparkOpenError`]: no permission, not a store, or another process has it open.
-    pub fn open(config: SparkConfig) -> Result<Arc<Self>, SparkOpenError> {
+    /// [`OpenError`]: no permission, not a store, or another process has it open.
+    pub fn open(config: SparkConfig) -> Result<Arc<Self>, OpenError> {
         Self::open_with_clock(config, wall_clock())
     }
 
@@ -119,32 +119,18 @@ impl Spark {
     /// # Errors
     ///
     /// As [`Spark::open`].
-    pub fn open_with_clock(
-        config: SparkConfig,
-        clock: WallClock,
-    ) -> Result<Arc<Self>, SparkOpenError> {
-        let fail = |what: String| SparkOpenError {
-            path: config.path.clone(),
-            what,
-        };
-        let store = Store::open(config.path.as_deref()).map_err(|e| fail(e.what().to_owned()))?;
+    pub fn open_with_clock(config: SparkConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
+        let store =
+            Store::open(config.path.as_deref()).map_err(|e| OpenError::store("spark", e))?;
         Self::start(store, config, clock)
     }
 
     /// Starts on a store that is open.
-    fn start(
-        store: Store,
-        config: SparkConfig,
-        clock: WallClock,
-    ) -> Result<Arc<Self>, SparkOpenError> {
-        let fail = |what: String| SparkOpenError {
-            path: config.path.clone(),
-            what,
-        };
+    fn start(store: Store, config: SparkConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
         // The tables are made now, so that readers find them.
         store
             .write(0, prepare)
-            .map_err(|e| fail(e.what().to_owned()))?;
+            .map_err(|e| OpenError::store("spark", e))?;
 
         let store = Arc::new(store);
         let problems = Arc::new(Problems::default());
@@ -160,7 +146,7 @@ impl Spark {
         let writer = std::thread::Builder::new()
             .name("spark-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|e| fail(e.to_string()))?;
+            .map_err(|e| OpenError::store("spark", e))?;
         Ok(Arc::new(Self {
             store,
             problems,

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::capability::cluster::ClusterKeys;
 use crate::capability::cluster::sealed::{open, seal};
-use crate::capability::kv::check_key;
-use crate::capability::spark::error::{SparkCode, SparkError, SparkOpenError};
+use crate::capability::kv::{OpenError, check_key};
+use crate::capability::spark::error::{SparkCode, SparkError};
 use crate::http::client::{causes, client_builder};
 
 /// What the messages of a pull are sealed for, and how HTTP calls them.
@@ -105,8 +105,8 @@ impl SparkPeers {
     pub fn new(
         config: SparkPeersConfig,
         runtime: tokio::runtime::Handle,
-    ) -> Result<Arc<Self>, SparkOpenError> {
-        let fail = |what| SparkOpenError { path: None, what };
+    ) -> Result<Arc<Self>, OpenError> {
+        let fail = |what: String| OpenError::other(format!("spark: {what}"));
         let mut peers = BTreeMap::new();
         for (name, address) in config.peers {
             let url = reqwest::Url::parse(&address)

@@ -11,10 +11,10 @@ const CONTINUATION: u8 = 0;
 const PING: u8 = 9;
 const FINAL: u8 = 0x80;
 
-/// A client, and the server's side of its connection: messages of 100 KiB at most, and a budget of 200.
+/// A client, and the server's side of its connection: messages of 100 KiB at most, and a budget of 400.
 fn connected() -> (DuplexStream, Frames<DuplexStream>, Arc<Budget>) {
     let (client, server) = tokio::io::duplex(1 << 20);
-    let budget = Budget::new(200 << 10);
+    let budget = Budget::new(400 << 10);
     let frames = Frames::new(server, 100 << 10, budget.clone());
     (client, frames, budget)
 }
@@ -27,20 +27,12 @@ fn frame(first: u8, length: u16) -> Vec<u8> {
     frame
 }
 
-/// What is left of a budget of 200 KiB, in KiB, counted down to where there is none.
-fn free(budget: &Budget) -> usize {
-    (0..=200)
-        .rev()
-        .find(|kib| budget.try_hold_part(kib << 10).is_some())
-        .unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_message_in_small_parts_is_counted_as_a_whole() {
     let (mut client, mut frames, budget) = connected();
     let mut sent = 0;
     // Each part is as small as what is not counted.
-    for (parts, left) in [(1, 200), (2, 136), (8, 136), (9, 100)] {
+    for (parts, left) in [(1, 400), (2, 336), (8, 336), (9, 300)] {
         while sent < parts {
             let first = if sent == 0 { BINARY } else { CONTINUATION };
             client.write_all(&frame(first, 8000)).await.unwrap();
@@ -48,7 +40,7 @@ async fn a_message_in_small_parts_is_counted_as_a_whole() {
         }
         let more = timeout(Duration::from_secs(1), frames.next()).await;
         assert!(more.is_err(), "the message is not complete");
-        assert_eq!(free(&budget), left, "after {parts} parts");
+        assert_eq!(budget.free_kib(), left, "after {parts} parts");
     }
     client
         .write_all(&frame(FINAL | CONTINUATION, 8000))
@@ -59,9 +51,9 @@ async fn a_message_in_small_parts_is_counted_as_a_whole() {
     };
     assert_eq!(message.len(), 80_000);
     // Only what it turned out to be is held, and that until the message is gone.
-    assert_eq!(free(&budget), 200 - 80_000_usize.div_ceil(1 << 10));
+    assert_eq!(budget.free_kib(), 400 - 80_000_usize.div_ceil(1 << 10));
     drop(message);
-    assert_eq!(free(&budget), 200);
+    assert_eq!(budget.free_kib(), 400);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +74,7 @@ async fn a_message_that_never_ends_is_given_up() {
     let took = began.elapsed().as_secs();
     assert!((30..130).contains(&took), "{took} s");
     drop(frames);
-    assert_eq!(free(&budget), 200);
+    assert_eq!(budget.free_kib(), 400);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 mod cluster;
 mod crdt;
+mod damage;
 mod disk;
 mod garbled;
 mod hostile;

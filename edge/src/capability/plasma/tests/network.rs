@@ -107,7 +107,7 @@ impl Drop for Lab {
 }
 
 /// A node in a process of its own, which does what it is told on stdin.
-struct Process {
+pub(super) struct Process {
     child: Child,
     stdin: ChildStdin,
     answers: BufReader<std::process::ChildStdout>,
@@ -115,13 +115,26 @@ struct Process {
 
 impl Process {
     fn start(namespace: &str, at: usize, data: &Path) -> Self {
-        let mut child = Command::new("ip")
-            .args(["netns", "exec", namespace])
-            .arg(std::env::current_exe().unwrap())
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace]);
+        command.arg(std::env::current_exe().unwrap());
+        let started = Self::start_in(command, "10.77.0", at, data);
+        started.expect("the node starts")
+    }
+
+    /// The child, in the network whose addresses begin like this; nothing if it does not start.
+    pub(super) fn start_in(
+        mut command: Command,
+        network: &str,
+        at: usize,
+        data: &Path,
+    ) -> Option<Self> {
+        let mut child = command
             .args(["--exact", "capability::plasma::tests::network::lab_node"])
             .args(["--nocapture", "--ignored"])
             .env("FLARON_LAB_NODE", at.to_string())
             .env("FLARON_LAB_DATA", data)
+            .env("FLARON_LAB_NETWORK", network)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -131,8 +144,7 @@ impl Process {
             answers: BufReader::new(child.stdout.take().unwrap()),
             child,
         };
-        assert_eq!(process.answer().unwrap(), "ready");
-        process
+        (process.answer()? == "ready").then_some(process)
     }
 
     fn answer(&mut self) -> Option<String> {
@@ -147,22 +159,30 @@ impl Process {
         }
     }
 
-    fn ask(&mut self, command: &str) -> Option<String> {
+    pub(super) fn ask(&mut self, command: &str) -> Option<String> {
         writeln!(self.stdin, "{command}").ok()?;
         self.answer()
     }
 
-    fn number(&mut self, command: &str) -> i64 {
+    pub(super) fn number(&mut self, command: &str) -> i64 {
         self.ask(command).unwrap().parse().unwrap()
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     fn signal(&self, signal: &str) {
         run(&format!("kill -{signal} {}", self.child.id()));
+    }
+
+    /// What it has in memory, in KiB.
+    fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse().unwrap()
     }
 
     /// Seconds of processor time that it has used.
@@ -189,6 +209,8 @@ fn lab_node() {
         return;
     };
     let at: u8 = at.parse().unwrap();
+    let network = std::env::var("FLARON_LAB_NETWORK").unwrap();
+    let address = |at: u8| format!("{network}.{}:7000", at + 1);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -200,9 +222,9 @@ fn lab_node() {
     };
     let node = Plasma::open(config).unwrap();
     let gossip = GossipConfig {
-        seeds: vec!["10.77.0.1:7000".to_owned(), "10.77.0.2:7000".to_owned()],
+        seeds: vec![address(0), address(1)],
         keys: Some(ClusterKeys::parse(KEY).unwrap()),
-        ..GossipConfig::new(([10, 77, 0, at + 1], 7000).into())
+        ..GossipConfig::new(address(at).parse().unwrap())
     };
     runtime.block_on(node.join(gossip)).unwrap();
     println!("lab: ready");
@@ -213,7 +235,7 @@ fn lab_node() {
                 Ok(_) => "ok".to_owned(),
                 Err(error) => format!("error {error}"),
             },
-            ["fill", count] => {
+            ["fill", name, count] => {
                 std::thread::scope(|scope| {
                     let count: usize = count.parse().unwrap();
                     for part in 0..64 {
@@ -222,7 +244,7 @@ fn lab_node() {
                             for i in (part..count).step_by(64) {
                                 let mut value = [0; 1024];
                                 getrandom::fill(&mut value).unwrap();
-                                set(node, &format!("k{i}"), &value);
+                                set(node, &format!("{name}{i}"), &value);
                             }
                         });
                     }
@@ -241,6 +263,7 @@ fn lab_node() {
             }
             ["count", key] => counter(&node, key).unwrap_or(0).to_string(),
             ["keys"] => node.shared.state().iter().count().to_string(),
+            ["problems"] => node.problems().len().to_string(),
             ["alive"] => {
                 let nodes = node.status().nodes;
                 nodes.iter().filter(|n| n.alive).count().to_string()
@@ -257,7 +280,7 @@ fn now_us() -> u128 {
 }
 
 #[track_caller]
-fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
+pub(super) fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) -> Duration {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
@@ -273,7 +296,7 @@ fn a_newcomer_has_it_all_soon_though_packets_are_lost() {
         let lab = Lab::new(3);
         let mut first = lab.start(0);
         let mut second = lab.start(1);
-        first.ask("fill 5000").unwrap();
+        first.ask("fill k 5000").unwrap();
         until("the second to have it", Duration::from_secs(60), || {
             second.number("keys") == 5000
         });
@@ -351,17 +374,7 @@ fn strangers_cost_little() {
     let mut under = Vec::new();
     for role in ["datagrams", "connections"] {
         let (before, began) = (nodes[0].cpu(), Instant::now());
-        let told = Command::new("ip")
-            .args(["netns", "exec", &lab.namespace("2")])
-            .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "capability::plasma::tests::network::lab_stranger",
-            ])
-            .args(["--nocapture", "--ignored"])
-            .env("FLARON_LAB_STRANGER", role)
-            .output()
-            .unwrap();
+        let told = stranger(&lab, 2, role).output().unwrap();
         let seconds = began.elapsed().as_secs_f64();
         let of_core = (nodes[0].cpu() - before) / seconds;
         let told = String::from_utf8_lossy(&told.stdout).into_owned();
@@ -384,6 +397,81 @@ fn strangers_cost_little() {
     }
 }
 
+/// Whoever attacks the first node, from this namespace.
+fn stranger(lab: &Lab, at: usize, role: &str) -> Command {
+    let mut command = Command::new("ip");
+    command
+        .args(["netns", "exec", &lab.namespace(&at.to_string())])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "capability::plasma::tests::network::lab_stranger",
+        ])
+        .args(["--nocapture", "--ignored"])
+        .env("FLARON_LAB_STRANGER", role);
+    command
+}
+
+/// Each datagram and each connection comes from a network of its own, so that nothing is known of any: the
+/// nodes go on, and one that is new gets in.
+#[test]
+#[ignore = "needs root and network namespaces"]
+fn strangers_from_very_many_networks_keep_nobody_out() {
+    let lab = Lab::new(4);
+    // All of 10.128.0.0/9 is the stranger's.
+    run(&format!(
+        "ip -n {} route add local 10.128.0.0/9 dev lo",
+        lab.namespace("3")
+    ));
+    for at in 0..3 {
+        let namespace = lab.namespace(&at.to_string());
+        run(&format!(
+            "ip -n {namespace} route add 10.128.0.0/9 via 10.77.0.4"
+        ));
+    }
+    let mut nodes: Vec<Process> = (0..2).map(|at| lab.start(at)).collect();
+    until("both to know each other", Duration::from_secs(20), || {
+        nodes.iter_mut().all(|node| node.number("alive") == 2)
+    });
+    let idle = nodes[0].resident();
+    for role in ["datagrams of many networks", "connections of many networks"] {
+        let (before, began) = (nodes[0].cpu(), Instant::now());
+        let mut attack = stranger(&lab, 3, role);
+        let mut attack = attack.stdout(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(1));
+        let mut newcomer = lab.start(2);
+        let joined = until("a node to get in", Duration::from_secs(10), || {
+            newcomer.number("alive") == 3
+        });
+        assert_eq!(newcomer.ask("add n 1").unwrap(), "ok");
+        let total = nodes[0].number("count n").max(1);
+        until("its news to arrive", Duration::from_secs(10), || {
+            nodes.iter_mut().all(|node| node.number("count n") >= total)
+        });
+        assert!(
+            attack.try_wait().unwrap().is_none(),
+            "nobody attacks any more"
+        );
+        let mut told = String::new();
+        let said = attack.stdout.as_mut().unwrap();
+        std::io::Read::read_to_string(said, &mut told).unwrap();
+        attack.wait().unwrap();
+        let seconds = began.elapsed().as_secs_f64();
+        let (_, connected) = told.split_once("lab: ").expect("the stranger has finished");
+        let grown = nodes[0].resident().saturating_sub(idle) >> 10;
+        println!(
+            "{:.0} {role} a second, {} connected: a node got in after {:.2} s, {:.1} % of a core, \
+             {grown} MiB more",
+            f64::from(STRANGERS) / seconds,
+            connected.lines().next().unwrap_or_default(),
+            joined.as_secs_f64(),
+            (nodes[0].cpu() - before) / seconds * 100.0,
+        );
+        assert!(grown < 32, "{grown} MiB");
+        newcomer.kill();
+    }
+}
+
 #[test]
 #[ignore = "a stranger of the tests above"]
 fn lab_stranger() {
@@ -403,13 +491,28 @@ fn lab_stranger() {
         for _ in 0..STRANGERS {
             tick.tick().await;
             let bytes: Vec<u8> = (0..100).map(|_| random.below(256) as u8).collect();
-            if role == "datagrams" {
+            // Of 32,768 networks of 256 addresses each.
+            let many = role.ends_with("of many networks");
+            let (high, low) = (128 + random.below(128) as u8, random.below(256) as u8);
+            let own = if many { [10, high, low, 1] } else { [0; 4] };
+            if role.starts_with("datagrams") {
+                let bound = match many {
+                    true => Some(
+                        tokio::net::UdpSocket::bind(SocketAddr::from((own, 0)))
+                            .await
+                            .unwrap(),
+                    ),
+                    false => None,
+                };
+                let socket = bound.as_ref().unwrap_or(&socket);
                 let _ = socket.send_to(&bytes, address).await;
                 continue;
             }
             // Nobody is waited for: a stranger who is not answered goes on with the next.
             connections.spawn(async move {
-                let connect = tokio::net::TcpStream::connect(address);
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind((own, 0).into()).unwrap();
+                let connect = socket.connect(address);
                 let connected = tokio::time::timeout(Duration::from_millis(300), connect).await;
                 let Ok(Ok(mut stream)) = connected else {
                     return 0;

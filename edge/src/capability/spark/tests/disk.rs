@@ -7,6 +7,7 @@ use super::*;
 use crate::capability::kv::wall_clock;
 use crate::capability::store::Store;
 use crate::capability::store::simulated::{Disk, Random};
+use crate::capability::store::tmpfs::Tmpfs;
 
 #[test]
 fn a_store_is_reopened_with_its_deadlines() {
@@ -121,12 +122,9 @@ fn answered_writes_survive_kill_9() {
     assert!(last.is_some());
 }
 
-fn on(disk: &Arc<Disk>) -> Result<Arc<Spark>, SparkOpenError> {
+fn on(disk: &Arc<Disk>) -> Result<Arc<Spark>, OpenError> {
     let store = Store::open_with("simulated".to_owned(), disk.opener());
-    let store = store.map_err(|e| SparkOpenError {
-        path: None,
-        what: e.to_string(),
-    })?;
+    let store = store.map_err(|e| OpenError::store("spark", e))?;
     Spark::start(store, SparkConfig::default(), wall_clock())
 }
 
@@ -256,44 +254,24 @@ fn a_store_is_there_whole_or_not_at_all() {
     assert!(!half.exists());
 }
 
-/// A tmpfs of 3 MiB. It needs root.
-struct Tmpfs(tempfile::TempDir);
-
-impl Tmpfs {
-    fn mount() -> Tmpfs {
-        let dir = tempfile::tempdir().unwrap();
-        let at = dir.path();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]);
-        assert!(mount.arg(at).status().unwrap().success());
-        Tmpfs(dir)
-    }
-
-    fn config(&self) -> SparkConfig {
-        SparkConfig {
-            path: Some(self.0.path().join("spark.redb")),
-            ..SparkConfig::default()
-        }
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
+fn config_on(tmpfs: &Tmpfs) -> SparkConfig {
+    SparkConfig {
+        path: Some(tmpfs.path().join("spark.redb")),
+        ..SparkConfig::default()
     }
 }
 
 #[test]
 #[ignore = "needs root, for a tmpfs of its own"]
 fn a_node_that_began_on_a_full_file_system_begins_once_there_is_room() {
-    let tmpfs = Tmpfs::mount();
-    let filler = tmpfs.0.path().join("filler");
+    let tmpfs = Tmpfs::mount(3).expect("root may mount");
+    let filler = tmpfs.path().join("filler");
     let filled = std::fs::write(&filler, vec![0; 4 << 20]);
     assert!(filled.is_err(), "3 MiB were enough");
-    let told = Spark::open(tmpfs.config()).unwrap_err().to_string();
+    let told = Spark::open(config_on(&tmpfs)).unwrap_err().to_string();
     assert!(told.contains("No space left"), "{told}");
     std::fs::remove_file(&filler).unwrap();
-    let store = Spark::open(tmpfs.config()).unwrap();
+    let store = Spark::open(config_on(&tmpfs)).unwrap();
     session(&store).set(b"k", b"1", 0).unwrap();
 }
 
@@ -301,14 +279,13 @@ fn a_node_that_began_on_a_full_file_system_begins_once_there_is_room() {
 #[test]
 #[ignore = "needs root, for a tmpfs of its own"]
 fn a_file_system_that_was_full_works_again() {
-    let tmpfs = Tmpfs::mount();
-    let dir = &tmpfs.0;
+    let tmpfs = Tmpfs::mount(3).expect("root may mount");
     {
-        let config = tmpfs.config();
+        let config = config_on(&tmpfs);
         let store = Spark::open(config).unwrap();
         let mut s = session(&store);
         s.set(b"before", b"1", 0).unwrap();
-        let filler = dir.path().join("filler");
+        let filler = tmpfs.path().join("filler");
         let mut failed = false;
         std::fs::write(&filler, vec![0; 1 << 20]).unwrap();
         for i in 0..200 {
