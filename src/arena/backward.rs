@@ -9,6 +9,8 @@
 
 #![allow(unsafe_code, reason = "it writes into the arena's free space")]
 
+#[cfg(all(feature = "beam", feature = "request"))]
+use crate::abi::Bytes;
 use crate::arena::alloc::top;
 use crate::arena::block::at_address;
 use crate::arena::lease::ArenaBytes;
@@ -50,6 +52,15 @@ impl BackwardWriter {
     #[inline(always)] // size: inline-step
     pub(crate) fn lease(self, lease: ArenaBytes) -> BackwardWriter {
         BackwardWriter(prepend_lease(self.0, lease))
+    }
+
+    /// Puts what has been built in front, which is read at once.
+    #[cfg(all(feature = "beam", feature = "request"))]
+    #[inline(always)] // size: inline-step
+    pub(crate) fn payload(self, payload: Payload) -> BackwardWriter {
+        // SAFETY: the host or a writer has written the bytes. They are free space by now, but nothing is written
+        // there before they are read. `self.0` is the writer's.
+        BackwardWriter(unsafe { prepend(self.0, payload.raw()) })
     }
 
     /// Puts one byte in front.

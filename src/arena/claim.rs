@@ -74,6 +74,21 @@ pub(crate) fn claim_with<T>(returned: i64, read: impl FnOnce(&[u8]) -> Option<T>
     read(unsafe { block::bytes_of(packed) })
 }
 
+/// The same for what becomes part of a text: while `read` writes the text, the answer is not free space.
+///
+/// `read` must call neither the host nor the flare.
+#[cfg(all(feature = "beam", feature = "request"))]
+#[inline(always)] // size: inline-step
+pub(crate) fn claim_while<T>(returned: i64, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    let packed = Packed::new(take(returned) as u64)?;
+    let leased = LEASED.get();
+    LEASED.set(block_end(block::offset_of(packed), block::len_of(packed)));
+    // SAFETY: as in `claim_with`; and what writes there, a writer, begins to where the leases end.
+    let result = read(unsafe { block::bytes_of(packed) });
+    LEASED.set(leased);
+    Some(result)
+}
+
 /// Takes what a host call returned as a lease, if it is anything, and if `decode` makes something of it
 /// where it lies. `None` if it is nothing, and the error if `decode` has one: then there was no lease,
 /// and none is given back.
@@ -85,16 +100,11 @@ pub(crate) fn claim_decoded<T, E>(
     returned: i64,
     decode: impl FnOnce(&mut [u8]) -> Result<T, E>,
 ) -> Option<Result<(ArenaBytes, T), E>> {
-    if !take_allocated(returned) {
-        return None;
-    }
-    // SAFETY: its address lies in the arena or just behind it (`is_pending`, I2), and there is no address 0:
-    // not at the beginning, where statics lie, nor at the end, where a word follows.
-    let packed = unsafe { Packed::new_unchecked(returned as u64) };
+    let packed = Packed::new(take(returned) as u64)?;
     // SAFETY: as in `claim_with`, and nothing else looks at it either.
     let decoded = decode(unsafe { block::bytes_of_mut(packed) });
     Some(decoded.map(|decoded| {
-        LEASED.set(block_end(block::offset(returned), block::length(returned)));
+        LEASED.set(block_end(block::offset_of(packed), block::len_of(packed)));
         count_lease();
         invariants::check();
         (ArenaBytes::new(packed), decoded)
@@ -151,26 +161,30 @@ fn part_of(
 
 /// Answers a packed block with itself, if it is the host's to return; otherwise with 0.
 // size: shared-take
-#[cfg(any(takes, test))]
 fn take(returned: i64) -> i64 {
     if !take_allocated(returned) {
         return 0;
     }
-    // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
+    // SAFETY: its address lies in the arena or just behind it (`is_pending`, I2), and there is no address 0:
+    // not at the beginning, where statics lie, nor at the end, where a word follows.
     unsafe { core::hint::assert_unchecked(returned != 0) };
     returned
 }
 
 /// Leases a part of a block that lies behind all leases: an [`Excerpt`] of it, so it lies in the block.
 #[cfg(any(feature = "request", test))]
-#[inline] // size: inline-shared
+#[inline(always)] // size: inline-step
 fn lease_part(packed: Packed, start: u32, len: u32) -> Packed {
     debug_assert!(u64::from(start) + u64::from(len) <= u64::from(block::len_of(packed)));
-    LEASED.set(block_end(block::offset_of(packed) + start, len));
     count_lease();
+    let offset = block::offset_of(packed) + start;
+    let end = block_end(offset, len);
+    LEASED.set(end);
+    // SAFETY: as in `check`.
+    unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
     invariants::check();
     let address = block::address_of(packed) + start;
-    // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
+    // SAFETY: as in `take`: there is no address 0 in the arena or just behind it.
     unsafe { Packed::new_unchecked(u64::from(address) << 32 | u64::from(len)) }
 }
 
@@ -178,17 +192,14 @@ fn lease_part(packed: Packed, start: u32, len: u32) -> Packed {
 /// with 0.
 #[inline] // size: inline-shared
 fn check(returned: i64) -> i64 {
-    let mut packed = 0;
-    if take_allocated(returned) {
-        let (offset, len) = (block::offset(returned), block::length(returned));
+    let packed = take(returned);
+    if packed != 0 {
+        let (offset, len) = (block::offset(packed), block::length(packed));
         let end = block_end(offset, len);
         LEASED.set(end);
         // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
         // lease that is given back at once is then known to be the topmost.)
         unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
-        // SAFETY: as in `claim_decoded`: there is no address 0 in the arena or just behind it.
-        unsafe { core::hint::assert_unchecked(returned != 0) };
-        packed = returned;
         count_lease();
     }
     invariants::check();

@@ -37,10 +37,12 @@ impl<'a> Excerpt<'a> {
         Some((Excerpt::of_block(before), Excerpt::of_block(behind)))
     }
 
-    /// What is left without the spaces and tabs at the beginning.
+    /// What is left without the spaces and tabs at the beginning. (Of control characters a header has none but the
+    /// tab.)
     #[inline(always)] // size: inline-register
     pub(crate) fn trim_start(mut self) -> Excerpt<'a> {
-        while let [b' ' | b'\t', rest @ ..] = self.bytes {
+        // size: space-or-less
+        while let [..=b' ', rest @ ..] = self.bytes {
             self.bytes = rest;
         }
         self
@@ -49,7 +51,7 @@ impl<'a> Excerpt<'a> {
     /// What is left without the spaces and tabs at the end.
     #[inline(always)] // size: inline-register
     pub(crate) fn trim_end(mut self) -> Excerpt<'a> {
-        while let [rest @ .., b' ' | b'\t'] = self.bytes {
+        while let [rest @ .., ..=b' '] = self.bytes {
             self.bytes = rest;
         }
         self

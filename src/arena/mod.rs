@@ -28,6 +28,10 @@
 //! leases ([`ForwardWriter`]): the host writes its answers where the text has got to, and no lease is
 //! made.
 //!
+//! **Answers to be quoted.** A request that is sent on is an object of what the host answers ([`Members`]).
+//! It is written backward, and kept as scratch while the host is asked for the next member; the answer
+//! is read where it lies, at the other end of the free space.
+//!
 //! # Invariants
 //!
 //! They hold between any two operations, whatever the flare does and whatever the host returns. Each
@@ -67,6 +71,8 @@ mod invariants;
 #[cfg(feature = "beam")]
 pub(crate) mod kept;
 mod lease;
+#[cfg(all(feature = "beam", feature = "request"))]
+mod members;
 #[cfg(heap)]
 pub(crate) mod owned;
 #[cfg(lists_keys)]
@@ -87,6 +93,8 @@ pub use bytes::ArenaBytesIter;
 #[allow(unreachable_pub, reason = "a sealed trait that is public names it")]
 pub use forward::ForwardWriter;
 pub use lease::ArenaBytes;
+#[cfg(all(feature = "beam", feature = "request"))]
+pub(crate) use members::Members;
 #[cfg(lists_keys)]
 pub use part::{Key, Keys};
 #[allow(unreachable_pub, reason = "a sealed trait that is public names it")]

@@ -1,11 +1,8 @@
 //! Forwarding the client's request.
 
 use crate::abi;
-use crate::arena::ForwardWriter;
-use crate::beam::{BeamError, FetchResponse, fetch_pieces};
-use crate::text::Pieces;
-use crate::text::ask::AsksTheHost;
-use crate::text::piece::{Piece, Sealed, Sink};
+use crate::beam::{BeamError, FetchResponse};
+use crate::text::{Pieces, send};
 
 /// Sends the client's request to a URL: its method, its body, and those of its headers that are named here.
 ///
@@ -35,41 +32,15 @@ use crate::text::piece::{Piece, Sealed, Sink};
 /// Like [`fetch`](crate::beam::fetch).
 #[inline] // size: inline-reason
 pub fn forward(url: impl Pieces, headers: &[&str]) -> Result<FetchResponse, BeamError> {
-    fetch_pieces(url, Forwarded(headers))
-}
-
-/// The options that forward the client's request, with these headers.
-struct Forwarded<'a>(&'a [&'a str]);
-
-impl Piece for Forwarded<'_> {
-    type Backward = AsksTheHost;
-
-    #[inline(always)] // size: inline-step
-    fn backward(_: Sealed) -> Option<AsksTheHost> {
-        None
-    }
-
-    fn prepend_to<S: Sink>(self, _: S, proof: AsksTheHost) -> S {
-        match proof {}
-    }
-
-    fn append_to(self, text: ForwardWriter) -> ForwardWriter {
-        let mut text = text.bytes(b"{\"headers\":{");
-        let start = text.mark();
-        for name in self.0 {
-            let end = text.mark();
-            if end != start {
-                text = text.bytes(b",");
-            }
-            text = text.quoted(name.as_bytes()).bytes(b":");
-            text = text.ask_quoted(end, || abi::req_header_get(name.as_bytes()));
+    let texts = send::behind(url, b"}}", |options| {
+        for name in headers.iter().rev() {
+            options.member(name, || abi::req_header_get(name.as_bytes()));
         }
-        // If the host has no answer, the text goes back to `end`, so that the member's name is left out, too.
-        let end = text.mark().wrapping_add(1);
-        let text = text.bytes(b"},\"method\":");
-        let text = text.ask_quoted(end, abi::req_method);
-        let end = text.mark();
-        let text = text.bytes(b",\"body\":");
-        text.ask_quoted(end, abi::req_body).bytes(b"}")
-    }
+        options.put(b"\"headers\":{");
+        options.member("method", abi::req_method);
+        options.member("body", abi::req_body);
+        options.put(b"{");
+    });
+    let (options, url) = texts.ok_or(BeamError::ArenaFull)?;
+    FetchResponse::decode(abi::beam_fetch(url, options))
 }

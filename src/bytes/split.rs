@@ -43,15 +43,15 @@ pub(crate) fn first_element(list: &[u8]) -> usize {
 
 /// Whether two texts are the same.
 #[inline(never)] // size: same
-pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(mut a: &[u8], mut b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let mut b = b.iter();
-    for byte in a {
-        if b.next() != Some(byte) {
+    while let ([x, rest_a @ ..], [y, rest_b @ ..]) = (a, b) {
+        if x != y {
             return false;
         }
+        (a, b) = (rest_a, rest_b);
     }
     true
 }

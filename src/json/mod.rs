@@ -91,6 +91,8 @@ pub(crate) use unescape::ROOT_END;
 pub(crate) use unescape::{Until, unescape};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
+#[cfg(all(feature = "beam", feature = "request"))]
+pub(crate) use writer::quoted;
 
 /// The error of [`parse`]: the text is not JSON, or nests deeper than [`MAX_DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

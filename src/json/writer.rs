@@ -65,12 +65,20 @@ impl Backward for Array<'_> {
 
 /// Writes a string from its closing quote to its opening one.
 #[inline] // size: json-quoted
-fn quoted<S: Sink>(text: &[u8], sink: S) -> S {
-    let mut sink = sink.bytes(b"\"");
-    for &byte in text.iter().rev() {
-        sink = escaped(byte, sink);
+pub(crate) fn quoted<S: Sink>(text: &[u8], mut sink: S) -> S {
+    // What is to be written next, the last character in the lowest bits.
+    let mut characters = b'"'.into();
+    let mut left = text.iter();
+    loop {
+        while characters != 0 {
+            sink = sink.byte(characters as u8);
+            characters >>= 8;
+        }
+        match left.next_back() {
+            Some(byte) => characters = escape(*byte),
+            None => return sink.bytes(b"\""),
+        }
     }
-    sink.bytes(b"\"")
 }
 
 /// Writes a byte of a string.

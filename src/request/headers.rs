@@ -116,12 +116,17 @@ pub fn matches_etag(tag: &str) -> bool {
 
 /// Whether a list of entity tags contains this one, or is `*`. A tag begins and ends with a quote and has
 /// none in between, so it can be searched for anywhere in the list.
-fn names_tag(list: &[u8], tag: &[u8]) -> bool {
-    list == b"*"
-        || (0..list.len()).any(|at| {
-            list.get(at..at + tag.len())
-                .is_some_and(|part| same(part, tag))
-        })
+fn names_tag(mut list: &[u8], tag: &[u8]) -> bool {
+    if list == b"*" {
+        return true;
+    }
+    while let Some(part) = list.get(..tag.len()) {
+        if same(part, tag) {
+            return true;
+        }
+        list = list.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 /// A tag without the `W/` of a weak one.

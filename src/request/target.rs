@@ -1,5 +1,10 @@
 //! The parts of the request's URL: path and query.
 
+#![allow(
+    unsafe_code,
+    reason = "the compiler is told that the path lies in the URL"
+)]
+
 use crate::abi;
 use crate::arena::claim::claim_part;
 use crate::arena::{ArenaBytes, ArenaStr};
@@ -169,14 +174,18 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
         // Two slashes come before the authority, which contains none, and the third one starts the path. A URL
         // that is only a path has no authority, even if it starts with two slashes.
         // size: path-start
+        let slash = find(&url, b'/');
         let mut start = 0;
-        if url.first() != Some(&b'/') && path_end != 0 {
-            let authority = find(&url, b'/') + 2;
-            start = authority + find(url.get(authority..path_end).unwrap_or_default(), b'/');
+        if slash != 0 && path_end != 0 {
+            let authority = end.min(slash + 2);
+            start = authority + find(url.get(authority..)?, b'/');
             if start >= path_end {
                 start = path_end - 1;
                 *url.get_mut(start)? = b'/';
             }
+            // SAFETY: it is less than `path_end` by now, which is at most `end`.
+            // size: found-in-text
+            unsafe { core::hint::assert_unchecked(start < end) };
         }
         url.part(start..if part == Part::Path { path_end } else { end })
     })

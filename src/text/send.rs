@@ -4,6 +4,8 @@
 use crate::arena::ArenaBytes;
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
 use crate::arena::ForwardWriter;
+#[cfg(all(feature = "beam", feature = "request"))]
+use crate::arena::Members;
 #[cfg(any(sends, calls, test))]
 use crate::arena::Payload;
 #[cfg(any(calls, test))]
@@ -60,6 +62,24 @@ pub(crate) fn pair(
         second.append_to(text)
     });
     Ok(both.ok_or(ArenaFull)?.split_at(middle))
+}
+
+/// Builds an object of what the host answers, and `pieces`, for a host call that follows at once: see [`Members`].
+#[cfg(all(feature = "beam", feature = "request"))]
+#[inline(always)] // size: inline-step
+pub(crate) fn behind<P: Pieces>(
+    pieces: P,
+    last: &[u8],
+    write: impl FnOnce(&mut Members),
+) -> Option<(Payload, Payload)> {
+    let members = match P::backward(SEALED) {
+        Some(proof) => Members::build(|text| pieces.prepend_to(text, proof), last, write),
+        None => {
+            let built = ForwardWriter::build(|text| pieces.append_to(text))?;
+            Members::build(|text| text.payload(built), last, write)
+        }
+    };
+    members?.payloads()
 }
 
 /// Builds `pieces` and passes them to `call`, which makes a host call that returns data.

@@ -58,6 +58,9 @@ pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
 /// Whether a body is coded for its way in no manner but `chunked`, once. Any other coding is part of
 /// what is read then, and the field that tells of it goes no further: nobody could decode it.
 pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::TRANSFER_ENCODING) {
+        return true;
+    }
     let codings = || list(headers, &header::TRANSFER_ENCODING);
     let is = |given: &str, coding: &str| given.eq_ignore_ascii_case(coding);
     codings().all(|coding| is(coding, "chunked") || is(coding, "identity"))

@@ -39,8 +39,10 @@ const TOO_LARGE: &str = "its head has more than 100 fields, or more than 64 KiB"
 /// Why the origin did not respond.
 #[derive(Debug)]
 pub(crate) enum OriginError {
-    /// It cannot be reached, or broke off.
+    /// It cannot be reached.
     Unreachable(String),
+    /// It was reached, and broke off.
+    BrokeOff(String),
     /// It took too long.
     Timeout,
     /// It answered with what is no answer.
@@ -57,7 +59,9 @@ impl OriginError {
     /// The status that the client gets.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            OriginError::Unreachable(_) | OriginError::Senseless(_) => StatusCode::BAD_GATEWAY,
+            OriginError::Unreachable(_) | OriginError::BrokeOff(_) | OriginError::Senseless(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             OriginError::Timeout => StatusCode::GATEWAY_TIMEOUT,
             OriginError::Client(_) => StatusCode::BAD_REQUEST,
             OriginError::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -75,6 +79,7 @@ impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OriginError::Unreachable(why) => write!(f, "the origin cannot be reached: {why}"),
+            OriginError::BrokeOff(why) => write!(f, "the origin broke off: {why}"),
             OriginError::Timeout => write!(f, "the origin took longer than {TIMEOUT:?}"),
             OriginError::Senseless(what) => write!(f, "the origin's answer is not valid HTTP: {what}"),
             OriginError::Client(why) => write!(f, "the client's body did not arrive completely: {why}"),
@@ -167,7 +172,7 @@ impl OriginClient {
             *first.uri_mut() = request.uri().clone();
             *first.headers_mut() = request.headers().clone();
             match self.exchange(origin, sender, first).await {
-                Err(OriginError::Unreachable(_)) => {}
+                Err(OriginError::BrokeOff(_)) => {}
                 outcome => return outcome,
             }
         }
@@ -222,7 +227,7 @@ impl OriginClient {
             (Err(error), None) if error.is_parse() => {
                 return Err(OriginError::Senseless(error.to_string()));
             }
-            (Err(error), None) => return Err(OriginError::Unreachable(why(&error))),
+            (Err(error), None) => return Err(OriginError::BrokeOff(why(&error))),
         };
         if response.status().is_informational() {
             handle.cancel();

@@ -7,8 +7,9 @@
 //! everything that leaves a choice is either refused or decided, before anybody looks at it.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 
 use crate::http::headers::is_plainly_coded;
@@ -194,15 +195,34 @@ fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<Cow<'_, str>
 /// A host with its port in small letters, or none if it is not one: RFC 3986's `host [":" port]`,
 /// without user information.
 fn host(text: &str) -> Option<Cow<'_, str>> {
-    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&c);
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]".contains(&c);
     if !text.bytes().all(allowed) {
         return None;
     }
-    let authority: Authority = text.parse().ok()?;
-    let name = authority.host();
-    let port = text.strip_prefix(name)?;
-    let valid_port = port.is_empty() || port == ":" || authority.port_u16().is_some();
-    if name.is_empty() || !valid_port {
+    let port = match text.strip_prefix('[') {
+        // An address, and nothing that is one on the sender's machine alone (a zone).
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            port
+        }
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            if name.is_empty() || name.contains(['[', ']']) {
+                return None;
+            }
+            port
+        }
+    };
+    let is_port = match port.strip_prefix(':') {
+        // It may be left out behind its colon.
+        Some(digits) => {
+            digits.bytes().all(|c| c.is_ascii_digit())
+                && (digits.is_empty() || digits.parse::<u16>().is_ok())
+        }
+        None => port.is_empty(),
+    };
+    if !is_port {
         return None;
     }
     let text = text.trim_end_matches(':');

@@ -41,7 +41,7 @@ pub(crate) async fn handle(
     stop: Option<&watch::Receiver<bool>>,
 ) -> Response<Body> {
     let started = Instant::now();
-    let method = request.method().to_string();
+    let method = request.method().as_str().to_owned();
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());

@@ -21,6 +21,7 @@ const PATIENT: Duration = Duration::from_secs(60);
 /// A browser with one page; killed when dropped.
 struct Browser {
     child: Child,
+    addr: String,
     page: WebSocketStream<TcpStream>,
     sent: u64,
     _profile: tempfile::TempDir,
@@ -97,6 +98,7 @@ impl Browser {
         let (page, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
         Some(Browser {
             child,
+            addr,
             page,
             sent: 0,
             _profile: profile,
@@ -140,6 +142,19 @@ impl Browser {
             "{expression}: {result}"
         );
         result["result"]["value"].clone()
+    }
+
+    /// Opens a page in another tab, which is the one that is looked at from now on.
+    async fn tab(&mut self, url: &str) -> String {
+        let made = self
+            .call("Target.createTarget", json!({ "url": url }))
+            .await;
+        let tab = made["targetId"].as_str().unwrap().to_owned();
+        let stream = TcpStream::connect(&self.addr).await.unwrap();
+        let url = format!("ws://{}/devtools/page/{tab}", self.addr);
+        let (page, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+        self.page = page;
+        tab
     }
 
     /// Goes to a page, in a window of this width, and waits until it shows what this says.
@@ -342,6 +357,39 @@ async fn the_status_page_shows_host_calls_and_edits_values() {
         .await;
     browser.wait(&editor_is(false)).await;
     assert!(edge.spark().peek("shop", "greeting").unwrap().is_none());
+}
+
+/// A browser has no more than six connections to a host, for all of its tabs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_tabs_are_live_and_leave_room_for_requests() {
+    let Some(mut browser) = Browser::start().await else {
+        return;
+    };
+    let edge = Edge::builder()
+        .flare(Guest::new().http(RESPOND).wasm())
+        .build()
+        .unwrap();
+    let server = serve(&edge).await;
+    let url = format!("http://{}/_edge", server.addr());
+    let first = browser.tab(&url).await;
+    let live = "document.getElementById('state')?.textContent === 'live'";
+    browser.wait(live).await;
+    let tabs = std::env::var("FLARON_TABS").map_or(12, |tabs| tabs.parse().unwrap());
+    for _ in 1..tabs {
+        browser.tab(&url).await;
+    }
+    browser.wait(live).await;
+    let status = browser.eval("fetch('/seen').then((r) => r.status)").await;
+    assert_eq!(status, 200);
+    let has = |path: &str| format!("document.getElementById('log').textContent.includes('{path}')");
+    browser.wait(&has("/seen")).await;
+    // Another tab takes over from the one that listened for all.
+    browser
+        .call("Target.closeTarget", json!({ "targetId": first }))
+        .await;
+    browser.eval("fetch('/later').then((r) => r.status)").await;
+    browser.wait(&has("/later")).await;
+    browser.wait(live).await;
 }
 
 /// Keeps what the page looks like, where FLARON_SCREENSHOTS names a folder for it.

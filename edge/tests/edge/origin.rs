@@ -252,7 +252,10 @@ async fn an_origin_that_answers_nonsense_is_a_502() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(200_000));
     let long: &'static str = long.leak();
     for (answer, why) in [
-        ("", "it closed the connection without a response"),
+        (
+            "",
+            "the origin broke off: it closed the connection without a response",
+        ),
         (
             "nonsense\r\n\r\n",
             "the origin's answer is not valid HTTP: ",

@@ -45,58 +45,6 @@ fn a_text_that_asks_can_be_kept_copied_and_be_an_argument() {
     assert!(arena_is_free());
 }
 
-#[cfg(all(feature = "beam", feature = "request"))]
-#[test]
-fn an_answer_is_quoted_where_it_lies_if_there_is_room() {
-    for (text, quoted) in [
-        (&b"a"[..], &b"\"a\""[..]),
-        (b"\"\\", b"\"\\\"\\\\\""),
-        (b"\0a\x1f", b"\"\\u0000a\\u001f\""),
-        (
-            b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f",
-            &b"\"\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\\u001f\""[..],
-        ),
-        // The neighbours of what is written in another way.
-        (b"\x09\x0a\x10 !#[]", b"\"\\u0009\\u000a\\u0010 !#[]\""),
-        ("\u{e9}\x7f".as_bytes(), "\"\u{e9}\x7f\"".as_bytes()),
-        (b"\xff", b"\"\xff\""),
-    ] {
-        for room in (0..quoted.len() + 24).step_by(8) {
-            // The text begins in any place of a word. (Under Tree Borrows each of so many texts takes seconds.)
-            for before in (0..9).step_by(if cfg!(miri) { 7 } else { 1 }) {
-                let before = &b"012345678"[..before];
-                let _full = leave_free(room);
-                let sent = sent((before, Quoted("", || host_returns(text))));
-                // The host puts its answer at a multiple of 8.
-                let answer_end = before.len().next_multiple_of(8) + text.len();
-                let expected = [before, quoted].concat();
-                if answer_end <= room && expected.len() <= room {
-                    assert_eq!(sent.unwrap(), expected, "{text:?} in {room}");
-                } else {
-                    assert_eq!(sent, Err(ArenaFull), "{text:?} in {room}");
-                }
-            }
-        }
-    }
-    assert!(arena_is_free());
-}
-
-#[cfg(all(feature = "beam", feature = "request"))]
-#[test]
-fn an_empty_answer_is_none_whatever_the_host_was_refused_before() {
-    // A host that asks for room in a call that returns nothing: no result tells of the refusal.
-    let sent_before = send::send("", |_| assert_eq!(guest_alloc(i32::MAX), 0));
-    assert!(sent_before.is_ok());
-    let text = sent(("a", Quoted(":", || host_returns(b"")), "b"));
-    assert_eq!(text.unwrap(), b"ab");
-    // No result at all may be for want of space, and then it fails the text.
-    let _full = leave_free(16);
-    let text = sent(("a", Quoted(":", || host_returns(b"123456789")), "b"));
-    assert_eq!(text, Err(ArenaFull));
-    let text = sent(("a", Quoted(":", || 0), "b"));
-    assert_eq!(text.unwrap(), b"ab");
-}
-
 #[test]
 fn leases_can_be_pieces_of_a_text_that_asks() {
     let (kept, lower, upper) = (leased(b"kept"), leased(b"lower"), leased(b"upper"));
@@ -304,42 +252,4 @@ fn a_text_fails_if_a_lease_was_made_in_its_place() {
         drop((full, stashed));
         assert!(arena_is_free());
     }
-}
-
-#[cfg(all(feature = "beam", feature = "request"))]
-#[test]
-fn a_question_without_an_answer_tells_that_nothing_was_refused() {
-    let full = leave_free(16);
-    assert!(claim(host_returns(&[b'x'; 17])).is_none() && arena_refused());
-    let text = sent(("a", Quoted(":", || 0), "b")).unwrap();
-    assert_eq!(text, b"ab");
-    assert!(!arena_refused(), "the last call was refused nothing");
-    // What was refused is: there would have been an answer.
-    let asked = Quoted(":", || host_returns(&[b'x'; 17]));
-    assert_eq!(sent(("a", asked)), Err(ArenaFull));
-    assert!(arena_refused());
-    drop(full);
-    assert!(arena_is_free());
-}
-
-#[cfg(all(feature = "beam", feature = "request"))]
-#[test]
-fn a_text_does_not_go_back_into_a_text_that_was_made_in_its_place() {
-    let mut outer = Some(leased(b"outer"));
-    let mut stashed = None;
-    let asked = Quoted(":", || {
-        // All is free but the outer text, which nothing counts any more.
-        reset_arena();
-        outer = None;
-        stashed = Some(text::build(&*vec![b's'; ARENA_BYTES]).unwrap());
-        0
-    });
-    let last = Ask(|| {
-        assert_eq!(guest_alloc(8), 0, "the arena is full");
-        0
-    });
-    assert_eq!(sent((asked, last)), Err(ArenaFull));
-    assert_eq!(stashed.as_deref(), Some(&*vec![b's'; ARENA_BYTES]));
-    drop(stashed);
-    assert!(arena_is_free());
 }

@@ -294,12 +294,11 @@ impl World {
                 len,
                 answer,
             } => self.ask(keep, inside, len, answer),
-            Op::Quote {
-                keep,
+            Op::Members {
                 inside,
                 len,
                 answers,
-            } => self.quote(keep, inside, len, answers),
+            } => self.members(inside, len, answers),
             Op::MaybeAsk { asks } => {
                 let content = self.fill(8);
                 let question =
@@ -381,68 +380,49 @@ impl World {
         }
     }
 
-    fn quote(
-        &mut self,
-        keep: bool,
-        inside: Inside,
-        len: usize,
-        answers: &'static [Option<&'static [u8]>],
-    ) {
+    fn members(&mut self, inside: Inside, len: usize, answers: &'static [Option<&'static [u8]>]) {
+        // What lies behind closes an object or not.
         let content = self.fill(len);
-        // As `serde_json` quotes it.
-        let mut expected = content.clone();
-        for answer in answers.iter().flatten().filter(|bytes| !bytes.is_empty()) {
-            let answer = core::str::from_utf8(answer).unwrap();
-            expected.push(b':');
-            expected.extend(serde_json::to_vec(answer).unwrap());
-        }
         let world = RefCell::new(&mut *self);
-        let question = |n: usize| {
-            let world = &world;
-            move || {
-                let mut world = world.borrow_mut();
-                if n == 0 {
-                    world.inside(inside);
-                }
-                world.check();
-                answers[n].map_or(0, |answer| {
-                    guest_alloc(1);
-                    host_returns(answer)
-                })
+        let asked = Cell::new(0);
+        let question = || {
+            let mut world = world.borrow_mut();
+            let n = asked.replace(asked.get() + 1);
+            if n == 0 {
+                world.inside(inside);
             }
-        };
-        // What the host allocates at last must be its own, wherever the text has gone back to.
-        let last = || {
-            let world = world.borrow_mut();
-            let returned = host_returns(b"last");
             world.check();
-            returned
+            answers[n].map_or(0, |answer| {
+                guest_alloc(1);
+                host_returns(answer)
+            })
         };
-        let pieces = (
-            &*content,
-            Quoted(":", question(0)),
-            (answers.len() > 1).then(|| Quoted(":", question(1))),
-            Ask(last),
+        let text = Members::build(
+            |text| text.bytes(b"b"),
+            &content,
+            |text| {
+                for _ in answers {
+                    text.member("n", question);
+                }
+                text.put(b"{");
+            },
         );
-        let is_right = |text: &[u8]| {
-            // What another invocation has built meanwhile may lie in it; see `SECURITY.md`.
-            if inside == In::Nothing {
-                assert_eq!(text, [&*expected, b"last"].concat());
-            }
-            assert_eq!(text.len(), expected.len() + 4);
-        };
-        if keep {
-            if let Ok(text) = text::build(pieces) {
-                is_right(&text);
-                self.hold(Held::Text(text));
-            }
-        } else {
-            let _ = send::send(pieces, |argument| {
-                // SAFETY: read before anything else is done, as the host does.
-                is_right(unsafe { &*Bytes::raw(argument) });
-                world.borrow().check();
-            });
+        let mut expected = content;
+        for answer in answers.iter().flatten().filter(|bytes| !bytes.is_empty()) {
+            // As `serde_json` quotes it.
+            let answer = core::str::from_utf8(answer).unwrap();
+            let answer = serde_json::to_vec(answer).unwrap();
+            expected = [b"\"n\":", &*answer, b",", &*expected].concat();
         }
+        expected.insert(0, b'{');
+        world.borrow().check();
+        if let Some((built, behind)) = text.and_then(Members::payloads) {
+            // SAFETY: read before anything else is done, as the host does.
+            assert_eq!(unsafe { &*Bytes::raw(built) }, expected);
+            // SAFETY: as above.
+            assert_eq!(unsafe { &*Bytes::raw(behind) }, b"b");
+        }
+        world.borrow().check();
     }
 
     fn panic(&mut self, inside: Inside) {

@@ -18,6 +18,8 @@ mod grow;
 #[cfg(feature = "beam")]
 mod kept;
 mod lease;
+#[cfg(all(feature = "beam", feature = "request"))]
+mod members;
 mod model;
 mod nested;
 #[cfg(heap)]
@@ -32,6 +34,8 @@ use crate::text::Pieces;
 
 // What the files of this folder use.
 use crate::abi::Bytes;
+#[cfg(all(feature = "beam", feature = "request"))]
+use crate::arena::Members;
 use crate::arena::alloc::{arena_refused, guest_alloc, reset_arena, top};
 use crate::arena::claim::{
     claim, claim_decoded, claim_unless_empty, claim_unless_refused, claim_with,
@@ -93,26 +97,29 @@ pub(crate) fn sent(pieces: impl Pieces) -> Result<Vec<u8>, ArenaFull> {
     })
 }
 
-/// What the host is asked for, quoted, with something before it: nothing of both if there is no answer.
+/// What the host is sent that is asked for the values of members: their names, and what answers for each. Between
+/// `before` and `last`.
 #[cfg(all(feature = "beam", feature = "request"))]
-pub(crate) struct Quoted<F>(pub(crate) &'static str, pub(crate) F);
-
-#[cfg(all(feature = "beam", feature = "request"))]
-impl<F: FnOnce() -> i64> Piece for Quoted<F> {
-    type Backward = AsksTheHost;
-
-    fn backward(_: Sealed) -> Option<AsksTheHost> {
-        None
-    }
-
-    fn prepend_to<S: Sink>(self, _: S, proof: AsksTheHost) -> S {
-        match proof {}
-    }
-
-    fn append_to(self, text: ForwardWriter) -> ForwardWriter {
-        let end = text.mark();
-        text.bytes(self.0.as_bytes()).ask_quoted(end, self.1)
-    }
+pub(crate) fn members_sent(
+    before: &[u8],
+    members: &mut [(&str, &mut dyn FnMut() -> i64)],
+    last: &[u8],
+) -> Option<Vec<u8>> {
+    let text = Members::build(
+        |text| text.bytes(b"behind"),
+        last,
+        |text| {
+            for (name, answer) in members {
+                text.member(name, answer);
+            }
+            text.put(before);
+        },
+    );
+    let (built, behind) = text?.payloads()?;
+    // SAFETY: read before anything else is done, as the host does.
+    let (built, behind) = unsafe { (&*Bytes::raw(built), &*Bytes::raw(behind)) };
+    assert_eq!(behind, b"behind");
+    Some(built.to_vec())
 }
 
 /// How many cases a property is tried with: `PROPTEST_CASES` of them where that is set. Miri is a thousand times

@@ -39,6 +39,8 @@ enum Op {
     Send(u16, Vec<Op>),
     /// The flare sends or keeps a text that asks for some of its pieces.
     Grow(Vec<Part>, bool),
+    /// The flare sends an object of answers: what happens in the host before each, and its length.
+    Members(Vec<(Vec<Op>, u16)>),
     /// The flare makes a call with pieces; this happens in the host before it returns a result.
     Call(u16, Vec<Op>, u16),
     /// The flare reads keys, keeps so many of them, and the list if so.
@@ -65,8 +67,6 @@ enum Part {
     Held(usize, bool),
     /// What happens in the host, how much it allocates beside the answer, and the answer's length.
     Answer(Vec<Op>, i32, u16),
-    /// What happens in the host, and the length of the answer, which is quoted; nothing if it is empty.
-    Quoted(Vec<Op>, u16),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -108,12 +108,12 @@ fn op() -> impl Strategy<Value = Op> {
                 .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
             (ops.clone(), 0..20, sizes.clone())
                 .prop_map(|(ops, beside, len)| Part::Answer(ops, beside, len)),
-            (ops.clone(), sizes.clone()).prop_map(|(ops, len)| Part::Quoted(ops, len)),
         ];
         prop_oneof![
             (prop::collection::vec(part, 0..5), any::<bool>())
                 .prop_map(|(parts, keep)| Op::Grow(parts, keep)),
             (sizes.clone(), ops.clone()).prop_map(|(len, ops)| Op::Send(len, ops)),
+            prop::collection::vec((ops.clone(), sizes.clone()), 0..4).prop_map(Op::Members),
             (sizes.clone(), ops, sizes.clone())
                 .prop_map(|(len, ops, result)| Op::Call(len, ops, result)),
         ]
@@ -284,6 +284,10 @@ impl Model {
                 assert!(sent.is_ok() || room() < content.len());
             }
             Op::Grow(parts, keep) => self.grow(parts, *keep),
+            #[cfg(all(feature = "beam", feature = "request"))]
+            Op::Members(members) => self.members(members),
+            #[cfg(not(all(feature = "beam", feature = "request")))]
+            Op::Members(_) => {}
             Op::Call(len, inner, result) => {
                 let content = self.content(*len);
                 let answer = self.content(*result);
@@ -447,24 +451,6 @@ impl Piece for Parts<'_, '_> {
                     };
                     Ask(ask).append_to(text)
                 }
-                #[cfg(all(feature = "beam", feature = "request"))]
-                Part::Quoted(inner, len) => {
-                    let ask = || {
-                        let mut model = self.model.borrow_mut();
-                        let content = vec![b'a' + model.content(1)[0] % 26; (*len).into()];
-                        model.run(inner);
-                        if !inner.is_empty() {
-                            *self.expected.borrow_mut() = None;
-                        }
-                        if *len > 0 {
-                            self.expect(&[b":\"", &*content, b"\""].concat());
-                        }
-                        host_returns(&content)
-                    };
-                    Quoted(":", ask).append_to(text)
-                }
-                #[cfg(not(all(feature = "beam", feature = "request")))]
-                Part::Quoted(..) => text,
             }
         }
         text
@@ -472,6 +458,41 @@ impl Piece for Parts<'_, '_> {
 }
 
 impl Model {
+    /// What is built is kept while the host is asked: it stays as it is whatever happens there.
+    #[cfg(all(feature = "beam", feature = "request"))]
+    fn members(&mut self, members: &[(Vec<Op>, u16)]) {
+        let room = room();
+        let mut expected = b"}".to_vec();
+        let mut wanted = 24;
+        let write = |text: &mut Members| {
+            for (inner, len) in members {
+                text.member("n", || {
+                    self.run(inner);
+                    let content = vec![b'a' + self.content(1)[0] % 26; (*len).into()];
+                    if *len > 0 {
+                        let comma = if expected == b"}" { "" } else { "," };
+                        let member = [b"\"n\":\"", &*content, b"\"", comma.as_bytes()].concat();
+                        expected.splice(0..0, member);
+                    }
+                    wanted = wanted.max(expected.len() + content.len() + 24);
+                    host_returns(&content)
+                });
+            }
+            text.put(b"{");
+        };
+        let text = Members::build(|text| text.bytes(b"behind"), b"}", write);
+        expected.insert(0, b'{');
+        self.check();
+        match text.and_then(Members::payloads) {
+            // SAFETY: read before anything else is done, as the host does.
+            Some((built, _)) => assert_eq!(unsafe { &*Bytes::raw(built) }, expected),
+            None => assert!(
+                room < wanted || members.iter().any(|(inner, _)| !inner.is_empty()),
+                "it would have fit"
+            ),
+        }
+    }
+
     fn grow(&mut self, parts: &[Part], keep: bool) {
         let expected = RefCell::new(Some(Vec::new()));
         let model = RefCell::new(self);
@@ -501,9 +522,6 @@ impl Model {
                     wanted += 24;
                     if let Part::Answer(_, beside, len) = part {
                         wanted += *beside as usize + usize::from(*len);
-                    }
-                    if let Part::Quoted(_, len) = part {
-                        wanted += usize::from(*len);
                     }
                 }
                 assert!(room < wanted, "it would have fit");

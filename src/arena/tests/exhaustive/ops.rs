@@ -42,10 +42,9 @@ pub(super) enum Op {
         len: usize,
         answer: u32,
     },
-    /// A text of so many bytes that asks once or twice for what it quotes, and goes back to where it was if there is no
-    /// answer; `Inside` happens while the host is asked for the first time, and at last it asks once more.
-    Quote {
-        keep: bool,
+    /// An object of what the host answers, in front of so many bytes: `Inside` happens while it is asked for the first
+    /// time.
+    Members {
         inside: Inside,
         len: usize,
         answers: &'static [Option<&'static [u8]>],
@@ -175,32 +174,32 @@ pub(super) const OPS: &[Op] = &[
         len: 9,
         answer: 0,
     },
-    Op::Quote {
-        keep: true,
+    Op::Members {
         inside: In::Nothing,
         len: 3,
         answers: &[None, Some(b"\"\x1f")],
     },
-    Op::Quote {
-        keep: false,
+    Op::Members {
         inside: In::Invocation,
-        len: 0,
+        len: 8,
         answers: &[None, None],
     },
-    Op::Quote {
-        keep: true,
+    Op::Members {
         inside: In::Swap,
         len: 1,
-        answers: &[None],
+        answers: &[Some(b"a")],
     },
-    Op::Quote {
-        keep: true,
-        inside: In::DropFirst,
+    Op::Members {
+        inside: In::Text,
         len: 3,
         answers: &[Some(b"a\\"), Some(b"")],
     },
-    Op::Quote {
-        keep: true,
+    Op::Members {
+        inside: In::DropFirst,
+        len: 1,
+        answers: &[Some(b"a"), Some(b"b")],
+    },
+    Op::Members {
         inside: In::Stash,
         len: 9,
         answers: &[Some(b"a"), None],
