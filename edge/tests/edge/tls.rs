@@ -255,7 +255,7 @@ fn a_certificate_is_kept_and_its_key_is_nobody_elses() {
         error.to_string()
     };
     let said = message(&key, &key);
-    assert!(said.contains("there is no certificate in it"), "{said}");
+    assert!(said.contains("it contains no certificate"), "{said}");
     let said = message(&chain, &chain);
     assert!(said.contains("it contains no key"), "{said}");
     let missing = folder.join("missing.pem");
