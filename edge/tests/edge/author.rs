@@ -243,7 +243,7 @@ fn values_are_read_and_changed_while_the_node_runs_and_when_it_does_not() {
         folder.write("export.jsonl", export.as_bytes());
         assert_eq!(
             folder.says(&["kv", "import", "export.jsonl"]),
-            "3 entries\n"
+            "Imported 3 entries\n"
         );
         assert_eq!(folder.says(&["kv", "get", "plasma", "n"]), "-5\n");
         let raw = folder.run(&["kv", "get", "plasma", "v", "--site", "other"]);
@@ -384,7 +384,7 @@ fn a_seed_is_there_from_the_start_and_does_not_overwrite() {
     folder.write("seed.jsonl", b"{\"store\":\"spark\",\"kee\":1}");
     let said = folder.fails(&["run", "flare.wasm", "--listen", "127.0.0.1:0"]);
     assert!(
-        said.contains("seed.jsonl: line 1: no entry: unknown field `kee`"),
+        said.contains("seed.jsonl: line 1: not an entry: unknown field `kee`"),
         "{said}"
     );
 }
