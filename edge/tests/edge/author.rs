@@ -243,7 +243,7 @@ fn values_are_read_and_changed_while_the_node_runs_and_when_it_does_not() {
         folder.write("export.jsonl", export.as_bytes());
         assert_eq!(
             folder.says(&["kv", "import", "export.jsonl"]),
-            "3 entries\n"
+            "Imported 3 entries\n"
         );
         assert_eq!(folder.says(&["kv", "get", "plasma", "n"]), "-5\n");
         let raw = folder.run(&["kv", "get", "plasma", "v", "--site", "other"]);
