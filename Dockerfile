@@ -3,15 +3,15 @@
 #   docker build -t flaron-edge .
 #   docker run -p 8787:8787 -v ./my_flare.wasm:/flare/flare.wasm:ro -v flaron-data:/data flaron-edge
 #
-# A flare.toml and a flare.secrets.toml lie beside the flare, in /flare. The status page is for the
-# machine that the edge runs on, so it is there inside the container only.
+# Put flare.toml and flare.secrets.toml next to the flare, in /flare. The status page is for the machine that the
+# edge runs on, so only the container itself can reach it.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN cargo build --locked --profile server -p flaron-edge -p flaron-size
 
 FROM debian:bookworm-slim
-# Roots of trust, for flares that fetch over TLS.
+# Root certificates, for flares that fetch over TLS.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/*
@@ -20,6 +20,6 @@ RUN useradd --system flaron && install --directory --owner flaron /data
 USER flaron
 VOLUME /data
 EXPOSE 8787
-# SIGTERM ends it in order.
+# SIGTERM stops it gracefully.
 ENTRYPOINT ["flaron-edge"]
 CMD ["run", "--listen", "0.0.0.0:8787", "--data", "/data", "/flare/flare.wasm"]

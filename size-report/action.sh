@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The steps of the GitHub action in action.yml, which says what the variables mean.
 #
-#   action.sh locate    says where the tool is kept, and what it depends on
+#   action.sh locate    prints where the tool is kept, and a hash of what it depends on
 #   action.sh install   installs it there, unless the cache had it
 #   action.sh check     builds the flares, checks them, and writes summary and comment
 set -euo pipefail
@@ -74,7 +74,7 @@ check() {
         fi
         if [ -n "$first" ]; then
             echo
-            echo "There was no \`$first\` yet. To have later sizes compared with these, commit it:"
+            echo "There is no \`$first\` yet. To compare later sizes with these, commit this file:"
             echo
             echo '```toml'
             cat "$first"

@@ -1,4 +1,4 @@
-//! What a flare's requests cost: instructions, memory, time, and the start.
+//! Measures what a flare's requests cost: instructions, memory and time, and its start-up time.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use crate::flare::build;
 use crate::flare::source::SECRETS_FILE_NAME;
 use crate::recording::RecordedRequest;
 
-/// How often the instructions of a request are counted, each time on a new node: a flare that reads the
-/// time or random bytes may need another number of them each time.
+/// How often the instructions of a request are counted, each time on a new node: if a flare reads the time or
+/// random bytes, their number may vary.
 const COUNTED: usize = 3;
 
 /// What a flare costs.
@@ -27,8 +27,8 @@ pub struct Bench {
     pub compiler: String,
     /// What each request costs.
     pub requests: Vec<Cost>,
-    /// From the bytes of the `.wasm` to a flare that can be asked, in nanoseconds: starting an engine,
-    /// compiling, linking. It is not in a baseline.
+    /// The start-up time, from the bytes of the `.wasm` to a flare that can serve: starting an engine,
+    /// compiling, linking. It is not part of a baseline.
     #[serde(skip)]
     pub start: Duration,
 }
@@ -38,21 +38,20 @@ pub struct Bench {
 pub struct Cost {
     /// Method and target.
     pub request: String,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
-    /// The least of the instructions that it took ([`Used::instructions`](crate::Used)).
+    /// The smallest number of instructions that it took ([`Used::instructions`](crate::Used)).
     pub instructions: u64,
-    /// The most. It is the same, unless the flare's way depends on the time or on chance.
+    /// The largest number. It is the same unless the flare's path depends on the time or on chance.
     pub most: u64,
     /// The linear memory at the end, in bytes.
     pub memory: u64,
-    /// The median of the time, with the making of the instance, but without a socket. It is not in a
-    /// baseline.
+    /// The median time, including instantiation, without a socket. It is not part of a baseline.
     #[serde(skip)]
     pub time: Duration,
 }
 
-/// A flare that is to be measured.
+/// A flare to measure.
 #[derive(Debug)]
 pub struct Subject {
     wasm: PathBuf,
@@ -99,11 +98,11 @@ impl Subject {
         &self.wasm
     }
 
-    /// A node in memory that has the flare alone, with the settings and secrets that lie beside it.
+    /// A node in memory that has only this flare, with the settings and secrets next to it.
     ///
     /// # Errors
     ///
-    /// When they, or the flare, are wrong.
+    /// When the settings, the secrets or the flare are invalid.
     pub fn node(&self) -> Result<EdgeBuilder> {
         let mut builder = Edge::builder()
             .flare(self.wasm.clone())
@@ -116,12 +115,12 @@ impl Subject {
         Ok(builder)
     }
 
-    /// Measures the requests, one after the other in their order, on a node whose stores have what
-    /// `seed` of `flare.toml` says. The time is that of `rounds` rounds.
+    /// Measures the requests in their order, on a node whose stores have the `seed` of `flare.toml`. The time
+    /// is the median of `rounds` rounds.
     ///
     /// # Errors
     ///
-    /// When the flare cannot be loaded, a request is none, or one fails.
+    /// When the flare cannot be loaded, or a request is invalid or fails.
     pub fn measure(&self, requests: &[RecordedRequest], rounds: usize) -> Result<Bench> {
         let runtime = runtime()?;
         let size = std::fs::metadata(&self.wasm)
@@ -167,11 +166,11 @@ impl Subject {
     }
 }
 
-/// A runtime for asking a node in this process.
+/// A runtime for using a node in this process.
 ///
 /// # Errors
 ///
-/// When the system has no thread left.
+/// When the system cannot start a thread.
 pub fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -184,7 +183,7 @@ async fn count(edge: &Edge, request: &RecordedRequest) -> Result<Cost> {
     let name = format!("{} {}", request.method, request.target);
     let response = edge.request(request.to_request()?).await;
     let entries = edge.entries();
-    // A request that the flare sends on has cost what it costs, even if nobody is there.
+    // A request that the flare forwards has its cost even if there is no origin.
     let word = response.headers().get("x-flaron-error");
     let is_sent_on = word.is_some_and(|word| word == "no-origin" || word == "origin");
     let used = entries.last().and_then(|entry| match &entry.error {
@@ -193,7 +192,7 @@ async fn count(edge: &Edge, request: &RecordedRequest) -> Result<Cost> {
     });
     let used = used.unwrap_or_else(|| {
         Err(Error::new(format!(
-            "{name}: the flare did not run ({}); does it serve this path?",
+            "{name}: the flare did not run (status {}); does it serve this path?",
             response.status()
         )))
     })?;
@@ -208,31 +207,28 @@ async fn count(edge: &Edge, request: &RecordedRequest) -> Result<Cost> {
 }
 
 impl Bench {
-    /// What is worse than it was, in words, a line each: a request that takes more instructions than
-    /// `tolerance` allows (a share: 0.05 is 5 %), or more memory, or that was not there.
-    ///
-    /// Two compilers make two flares of one source, so where they differ nothing is compared, and
-    /// that is an error.
+    /// Describes what has grown, one line each: a request that takes more instructions than `tolerance` allows
+    /// (as a fraction: 0.05 is 5 %) or more memory, has another status, or is missing.
     ///
     /// # Errors
     ///
-    /// When they differ.
+    /// When the compilers differ: they make different flares of the same source, so nothing can be compared.
     pub fn grown_since(&self, then: &Bench, tolerance: f64) -> Result<Vec<String>> {
         if then.compiler != self.compiler {
             return Err(Error::new(format!(
-                "the baseline was made with {}, and this is {}: save another (--save)",
+                "the baseline was made with {}, and this is {}: save a new one (--save)",
                 then.compiler, self.compiler
             )));
         }
         let mut grown = Vec::new();
         for (at, old) in then.requests.iter().enumerate() {
-            // In their order: a file may have the same request twice, and it may cost more then.
+            // By position: a file may have the same request twice, with different costs.
             let Some(new) = self
                 .requests
                 .get(at)
                 .filter(|new| new.request == old.request)
             else {
-                grown.push(format!("{}: is not measured any more", old.request));
+                grown.push(format!("{}: is no longer measured", old.request));
                 continue;
             };
             let allowed = (old.most as f64 * (1.0 + tolerance)) as u64;
@@ -254,7 +250,7 @@ impl Bench {
             }
             if new.status != old.status {
                 grown.push(format!(
-                    "{}: answers {}, and {} in the baseline",
+                    "{}: the status is {}, but {} in the baseline",
                     new.request, new.status, old.status
                 ));
             }
@@ -284,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_told_and_shrinking_is_not() {
+    fn growth_is_reported_and_shrinking_is_not() {
         assert!(bench(100).grown_since(&bench(100), 0.0).unwrap().is_empty());
         assert!(bench(99).grown_since(&bench(100), 0.0).unwrap().is_empty());
         assert!(
@@ -306,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn another_compiler_is_no_baseline() {
+    fn a_baseline_of_another_compiler_is_an_error() {
         let mut old = bench(1);
         old.compiler = "rustc 2".into();
         let error = bench(1).grown_since(&old, 0.0).unwrap_err().to_string();

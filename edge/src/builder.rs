@@ -1,4 +1,4 @@
-//! Saying what a node runs, and making it.
+//! Configures and builds a node.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,13 +28,13 @@ use crate::telemetry::Telemetry;
 use crate::wasm::engine::{Engine, Settings};
 
 impl Edge {
-    /// Begins to describe a node.
+    /// Starts configuring a node.
     pub fn builder() -> EdgeBuilder {
         EdgeBuilder::default()
     }
 }
 
-/// Says what a node runs, and makes it.
+/// Configures and builds a node.
 #[derive(Default)]
 pub struct EdgeBuilder {
     specs: Vec<Spec>,
@@ -130,24 +130,23 @@ impl EdgeBuilder {
         self.specs.last_mut().expect("call .flare(…) first")
     }
 
-    /// Where Transform and PassThrough of every flare go, before the `origin` of its settings.
+    /// The origin for Transform and PassThrough of every flare, in place of the `origin` in its settings.
     #[must_use]
     pub fn origin(mut self, url: impl Into<String>) -> Self {
         self.origin = Some(url.into());
         self
     }
 
-    /// The node's name, from which its part of snowflakes comes and by which other nodes know it.
-    /// Nodes that gossip need one each. Default: `local`.
+    /// The node's name, by which other nodes know it, and which determines the node's part of snowflakes.
+    /// Nodes that gossip need different names. Default: `local`.
     #[must_use]
     pub fn node_id(mut self, id: impl Into<String>) -> Self {
         self.node_id = Some(id.into());
         self
     }
 
-    /// The folder in which Spark and Plasma keep what they have.
-    /// Default: none, and it is all in memory. Anyone who can write to it can make this process
-    /// run code.
+    /// The folder in which Spark and Plasma store their data. Default: none, and everything is in memory.
+    /// Only this user should be able to write to it.
     #[must_use]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.data = Some(folder.into());
@@ -162,7 +161,7 @@ impl EdgeBuilder {
         self
     }
 
-    /// What all nodes that pull from each other know. Default: none, and only nodes of the same
+    /// The secret that all nodes that pull from each other share. Default: none, and only nodes on the same
     /// machine can pull.
     #[must_use]
     pub fn peer_token(mut self, token: impl Into<String>) -> Self {
@@ -177,72 +176,70 @@ impl EdgeBuilder {
         self
     }
 
-    /// What all nodes of the cluster share, and nobody else: what they say to each other, in Plasma
-    /// and in `spark_pull`, is encrypted and authenticated with it. It goes before the keys of
-    /// [`EdgeBuilder::gossip`]. Default: none, and nodes of the same machine alone are trusted.
+    /// The key that all nodes of the cluster share, and nobody else: it encrypts and authenticates what they send
+    /// each other, for Plasma and for `spark_pull`. It takes precedence over the keys of
+    /// [`EdgeBuilder::gossip`]. Default: none, and only nodes on the same machine are trusted.
     #[must_use]
     pub fn cluster_keys(mut self, keys: ClusterKeys) -> Self {
         self.cluster_keys = Some(keys);
         self
     }
 
-    /// How much Plasma stores here before its flares' writes are refused, in bytes of keys and
-    /// values and 128 for each entry and each actor of a counter. What other nodes wrote is taken in
-    /// up to twice as much. Default: 64 MiB.
+    /// How much Plasma stores here before it refuses flares' writes, in bytes: keys, values, and 128 for each
+    /// entry and each actor of a counter. Writes from other nodes are accepted up to twice as much.
+    /// Default: 64 MiB.
     #[must_use]
     pub fn plasma_limit(mut self, bytes: usize) -> Self {
         self.plasma_limit = Some(bytes);
         self
     }
 
-    /// How many bytes of its clients' data the node holds at once: bodies that flares are to see,
-    /// WebSocket messages, and responses that wait to be read. Beyond that clients wait, and get 503
-    /// after ten seconds. It does not count the flares' own memory (`max_memory_mib`), nor pieces of
-    /// up to 8 KiB. Default: 134217728 (128 MiB).
+    /// How many bytes of its clients' data the node holds at once: bodies for flares, WebSocket messages, and
+    /// responses waiting to be read. Beyond that, clients wait, and get 503 after ten seconds. The flares' own
+    /// memory (`max_memory_mib`) and pieces of up to 8 KiB do not count. Default: 134217728 (128 MiB).
     #[must_use]
     pub fn memory(mut self, bytes: usize) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// Runs crates as their authors want them while they work: beside the `.wasm` that is deployed
-    /// another is built and served, which has the names of the functions and the lines of the source,
-    /// and whose panics say what they have to say. `compiler` is a program that cargo calls as
-    /// `RUSTC_WORKSPACE_WRAPPER`, with the variable [`AS_COMPILER`](crate::AS_COMPILER) set; it runs
-    /// the compiler without what follows `-C` in [`NOT_WITH_LINES`](crate::NOT_WITH_LINES).
+    /// Serves crates in a form for development: next to the `.wasm` that is deployed, a second one is built and
+    /// served, which has function names and line numbers, and whose panics log their message. `compiler` is a
+    /// program that cargo calls as `RUSTC_WORKSPACE_WRAPPER`, with the variable
+    /// [`AS_COMPILER`](crate::AS_COMPILER) set; it runs the compiler without `-C`
+    /// [`NOT_WITH_LINES`](crate::NOT_WITH_LINES).
     #[must_use]
     pub fn development(mut self, compiler: impl Into<PathBuf>) -> Self {
         self.compiler = Some(compiler.into());
         self
     }
 
-    /// Takes down what flares ask of the host: [`Entry::calls`](crate::Entry::calls), and a request's
-    /// calls on the status page. Secrets are left out. A call of the host takes some microseconds more
-    /// then. Default: false.
+    /// Records flares' host calls, for [`Entry::calls`](crate::Entry::calls) and the status page. Secrets are left
+    /// out. This makes a host call a few microseconds slower. Default: false.
     #[must_use]
     pub fn trace(mut self, yes: bool) -> Self {
         self.trace = yes;
         self
     }
 
-    /// How entries are printed where the program has them printed, through `tracing`. With
-    /// [`Printing::Calls`] calls are [traced](Self::trace). Default: [`Printing::Text`].
+    /// How entries are printed, through `tracing`. [`Printing::Calls`] also turns on [tracing](Self::trace) of
+    /// calls. Default: [`Printing::Text`].
     #[must_use]
     pub fn prints(mut self, prints: Printing) -> Self {
         self.prints = prints;
         self
     }
 
-    /// Counts instructions: [`Entry::used`](crate::Entry::used). It makes flares slower. Default: false.
+    /// Counts instructions: [`Entry::used`](crate::Entry::used). This makes flares slower. Default: false.
     #[must_use]
     pub fn count(mut self, yes: bool) -> Self {
         self.count = yes;
         self
     }
 
-    /// Adds each request to an HTTP flare to a file, with what came of it
-    /// ([`read_recording`](crate::read_recording)); with it calls are [traced](Self::trace). All headers
-    /// are in it, credentials among them.
+    /// Appends each request to an HTTP flare to a file, with its outcome
+    /// ([`read_recording`](crate::read_recording)). This turns on [tracing](Self::trace) of calls. The file
+    /// contains all headers, including credentials.
     #[must_use]
     pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
         self.record = Some(file.into());
@@ -250,8 +247,8 @@ impl EdgeBuilder {
     }
 
     /// Sends traces and metrics to an OpenTelemetry collector at this URL (`http://HOST:4318`), over HTTP in
-    /// protobuf. `OTEL_…` in the environment is read as its specification has it: headers, the sampler, the
-    /// service's name. What fails is among the node's problems. [`Edge::leave`] sends what waits.
+    /// protobuf. The `OTEL_…` environment variables work as specified: headers, the sampler, the service's name.
+    /// Failures are among the node's problems. [`Edge::leave`] sends what is queued.
     #[cfg(feature = "otlp")]
     #[must_use]
     pub fn otlp(mut self, collector: impl Into<String>) -> Self {
@@ -259,16 +256,16 @@ impl EdgeBuilder {
         self
     }
 
-    /// Lets Plasma spread to other nodes.
+    /// Shares Plasma with other nodes.
     #[must_use]
     pub fn gossip(mut self, gossip: GossipConfig) -> Self {
         self.gossip = Some(gossip);
         self
     }
 
-    /// Makes the node: builds, compiles and checks every flare, then opens the stores. This blocks, for as
-    /// long as cargo takes if a flare is a crate. What is wrong with a flare is found before anything is
-    /// written to the data folder.
+    /// Builds the node: builds, compiles and checks every flare, then opens the stores. This blocks, for as long as
+    /// cargo takes if a flare is a crate. Mistakes in a flare are found before anything is written to the data
+    /// folder.
     ///
     /// # Errors
     ///
@@ -339,7 +336,7 @@ impl EdgeBuilder {
         Ok(flares)
     }
 
-    /// What a collector is told.
+    /// The connection to a collector.
     #[cfg(feature = "otlp")]
     fn telemetry(&self, node: &Node) -> Result<Telemetry> {
         match &self.otlp {

@@ -1,8 +1,7 @@
 //! The `flaron/v1` contract: every import by name and type, and what a flare must export.
 //!
 //! This is the only place that names the imports. [`IMPORTS`] is the table that start-up checks
-//! and `inspect` use; `crate::imports` gives each its implementation, and a test there holds the
-//! two together.
+//! and `inspect` use; `crate::imports` implements each, and a test there keeps the two in step.
 
 use std::fmt;
 
@@ -14,7 +13,7 @@ pub const MODULE: &str = "flaron/v1";
 /// The exports that handle WebSocket events, in the order of `WsEvent`.
 pub(crate) const WS_HANDLERS: [&str; 3] = ["ws_open", "ws_message", "ws_close"];
 
-/// What a group of imports gives a flare; named like the SDK's modules.
+/// A group of imports; named like the SDK's modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Capability {
@@ -110,7 +109,7 @@ pub struct Import {
     pub params: &'static [Val],
     /// Its result, if it has one.
     pub result: Option<Val>,
-    /// What it is part of.
+    /// The group it belongs to.
     pub capability: Capability,
 }
 
@@ -125,7 +124,7 @@ impl Import {
         is_type(ty, self.params, self.result)
     }
 
-    /// Whether the host puts a result into the guest's memory: what makes `alloc` necessary.
+    /// Whether the host writes a result into the guest's memory, which needs `alloc`.
     pub fn allocates(&self) -> bool {
         self.result == Some(Val::I64)
     }

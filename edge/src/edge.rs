@@ -1,4 +1,4 @@
-//! The handle of a node: asking it in-process, serving a listener, and looking at what it does.
+//! The handle of a node: sending it requests in-process, serving a listener, and observing it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,9 +44,9 @@ impl Edge {
     /// Handles a request in this process, without a socket. It must be called within a Tokio
     /// runtime (of either kind, with I/O and time enabled).
     ///
-    /// The answer is what a client would get: failures of the flare are responses with a 5xx
-    /// status and the header `x-flaron-error`. A body that breaks off on its way from the origin
-    /// is cut where it broke.
+    /// The response is what a client would get: failures of the flare are responses with a 5xx
+    /// status and the header `x-flaron-error`. If the origin's body breaks off, it is truncated
+    /// there.
     pub async fn request<B: Into<Bytes>>(&self, request: Request<B>) -> Response<Bytes> {
         let request = request.map(|body| Body::from(body.into()));
         let response = handle(&self.state, request, None, None).await;
@@ -71,7 +71,7 @@ impl Edge {
         self.serve_with(listener, None)
     }
 
-    /// Serves the same over TLS: HTTP/2 and HTTP/1.1, as the client likes, and WebSockets over the latter.
+    /// Serves the same over TLS: HTTP/2 or HTTP/1.1, as the client negotiates, and WebSockets over the latter.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Edge {
         self.state.journal.recent()
     }
 
-    /// The lines that flares logged lately, oldest first.
+    /// The lines that flares logged recently, oldest first.
     pub fn logs(&self) -> Vec<LogLine> {
         let entries = self.entries();
         entries
@@ -128,13 +128,13 @@ impl Edge {
             .collect()
     }
 
-    /// Every invocation from now on, as it ends.
+    /// A stream of all invocations from now on, each as it ends.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.state.journal.subscribe()
     }
 
-    /// Prints invocations in another way from now on ([`EdgeBuilder::prints`](crate::EdgeBuilder::prints)).
-    /// Calls of the host are there to be printed if they are traced.
+    /// Changes how invocations are printed from now on ([`EdgeBuilder::prints`](crate::EdgeBuilder::prints)).
+    /// Host calls can be printed only if they are traced.
     pub fn set_prints(&self, prints: Printing) {
         self.state.journal.set_prints(prints);
     }
@@ -149,8 +149,7 @@ impl Edge {
         &self.state.node.spark
     }
 
-    /// Tells the other nodes goodbye, and a collector what it does not know yet. For when the process is
-    /// about to end.
+    /// Says goodbye to the other nodes, and sends the collector what is left. Call it before the process ends.
     pub async fn leave(&self) {
         let state = self.state.clone();
         run_apart(move || state.telemetry.end()).await;
@@ -165,12 +164,12 @@ impl Edge {
         let _ = left.await;
     }
 
-    /// Loads every flare again: builds, compiles, checks. New requests go to what was loaded;
-    /// requests that run and WebSocket connections that are open keep what they have. This blocks.
+    /// Reloads every flare: builds, compiles, checks. New requests go to the new flares; running requests and
+    /// open WebSocket connections keep the old ones. This blocks.
     ///
     /// # Errors
     ///
-    /// When a flare cannot be loaded; it goes on as it was, and those after it are not loaded.
+    /// When a flare cannot be loaded; the old one stays, and those after it are not reloaded.
     pub fn reload(&self) -> Result<()> {
         for slot in &self.state.slots {
             self.state.reload(slot).outcome?;
@@ -178,17 +177,17 @@ impl Edge {
         Ok(())
     }
 
-    /// Loads every flare again, as [`reload`](Self::reload) does, whatever becomes of the others. This
-    /// blocks. `report` hears what came of each.
+    /// Reloads every flare like [`reload`](Self::reload), even if others fail. This blocks. `report` is called
+    /// with the outcome of each.
     pub fn reload_each(&self, mut report: impl FnMut(Reload)) {
         for slot in &self.state.slots {
             report(self.state.reload(slot));
         }
     }
 
-    /// Loads each flare again when one of its files changes: its sources (those of other
-    /// crates that it uses too), its `.wasm`, its `flare.toml` and secrets. `report` hears what came of it. It
-    /// goes on until the returned [`Watch`] is dropped.
+    /// Reloads each flare when one of its files changes: its sources (including those of other crates that it
+    /// uses), its `.wasm`, its `flare.toml` and secrets. `report` is called with the outcome. This continues
+    /// until the returned [`Watch`] is dropped.
     ///
     /// # Errors
     ///
@@ -205,8 +204,8 @@ pub struct FlareStatus {
     pub name: String,
     /// The `.wasm` it was read from, if it was a file.
     pub file: Option<PathBuf>,
-    /// Whether another build of it is served, which has the names of its functions and the lines of its
-    /// source ([`EdgeBuilder::development`](crate::EdgeBuilder::development)).
+    /// Whether a second build of it is served, which has function names and line numbers
+    /// ([`EdgeBuilder::development`](crate::EdgeBuilder::development)).
     pub has_lines: bool,
     /// What it serves.
     pub kind: Kind,
@@ -231,10 +230,10 @@ impl Server {
         self.addr
     }
 
-    /// Stops: no new connections, running requests end, WebSockets are closed with 1001. Returns
-    /// when all is done, or `grace` has passed; `true` if all was done.
+    /// Stops: accepts no new connections, lets running requests finish, and closes WebSockets with 1001.
+    /// Returns when everything has ended (`true`) or when `grace` has passed (`false`).
     pub async fn shutdown(self, grace: Duration) -> bool {
-        // An error means that nobody listens any more, which is what is wanted.
+        // An error means that nobody listens any longer, which is the goal.
         let _ = self.stop.send(true);
         tokio::time::timeout(grace, self.stop.closed())
             .await

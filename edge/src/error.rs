@@ -1,12 +1,11 @@
-//! The one error type of the library: a message meant for the flare's developer.
+//! The library's error type: a message for the flare's author.
 
 use std::fmt;
 
-/// What went wrong, in words a developer can act on.
+/// What went wrong, as a message that one can act on.
 ///
-/// Everything that can fail before the first request (a file that is not there, a module that is
-/// not Wasm, a setting that does not exist) ends here, so the message says what was wrong, where,
-/// and what to do.
+/// Everything that can fail before the first request (a missing file, a module that is not Wasm, an
+/// unknown setting) ends up here, so the message says what was wrong, where, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     message: String,
@@ -20,7 +19,7 @@ impl Error {
         }
     }
 
-    /// The same error, with the place it happened in: `context: message`.
+    /// The same error, with its context: `context: message`.
     pub(crate) fn within(self, context: impl fmt::Display) -> Self {
         Error::new(format!("{context}: {}", self.message))
     }

@@ -1,5 +1,4 @@
-//! The node's memory of what its flares did: one entry for each invocation, and the live stream of
-//! them.
+//! The node's journal: one entry for each invocation of a flare, and a live stream of them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,12 +12,12 @@ use tokio::sync::broadcast;
 use crate::sync::{lock, read, write};
 use crate::trace::HostCall;
 
-/// How many invocations the journal remembers.
+/// How many invocations the journal keeps.
 const REMEMBERED: usize = 1000;
-/// How much of what they said, in bytes; older ones are forgotten to make room.
+/// How many bytes of their text it keeps; the oldest ones are dropped to make room.
 const REMEMBERED_BYTES: usize = 8 << 20;
 
-/// How serious a log line is.
+/// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Level {
@@ -41,7 +40,7 @@ impl Level {
 /// A line that a flare logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How serious the flare says it is.
+    /// The level that the flare chose.
     pub level: Level,
     /// The text, valid UTF-8 whatever the flare wrote, at most `max_log_line_bytes` long.
     pub text: String,
@@ -50,8 +49,8 @@ pub struct LogLine {
 /// What an invocation used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Used {
-    /// The Wasm instructions that it ran, from the making of its instance on: as wasmtime counts its
-    /// fuel, in which an instruction is 1 and some, such as `nop`, `drop` and `block`, are 0.
+    /// The Wasm instructions that it ran, including instantiation, counted as wasmtime's fuel: each
+    /// instruction is 1, but some, such as `nop`, `drop` and `block`, are 0.
     pub instructions: u64,
     /// Its linear memory at the end, in bytes. Memory only grows.
     pub memory: u64,
@@ -60,7 +59,7 @@ pub struct Used {
 /// One invocation of a flare: a request, or a WebSocket event.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Counts up from 1 in each node.
+    /// A sequence number; the node's first entry is 1.
     pub seq: u64,
     /// When it ended.
     pub time: SystemTime,
@@ -76,19 +75,19 @@ pub struct Entry {
     pub duration: Duration,
     /// What the flare logged.
     pub lines: Vec<LogLine>,
-    /// What the node has to say: limits that were hit, calls that were refused, and why.
+    /// The node's notes: limits that were hit, calls that were refused, and why.
     pub notes: Vec<String>,
     /// Why the invocation failed, if it did.
     pub error: Option<String>,
-    /// What the flare asked of the host, if that is traced ([`EdgeBuilder::trace`](crate::EdgeBuilder::trace)).
+    /// The flare's host calls, if they are traced ([`EdgeBuilder::trace`](crate::EdgeBuilder::trace)).
     pub calls: Vec<HostCall>,
-    /// What it used, for an HTTP request of a node that counts
+    /// What it used, for an HTTP request to a node that counts
     /// ([`EdgeBuilder::count`](crate::EdgeBuilder::count)).
     pub used: Option<Used>,
 }
 
 impl Entry {
-    /// An entry of now, with nothing said yet.
+    /// A new entry with the current time.
     pub(crate) fn new(flare: Arc<str>, method: String, path: String) -> Entry {
         Entry {
             seq: 0,
@@ -106,7 +105,7 @@ impl Entry {
         }
     }
 
-    /// The entry as JSON: what the status page and `--log json` have.
+    /// The entry as JSON, for the status page and `--log json`.
     pub(crate) fn to_json(&self) -> Value {
         let lines: Vec<Value> = self
             .lines
@@ -141,7 +140,7 @@ impl Entry {
         })
     }
 
-    /// About how much memory its texts take.
+    /// About how much memory its strings take.
     fn bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|line| line.text.len()).sum();
         let notes: usize = self.notes.iter().map(String::len).sum();
@@ -152,8 +151,8 @@ impl Entry {
 }
 
 impl fmt::Display for Entry {
-    /// One line for the invocation, and one for each thing said about it, indented. Control
-    /// characters in what came from outside are shown escaped.
+    /// One line for the invocation, then an indented line for each log line, note and failure. Control
+    /// characters in text from outside are escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", Plain(&self.method), Plain(&self.path))?;
         if let Some(status) = self.status {
@@ -173,7 +172,7 @@ impl fmt::Display for Entry {
     }
 }
 
-/// An entry as it is printed.
+/// An entry in its printed form.
 struct Printed<'a> {
     entry: &'a Entry,
     prints: Printing,
@@ -194,12 +193,12 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-/// Text from outside, on one line, and without what changes how a terminal shows the text around
-/// it: commands, and characters that turn the direction of writing.
+/// Text from outside, on one line, without anything that changes how a terminal shows the text around
+/// it: control sequences, and characters that change the writing direction.
 #[derive(Debug)]
 pub struct Plain<'a>(pub &'a str);
 
-/// Whether a character is shown escaped.
+/// Whether a character is escaped.
 fn is_escaped(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -222,7 +221,7 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// A time in milliseconds, as precise as a reader wants it.
+/// A time in milliseconds, with a precision for people.
 struct Millis(Duration);
 
 impl fmt::Display for Millis {
@@ -236,7 +235,7 @@ impl fmt::Display for Millis {
     }
 }
 
-/// The node's memory of its invocations, and the live stream of them.
+/// The node's journal of invocations, and the live stream of them.
 #[derive(Debug)]
 pub(crate) struct Journal {
     recent: Mutex<Recent>,
@@ -248,10 +247,10 @@ pub(crate) struct Journal {
 /// How entries are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Printing {
-    /// For people: a line for each, and one for each thing said about it.
+    /// For people: a line for each entry, and one for each log line, note and failure.
     #[default]
     Text,
-    /// The same, and a line for each call of the host.
+    /// The same, and a line for each host call.
     Calls,
     /// For programs: a line of JSON for each, as in `/_edge/events`.
     Json,
@@ -286,12 +285,12 @@ impl Journal {
         }
     }
 
-    /// Prints entries in another way from now on.
+    /// Changes how entries are printed.
     pub(crate) fn set_prints(&self, prints: Printing) {
         *write(&self.prints) = prints;
     }
 
-    /// Remembers an entry, prints it through `tracing`, and sends it to whoever listens.
+    /// Keeps an entry, prints it through `tracing`, and sends it to the live stream.
     pub(crate) fn record(&self, mut entry: Entry) {
         entry.seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
         let printed = Printed {
@@ -318,12 +317,12 @@ impl Journal {
         recent.entries.iter().cloned().collect()
     }
 
-    /// How many read the live stream.
+    /// The number of readers of the live stream.
     pub(crate) fn followers(&self) -> usize {
         self.live.receiver_count()
     }
 
-    /// Every entry from now on.
+    /// The stream of entries from now on.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Arc<Entry>> {
         self.live.subscribe()
     }
@@ -374,7 +373,7 @@ mod tests {
         assert_eq!(recent.len(), REMEMBERED);
         assert_eq!(recent[0].path, "5");
         assert_eq!(recent[0].seq, 6);
-        // The listener was too slow for all of them, but hears of the latest.
+        // The listener was too slow for all of them, but gets the latest.
         assert!(live.try_recv().is_err());
         assert!(live.try_recv().is_ok());
     }
@@ -387,7 +386,7 @@ mod tests {
         }
         let kept = journal.recent().len();
         assert!((1..=8).contains(&kept), "{kept}");
-        // What is larger than all of it is not kept, and does no harm.
+        // An entry larger than the whole journal is not kept, and does no harm.
         journal.record(entry(&"x".repeat(REMEMBERED_BYTES + 1)));
         journal.record(entry("small"));
         assert_eq!(journal.recent().len(), 1);

@@ -1,8 +1,7 @@
-//! A local edge node: it runs Flaron flares (Wasm guests) for real, on a laptop, in tests and in
-//! CI.
+//! A local edge node that runs Flaron flares (Wasm guests), on a laptop, in tests and in CI.
 //!
-//! The binary `flaron-edge` is a thin command line over this library. Tests use the library
-//! itself, in-process and without a socket:
+//! The program `flaron-edge` is a thin command line over this library. Tests can use the library
+//! directly, in-process and without a socket:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> flaron_edge::Result<()> {
@@ -24,19 +23,19 @@
 //!
 //! # Modules
 //!
-//! A module names modules of the rows below its own only.
+//! A module uses only modules in the rows below its own.
 //!
 //! | modules | what they do |
 //! |---|---|
-//! | `builder`, `edge`, [`new`](fn@new), `bench` | the library's face: saying what a node runs, the handle of a node, a new flare's crate, what a flare's requests cost |
-//! | `server`, `watch` | HTTP and WebSockets from a socket to a flare and back; loading flares again |
-//! | `state`, `flare` | what all requests share; a flare, its place in the node, how it is built |
+//! | `builder`, `edge`, [`new`](fn@new), `bench` | the public API: configuring a node, the handle of a node, creating a flare's crate, measuring what a flare's requests cost |
+//! | `server`, `watch` | HTTP and WebSockets from a socket to a flare and back; reloading flares |
+//! | `state`, `flare` | what all requests share; a flare, its slot in the node, how it is built |
 //! | `wasm` | compiling modules, running instances |
 //! | `imports`, `host` | the functions of `flaron/v1`; the data behind one instance |
 //! | `node`, `config`, `stores`, `telemetry` | what all flares share; `flare.toml`; Spark and Plasma from the developer's side; traces and metrics for a collector |
-//! | [`capability`] | what a flare can be given, such as [`spark`] and [`beam`]; it knows no Wasm |
+//! | [`capability`] | the capabilities of a flare, such as [`spark`] and [`beam`], independent of Wasm |
 //! | `http`, `runtime` | bodies, headers and the way to an origin; where things run |
-//! | `recording`, `trace` | requests in a file; what a flare asked of the host |
+//! | `recording`, `trace` | recorded requests in a file; a flare's host calls |
 //! | [`contract`] | the imports of `flaron/v1` by name and type |
 
 #![forbid(unsafe_code)]

@@ -34,7 +34,7 @@ impl Node {
         lock(&self.own).clone()
     }
 
-    /// Remembers one more.
+    /// Adds an address.
     pub(crate) fn add_own_address(&self, address: SocketAddr) {
         lock(&self.own).push(address);
     }

@@ -1,5 +1,5 @@
-//! Requests as they are kept in a file, a line of JSON each, with what came of them: for doing them
-//! again, for measuring, and for making tests of them.
+//! Requests recorded in a file, one line of JSON each, with their outcome: to replay them, to measure them,
+//! and to turn them into tests.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use crate::error::{Error, Result};
 use crate::journal::Entry;
 use crate::sync::lock;
 
-/// A request and what came of it.
+/// A request and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recorded {
     /// The request.
     pub request: RecordedRequest,
-    /// The answer, if it is known. A file that is written by hand may have requests alone.
+    /// The response, if it is known. A file written by hand may have requests only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<RecordedResponse>,
 }
@@ -36,7 +36,7 @@ pub struct RecordedRequest {
     pub method: String,
     /// The path and query.
     pub target: String,
-    /// The headers, all of them: `Authorization` and `Cookie`, too.
+    /// All headers, including `Authorization` and `Cookie`.
     #[serde(default)]
     pub headers: Vec<(String, Content)>,
     /// The body, up to the flare's `max_body_bytes`.
@@ -44,7 +44,7 @@ pub struct RecordedRequest {
     pub body: Content,
 }
 
-/// The answer to a request, and what was said about it.
+/// The response to a request, and what the node logged about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordedResponse {
@@ -52,12 +52,12 @@ pub struct RecordedResponse {
     pub status: u16,
     /// The headers.
     pub headers: Vec<(String, Content)>,
-    /// The body; none if it was the origin's, which goes through without being kept.
+    /// The body; none if it came from the origin, because such bodies are streamed.
     pub body: Option<Content>,
     /// What the flare logged: level and text.
     #[serde(default)]
     pub log: Vec<(String, String)>,
-    /// What it asked of the host: the import, its arguments, its result.
+    /// Its host calls: the import, its arguments, its result.
     #[serde(default)]
     pub calls: Vec<(String, Vec<String>, Option<String>)>,
     /// Why it failed, if it did.
@@ -69,7 +69,7 @@ fn get() -> String {
     "GET".to_owned()
 }
 
-/// Bytes: as JSON a string, or, if they are no text, `{"base64": "…"}`.
+/// Bytes: in JSON a string, or, if they are not UTF-8, `{"base64": "…"}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "ContentForm", try_from = "ContentForm")]
 pub struct Content(pub Bytes);
@@ -79,7 +79,7 @@ pub struct Content(pub Bytes);
 enum ContentForm {
     Text(String),
     Bytes { base64: String },
-    // As `flaron-edge store export` writes it.
+    // The format of `flaron-edge store export`.
     Named { text: String },
 }
 
@@ -122,7 +122,7 @@ impl RecordedRequest {
         }
     }
 
-    /// What a node was asked.
+    /// A request to a node.
     pub(crate) fn of(request: &http::request::Parts, body: Bytes) -> RecordedRequest {
         let target = request.uri.path_and_query();
         RecordedRequest {
@@ -133,11 +133,11 @@ impl RecordedRequest {
         }
     }
 
-    /// The request, to be [asked](crate::Edge::request) again.
+    /// The request, to be [sent](crate::Edge::request) again.
     ///
     /// # Errors
     ///
-    /// When it is none: a method, a target or a header that there cannot be.
+    /// When the method, the target or a header is invalid.
     pub fn to_request(&self) -> Result<http::Request<Bytes>> {
         let mut request = http::Request::builder()
             .method(self.method.as_str())
@@ -165,7 +165,7 @@ fn headers(headers: &HeaderMap) -> Vec<(String, Content)> {
 }
 
 impl RecordedResponse {
-    /// An answer, and what the journal has about it.
+    /// A response, and its entry in the journal.
     pub fn of(status: u16, fields: &HeaderMap, body: Option<Bytes>, entry: &Entry) -> Self {
         let log = entry.lines.iter();
         let calls = entry.calls.iter().map(|call| {
@@ -189,11 +189,11 @@ impl RecordedResponse {
     }
 }
 
-/// Reads what was recorded.
+/// Reads a recording.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or a line is none of a recording; the message names the line.
+/// When the file cannot be read, or a line is not a recorded request; the message names the line.
 pub fn read_recording(file: &Path) -> Result<Vec<Recorded>> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::new(format!("cannot read {}: {error}", file.display())))?;
@@ -213,7 +213,7 @@ pub fn read_recording(file: &Path) -> Result<Vec<Recorded>> {
         .collect()
 }
 
-/// A file that requests are added to.
+/// A file that requests are appended to.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     path: PathBuf,
@@ -221,7 +221,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Opens it, or makes it, for nobody else to read: there are credentials among the headers.
+    /// Opens or creates it, readable only by its owner: the headers contain credentials.
     ///
     /// # Errors
     ///
@@ -240,13 +240,13 @@ impl Recorder {
         })
     }
 
-    /// Adds a request and what came of it.
+    /// Appends a request and its outcome.
     pub(crate) fn add(&self, recorded: &Recorded) {
         let line = match serde_json::to_string(recorded) {
             Ok(line) => line + "\n",
             Err(error) => return self.failed(&error),
         };
-        // At once, so that lines of several requests do not mix.
+        // In one write, so that the lines of several requests do not mix.
         if let Err(error) = lock(&self.file).write_all(line.as_bytes()) {
             self.failed(&error);
         }

@@ -18,9 +18,9 @@ pub(crate) struct State {
     pub(crate) slots: Vec<Arc<Slot>>,
     pub(crate) node: Arc<Node>,
     pub(crate) journal: Journal,
-    /// What a collector is told.
+    /// The connection to a collector.
     pub(crate) telemetry: Telemetry,
-    /// Where requests are kept, if they are.
+    /// Records requests, if they are recorded.
     pub(crate) recorder: Option<Recorder>,
     pub(crate) origin: OriginClient,
     /// The flare's name in entries of requests that no flare served.
@@ -29,19 +29,19 @@ pub(crate) struct State {
     pub(crate) started: Instant,
 }
 
-/// What came of loading a flare again.
+/// The outcome of reloading a flare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reload {
     /// The flare's name.
     pub flare: String,
-    /// How long it took, with the build.
+    /// How long it took, including the build.
     pub duration: Duration,
-    /// The new `.wasm`'s size in bytes, or why the old one goes on.
+    /// The new `.wasm`'s size in bytes, or why the old one stays.
     pub outcome: Result<usize>,
 }
 
 impl State {
-    /// Loads the flare of a slot again. This blocks.
+    /// Reloads the flare in a slot. This blocks.
     pub(crate) fn reload(&self, slot: &Slot) -> Reload {
         let started = Instant::now();
         let outcome = slot.reload(&self.engine, &self.node);

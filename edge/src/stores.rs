@@ -1,5 +1,5 @@
-//! Spark and Plasma from the developer's side: reading and changing values, saving and loading them,
-//! without a flare and its limits.
+//! Spark and Plasma for developers: reading and changing values, exporting and importing them, without a
+//! flare and its limits.
 
 use std::fmt;
 use std::path::Path;
@@ -32,7 +32,7 @@ impl FromStr for StoreName {
             "spark" => Ok(StoreName::Spark),
             "plasma" => Ok(StoreName::Plasma),
             _ => Err(Error::new(format!(
-                "{text:?} is no store; it is spark or plasma"
+                "{text:?} is not a store; the stores are spark and plasma"
             ))),
         }
     }
@@ -47,28 +47,28 @@ impl fmt::Display for StoreName {
     }
 }
 
-/// What a key holds, with the key: a line of a file of values, of which `flaron-edge kv export` and
-/// `store export` make one and which `seed` in `flare.toml` names.
+/// A key and its value: a line of a file that `flaron-edge kv export` and `store export` write, and that
+/// `seed` in `flare.toml` names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoredEntry {
-    /// Where it is.
+    /// The store.
     pub store: StoreName,
-    /// Whose it is. In a file that `seed` names the flare's own site need not be said.
+    /// The site. A file that `seed` names may omit it; the default is the flare's site.
     #[serde(default)]
     pub site: String,
     /// The key.
     pub key: String,
-    /// The value, if it is no counter.
+    /// The value, unless it is a counter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Content>,
-    /// The counter's value, if it is one: of Plasma only.
+    /// The counter's value, if it is one. Plasma only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter: Option<i64>,
-    /// When it expires, in milliseconds since 1970: of Spark only.
+    /// When it expires, in milliseconds since 1970. Spark only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_ms: Option<u64>,
-    /// Whether it is the mark of a key that was deleted, which says nothing to who reads it.
+    /// Whether it is the tombstone of a deleted key; importing it does nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
 }
@@ -88,7 +88,7 @@ impl Stores {
         }
     }
 
-    /// Opens the stores in a node's data folder, as the node of this name. No node must run there.
+    /// Opens the stores in a node's data folder, as the node with this name. No node may be using the folder.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Stores {
     pub fn open(folder: &Path, node_id: &str) -> Result<Stores> {
         if !folder.is_dir() {
             return Err(Error::new(format!(
-                "there is no data folder {}; a node makes one when it is run, and --data names another",
+                "there is no data folder {}; a node creates it when it runs, and --data names another",
                 folder.display()
             )));
         }
@@ -112,7 +112,7 @@ impl Stores {
         Ok(Stores { spark, plasma })
     }
 
-    /// All that is stored, of one store or both, and of one site or all, in the order of the keys.
+    /// All entries of one store or both, and of one site or all, ordered by key.
     ///
     /// # Errors
     ///
@@ -143,13 +143,13 @@ impl Stores {
         names.retain(|(_, of, _)| site.is_none_or(|site| site == of));
         let mut entries = Vec::new();
         for (store, site, key) in names {
-            // One that is gone meanwhile is not there.
+            // It may have been deleted or expired meanwhile.
             entries.extend(self.get(store, &site, &key)?);
         }
         Ok(entries)
     }
 
-    /// What a key holds; `None` if there is no such key.
+    /// A key's entry; `None` if there is no such key.
     ///
     /// # Errors
     ///
@@ -187,11 +187,11 @@ impl Stores {
         Ok(Some(entry))
     }
 
-    /// Stores an entry in place of what the key holds. It is on disk when this returns.
+    /// Stores an entry, replacing the key's old value. It is on disk when this returns.
     ///
     /// # Errors
     ///
-    /// When the key or value is none that the store takes, or it cannot be written.
+    /// When the store does not accept the key or the value, or cannot write.
     pub fn put(&self, entry: &StoredEntry) -> Result<()> {
         let refused =
             |why: &dyn fmt::Display| Error::new(format!("{} {}: {why}", entry.store, entry.key));
@@ -217,25 +217,27 @@ impl Stores {
                 let mut session = self.plasma_session(site);
                 let old = self.counter(site, &entry.key);
                 if old.is_none() {
-                    // Whatever it was.
+                    // It may have held a value.
                     session.delete(key).map_err(|error| refused(&error))?;
                 }
                 let step = total.checked_sub(old.unwrap_or(0));
-                let step = step.ok_or_else(|| refused(&"the step to this value has no 64 bits"))?;
+                let step = step.ok_or_else(|| {
+                    refused(&"the difference to the old value does not fit into 64 bits")
+                })?;
                 let put = session.increment(key, step);
                 put.map(drop).map_err(|error| refused(&error))
             }
-            (StoreName::Spark, _, Some(_)) => Err(refused(&"Spark has no counters; Plasma has")),
+            (StoreName::Spark, _, Some(_)) => Err(refused(&"Spark has no counters; use Plasma")),
             (_, None, None) => Err(refused(&"it has neither a value nor a counter")),
             (_, Some(_), Some(_)) => Err(refused(&"it is a value or a counter, not both")),
         }
     }
 
-    /// Deletes a key; whether it was there.
+    /// Deletes a key, and returns whether it existed.
     ///
     /// # Errors
     ///
-    /// When it is no key, or the store cannot be written.
+    /// When the key is invalid, or the store cannot write.
     pub fn delete(&self, store: StoreName, site: &str, key: &str) -> Result<bool> {
         let was_there = self.get(store, site, key)?.is_some();
         let key = key.as_bytes();
@@ -252,8 +254,8 @@ impl Stores {
         Ok(was_there)
     }
 
-    /// Stores the entries of a file whose keys are not there yet, for a flare's site unless they name
-    /// another; how many.
+    /// Stores those entries of a file whose keys do not exist yet, for the flare's site unless they name
+    /// another. Returns their number.
     ///
     /// # Errors
     ///
@@ -275,7 +277,7 @@ impl Stores {
         Ok(count)
     }
 
-    /// A counter's value; `None` if the key holds none.
+    /// A counter's value; `None` if the key does not hold a counter.
     fn counter(&self, site: &str, key: &str) -> Option<i64> {
         match self.plasma.kind(site, key)? {
             PlasmaKind::Counter { total } => Some(total),
@@ -302,11 +304,11 @@ impl Stores {
     }
 }
 
-/// Reads a file of values: an entry of JSON on each line. With each comes the number of its line.
+/// Reads a file of entries, one JSON object per line, and returns each with its line number.
 ///
 /// # Errors
 ///
-/// When a line is no entry; the message names it.
+/// When a line is not an entry; the message names it.
 pub fn parse_entries(text: &str) -> Result<Vec<(usize, StoredEntry)>> {
     let lines = text.lines().enumerate();
     lines
@@ -314,7 +316,7 @@ pub fn parse_entries(text: &str) -> Result<Vec<(usize, StoredEntry)>> {
         .map(|(at, line)| match serde_json::from_str(line) {
             Ok(entry) => Ok((at + 1, entry)),
             Err(error) => Err(Error::new(format!(
-                "line {}: no entry: {error}; one is like {{\"store\": \"spark\", \"key\": \"greeting\", \
+                "line {}: not an entry: {error}; write {{\"store\": \"spark\", \"key\": \"greeting\", \
                  \"value\": \"hello\"}}",
                 at + 1
             ))),
@@ -345,7 +347,7 @@ mod tests {
         let mut expiring = entry(r#"{"store":"spark","site":"t","key":"k","value":"2"}"#);
         expiring.expires_ms = Some(now_ms() + 3_600_000);
         stores.put(&expiring).unwrap();
-        // A counter that is put again has the value that was put, not the sum.
+        // Putting a counter again sets it; it does not add.
         stores.put(&entry(put[0])).unwrap();
         drop(stores);
         let stores = Stores::open(folder.path(), "local").unwrap();
@@ -406,7 +408,7 @@ mod tests {
         std::fs::write(&file, "{\"store\":\"sprak\"}").unwrap();
         let error = stores.seed(&file, "s").unwrap_err().to_string();
         assert!(
-            error.contains("seed.jsonl: line 1: no entry: unknown variant"),
+            error.contains("seed.jsonl: line 1: not an entry: unknown variant"),
             "{error}"
         );
     }

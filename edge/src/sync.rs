@@ -1,5 +1,5 @@
-//! Locks whose data stays usable when a thread panicked while it held them: what is behind them
-//! here is never left half changed, and one failed request must not end the others.
+//! Locks whose data stays usable after a thread panicked while holding them: the data behind these
+//! locks is never left half changed, and one failed request must not end the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 

@@ -1,12 +1,11 @@
-//! What a flare asked of the host in one invocation: each call with its arguments, its result and its
-//! time.
+//! The host calls of one invocation, each with its arguments, its result and its time.
 
 use std::fmt;
 use std::time::Duration;
 
 /// How many calls of one invocation are kept.
 const CALLS: usize = 500;
-/// How much of a text is kept, in bytes.
+/// How many bytes of a string are kept.
 const SHOWN: usize = 200;
 
 /// A call of an import.
@@ -14,7 +13,7 @@ const SHOWN: usize = 200;
 pub struct HostCall {
     /// The import's name.
     pub name: &'static str,
-    /// What the flare handed over, in words: texts as they are, other bytes in hexadecimal.
+    /// What the flare passed: strings as they are, other bytes in hexadecimal.
     pub arguments: Vec<String>,
     /// What it got, likewise; `None` if the import has no result.
     pub result: Option<String>,
@@ -33,13 +32,13 @@ impl fmt::Display for HostCall {
 }
 
 impl HostCall {
-    /// About how much memory its texts take.
+    /// About how much memory its strings take.
     pub(crate) fn bytes(&self) -> usize {
         let arguments: usize = self.arguments.iter().map(String::len).sum();
         arguments + self.result.as_ref().map_or(0, String::len) + size_of::<HostCall>()
     }
 
-    /// What does not change when the same is done again: all but the time.
+    /// What stays the same when the call is repeated: everything but the time.
     pub(crate) fn what(&self) -> (&'static str, &[String], Option<&str>) {
         (self.name, &self.arguments, self.result.as_deref())
     }
@@ -66,7 +65,7 @@ impl Calls {
     }
 }
 
-/// Bytes as a reader wants them: quoted text, or hexadecimal; the beginning only of what is long.
+/// Bytes for people: quoted text, or hexadecimal; long ones are truncated.
 pub(crate) fn show(bytes: &[u8]) -> String {
     let (text, whole) = match std::str::from_utf8(bytes) {
         Ok(text) => {

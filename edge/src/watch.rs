@@ -1,4 +1,4 @@
-//! `--watch`: loading flares again when their files change.
+//! `--watch`: reloads flares when their files change.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,18 +15,17 @@ use crate::flare::source::{FlareSource, SECRETS_FILE_NAME};
 use crate::state::{Reload, State};
 use crate::sync::lock;
 
-/// Editors and compilers write in several steps; a flare is loaded when nothing has changed for
-/// this long.
+/// Editors and compilers write in several steps, so a flare is reloaded only after nothing has changed for this long.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Watches the files of a node's flares, until it is dropped.
+/// Watches the files of a node's flares until dropped.
 #[derive(Debug)]
 pub struct Watch {
-    /// Ends the thread by ending its channel.
+    /// Dropping this closes the channel, which ends the thread.
     _watcher: Arc<Mutex<RecommendedWatcher>>,
 }
 
-/// Begins to watch; `report` hears of every reload.
+/// Starts watching; `report` is called after every reload.
 pub(crate) fn watch(state: &Arc<State>, report: impl Fn(Reload) + Send + 'static) -> Result<Watch> {
     let failed = |error: notify::Error| Error::new(format!("cannot watch files: {error}"));
     let (send, changes) = channel();
@@ -61,9 +60,9 @@ type SharedWatcher = Mutex<RecommendedWatcher>;
 /// The files of one flare.
 struct Watched {
     slot: Arc<Slot>,
-    /// Folders that count with all that is in them.
+    /// Folders of which every file counts.
     trees: Vec<PathBuf>,
-    /// Files that count by themselves.
+    /// Single files that count.
     files: BTreeSet<PathBuf>,
     /// Folders that are watched already.
     folders: BTreeSet<PathBuf>,
@@ -81,8 +80,8 @@ impl Watched {
         Ok(watched)
     }
 
-    /// Finds the files that the flare is made of now, and watches the folders they are in: a file
-    /// that is replaced is another file, but in the same folder.
+    /// Finds the flare's current files, and watches the folders they are in: replacing a file makes a new file,
+    /// but in the same folder.
     fn look(&mut self, watcher: &SharedWatcher) -> Result<()> {
         let spec = &self.slot.spec;
         self.files.extend(spec.config_file.iter().cloned());
@@ -93,8 +92,8 @@ impl Watched {
                 self.files.insert(path.join("Cargo.toml"));
                 self.files.insert(path.join("build.rs"));
                 self.files.insert(path.join(".cargo"));
-                // What cargo reads besides: its settings (the flags that flares are linked with),
-                // and the workspace's manifest (their profile).
+                // Cargo also reads its settings (with the linker flags) and the workspace's manifest (with the
+                // profile).
                 for above in real(path).ancestors() {
                     let settings = [
                         ".cargo/config.toml",
@@ -117,7 +116,7 @@ impl Watched {
             };
             self.files.insert(folder.join(FILE_NAME));
             self.files.insert(folder.join(SECRETS_FILE_NAME));
-            // What cargo says the flare was built from, other crates of the workspace included.
+            // The sources that cargo built the flare from, including other crates of the workspace.
             if let Some(wasm) = &self.slot.current().file {
                 let listed = std::fs::read_to_string(wasm.with_extension("d"));
                 self.files.extend(dependencies(&listed.unwrap_or_default()));
@@ -140,7 +139,7 @@ impl Watched {
             }
         }
         for tree in &self.trees {
-            // Not remembered: a tree has new folders from time to time.
+            // Not cached: new folders may appear in the tree.
             watcher
                 .watch(tree, RecursiveMode::Recursive)
                 .map_err(failed)?;
@@ -148,18 +147,18 @@ impl Watched {
         Ok(())
     }
 
-    /// Whether a change of this file is one of the flare's.
+    /// Whether this file belongs to the flare.
     fn is_made_of(&self, path: &Path) -> bool {
         self.files.contains(path) || self.trees.iter().any(|tree| path.starts_with(tree))
     }
 }
 
-/// A path as the system's events name it.
+/// A path as it appears in the system's events.
 fn real(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
     }
-    // A file that is not there yet, in a folder that is.
+    // The file may not exist yet, but its folder does.
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => {
             let parent = if parent.as_os_str().is_empty() {
@@ -175,9 +174,9 @@ fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// A file, and the symbolic links on the way to it: to point one of them elsewhere changes the file.
+/// A file, and the symbolic links on the way to it: changing one of them changes the file.
 fn way_to(path: &Path) -> Vec<PathBuf> {
-    /// Where the system gives up, too.
+    /// The system's own limit.
     const MOST_LINKS: usize = 40;
     let mut way = Vec::new();
     let mut at = match std::env::current_dir() {
@@ -193,7 +192,7 @@ fn way_to(path: &Path) -> Vec<PathBuf> {
         let next = at.join(part);
         match std::fs::read_link(&next) {
             Ok(target) if way.len() < MOST_LINKS => {
-                // Where it lies itself; `at` has no links left.
+                // Its real location; `at` has no links left.
                 way.push(real(&at).join(next.file_name().unwrap_or_default()));
                 rest.extend(
                     target
@@ -209,7 +208,7 @@ fn way_to(path: &Path) -> Vec<PathBuf> {
     way
 }
 
-/// The files in a list as cargo writes it: `output: file file\ with\ space …`.
+/// The files in a list in cargo's format: `output: file file\ with\ space …`.
 fn dependencies(text: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in text.lines() {

@@ -64,7 +64,7 @@ impl Build {
     /// for finding out what a flare does. It is in a folder of its own, not in that of the release.
     ///
     /// The linker refuses `--compress-relocations` together with lines, and cargo has no way to take a
-    /// flag away: whoever uses this has the compiler called through a program that does
+    /// flag away: the caller has to run the compiler through a program that does
     /// (`RUSTC_WORKSPACE_WRAPPER`).
     #[must_use]
     pub fn flare_with_lines(self) -> Self {

@@ -7,10 +7,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::format::parse_bytes;
 use flaron_build::table::Format;
 
-/// What a flare's bytes are made of, and whether it has grown.
+/// Show what a flare's bytes are made of, and whether it has grown.
 ///
-/// Without a command: builds every example flare in release, with only the features it asks
-/// for, and prints what it weighs beside its budget and the accepted baseline.
+/// Without a command: builds every example flare in release mode, with only the features it asks for, and
+/// prints its size next to its budget and the accepted baseline.
 #[derive(Parser)]
 #[command(
     name = "flaron-size",
@@ -30,13 +30,13 @@ pub struct Cli {
 
 #[derive(Args)]
 pub struct ReportArgs {
-    /// Fail if a flare is over its budget, or differs from the baseline under the same rustc
+    /// Fail if a flare exceeds its budget, or differs from the baseline with the same rustc
     #[arg(long, conflicts_with = "bless")]
     pub check: bool,
-    /// Accept the sizes as they are: write size-report/baseline.toml
+    /// Accept the current sizes: write size-report/baseline.toml
     #[arg(long)]
     pub bless: bool,
-    /// Only this flare (may be given again)
+    /// Only this flare; may be repeated
     #[arg(long = "flare", value_name = "NAME")]
     pub flares: Vec<String>,
     /// Fail if wasm-opt is not installed, so that CI cannot pass without it by accident
@@ -72,99 +72,99 @@ impl Output {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// What a flare's bytes are: functions by size, data, imports, exports
+    /// Show what a flare's bytes are: functions by size, data, imports, exports
     Why {
         /// An example flare, or a .wasm file
         subject: String,
-        /// Of the flare after wasm-opt
+        /// Show the flare after wasm-opt
         #[arg(long)]
         opt: bool,
     },
-    /// What grew, function by function
+    /// Show what grew, function by function
     #[command(
         override_usage = "cargo size diff A.wasm B.wasm\n       cargo size diff REV [FLARE]..."
     )]
     Diff {
         /// A .wasm file, or a git revision to build the example flares of
         before: String,
-        /// Another .wasm file, or the flares to compare (all, if none is named)
+        /// Another .wasm file, or the flares to compare (default: all)
         after: Vec<String>,
     },
-    /// What each public function of the SDK costs a flare that calls only it
+    /// Show what each public SDK function costs a flare that calls nothing else
     Prices {
         /// Write size-report/PRICES.md
         #[arg(long, conflicts_with = "check")]
         write: bool,
-        /// Fail if size-report/PRICES.md is not current
+        /// Fail if size-report/PRICES.md is out of date
         #[arg(long)]
         check: bool,
         /// Print JSON, for programs
         #[arg(long)]
         json: bool,
     },
-    /// What idioms of the standard library cost a flare, and what costs less
+    /// Show what standard-library idioms cost a flare, and what costs less
     Idioms {
         /// Write the table into docs/writing-small-flares.md
         #[arg(long, conflicts_with = "check")]
         write: bool,
-        /// Fail if the table there is not current
+        /// Fail if that table is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Hold any .wasm to a budget, to a baseline, or to both
+    /// Check any .wasm against a budget, a baseline, or both
     Check {
         /// The .wasm; several may be given
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Bytes the file may have: 2048, 2KiB, 2kB
+        /// The maximum size in bytes: 2048, 2KiB, 2kB
         #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
         budget: Option<u64>,
-        /// Bytes it may have after wasm-opt -Oz
+        /// The maximum size after wasm-opt -Oz
         #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
         opt_budget: Option<u64>,
-        /// Pages of 64 KiB its initial memory may have
+        /// The maximum initial memory, in pages of 64 KiB
         #[arg(long, value_name = "PAGES")]
         max_pages: Option<u64>,
         /// Measure after wasm-opt -Oz too
         #[arg(long)]
         opt: bool,
-        /// The sizes accepted last; a size that differs fails, under the same rustc
+        /// The accepted sizes; with the same rustc, a different size fails
         #[arg(long, value_name = "FILE")]
         baseline: Option<PathBuf>,
-        /// Accept the sizes as they are: write the baseline
+        /// Accept the current sizes: write the baseline
         #[arg(long, requires = "baseline")]
         bless: bool,
         #[command(flatten)]
         output: Output,
     },
-    /// Our flares beside the same flares written by hand, and what more they weigh
+    /// Compare our flares with the same flares written by hand
     Floors {
-        /// Fail if a flare is larger, in terms of its floor, than size-report/floors.toml allows
+        /// Fail if a flare is larger, relative to its floor, than size-report/floors.toml allows
         #[arg(long)]
         check: bool,
         #[command(flatten)]
         output: Output,
     },
-    /// Make a flare smaller, and prove that it still does the same
+    /// Make a flare smaller, and test that it still does the same
     ///
-    /// Removes what no host looks at, moves words of memory to Wasm globals, runs wasm-opt where there is
-    /// one, and shortens constants. Then both modules are run beside the same made-up host; one that
-    /// does something else is not written.
+    /// Removes what no host reads, moves words of memory to Wasm globals, runs wasm-opt if it is installed,
+    /// and shortens blocks and constants. Then it runs both modules with the same simulated host, and writes
+    /// the result only if they behave the same.
     Slim {
-        /// The .wasm, which is written anew; several may be given
+        /// The .wasm, which is overwritten; several may be given
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// Write the result here instead
+        /// Write the result to this file instead
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// Leave words of memory where they are
+        /// Do not move words of memory to globals
         #[arg(long)]
         keep_words: bool,
-        /// Fail if wasm-opt is not here
+        /// Fail if wasm-opt is not installed
         #[arg(long)]
         require_opt: bool,
     },
-    /// Our flares beside the same flares made with the other SDKs
+    /// Compare our flares with the same flares made with the other SDKs
     Peers {
         #[command(flatten)]
         output: Output,

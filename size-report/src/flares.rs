@@ -105,7 +105,7 @@ pub fn names_dir(project: &Project) -> Result<PathBuf> {
     Ok(project.scratch()?.join("with-names"))
 }
 
-/// Builds and measures flares, telling on stderr how far it is.
+/// Builds and measures flares, and reports progress on stderr.
 pub fn measure(
     project: &Project,
     wanted: &[String],

@@ -1,4 +1,4 @@
-//! Numbers as people read and write them.
+//! Formats and parses numbers for people.
 
 /// `12345` as `12,345`.
 pub fn thousands(number: u64) -> String {
@@ -52,7 +52,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     if !(0.0..=1e15).contains(&bytes) {
         return Err(help());
     }
-    // A fraction of a byte is nobody's: the budget of 1.5 KiB is 1536, that of 0.3 KiB is 307.
+    // Fractions of a byte are dropped: a budget of 1.5 KiB is 1536, one of 0.3 KiB is 307.
     Ok(bytes.floor() as u64)
 }
 

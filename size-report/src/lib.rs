@@ -1,11 +1,11 @@
-//! What a flare's bytes are made of.
+//! Shows what a flare's bytes are made of.
 //!
-//! Lowest first; a module names those above it in this list only:
+//! Lowest layer first; a module uses only those above it in this list:
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`format`](mod@format), [`output`] | numbers as people write them; printing |
-//! | [`wasm`] | one module: taken apart, measured, made smaller, run |
+//! | [`format`](mod@format), [`output`] | numbers for people; printing |
+//! | [`wasm`] | one module: parsing, measuring, shrinking, running it |
 //! | [`project`] | where the repository is, and the settings that its flares are built with |
 //! | [`flares`] | finds, builds and measures the example flares |
 //! | [`gate`](mod@gate) | hard limits, the accepted baseline, and the gate made of both |

@@ -1,5 +1,4 @@
-//! Reads the command line and runs what it asks for. Exit code 0: all is well; 1: a check failed;
-//! 2: it could not be run.
+//! Reads the command line and runs the command. Exit code 0: success; 1: a check failed; 2: it could not run.
 
 use std::process::ExitCode;
 
@@ -103,16 +102,15 @@ fn run(cli: Cli) -> Result<bool> {
     }
 }
 
-const REPORT_ELSEWHERE: &str =
-    "; for a .wasm of your own: flaron-size check FILE.wasm --budget 2KiB";
+const REPORT_ELSEWHERE: &str = "; for your own .wasm: flaron-size check FILE.wasm --budget 2KiB";
 
-/// What a command that is for this repository says to those who are in another.
+/// What to run outside this repository instead of a command that is for this repository.
 fn elsewhere(command: &Command) -> &'static str {
     match command {
-        Command::Why { .. } => "; for a .wasm of your own: flaron-size why FILE.wasm",
-        Command::Diff { .. } => "; for two files of your own: flaron-size diff A.wasm B.wasm",
+        Command::Why { .. } => "; for your own .wasm: flaron-size why FILE.wasm",
+        Command::Diff { .. } => "; for your own files: flaron-size diff A.wasm B.wasm",
         Command::Setup => {
-            "; to have wasm-opt everywhere: npm install --global binaryen@132, or any other way that \
+            "; to install wasm-opt for all folders: npm install --global binaryen@132, or any other way that \
              puts Binaryen into PATH"
         }
         Command::Prices { .. }

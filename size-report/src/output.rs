@@ -7,8 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Prints `text`. That the reader goes away before the end (`cargo size | head -3`) is no error:
-/// whether a check failed is told by the exit code all the same.
+/// Prints `text`. It is not an error if the reader leaves early (`cargo size | head -3`): the exit code still says
+/// whether a check failed.
 ///
 /// # Errors
 ///

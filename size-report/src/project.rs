@@ -1,4 +1,4 @@
-//! Where the repository is, and the settings that its flares are built with.
+//! Finds the repository, and the settings that its flares are built with.
 
 use std::env;
 use std::fs;
@@ -17,8 +17,8 @@ pub struct Project {
     pub root: PathBuf,
 }
 
-/// What decides over the size of a flare besides its source. Kept in the baseline, to tell
-/// whether two sizes may be compared.
+/// What determines the size of a flare besides its source. The baseline records it, because only sizes with the
+/// same settings can be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {

@@ -8,7 +8,7 @@ use crate::gate::{Baseline, Budgets, Sizes, Verdict};
 use crate::project::Settings;
 use flaron_build::table::{Format, Table};
 
-/// Everything `cargo size` says, as JSON says it.
+/// The report of `cargo size`, as it is written in JSON.
 #[derive(Debug, Serialize)]
 pub struct Report<'a> {
     /// What the flares are, for the heading.
@@ -20,7 +20,7 @@ pub struct Report<'a> {
     pub verdict: Option<&'a Verdict>,
 }
 
-/// One flare with what it is held to.
+/// One flare with its limits.
 #[derive(Debug, Serialize)]
 pub struct Row<'a> {
     #[serde(flatten)]
@@ -80,7 +80,7 @@ impl<'a> Report<'a> {
             .as_deref()
             .unwrap_or("not measured after wasm-opt");
         format!(
-            "{}; {wasm_opt}; gzip -9, brotli 11 and the parts are of the file cargo made",
+            "{}; {wasm_opt}; gzip -9, brotli 11 and the parts are of the file as cargo built it",
             self.settings.rustc
         )
     }

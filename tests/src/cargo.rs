@@ -140,7 +140,7 @@ impl Crate {
         );
         let folder = flares_dir().join("crates").join(name);
         write(&folder.join("src/lib.rs"), "#![no_std]\n");
-        // The linker flags of this repository, as the README has them for a flare of one's own.
+        // The linker flags of this repository, as the README shows them for your own flare.
         let config = fs::read_to_string(sdk.join(".cargo/config.toml")).unwrap();
         Crate {
             folder,

@@ -1,4 +1,4 @@
-//! What is wrong with a node, for the status page and for whoever decides where requests go.
+//! The problems of a node, for the status page and for load balancers.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -60,7 +60,7 @@ impl fmt::Display for IdError {
             Self::Version(version) => {
                 write!(
                     f,
-                    "id_uuid: there is no version `{version}` here; ask for `v4` or `v7`"
+                    "id_uuid: there is no version `{version}`; use `v4` or `v7`"
                 )
             }
             Self::SnowflakeLimit(limit) => write!(

@@ -43,7 +43,7 @@ impl OpenError {
         Self(format!("cannot open the {name} store {why}"))
     }
 
-    /// Something else, in words.
+    /// Something else.
     pub(crate) fn other(what: String) -> Self {
         Self(what)
     }
@@ -129,14 +129,14 @@ pub(crate) fn checked<'a>(site: &str, key: &str, stored: &'a [u8]) -> Option<&'a
 pub(crate) fn check_key(key: &[u8]) -> Result<&str, String> {
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
         return Err(format!(
-            "a key has 1 to {MAX_KEY_BYTES} bytes, this one has {}",
+            "a key must be 1 to {MAX_KEY_BYTES} bytes long; this one has {}",
             key.len()
         ));
     }
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || b":._-".contains(b);
     if let Some(at) = key.iter().position(|b| !allowed(b)) {
         return Err(format!(
-            "a key is made of letters, digits and `:._-`; byte {at} of `{}` is not",
+            "a key may contain only letters, digits and `:._-`; byte {at} of `{}` is something else",
             key.escape_ascii()
         ));
     }

@@ -1,4 +1,4 @@
-//! `flaron-edge store`: what of a data folder can be read, saving it, and beginning anew.
+//! `flaron-edge store`: what of a data folder can be read, saving it, and starting over.
 //!
 //! All of it works on a copy of each file, so that nothing that is tried can make damage worse.
 
@@ -15,7 +15,7 @@ use crate::capability::plasma::decode_stored_plasma;
 use crate::capability::spark::decode_stored_spark;
 use crate::capability::store::{builder, guarded};
 
-/// The stores of a data folder: the file, the table with its entries, and what an entry is in words.
+/// The stores of a data folder: the file, the table with its entries, and how an entry is shown.
 const STORES: [(&str, &str, Decode); 2] = [
     ("spark.redb", "entries.2", decode_stored_spark),
     ("plasma.redb", "keys.2", decode_stored_plasma),
@@ -31,7 +31,7 @@ pub struct StoreReport {
     pub file: PathBuf,
     /// How many entries can be read.
     pub entries: u64,
-    /// What is damaged, in words. Empty: the file is well.
+    /// What is damaged; empty if nothing is.
     pub damage: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ fn read_file(
     copy.push(format!(".check-{}", std::process::id()));
     let copy = Removed(PathBuf::from(copy));
     std::fs::copy(file, &copy.0)
-        .map_err(|e| format!("cannot copy {} beside itself: {e}", file.display()))?;
+        .map_err(|e| format!("cannot make a copy of {} next to it: {e}", file.display()))?;
     let opened = guarded(|| {
         let mut database = builder().open(&copy.0).map_err(|e| e.to_string())?;
         let is_well = database.check_integrity().map_err(|e| e.to_string())?;
@@ -206,7 +206,7 @@ fn entries(database: &Database, table: &str) -> Result<(Found, Option<String>), 
     let told = guarded(|| table.len().map_err(|e| e.to_string())).unwrap_or(0);
     if failed.is_none() && told != found.len() as u64 {
         failed = Some(format!(
-            "{told} entries are told of, {} are there",
+            "the store records {told} entries, but has {}",
             found.len()
         ));
     }

@@ -278,7 +278,7 @@ impl fmt::Display for SecretRefusal {
             ),
             Self::NotAllowed { name } => write!(
                 f,
-                "the secret `{name}` is not allowed to this flare: add it to `allowed_secrets` in \
+                "this flare may not use the secret `{name}`: add it to `allowed_secrets` in \
                  flare.toml"
             ),
             // No shell can set a variable with a dash in its name.

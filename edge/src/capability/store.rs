@@ -1,6 +1,6 @@
 //! A database file that mends itself.
 //!
-//! After an error of the disk redb refuses all work until the file is opened anew: it can no longer
+//! After an error of the disk redb refuses all work until the file is reopened: it can no longer
 //! know what was written. [`Store`] does that before the next use, so a disk that was full for a
 //! moment costs the writes of that moment and nothing after it.
 //!
@@ -68,7 +68,7 @@ pub(crate) struct StoreFault {
     pub(crate) what: String,
     /// How many bytes of entries the largest write had that failed.
     bytes: usize,
-    /// Whether the file has to be opened anew before it can be used.
+    /// Whether the file has to be reopened before it can be used.
     is_closed: bool,
 }
 
@@ -127,7 +127,7 @@ impl Store {
         &self.place
     }
 
-    /// Reads. When that fails, the file is opened anew before the next use.
+    /// Reads. When that fails, the file is reopened before the next use.
     pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
@@ -135,7 +135,7 @@ impl Store {
         self.with(0, work)
     }
 
-    /// Writes about so many bytes of entries. When that fails, the file is opened anew before the
+    /// Writes about so many bytes of entries. When that fails, the file is reopened before the
     /// next use; what failed has left no trace in it, or all of its traces.
     pub(crate) fn write<T>(
         &self,
@@ -158,7 +158,7 @@ impl Store {
         let done = {
             let database = read(&self.database);
             let Some(database) = &*database else {
-                return Err(self.error("it could not be opened again"));
+                return Err(self.error("it could not be reopened"));
             };
             guarded(|| work(database).map_err(|e| e.to_string()))
         };
@@ -293,7 +293,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, 
 
 fn damaged(why: &str) -> String {
     format!(
-        "the file is damaged ({why}); `flaron-edge store check` tells what can be read, \
+        "the file is damaged ({why}); `flaron-edge store check` shows what can be read, \
          `store export` saves it and `store reset` starts afresh"
     )
 }
@@ -360,7 +360,7 @@ fn remove_if_there(path: &Path) -> Result<(), String> {
 fn create(path: &Path) -> Result<Database, String> {
     builder().create(path).map_err(|e| match e {
         redb::DatabaseError::DatabaseAlreadyOpen => {
-            "another process has it open; give each node a --data folder of its own".to_owned()
+            "another process has it open; give each node its own --data folder".to_owned()
         }
         redb::DatabaseError::Storage(redb::StorageError::Corrupted(why)) => damaged(&why),
         redb::DatabaseError::Storage(redb::StorageError::Io(why))

@@ -1,4 +1,4 @@
-//! A flare as the node runs it: its program, its settings, and how it is loaded.
+//! A loaded flare: its program and its settings.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) mod slot;
 pub(crate) mod source;
 pub(crate) mod stats;
 
-/// A loaded flare. It does not change: a reload makes another.
+/// A loaded flare. It does not change: reloading makes a new one.
 pub(crate) struct Flare {
     /// The name in messages.
     pub(crate) name: Arc<str>,
@@ -36,7 +36,7 @@ pub(crate) struct Flare {
     pub(crate) program: Arc<Program>,
     /// The `.wasm` it was read from.
     pub(crate) file: Option<PathBuf>,
-    /// Whether another build of it runs, which has names and lines.
+    /// Whether a second build of it runs, which has function names and line numbers.
     pub(crate) has_lines: bool,
 }
 
@@ -108,7 +108,7 @@ impl Flare {
     }
 }
 
-/// Runs a flare's start function once: one that fails would fail each request.
+/// Runs a flare's start function once: if it fails, it would fail in every request.
 fn try_start(program: &Arc<Program>, env: &Arc<FlareEnv>) -> Result<()> {
     let request = RequestView {
         method: http::Method::GET,
@@ -118,7 +118,7 @@ fn try_start(program: &Arc<Program>, env: &Arc<FlareEnv>) -> Result<()> {
         body: None,
     };
     let host = Host::new(env.clone(), request);
-    // A thread that belongs to nobody: a guest that takes long hands the tasks of its own over.
+    // A separate thread: a guest that takes long hands over the tasks of the thread it runs on.
     std::thread::scope(|scope| {
         let run = scope.spawn(|| program.instantiate(host).err().map(|failed| failed.1));
         match run.join() {

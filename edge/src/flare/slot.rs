@@ -1,4 +1,4 @@
-//! A flare's place in the node, in which it can be replaced.
+//! A flare's slot in the node, in which it can be replaced.
 
 use std::sync::{Arc, RwLock};
 
@@ -11,8 +11,7 @@ use crate::node::Node;
 use crate::sync::{read, write};
 use crate::wasm::engine::Engine;
 
-/// A flare's place in the node: what is running now, and what there is to know about all that ran
-/// there.
+/// A flare's slot in the node: the current flare, and statistics of everything that ran in the slot.
 pub(crate) struct Slot {
     pub(crate) spec: Spec,
     current: RwLock<Arc<Flare>>,
@@ -33,11 +32,11 @@ impl Slot {
         read(&self.current).clone()
     }
 
-    /// Loads the flare again and lets it serve new requests. Those that run end with the old one.
+    /// Reloads the flare and lets it serve new requests. Running requests finish with the old one.
     ///
     /// # Errors
     ///
-    /// When it cannot be loaded; the old one goes on.
+    /// When it cannot be loaded; the old one stays.
     pub(crate) fn reload(&self, engine: &Engine, node: &Arc<Node>) -> Result<Arc<Flare>> {
         let flare = Arc::new(Flare::new(Prepared::new(engine, &self.spec)?, node)?);
         *write(&self.current) = flare.clone();

@@ -1,4 +1,4 @@
-//! Where a flare comes from, and what was said about it outside its `flare.toml`.
+//! Where a flare comes from, and settings for it from outside its `flare.toml`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -50,11 +50,11 @@ impl From<Vec<u8>> for FlareSource {
     }
 }
 
-/// What to run: a source, and what was said about it outside its `flare.toml`.
+/// What to run: a source, and settings for it from outside its `flare.toml`.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) source: FlareSource,
-    /// Settings that were given; otherwise those of the `flare.toml` next to the source.
+    /// Settings in place of the `flare.toml` next to the source.
     pub(crate) config: Option<FlareConfig>,
     /// A `flare.toml` to use instead.
     pub(crate) config_file: Option<PathBuf>,
@@ -107,7 +107,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// When there is a file that is wrong.
+    /// When the file is invalid.
     pub(crate) fn config(&self) -> Result<FlareConfig> {
         match (&self.config, &self.config_file, &self.source) {
             (Some(config), _, _) => Ok(config.clone()),
@@ -117,11 +117,11 @@ impl Spec {
         }
     }
 
-    /// The secrets: those that were given, before the environment's, before the file's.
+    /// The secrets: those given here take precedence over the environment's, and those over the file's.
     ///
     /// # Errors
     ///
-    /// When there is a file that is wrong, or a name that no secret can have.
+    /// When the file is invalid, or a name is one that no secret can have.
     pub(crate) fn secrets(&self) -> Result<SecretStore> {
         let beside = match &self.source {
             FlareSource::Path(path) if path.is_dir() => Some(path.join(SECRETS_FILE_NAME)),
@@ -146,9 +146,9 @@ pub(crate) struct Located {
     pub(crate) name: String,
     /// The `.wasm` that is deployed, if it is a file.
     pub(crate) file: Option<PathBuf>,
-    /// What that has.
+    /// Its bytes.
     pub(crate) wasm: Vec<u8>,
-    /// The same flare with names and lines, which is to be run in its place.
+    /// The same flare with function names and line numbers, to run in its place.
     pub(crate) with_lines: Option<Vec<u8>>,
     /// The crate's folder, if it is one.
     pub(crate) root: Option<PathBuf>,
@@ -196,14 +196,14 @@ impl Spec {
         })
     }
 
-    /// The crate built with names and lines; where that is not to be had, a word about it.
+    /// The crate built with function names and line numbers; if that fails, a warning says so.
     fn with_lines(&self, folder: &Path) -> Option<Vec<u8>> {
         let compiler = self.compiler.as_ref()?;
         build::build_with_lines(folder, compiler)
             .and_then(|wasm| read_module(&wasm))
             .inspect_err(|error| {
                 tracing::warn!(
-                    "{} is served as it is deployed, so a trap in it names no line: the build with \
+                    "{} is served as it is deployed, so traps have no line numbers: the build with \
                      names and lines failed: {error}",
                     folder.display()
                 );

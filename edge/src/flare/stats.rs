@@ -5,10 +5,10 @@ use std::time::Duration;
 
 /// Each power of two is divided into this many parts, so a latency is known to 1/16 or better.
 const PARTS: usize = 16;
-/// Buckets for latencies up to 2^40 ns (18 minutes); the last takes all that is longer.
+/// Buckets for latencies up to 2^40 ns (18 minutes); longer ones go into the last.
 const BUCKETS: usize = 41 * PARTS;
 
-/// What was counted since the flare's place was made.
+/// Counters since the flare's slot was created.
 #[derive(Debug)]
 pub(crate) struct Stats {
     requests: AtomicU64,
@@ -49,7 +49,7 @@ impl Stats {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// The counts as they are now.
+    /// The current counts.
     pub(crate) fn snapshot(&self) -> StatsSnapshot {
         let counts: Vec<u64> = self
             .buckets

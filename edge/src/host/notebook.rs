@@ -63,13 +63,13 @@ impl Notebook {
         let mut notes: Vec<String> = self.notes.into_iter().map(|(_, note)| note).collect();
         if self.dropped_lines > 0 {
             notes.push(format!(
-                "{} more log lines were left out (limits.max_log_lines)",
+                "{} more log lines were dropped (limits.max_log_lines)",
                 self.dropped_lines
             ));
         }
         if self.cut_lines > 0 {
             notes.push(format!(
-                "{} log lines were cut (limits.max_log_line_bytes)",
+                "{} log lines were truncated (limits.max_log_line_bytes)",
                 self.cut_lines
             ));
         }

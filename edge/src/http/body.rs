@@ -47,7 +47,7 @@ impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BodyError::Broken(error) => f.write_str(&reason(error)),
-            BodyError::Idle(pause) => write!(f, "nothing came for {pause:?}"),
+            BodyError::Idle(pause) => write!(f, "nothing arrived for {pause:?}"),
         }
     }
 }

@@ -36,7 +36,7 @@ const READY: Duration = Duration::from_secs(1);
 /// hyper says no more than that a head is too large, for the one reason and the other.
 const TOO_LARGE: &str = "its head has more than 100 fields, or more than 64 KiB";
 
-/// Why the origin gave no response.
+/// Why the origin did not respond.
 #[derive(Debug)]
 pub(crate) enum OriginError {
     /// It cannot be reached.
@@ -82,10 +82,10 @@ impl fmt::Display for OriginError {
             OriginError::BrokeOff(why) => write!(f, "the origin broke off: {why}"),
             OriginError::Timeout => write!(f, "the origin took longer than {TIMEOUT:?}"),
             OriginError::Senseless(what) => write!(f, "the origin's answer is not valid HTTP: {what}"),
-            OriginError::Client(why) => write!(f, "the client's body did not arrive whole: {why}"),
+            OriginError::Client(why) => write!(f, "the client's body did not arrive completely: {why}"),
             OriginError::ClientTimeout => f.write_str("the client stopped sending its body"),
             OriginError::Loop => f.write_str(
-                "the origin leads back to this node, which has sent the request on before: give the \
+                "the origin leads back to this node, which has forwarded the request before: give the \
                  flare another origin",
             ),
         }
@@ -231,12 +231,12 @@ impl OriginClient {
         };
         if response.status().is_informational() {
             handle.cancel();
-            let what = "it switched protocols, which nobody asked for";
+            let what = "it switched protocols without being asked";
             return Err(OriginError::Senseless(what.to_owned()));
         }
         if !is_plainly_coded(response.headers()) {
             handle.cancel();
-            let what = "its body has a transfer coding that nobody asked for";
+            let what = "its body has a transfer coding that was not requested";
             return Err(OriginError::Senseless(what.to_owned()));
         }
         if response.status().is_client_error() || response.status().is_server_error() {
@@ -302,7 +302,7 @@ fn say_that_there_is_no_body(request: &mut Request<Body>) {
     }
 }
 
-/// Waits until the connection is closed; for ever if it is not, or known to be.
+/// Waits until the connection is closed; forever if it is not, or is known to be.
 async fn closed(sender: &mut Option<Sender>) {
     if let Some(sender) = sender
         && sender.ready().await.is_err()

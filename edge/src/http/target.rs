@@ -56,7 +56,7 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
         return Err(refusal(
             Status::NOT_IMPLEMENTED,
             "no-tunnel",
-            "this is not a proxy: CONNECT is not served",
+            "this is not a proxy: CONNECT is not supported",
         ));
     }
     let size: usize = request
@@ -68,14 +68,14 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
         return Err(refusal(
             Status::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "head-too-large",
-            "the request's header fields have more than 64 KiB",
+            "the request's header fields are larger than 64 KiB",
         ));
     }
     if !is_plainly_coded(request.headers()) {
         return Err(refusal(
             Status::NOT_IMPLEMENTED,
             "transfer-coding",
-            "the only transfer coding that is understood is chunked, once",
+            "the only supported transfer coding is chunked, once",
         ));
     }
     let is_http2 = request.version() == Version::HTTP_2;

@@ -98,7 +98,7 @@ pub(super) fn give(
     if ptr == 0 {
         caller.data_mut().note(ALLOC_REFUSED, || {
             format!(
-                "{name} had {} bytes for the flare, but its alloc had no room: \"no result\"",
+                "{name} has {} bytes for the flare, but its alloc has no room: \"no result\"",
                 bytes.len()
             )
         });
@@ -124,7 +124,7 @@ pub(super) fn give(
     if !written {
         caller.data_mut().note("alloc lied", || {
             format!(
-                "{name}: the flare's alloc({size}) answered {ptr}, which is not a block in its \
+                "{name}: the flare's alloc({size}) returned {ptr}, which is not a block in its \
                  memory: \"no result\""
             )
         });

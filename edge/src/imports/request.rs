@@ -62,7 +62,7 @@ fn header_get(host: &mut Host, name: &[u8]) -> Answer {
 fn body(host: &mut Host) -> Answer {
     if host.request.body.is_none() {
         host.note("no body", || {
-            "the body was not given; to read it, put `requires_body = true` into flare.toml"
+            "the body was withheld; to read it, put `requires_body = true` into flare.toml"
                 .to_owned()
         });
         return None;

@@ -53,27 +53,27 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
     let Ok(name) = HeaderName::from_bytes(name) else {
         let name = String::from_utf8_lossy(name).into_owned();
         return host.note("bad header name", || {
-            format!("the header name {name:?} is not valid; the header was left out")
+            format!("the header name {name:?} is not valid; the header was dropped")
         });
     };
     // Refuses CR, LF and other control bytes: a value can never become a header of its own.
     let Ok(value) = HeaderValue::from_bytes(value) else {
         return host.note("bad header value", || {
             format!(
-                "the value for {name} has bytes that no header may have (a line break?); the \
-                 header was left out"
+                "the value for {name} has bytes that a header must not have (a line break?); the \
+                 header was dropped"
             )
         });
     };
     if is_connection_header(&name) {
         return host.note("connection header", || {
-            format!("{name} was left out: the edge itself sets what belongs to the connection")
+            format!("{name} was dropped: the edge itself sets the headers of the connection")
         });
     }
     if !host.response.set_header(name.clone(), value) {
         host.note("too many headers", || {
             format!(
-                "{name} was left out: at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes \
+                "{name} was dropped: at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes \
                  in all"
             )
         });
@@ -93,7 +93,7 @@ fn body_set(host: &mut Host, body: &[u8]) {
             host.response.over_budget = true;
             host.note("no room", || {
                 format!(
-                    "the body of {} bytes was left out, and the client gets 503: the node holds as \
+                    "the body of {} bytes was dropped, and the client gets 503: the node holds as \
                      much as it may (--memory)",
                     body.len()
                 )

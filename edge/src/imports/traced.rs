@@ -92,7 +92,7 @@ fn call(
     outcome
 }
 
-/// An import's answer in words. Those that are more than bytes are taken apart as the ABI says.
+/// An import's result as text. Those that are more than bytes are taken apart as the ABI says.
 fn shown(name: &str, answer: &[u8]) -> String {
     match (name, answer.split_first_chunk::<4>()) {
         ("plasma_increment" | "plasma_decrement", _) => match answer.try_into() {
@@ -124,7 +124,7 @@ fn asks_for_secret(
             .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-/// The arguments in words. Two numbers of 32 bits after each other are a pointer and a length, in all
+/// The arguments as text. Two numbers of 32 bits after each other are a pointer and a length, in all
 /// of the contract; what is left over is a number.
 fn arguments(caller: &Caller<'_, Host>, memory: Option<Memory>, params: &[Val]) -> Vec<String> {
     let mut shown = Vec::new();

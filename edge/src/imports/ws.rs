@@ -99,7 +99,7 @@ fn close_conn(host: &mut Host, code: i32) {
     if valid.is_none() {
         host.note("bad close code", || {
             format!(
-                "ws_close_conn({code}): no endpoint may send that code, 1000 is sent; use 1000 \
+                "ws_close_conn({code}): endpoints must not send this code, so 1000 was sent; use 1000 \
                  or one from 3000 to 4999"
             )
         });

@@ -1,4 +1,4 @@
-//! Where things run: guests on the server's threads, the node's own network on a thread of its own.
+//! Where things run: guests on the server's threads, the node's own network tasks on a separate thread.
 
 use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 

@@ -98,7 +98,7 @@ pub(crate) async fn handle(
     response
 }
 
-/// Says what came of a request.
+/// Logs the outcome of a request.
 fn end(span: &mut Span, entry: &Entry, response: &Response<Body>) {
     let status = response.status();
     span.number("http.response.status_code", status.as_u16().into());
@@ -280,12 +280,12 @@ impl Exchange<'_> {
             }
             Err(OriginError::Loop) => {
                 self.entry.error = Some(format!("{} ({origin})", OriginError::Loop));
-                let message = "the request came back to where it had been";
+                let message = "the request came back to a node that it had passed before";
                 reply(OriginError::Loop.status(), "loop", message)
             }
             Err(error) => {
                 self.entry.error = Some(format!("{error} ({origin})"));
-                reply(error.status(), "origin", "the origin gave no response")
+                reply(error.status(), "origin", "the origin did not respond")
             }
         }
     }

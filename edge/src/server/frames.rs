@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             self.buffer.reserve(READ);
             let more = self.io.read_buf(&mut self.buffer);
             let more = match &mut self.partial {
-                // One that never ends must not keep its room for ever.
+                // One that never ends must not keep its room forever.
                 Some(partial) => {
                     let left = partial.pace.left(self.budget.patience());
                     let more = timeout(left, more).await.map_err(|_| ReadError::Slow)?;
@@ -266,16 +266,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         match head.opcode {
             OpCode::Control(_) => {
                 if !head.is_final || length > MAX_CONTROL {
-                    return wrong("a control frame is in parts, or longer than 125 bytes");
+                    return wrong("a control frame is fragmented, or longer than 125 bytes");
                 }
             }
             OpCode::Data(Data::Continue) if self.partial.is_none() => {
-                return wrong("a continuation without a beginning");
+                return wrong("a continuation frame without a first frame");
             }
             OpCode::Data(Data::Continue) => {}
             OpCode::Data(kind) => {
                 if self.partial.is_some() {
-                    return wrong("a message within a message");
+                    return wrong("a new message inside a fragmented one");
                 }
                 self.partial = Some(Partial {
                     text: kind == Data::Text,
@@ -397,7 +397,9 @@ fn received(control: Control, payload: Bytes) -> Result<Received, ReadError> {
             [high, low, ref reason @ ..] => {
                 let code = u16::from_be_bytes([high, low]);
                 if !close_code::may_be_sent(code) {
-                    return Err(ReadError::Protocol("no endpoint may send this close code"));
+                    return Err(ReadError::Protocol(
+                        "endpoints must not send this close code",
+                    ));
                 }
                 match std::str::from_utf8(reason) {
                     Ok(_) => Ok(Received::Close(Some(code))),

@@ -1,4 +1,4 @@
-//! `/_edge/health`: whether this node can do its work, for whoever decides where requests go.
+//! `/_edge/health`: whether this node can do its work, for load balancers.
 //!
 //! 200 while writes reach the disk and the node can be reached; 503 when they do not. Anybody may
 //! ask; what is wrong is told to this machine alone.

@@ -44,7 +44,7 @@ pub(super) async fn kv(state: &Arc<State>, request: Request<Body>) -> Response<B
         return reply(
             StatusCode::FORBIDDEN,
             "no-edit-header",
-            "what changes a store needs the header x-flaron-edit",
+            "changing a store needs the header x-flaron-edit",
         );
     }
     let query = request.uri().query().unwrap_or_default();
@@ -97,7 +97,7 @@ fn answer(
     let site = query.get("site");
     if method == Method::PUT {
         let entry: StoredEntry = serde_json::from_slice(body)
-            .map_err(|error| Error::new(format!("the body is no entry: {error}")))?;
+            .map_err(|error| Error::new(format!("the body is not an entry: {error}")))?;
         stores.put(&entry)?;
         return Ok(Some(String::new()));
     }

@@ -60,19 +60,19 @@ static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_invocation_seconds",
         kind: "gauge",
-        help: "No more time was taken by this share of the invocations, to 1/16.",
+        help: "The time within which this share of the invocations finished, to 1/16.",
         values: Seen::latencies,
     },
     Metric {
         name: "flaron_spark_keys",
         kind: "gauge",
-        help: "Keys in Spark, with those that have just expired.",
+        help: "Keys in Spark, including those that have just expired.",
         values: |seen| seen.each_site(|site| site.keys as f64),
     },
     Metric {
         name: "flaron_spark_bytes",
         kind: "gauge",
-        help: "What a site uses of its room in Spark.",
+        help: "The bytes that a site uses in Spark.",
         values: |seen| seen.each_site(|site| site.bytes as f64),
     },
     Metric {
@@ -84,19 +84,19 @@ static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_plasma_bytes",
         kind: "gauge",
-        help: "What Plasma uses of its room.",
+        help: "The bytes that Plasma uses.",
         values: |seen| one(seen.plasma.bytes as f64),
     },
     Metric {
         name: "flaron_plasma_max_bytes",
         kind: "gauge",
-        help: "The room of Plasma.",
+        help: "The bytes that Plasma may use.",
         values: |seen| one(seen.plasma.max_bytes as f64),
     },
     Metric {
         name: "flaron_node_alive",
         kind: "gauge",
-        help: "Whether a node of the cluster was heard of lately.",
+        help: "Whether a node of the cluster was heard from recently.",
         values: |seen| {
             let nodes = seen.plasma.nodes.iter();
             nodes
@@ -107,7 +107,7 @@ static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_node_backlog",
         kind: "gauge",
-        help: "Changes of this node that another has not stored yet.",
+        help: "Changes of this node that another node has not stored yet.",
         values: |seen| {
             let others = seen.plasma.nodes.iter().filter(|node| !node.this);
             others
@@ -118,13 +118,13 @@ static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_followers",
         kind: "gauge",
-        help: "Who reads the node's events: status pages, `tail`.",
+        help: "Readers of the node's events: status pages, `tail`.",
         values: |seen| one(seen.followers as f64),
     },
     Metric {
         name: "flaron_healthy",
         kind: "gauge",
-        help: "Whether the node can do its work (/_edge/health).",
+        help: "Whether the node is healthy (/_edge/health).",
         values: |seen| {
             let problems = &seen.problems;
             one(truth(
@@ -135,7 +135,7 @@ static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_problems",
         kind: "gauge",
-        help: "What is wrong with the node.",
+        help: "The node's problems.",
         values: |seen| one(seen.problems.len() as f64),
     },
     Metric {

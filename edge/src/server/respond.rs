@@ -26,7 +26,7 @@ pub(super) fn over_budget() -> Response<Body> {
     let mut response = reply(
         StatusCode::SERVICE_UNAVAILABLE,
         "over-budget",
-        "the node holds as much as it may; try again later",
+        "the node has no memory left for this request; try again later",
     );
     let soon = HeaderValue::from_static("1");
     response.headers_mut().insert(header::RETRY_AFTER, soon);

@@ -41,7 +41,7 @@ impl Certificate {
         let unreadable = |file: &Path, what: &dyn std::fmt::Display| {
             Error::new(format!("cannot read {}: {what}", file.display()))
         };
-        let none = |kind: &str| format!("there is no {kind} in it, as PEM has one (-----BEGIN …)");
+        let none = |kind: &str| format!("it contains no {kind} in PEM format (-----BEGIN …)");
         let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(chain)
             .and_then(Iterator::collect)
             .map_err(|error| unreadable(chain, &error))?;
@@ -64,7 +64,7 @@ impl Certificate {
             })
             .map_err(|error| {
                 Error::new(format!(
-                    "{} and {} make no certificate with its key: {error}",
+                    "{} and {} are not a certificate and its key: {error}",
                     chain.display(),
                     key.display()
                 ))

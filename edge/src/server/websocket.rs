@@ -286,7 +286,7 @@ impl Connection {
             ReadError::Broken => End::Broken,
             ReadError::TooBig => {
                 self.note(format!(
-                    "a message was larger than {} bytes (limits.max_ws_message_bytes): closed",
+                    "closed: a message was larger than {} bytes (limits.max_ws_message_bytes)",
                     self.flare.env.config.limits.max_ws_message_bytes
                 ));
                 End::Lost(TOO_BIG)
@@ -331,7 +331,7 @@ impl Connection {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(End::Broken),
             Err(_) => {
-                self.note("the client does not take what is sent: cut off".to_owned());
+                self.note("cut off: the client does not read what it is sent".to_owned());
                 return Err(End::Broken);
             }
         }

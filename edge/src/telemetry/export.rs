@@ -1,5 +1,5 @@
-//! Sending spans and metrics to a collector. What fails is told where the node's other problems are:
-//! in the log, on the status page, in `/_edge/health`.
+//! Sends spans and metrics to a collector. Failures are reported like the node's other problems: in the log, on the
+//! status page, in `/_edge/health`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,11 +34,11 @@ use crate::http::client::{causes, client_builder, system_roots, tls_config};
 use crate::journal::Entry;
 use crate::telemetry::span::Span;
 
-/// How many spans wait to be sent. A second's worth of a busy node; one is some hundred bytes.
+/// How many spans are queued at most: a second's worth for a busy node. A span takes a few hundred bytes.
 const WAITING: usize = 8192;
-/// How long the collector may take to answer.
+/// How long the collector may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest answer that is read, in bytes: a collector has little to say.
+/// The longest response that is read, in bytes: a collector says little.
 const MAX_ANSWER: usize = 64 * 1024;
 /// The limits of the histogram's buckets, in seconds: most flares take less than a millisecond.
 const BUCKETS: [f64; 16] = [
@@ -46,11 +46,11 @@ const BUCKETS: [f64; 16] = [
     5.0, 10.0,
 ];
 
-/// What the node tells a collector, if it has one.
+/// The node's telemetry, if it has a collector.
 #[derive(Debug, Default)]
 pub(crate) struct Telemetry(Option<Export>);
 
-/// The way to a collector.
+/// The connection to a collector.
 struct Export {
     tracer: SdkTracer,
     spans: SdkTracerProvider,
@@ -70,7 +70,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// A URL that is none of HTTP, or settings in the environment (`OTEL_…`) that cannot be used.
+    /// When the URL is not an HTTP one, or settings in the environment (`OTEL_…`) cannot be used.
     pub(crate) fn to(collector: &str, node_id: &str, runtime: Handle) -> Result<Telemetry> {
         let url = Url::parse(collector)
             .ok()
@@ -155,29 +155,29 @@ impl Telemetry {
             .record(entry.duration.as_secs_f64(), &labels);
     }
 
-    /// What makes metrics, if there is somebody who wants them.
+    /// The source of metrics, if there is a collector.
     pub(crate) fn meter(&self) -> Option<Meter> {
         let export = self.0.as_ref()?;
         Some(export.metrics.meter("flaron-edge"))
     }
 
-    /// What is wrong with the sending.
+    /// The problems with sending.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let export = self.0.as_ref();
         export.map_or_else(Vec::new, |export| export.problems.list())
     }
 
-    /// Sends what waits, for some seconds at most, and nothing more. This blocks.
+    /// Sends what is queued, for a few seconds at most, and then stops. This blocks.
     pub(crate) fn end(&self) {
         if let Some(export) = &self.0 {
-            // What fails is among the problems already.
+            // Failures are among the problems already.
             let _ = export.spans.shutdown_with_timeout(TIMEOUT);
             let _ = export.metrics.shutdown_with_timeout(TIMEOUT);
         }
     }
 }
 
-/// What is said of the node with everything that is sent: its own names, and the environment's instead
+/// The resource attributes that are sent with everything: the node's own names, unless the environment sets others
 /// (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`).
 fn resource(node_id: &str) -> Resource {
     let resource = Resource::builder_empty()
@@ -194,7 +194,7 @@ fn resource(node_id: &str) -> Resource {
     .build()
 }
 
-/// The queue of spans. The SDK's own drops what is too much without a word; here that is counted before.
+/// The queue of spans. The SDK's own queue drops what does not fit silently; this one counts it first.
 #[derive(Debug)]
 struct Bounded {
     queue: BatchSpanProcessor,
@@ -234,7 +234,7 @@ impl SpanProcessor for Bounded {
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             let what = format!(
-                "the collector takes spans more slowly than they come: beyond {WAITING} they are left out \
+                "the collector takes spans more slowly than they arrive: beyond {WAITING} they are dropped \
                  (OTEL_TRACES_SAMPLER=parentbased_traceidratio in the environment sends a part of them)"
             );
             self.problems
@@ -257,7 +257,7 @@ impl SpanProcessor for Bounded {
     }
 }
 
-/// Counts what has left the queue, whatever has become of it.
+/// Counts what has left the queue, whatever the outcome.
 #[derive(Debug)]
 struct Counted {
     exporter: SpanExporter,
@@ -281,7 +281,7 @@ impl opentelemetry_sdk::trace::SpanExporter for Counted {
     }
 }
 
-/// Sends what the exporters have made, and takes down what becomes of it.
+/// Sends what the exporters produce, and records the outcome.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,
@@ -318,7 +318,7 @@ impl HttpClient for Collector {
             true => "metrics",
             false => "traces",
         };
-        // The exporters have threads of their own, where the client would find no runtime.
+        // The exporters have their own threads, on which the client would find no runtime.
         let sending = self.runtime.spawn(send(self.client.clone(), request));
         let sent = sending
             .await
@@ -336,7 +336,7 @@ impl HttpClient for Collector {
                 Severity::Warning,
                 kind,
                 format!(
-                    "{kind} do not reach the collector at {url}: {why}; they are lost until they do (--otlp)"
+                    "{kind} do not reach the collector at {url}: {why}; they are lost until this is fixed (--otlp)"
                 ),
             ),
             None => self.problems.clear(kind),
@@ -344,7 +344,7 @@ impl HttpClient for Collector {
         if let Ok(response) = &sent
             && let Some(why) = refused(response.body())
         {
-            let what = format!("the collector at {url} does not take all {kind}: {why}");
+            let what = format!("the collector at {url} does not accept all {kind}: {why}");
             let refused = format!("{kind} refused");
             self.problems.tell("otlp", Severity::Notice, &refused, what);
         }
@@ -352,7 +352,7 @@ impl HttpClient for Collector {
     }
 }
 
-/// Sends a request, and reads the answer.
+/// Sends a request, and reads the response.
 async fn send(
     client: reqwest::Client,
     request: Request<Bytes>,
@@ -362,7 +362,7 @@ async fn send(
         .execute(request)
         .await
         .map_err(|error| match error.is_timeout() {
-            true => format!("it did not answer within {TIMEOUT:?}"),
+            true => format!("it did not respond within {TIMEOUT:?}"),
             false => causes(&error),
         })?;
     let mut response = Response::new(Bytes::new());
@@ -371,7 +371,7 @@ async fn send(
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(|error| causes(&error))? {
         if body.len() + piece.len() > MAX_ANSWER {
-            return Err(format!("its answer is longer than {MAX_ANSWER} bytes"));
+            return Err(format!("its response is longer than {MAX_ANSWER} bytes"));
         }
         body.extend_from_slice(&piece);
     }
@@ -379,8 +379,8 @@ async fn send(
     Ok(response)
 }
 
-/// What a collector that answered well has not taken, in words. The answers for traces and for metrics are
-/// the same bytes: a number that was refused, and why.
+/// Describes what a collector rejected in a successful response. The responses for traces and for metrics are
+/// encoded the same: the number of rejected items, and why.
 fn refused(answer: &[u8]) -> Option<String> {
     let answer = ExportTraceServiceResponse::decode(answer).ok()?;
     let partial = answer.partial_success?;

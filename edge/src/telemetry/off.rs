@@ -1,5 +1,5 @@
-//! A node that was built without telemetry. The calls are those of [`Telemetry`] and [`Span`] with the
-//! feature `otlp`; the compiler takes them out.
+//! A node that was built without telemetry. [`Telemetry`] and [`Span`] have the same functions as with the feature
+//! `otlp`; the compiler removes the calls.
 
 use http::{HeaderMap, Method};
 

@@ -12,7 +12,7 @@ use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracer;
 
-/// Something that takes time, if anybody wants to know of it. It ends when it is dropped.
+/// Something that takes time, if there is a collector for it. It ends when dropped.
 #[derive(Default)]
 pub(crate) struct Span(Option<Box<Begun>>);
 
@@ -29,7 +29,7 @@ impl fmt::Debug for Span {
 }
 
 impl Span {
-    /// The span of a request that came in with these headers.
+    /// The span of an incoming request with these headers.
     pub(crate) fn of_request(tracer: &SdkTracer, headers: &HeaderMap, method: &Method) -> Span {
         let before = TraceContextPropagator::new()
             .extract_with_context(&Context::new(), &HeaderExtractor(headers));
@@ -39,19 +39,19 @@ impl Span {
         span
     }
 
-    /// Whether what is said of it is heard.
+    /// Whether it is recorded.
     pub(crate) fn is_on(&self) -> bool {
         self.0
             .as_ref()
             .is_some_and(|begun| begun.span.is_recording())
     }
 
-    /// A part of it that happens in the node.
+    /// A child span for work inside the node.
     pub(crate) fn inside(&self, name: &'static str) -> Span {
         self.child(SpanKind::Internal, name)
     }
 
-    /// A part of it that asks somebody else.
+    /// A child span for a request to another server.
     pub(crate) fn outward(&self, name: &'static str) -> Span {
         self.child(SpanKind::Client, name)
     }
@@ -67,7 +67,7 @@ impl Span {
         }
     }
 
-    /// Writes `traceparent` and `tracestate`, so that who reads them continues the trace from here.
+    /// Writes `traceparent` and `tracestate`, so that the receiver continues the trace from here.
     pub(crate) fn inject(&self, headers: &mut HeaderMap) {
         if let Some(begun) = &self.0 {
             let context = begun.span.span_context().clone();
@@ -90,7 +90,7 @@ impl Span {
         }
     }
 
-    /// It did not go well: of which kind that is, and why.
+    /// Marks it as failed, with the kind of error and the reason.
     pub(crate) fn fail(&mut self, kind: &str, why: &str) {
         self.text("error.type", kind);
         if let Some(begun) = &mut self.0 {
@@ -98,7 +98,7 @@ impl Span {
         }
     }
 
-    /// It is over.
+    /// Ends it.
     pub(crate) fn end(self) {
         drop(self.0);
     }
@@ -112,8 +112,8 @@ fn begin(tracer: &SdkTracer, kind: SpanKind, name: &'static str, parent: &Contex
     })))
 }
 
-/// What a span of a request is called, and its method. A client can make up any number of methods, and a
-/// collector groups by name.
+/// The name and the method of a request's span. A client can make up any number of methods, and a collector groups
+/// by name, so unknown ones share a name.
 fn named(method: &Method) -> (&'static str, &'static str) {
     const KNOWN: [(&Method, &str); 9] = [
         (&Method::GET, "GET"),

@@ -121,7 +121,7 @@ impl Failure {
 /// that is there when it has overflowed, and hardly anything else.
 fn is_below_memory(error: &wasmtime::Error) -> bool {
     const NEAR: u64 = 1 << 20;
-    // The engine says where it was in words only.
+    // The engine reports the place only as text.
     let said = "memory fault at wasm address 0x";
     error.chain().any(|cause| {
         let text = cause.to_string();

@@ -24,7 +24,7 @@ pub struct FlareInfo {
     pub kind: Option<Kind>,
     /// Whether it has a start function, which runs before each invocation.
     pub start: bool,
-    /// What keeps it from being a flare, in words; empty for one that runs.
+    /// What keeps it from being a flare; empty for one that runs.
     pub problems: Vec<String>,
 }
 

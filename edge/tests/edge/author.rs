@@ -384,7 +384,7 @@ fn a_seed_is_there_from_the_start_and_does_not_overwrite() {
     folder.write("seed.jsonl", b"{\"store\":\"spark\",\"kee\":1}");
     let said = folder.fails(&["run", "flare.wasm", "--listen", "127.0.0.1:0"]);
     assert!(
-        said.contains("seed.jsonl: line 1: no entry: unknown field `kee`"),
+        said.contains("seed.jsonl: line 1: not an entry: unknown field `kee`"),
         "{said}"
     );
 }

@@ -222,7 +222,7 @@ async fn a_body_that_stops_is_a_408() {
     let mut answer = [0; 12];
     timeout(Duration::from_secs(300), stream.read_exact(&mut answer))
         .await
-        .expect("the server waits for ever")
+        .expect("the server waits forever")
         .unwrap();
     assert_eq!(&answer, b"HTTP/1.1 408");
 }

@@ -121,7 +121,7 @@ async fn an_alloc_without_room_means_no_result() {
         with_alloc(r#"(func (export "alloc") (param i32) (result i32) (i32.const 0))"#).await;
     assert_eq!(body, "<none>");
     assert!(
-        said.contains("req_method had 3 bytes for the flare"),
+        said.contains("req_method has 3 bytes for the flare"),
         "{said}"
     );
 }

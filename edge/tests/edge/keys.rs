@@ -82,7 +82,7 @@ impl Screen {
         let (send, shown) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            // It ends with the terminal, or with whoever looks at it.
+            // It ends with the terminal, or with its reader.
             while let Ok(length) = screen.read(&mut bytes) {
                 if length == 0 || send.send(bytes[..length].to_vec()).is_err() {
                     break;

@@ -159,9 +159,9 @@ async fn log_lines_are_limited_in_number_and_length() {
     assert_eq!(logs.len(), 100);
     assert!(logs.iter().all(|line| line.text.len() == 4096));
     let said = said(&edge);
-    assert!(said.contains("30 more log lines were left out"), "{said}");
-    assert!(said.contains("100 log lines were cut"), "{said}");
-    // The next invocation counts anew.
+    assert!(said.contains("30 more log lines were dropped"), "{said}");
+    assert!(said.contains("100 log lines were truncated"), "{said}");
+    // The next invocation counts from 0.
     get(&edge, "/").await;
     assert_eq!(edge.logs().len(), 200);
 }

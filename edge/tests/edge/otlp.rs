@@ -414,7 +414,7 @@ async fn a_collector_that_refuses_is_heard() {
         (
             StatusCode::OK,
             partial,
-            "does not take all traces: 2 refused: too old",
+            "does not accept all traces: 2 refused: too old",
         ),
         (
             StatusCode::FORBIDDEN,
@@ -432,7 +432,7 @@ async fn a_collector_that_refuses_is_heard() {
     }
 }
 
-/// Spans that nobody takes do not pile up; that they are left out is said.
+/// Spans that nobody takes do not pile up; that they are dropped is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_that_nobody_takes_do_not_pile_up() {
     // It accepts connections, and never answers.
@@ -449,7 +449,7 @@ async fn spans_that_nobody_takes_do_not_pile_up() {
             get(&edge, "/").await;
         }
         let page = get(&edge, "/_edge/status.json").await;
-        if problems(page.body()).contains("beyond 8192 they are left out") {
+        if problems(page.body()).contains("beyond 8192 they are dropped") {
             break;
         }
         assert!(Instant::now() < until, "they are not bounded");

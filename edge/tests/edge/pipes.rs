@@ -97,7 +97,7 @@ fn a_node_that_nobody_reads_serves() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// One that tells what happens for ever ends when nobody hears it.
+/// A command that never ends by itself ends when its reader has gone.
 #[test]
 fn a_tail_that_nobody_reads_ends() {
     let folder = tempfile::tempdir().unwrap();

@@ -179,7 +179,7 @@ async fn a_coding_that_nobody_could_decode_goes_neither_way() {
     assert!(response.starts_with("HTTP/1.1 502"), "{response}");
     let said = said(&edge);
     assert!(
-        said.contains("a transfer coding that nobody asked for"),
+        said.contains("a transfer coding that was not requested"),
         "{said}"
     );
 }
@@ -360,7 +360,7 @@ async fn an_upload_that_the_client_cuts_off_is_the_clients_fault() {
     timeout(LONG, wait).await.unwrap();
     let said = said(&edge);
     assert!(
-        said.contains("the client's body did not arrive whole"),
+        said.contains("the client's body did not arrive completely"),
         "{said}"
     );
     assert!(!said.contains("cannot be reached"), "{said}");
@@ -510,7 +510,7 @@ async fn a_response_that_stops_is_cut_off_and_said() {
         let started = tokio::time::Instant::now();
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(300), stream.read_to_end(&mut answer)).await;
-        read.expect("the client waits for ever").unwrap();
+        read.expect("the client waits forever").unwrap();
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
         let took = started.elapsed().as_secs();
@@ -518,7 +518,7 @@ async fn a_response_that_stops_is_cut_off_and_said() {
     }
     let said = said(&edge);
     assert!(
-        said.contains("response broke off: nothing came for 60s"),
+        said.contains("response broke off: nothing arrived for 60s"),
         "{said}"
     );
     assert_eq!(said.matches("broke off").count(), 1, "{said}");

@@ -219,7 +219,7 @@ async fn a_flare_can_close() {
         assert_eq!(said.matches("message [").count(), 1, "{said}");
         assert!(!said.contains("FAILED"), "{said}");
         assert_eq!(
-            said.contains("no endpoint may send that code"),
+            said.contains("endpoints must not send this code"),
             code != sent,
             "{said}"
         );

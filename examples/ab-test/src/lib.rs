@@ -29,7 +29,7 @@ fn kept() -> Option<&'static str> {
     }
 }
 
-/// Draws a variant and has the visitor keep it for 30 days.
+/// Picks a variant at random and sets a cookie that keeps it for 30 days.
 fn draw() -> Result<&'static str, Error> {
     let variant = if crypto::random_u32()? % 2 == 0 {
         "a"

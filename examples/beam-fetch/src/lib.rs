@@ -1,4 +1,4 @@
-//! Fetches a page and shows the host's answer as it came.
+//! Fetches a page and responds with the host's answer, unchanged.
 #![no_std]
 #![forbid(unsafe_code)]
 

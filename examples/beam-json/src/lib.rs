@@ -1,4 +1,4 @@
-//! Posts JSON to an API and answers with what it answers.
+//! Posts JSON to an API and passes its response on.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use flaron_sdk::{FlareAction, beam, json, response};
 flaron_sdk::handle_request!(post);
 flaron_sdk::panic_handler!();
 
-/// All of it is known now, so the compiler writes the JSON.
+/// Known at compile time, so the JSON is a constant.
 const OPTIONS: &str = json!({
     "method": "POST",
     "headers": {

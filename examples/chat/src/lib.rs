@@ -1,4 +1,4 @@
-//! Rooms with a count of who is there: `{"cmd":"join","room":"x"}`, `{"cmd":"leave"}`,
+//! Chat rooms that count their members: `{"cmd":"join","room":"x"}`, `{"cmd":"leave"}`,
 //! `{"cmd":"say","text":"…"}`.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -9,7 +9,7 @@ use flaron_sdk::{json, plasma, ws};
 flaron_sdk::ws_handlers!(welcome, obey, leave);
 flaron_sdk::panic_handler!();
 
-/// The longest name of a room.
+/// The maximum length of a room's name.
 const MAX_ROOM: usize = 32;
 
 flaron_sdk::state! {
@@ -60,7 +60,7 @@ fn join(name: &[u8]) {
     }
     ROOM.set(room);
     LEN.set(name.len());
-    // It has been part of a key, so nothing in it needs an escape.
+    // The name was part of a store key, so nothing in it needs escaping.
     send((
         "{\"event\":\"joined\",\"room\":\"",
         name,
@@ -77,7 +77,7 @@ fn leave() {
     }
 }
 
-/// Changes how many are in a room, and tells how many there are: 0 if that cannot be counted.
+/// Changes the number of a room's members and sends the new number: 0 if it cannot be counted.
 fn change(room: &[u8], by: i64) -> u32 {
     plasma::increment_pieces(("room:", room), by).unwrap_or(0) as u32
 }
@@ -96,7 +96,7 @@ fn say(text: &[u8]) {
     ));
 }
 
-/// Whom nothing can be sent to is gone, or has been sent too much.
+/// Sending fails only if the client is gone or has been sent too much.
 fn send(message: impl Pieces) {
     let _ = ws::send_pieces(message);
 }

@@ -1,4 +1,4 @@
-//! Puts CORS headers onto an API that has none.
+//! Adds CORS headers to an API that has none.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Answers with the request's method and URL.
+//! Responds with the request's method and URL.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ fn echo() -> FlareAction {
     response::set_header("content-type", "text/plain");
     match response::set_body_pieces((request::method_piece(), " ", request::url_piece())) {
         Ok(()) => FlareAction::Respond,
-        // The host has no answer, or a longer one than fits: let the origin answer.
+        // The host has no answer, or it does not fit: let the origin respond.
         Err(_) => FlareAction::PassThrough,
     }
 }

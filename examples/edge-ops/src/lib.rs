@@ -1,4 +1,4 @@
-//! A hash, an ID and the time, all made by the host.
+//! Responds with a hash, an ID and the time, all computed by the host.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use flaron_sdk::{FlareAction, crypto, id, json, response, time};
 flaron_sdk::handle_request!(report);
 flaron_sdk::panic_handler!();
 
-/// All of it is known now, so the compiler writes the JSON.
+/// Known at compile time, so the JSON is a constant.
 const HELLO: &str = json!({ "algorithm": "sha256", "input": "hello" });
 
 fn report() -> FlareAction {
@@ -19,7 +19,7 @@ fn report() -> FlareAction {
     ));
     match report {
         Ok(()) => FlareAction::Respond,
-        // The host has no answer to one of them: let the origin answer.
+        // The host has no answer for one of them: let the origin respond.
         Err(_) => FlareAction::PassThrough,
     }
 }

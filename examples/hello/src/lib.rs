@@ -1,4 +1,4 @@
-//! The smallest flare: it answers every request with the same text.
+//! The smallest flare: responds to every request with the same text.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Lets requests with a valid HS256 token through to the origin.
+//! Forwards requests with a valid HS256 token to the origin.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -14,7 +14,7 @@ flaron_sdk::panic_handler!();
 
 /// The key in Plasma.
 const NOTICE: &str = "notice";
-/// The code with which a server closes a WebSocket when it has failed.
+/// The WebSocket close code for an internal server error.
 const INTERNAL_ERROR: u16 = 1011;
 
 fn serve() -> Result<FlareAction, Error> {
@@ -40,7 +40,7 @@ fn show() -> Result<(), Error> {
     Ok(())
 }
 
-/// Pins what the request brings, and gives the status to answer with.
+/// Pins the request's body, and returns the status to respond with.
 fn pin() -> u16 {
     match plasma::set_pieces(NOTICE, request::body_piece()) {
         Ok(()) => 204,

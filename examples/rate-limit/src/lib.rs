@@ -1,4 +1,4 @@
-//! Lets each client make 100 requests a minute.
+//! Allows each client 100 requests per minute.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,12 +11,12 @@ const LIMIT: i64 = 100;
 const WINDOW_SECS: u32 = 60;
 
 fn limit() -> Result<FlareAction, Error> {
-    // Seconds have 32 bits until 2106 and begin anew then; they take less code than those of 64.
+    // Seconds fit into 32 bits until 2106 and then wrap around; they take less code than 64 bits.
     let now = time::now_unix() as u32;
     let window = now / WINDOW_SECS;
     let until_next = WINDOW_SECS - now % WINDOW_SECS;
     let client = request::first_of("x-forwarded-for");
-    // What cannot be counted (an address that is no key, a store that is away) is let through.
+    // What cannot be counted (an address that is not a valid key, a store that is down) is allowed.
     let Some(count) = plasma::increment_pieces(("rate:", client, ":", window), 1) else {
         return Ok(FlareAction::PassThrough);
     };

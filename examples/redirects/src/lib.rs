@@ -1,4 +1,4 @@
-//! Redirects what has moved; the query stays.
+//! Redirects paths that have moved, and keeps the query.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use flaron_sdk::{Error, FlareAction, request, response, text};
 flaron_sdk::handle_request!(redirect);
 flaron_sdk::panic_handler!();
 
-/// What has moved, a line each: from where, to where.
+/// The paths that have moved, one per line: the old path and the new one.
 const MOVED: &[u8] = b"\
 /about-us /about
 /about-us/team /team

@@ -7,7 +7,7 @@ use flaron_sdk::{ArenaFull, FlareAction, crypto, json, response};
 flaron_sdk::handle_request!(sign);
 flaron_sdk::panic_handler!();
 
-/// All of it is known now, so the compiler writes the JSON.
+/// Known at compile time, so the JSON is a constant.
 const ARGUMENTS: &str = json!({
     "algorithm": "HS256",
     "secret_key": "jwt-key",

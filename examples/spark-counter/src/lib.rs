@@ -11,7 +11,7 @@ const KEY: &str = "hits";
 const DAY_SECS: u32 = 86_400;
 
 fn count() -> FlareAction {
-    // What cannot be counted here, the origin answers.
+    // A request that cannot be counted goes to the origin.
     answer().unwrap_or(FlareAction::PassThrough)
 }
 

@@ -1,4 +1,4 @@
-//! Sends every message back.
+//! Echoes every message.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -26,7 +26,7 @@ fn count() -> Result<FlareAction, Error> {
     Ok(FlareAction::Respond)
 }
 
-/// A line for each word: how often it is there, and the word.
+/// A line for each word: how often it occurs, and the word.
 fn table(text: &str) -> String {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     for word in text.split_ascii_whitespace() {

@@ -1,4 +1,4 @@
-//! `cargo size check`: the gate for anybody's `.wasm`.
+//! `cargo size check`: the size gate for any `.wasm`.
 
 use std::env;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::wasm::anatomy::Anatomy;
 use crate::wasm::wasm_opt::{FLAGS, WasmOpt};
 use flaron_build::table::Format;
 
-/// What to hold the files to, and how to say it.
+/// The limits for the files, and the output format.
 #[derive(Debug)]
 pub struct Options {
     pub files: Vec<PathBuf>,
@@ -28,7 +28,7 @@ pub struct Options {
     pub format: Format,
 }
 
-/// Measures, prints, checks or blesses. `false` if the gate stays shut.
+/// Measures, prints, and checks or blesses. `false` if the check failed.
 pub fn run(options: &Options) -> Result<bool> {
     let nothing_to_hold = options.limits == Sizes::default() && options.baseline.is_none();
     if nothing_to_hold {
@@ -86,12 +86,12 @@ pub fn run(options: &Options) -> Result<bool> {
     let budgets: Budgets = limits.collect();
     let verdict = match &options.baseline {
         Some(path) if old.is_none() => bail!(
-            "there is no baseline {}; make it with the same command and --bless, and commit it",
+            "there is no baseline {}; create it with the same command and --bless, and commit it",
             path.display()
         ),
         Some(_) => gate::gate(&measured, &budgets, old.as_ref(), &now, false),
         None => Verdict {
-            // No baseline was asked for, so its absence is nothing to remark on.
+            // No baseline was asked for, so there is no need to report that none exists.
             notes: Vec::new(),
             ..gate::gate(&measured, &budgets, None, &now, false)
         },

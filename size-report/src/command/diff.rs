@@ -40,7 +40,7 @@ fn files(before: &Path, after: &Path) -> Result<String> {
     let title = format!("{} -> {}", before.display(), after.display());
     let mut out = compare(&title, Sides::same(&old), Sides::same(&new));
     if !(old.has_names && new.has_names) {
-        out.push_str("\nA module without function names has its functions compared by export and number only.\n");
+        out.push_str("\nIn a module without function names, functions are compared by export and number only.\n");
     }
     Ok(out)
 }
@@ -93,10 +93,7 @@ fn revision(project: &Project, revision: &str, wanted: &[String]) -> Result<Stri
         out.push_str(&format!("{name}: gone since {revision}\n\n"));
     }
     if !unchanged.is_empty() {
-        out.push_str(&format!(
-            "byte for byte the same: {}\n",
-            unchanged.join(", ")
-        ));
+        out.push_str(&format!("byte-identical: {}\n", unchanged.join(", ")));
     }
     Ok(out)
 }

@@ -23,10 +23,10 @@ pub struct Options {
     pub require_opt: bool,
 }
 
-/// Makes each file smaller, proves that it does the same, and writes it.
+/// Makes each file smaller, tests that it does the same, and writes it.
 pub fn run(root: Option<&Path>, options: &Options) -> Result<bool> {
     if options.output.is_some() && options.files.len() > 1 {
-        bail!("--output is for one file; several are written each into itself");
+        bail!("--output takes only one input file; without it, each file is overwritten");
     }
     // Works anywhere; inside the repository it uses what `cargo size setup` has fetched.
     let project = Project::find(root, "").ok();

@@ -1,4 +1,4 @@
-//! `cargo size why`: what a flare's bytes are, one by one.
+//! `cargo size why`: lists what a flare's bytes are.
 
 use std::fmt::Write;
 use std::fs;
@@ -31,7 +31,7 @@ pub fn run(project: impl FnOnce() -> Result<Project>, subject: &str, opt: bool) 
 fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     flares::select(&project.root, &[name.to_string()])?;
-    eprintln!("building {name} as it is deployed, and once more with its symbols");
+    eprintln!("building {name} as it is deployed, and again with its symbols");
     let wasm = flares::build(&project.root, name, None)?;
     let named = flares::build_with_names(&project.root, name, &flares::names_dir(project)?)?;
     let (wasm, named) = if opt {
@@ -48,7 +48,7 @@ fn flare(project: &Project, name: &str, opt: bool) -> Result<String> {
     if deployed.section("code") != named.section("code") {
         writeln!(
             out,
-            "note: with symbols the code is {} bytes, without {}: take the functions below as near the truth\n",
+            "note: the code is {} bytes with symbols and {} without: the sizes of functions below are approximate\n",
             thousands(named.section("code")),
             thousands(deployed.section("code"))
         )?;
@@ -64,7 +64,7 @@ fn file(path: &Path) -> Result<String> {
     let mut out = explain(&path.display().to_string(), &anatomy, &anatomy);
     if !anatomy.has_names {
         out.push_str(
-            "\nThe module carries no function names. For names, build it with them:\n  \
+            "\nThe module has no function names. To get them, build it with:\n  \
              cargo build --release --target wasm32-unknown-unknown --config 'profile.release.strip=\"debuginfo\"'\n",
         );
     }
@@ -78,7 +78,7 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     let custom = deployed.custom();
     if custom > 0 {
         out.push_str(&format!(
-            "besides, {} bytes in custom sections (names and the like), which `strip = true` takes off\n",
+            "also {} bytes in custom sections (names and the like), which `strip = true` removes\n",
             thousands(custom)
         ));
     }
@@ -143,7 +143,7 @@ fn explain(title: &str, deployed: &Anatomy, named: &Anatomy) -> String {
     let linked = named.functions.iter();
     let advice = advice(linked.map(|function| (function.name.as_str(), function.bytes)));
     if !advice.is_empty() {
-        out.push_str("\nof the standard library (`cargo size idioms` has the prices)\n");
+        out.push_str("\nfrom the standard library (`cargo size idioms` lists the prices)\n");
         for line in advice {
             out.push_str(&format!("  {line}\n"));
         }

@@ -1,4 +1,4 @@
-//! The sizes accepted last.
+//! The accepted sizes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,14 +45,14 @@ pub fn bless(
     if let Some(old) = old {
         if settings.wasm_opt.is_none() && old.settings.wasm_opt.is_some() {
             bail!(
-                "the baseline holds sizes after wasm-opt, and wasm-opt is not installed: blessing now would lose them.\n{}",
+                "the baseline has sizes after wasm-opt, but wasm-opt is not installed: blessing now would lose them.\n{}",
                 wasm_opt::MISSING
             );
         }
         if !all {
             if old.settings != settings {
                 bail!(
-                    "the compiler or the settings are not those of the baseline, so single flares cannot be blessed: bless all of them"
+                    "the compiler or the settings differ from the baseline's, so you cannot bless single flares: bless all of them"
                 );
             }
             flares = old.flares.clone();

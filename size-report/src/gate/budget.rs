@@ -1,4 +1,4 @@
-//! Hard limits, written down by people.
+//! Hard limits, written by people.
 
 use std::collections::BTreeMap;
 use std::fs;

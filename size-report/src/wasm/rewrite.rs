@@ -1,4 +1,4 @@
-//! A module that is read, changed on the way, and written anew.
+//! Reads a module, changes it on the way, and writes it.
 
 use std::convert::Infallible;
 

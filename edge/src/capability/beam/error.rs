@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// What is wrong with a [`BeamConfig`](crate::capability::beam::BeamConfig), in words.
+/// What is wrong with a [`BeamConfig`](crate::capability::beam::BeamConfig).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BeamConfigError(pub(super) String);
 

@@ -9,7 +9,7 @@
 //! in between gains nothing. Redirects are followed by this module and each hop is checked alike.
 //!
 //! Two settings widen this. [`BeamConfig::allow_private`] opens loopback and private networks,
-//! though never the edge's own listeners (a flare that fetches itself would go on for ever).
+//! though never the edge's own listeners (a flare that fetches itself would never end).
 //! [`BeamConfig::hosts`] sends single hosts wherever the operator says, the edge included.
 //!
 //! # Trying flares offline
@@ -173,7 +173,7 @@ impl Beam {
                 extra_ca.push(cert.map_err(|e| unreadable(e.to_string()))?);
             }
             if extra_ca.is_empty() {
-                return Err(unreadable("there is none in it".to_owned()));
+                return Err(unreadable("it contains none".to_owned()));
             }
         }
         Ok(Arc::new(Self {

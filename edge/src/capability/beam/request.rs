@@ -37,7 +37,7 @@ struct Options {
     body: Option<String>,
 }
 
-/// One request of a fetch; redirects make it anew.
+/// One request of a fetch; redirects rewrite it.
 pub(super) struct Request {
     pub(super) url: Url,
     pub(super) method: Method,
@@ -73,7 +73,7 @@ pub(super) fn first_request(url: &[u8], options: &[u8]) -> Result<Request, BeamR
             .map_err(|_| bad(format!("`{}` is not a method", name.escape_debug())))?,
     };
     if matches!(method, Method::CONNECT | Method::TRACE) {
-        return Err(bad(format!("the method {method} is not for flares")));
+        return Err(bad(format!("flares may not use the method {method}")));
     }
     let mut headers = HeaderMap::new();
     for (name, value) in options.headers.unwrap_or_default() {
@@ -99,8 +99,8 @@ pub(super) fn first_request(url: &[u8], options: &[u8]) -> Result<Request, BeamR
 
 fn kind_of(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
-        serde_json::error::Category::Data => "a member that is unknown, twice, or not text",
-        serde_json::error::Category::Eof => "JSON that breaks off",
+        serde_json::error::Category::Data => "a member that is unknown, duplicate, or not a string",
+        serde_json::error::Category::Eof => "incomplete JSON",
         _ => "not JSON",
     };
     format!("{kind} (line {}, column {})", error.line(), error.column())
@@ -126,7 +126,7 @@ pub(super) fn redirect(
     let url = request
         .url
         .join(location)
-        .map_err(|_| wrong("what is no URL"))?;
+        .map_err(|_| wrong("something that is not a URL"))?;
     check_url(&url)?;
     let mut next = Request {
         method: request.method.clone(),

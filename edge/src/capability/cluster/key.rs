@@ -19,7 +19,7 @@ impl fmt::Display for ClusterKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the cluster key is not valid: {}. A key is 64 hex digits; `flaron-edge new-key` makes one",
+            "the cluster key is not valid: {}. A key is 64 hex digits; `flaron-edge new-key` prints a new one",
             self.0
         )
     }
@@ -66,7 +66,7 @@ impl ClusterKeys {
             }
             let key = Key::new(secret);
             if keys.contains(&key) {
-                return Err(ClusterKeyError("the same key is there twice"));
+                return Err(ClusterKeyError("the same key is given twice"));
             }
             keys.push(key);
         }

@@ -166,7 +166,7 @@ pub(super) fn load(database: &Database, node_id: &str, now_ms: u64) -> Result<Lo
 
 fn damaged(site: &str, key: &str) -> redb::Error {
     redb::Error::Corrupted(format!(
-        "the entry of `{key}` of `{site}` is damaged; `flaron-edge store export` saves the others, \
+        "the entry of `{key}` of `{site}` is damaged; `flaron-edge store export` prints the others, \
          and `store reset` starts afresh: what other nodes have comes back from them"
     ))
 }

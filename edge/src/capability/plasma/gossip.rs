@@ -146,7 +146,7 @@ impl Plasma {
             }
             None => {
                 return Err(fail(format!(
-                    "without a key everybody who reaches {} could read and change what the flares \
+                    "without a key anyone who can reach {} could read and change what the flares \
                      share. Make one with `flaron-edge new-key` and give it to all nodes \
                      (FLARON_CLUSTER_KEY), or say --insecure-gossip if the network is yours alone",
                     config.listen
@@ -160,7 +160,7 @@ impl Plasma {
         let address = config.advertise.unwrap_or(bound);
         if address.ip().is_unspecified() {
             return Err(fail(format!(
-                "others cannot reach {address}: name an address that they can (--advertise), or \
+                "others cannot reach {address}: name an address that they can reach (--advertise), or \
                  listen on one address"
             )));
         }
@@ -225,7 +225,7 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
                         lock(&node.followed).remove(&name);
                     }
                     Err(error) if error.is_panic() => {
-                        let what = format!("a task of the gossip failed, and all were started again: {error}");
+                        let what = format!("a gossip task failed, and all were restarted: {error}");
                         node.shared.tell(Severity::Notice, "gossip", what);
                         tasks.shutdown().await;
                         lock(&node.followed).clear();

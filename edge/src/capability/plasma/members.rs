@@ -189,7 +189,7 @@ impl Members {
         gone
     }
 
-    /// Nobody has stored anything of a feed that begins anew.
+    /// Nobody has stored anything of a feed that starts over.
     pub(super) fn restart_feed(&mut self) {
         for member in self.by_name.values_mut() {
             member.acked = 0;

@@ -31,7 +31,7 @@
 //!
 //! All state is kept in memory and written to a `redb` file (see [`crate::spark`] for why redb) in
 //! one transaction before a write is answered or told to anyone. A node that is killed comes back
-//! with its contribution to every counter, so it adds to it instead of starting anew. Contributions
+//! with its contribution to every counter, so it adds to it instead of starting over. Contributions
 //! are filed under an *actor*: the node's name and random digits, drawn when its folder is first
 //! used. If the folder is lost, the next life is another actor, and what the first one counted
 //! stays counted by the nodes that know it.
@@ -209,7 +209,7 @@ impl Drop for Plasma {
     }
 }
 
-/// A stored key in words, for whoever saves what is in a file; `None` if it is damaged.
+/// A stored key as JSON, for exporting a file; `None` if it is damaged.
 pub(crate) fn decode_stored_plasma(site: &str, key: &str, stored: &[u8]) -> Option<Value> {
     let state = decode(site, key, stored)?;
     Some(match (&state.value, state.counter()) {

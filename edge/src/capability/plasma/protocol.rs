@@ -202,7 +202,7 @@ pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response
 pub(super) fn objection((id, state): &Entry, clock: &HybridClock) -> Option<String> {
     let (site, key) = id;
     if site.is_empty() || site.len() > MAX_SITE_BYTES || check_key(key.as_bytes()).is_err() {
-        return Some("a key that cannot be".to_owned());
+        return Some("an invalid key".to_owned());
     }
     if state
         .value
@@ -213,7 +213,9 @@ pub(super) fn objection((id, state): &Entry, clock: &HybridClock) -> Option<Stri
     }
     let actors = state.counts.keys().chain([&state.base.actor]);
     if state.counts.len() > MAX_ACTORS || actors.into_iter().any(|a| a.len() > MAX_NAME) {
-        return Some(format!("more about who counted `{key}` than can be"));
+        return Some(format!(
+            "more actors of the counter `{key}` than there can be"
+        ));
     }
     if !clock.is_credible(state.latest()) {
         return Some(format!(

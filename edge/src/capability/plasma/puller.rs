@@ -95,7 +95,7 @@ impl Puller {
                     self.phase = Phase::Compare;
                 }
             }
-            // Another life, or an answer to another question: begin anew.
+            // Another life, or an answer to another question: start over.
             _ => self.phase = Phase::Compare,
         }
     }

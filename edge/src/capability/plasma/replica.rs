@@ -220,7 +220,7 @@ impl Replica {
         let max = self.bounds.max_bytes.saturating_mul(2);
         for entry in entries {
             if let Some(what) = objection(&entry, &self.clock) {
-                let what = format!("another node told {what}; it is not taken in");
+                let what = format!("another node sent {what}; it is ignored");
                 self.shared.tell(Severity::Notice, "refused", what);
                 continue;
             }
@@ -244,7 +244,7 @@ impl Replica {
             let bytes = self.shared.state().bytes() + changes.grown + grown;
             if grown > 0 && bytes > max {
                 let what = format!(
-                    "other nodes have more than this one takes in ({bytes} of {max} bytes): it no \
+                    "other nodes have more than this one accepts ({bytes} of {max} bytes): it no \
                      longer follows them. Raise --plasma-limit here as there"
                 );
                 self.shared.tell(Severity::Warning, "full", what.clone());
@@ -363,7 +363,7 @@ impl Replica {
         for node in gone {
             tracing::warn!(
                 node,
-                "plasma: this node has been away for so long that it is no longer waited for. If \
+                "plasma: this node has been away for so long that the others no longer wait for it. If \
                  it comes back, keys that were deleted meanwhile may come back with it"
             );
         }

@@ -94,7 +94,7 @@ impl PlasmaSession {
         if !self.limits.writes_allowed {
             return Err(PlasmaError::new(
                 PlasmaCode::NoCapability,
-                "this flare may not write: set `writes_plasma_kv = true` in flare.toml",
+                "this flare may not write; set `writes_plasma_kv = true` in flare.toml",
             ));
         }
         let plasma = self.plasma()?;

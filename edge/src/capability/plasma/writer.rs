@@ -43,7 +43,7 @@ enum Waiting {
 /// Works until it is told to stop, or nobody can tell it anything any more.
 pub(super) fn run(mut replica: Replica, queue: &mpsc::Receiver<Job>, tidy_every: Duration) {
     loop {
-        // What a batch leaves behind when it panics is thrown away: the replica loads anew.
+        // What a batch leaves behind when it panics is thrown away: the replica reloads.
         let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut replica, queue, tidy_every)));
         if ended.is_ok() {
             return;
@@ -52,7 +52,7 @@ pub(super) fn run(mut replica: Replica, queue: &mpsc::Receiver<Job>, tidy_every:
         replica.shared.problems.set(
             Severity::Notice,
             "writer",
-            "the writing thread failed and was started again".to_owned(),
+            "the writing thread failed and was restarted".to_owned(),
         );
         while let Err(error) = replica.reload() {
             tracing::error!(%error, "plasma: cannot load the store; trying again");

@@ -326,7 +326,7 @@ pub struct SiteUsage {
     pub quota_bytes: u64,
 }
 
-/// A stored entry in words, for whoever saves what is in a file; `None` if it is damaged.
+/// A stored entry as JSON, for exporting a file; `None` if it is damaged.
 pub(crate) fn decode_stored_spark(site: &str, key: &str, stored: &[u8]) -> Option<Value> {
     let (deadline, value) = split(site, key, stored)?;
     let mut entry = json!({ "store": "spark", "value": bytes_json(value) });

@@ -101,7 +101,7 @@ impl SparkPeers {
     ///
     /// # Errors
     ///
-    /// A peer whose address is not a plain `http://` or `https://` address, in words.
+    /// A peer whose address is not a plain `http://` or `https://` address.
     pub fn new(
         config: SparkPeersConfig,
         runtime: tokio::runtime::Handle,

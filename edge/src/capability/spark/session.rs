@@ -85,7 +85,7 @@ impl SparkSession {
         }
         Err(SparkError::new(
             SparkCode::NoCapability,
-            "this flare may not write: set `writes_spark_kv = true` in flare.toml",
+            "this flare may not write; set `writes_spark_kv = true` in flare.toml",
         ))
     }
 

@@ -44,7 +44,7 @@ impl Writer {
             self.problems.set(
                 Severity::Notice,
                 "writer",
-                "spark: the writing thread failed and was started again".to_owned(),
+                "spark: the writing thread failed and was restarted".to_owned(),
             );
         }
     }

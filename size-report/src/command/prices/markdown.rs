@@ -98,12 +98,12 @@ impl Prices {
         let same_wasm_opt = self.wasm_opt.as_ref() == Some(&written.wasm_opt);
         if !same_rustc {
             notes.push(format!(
-                "PRICES.md was measured with {}, this is {}: only its list of functions is checked",
+                "PRICES.md was measured with {}, and this is {}: only its list of functions is checked",
                 written.rustc, self.rustc
             ));
         } else if !same_wasm_opt {
             let here = self.wasm_opt.as_deref().unwrap_or("no wasm-opt");
-            notes.push(format!("PRICES.md was measured with {}, here is {here}: prices after wasm-opt are not checked", written.wasm_opt));
+            notes.push(format!("PRICES.md was measured with {}, and this is {here}: prices after wasm-opt are not checked", written.wasm_opt));
         }
         for price in &self.prices {
             let Some((raw, opt)) = written.prices.get(&price.name.replace('|', "\\|")) else {
@@ -138,7 +138,7 @@ impl Prices {
                 .any(|price| price.name.replace('|', "\\|") == *name)
             {
                 differences.push(format!(
-                    "{name}: is in PRICES.md, and no longer among the probes"
+                    "{name}: is in PRICES.md, but no longer among the probes"
                 ));
             }
         }
@@ -213,7 +213,7 @@ mod tests {
         let (differences, _) = now.compare(&prices().markdown()).unwrap();
         assert_eq!(differences.len(), 2);
         assert!(differences[0].starts_with("request::verb: is not in"));
-        assert!(differences[1].starts_with("request::method: is in PRICES.md, and no longer"));
+        assert!(differences[1].starts_with("request::method: is in PRICES.md, but no longer"));
     }
 
     #[test]

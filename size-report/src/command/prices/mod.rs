@@ -1,8 +1,7 @@
-//! `cargo size prices`: what each public function of the SDK costs a flare that calls only it.
+//! `cargo size prices`: what each public SDK function costs a flare that calls nothing else.
 //!
-//! For each entry of `probes.toml` a tiny flare is generated, built in release as a flare is, and
-//! measured against an empty one. The result is `PRICES.md`, written by `--write` and held to be
-//! current by `--check`.
+//! For each entry in `probes.toml` a tiny flare is generated, built in release mode like any flare, and
+//! compared with an empty one. The result is `PRICES.md`, which `--write` updates and `--check` verifies.
 
 mod api;
 mod generate;
@@ -30,7 +29,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Measures, then prints, writes or checks. `false` if `PRICES.md` is not what it should be.
+/// Measures, then prints, writes or checks. `false` if `PRICES.md` is out of date.
 pub fn run(project: &Project, options: &Options) -> Result<bool> {
     let missing = api::without_price(project)?;
     for function in &missing {
@@ -55,7 +54,7 @@ pub fn run(project: &Project, options: &Options) -> Result<bool> {
     }
     let written = fs::read_to_string(&path).with_context(|| {
         format!(
-            "could not read {}; cargo size prices --write makes it",
+            "could not read {}; cargo size prices --write creates it",
             path.display()
         )
     })?;
@@ -69,16 +68,16 @@ pub fn run(project: &Project, options: &Options) -> Result<bool> {
         eprintln!("error: {difference}");
     }
     if !differences.is_empty() {
-        eprintln!("\nPRICES.md is not current: cargo size prices --write, and commit it");
+        eprintln!("\nPRICES.md is out of date: run cargo size prices --write, and commit it");
     }
     if !missing.is_empty() {
         eprintln!(
-            "\nEvery public function has its price: add the probes named above, or list the function under [unpriced] with the reason"
+            "\nEvery public function needs a price: add the probes named above, or list the function under [unpriced] with the reason"
         );
     }
     let current = differences.is_empty() && missing.is_empty();
     if current {
-        eprintln!("ok: PRICES.md is current");
+        eprintln!("ok: PRICES.md is up to date");
     }
     Ok(current)
 }

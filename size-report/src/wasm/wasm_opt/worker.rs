@@ -1,6 +1,6 @@
 //! npm's `wasm-opt`, kept running.
 //!
-//! It is Binaryen compiled to Wasm and run by Node, which compiles it anew at each start: seconds of
+//! It is Binaryen compiled to Wasm and run by Node, which compiles it at each start: seconds of
 //! work, for a module that is optimised in a tenth of a second. A [`Pool`] has processes that run it for one
 //! module after the other. What it writes is the same to the byte.
 

@@ -1,4 +1,4 @@
-//! Writing the module anew, with globals where words were.
+//! Rewrites the module, with globals in place of words.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -101,7 +101,7 @@ fn options_are_strict_and_cannot_inject() {
         (r#"{"methods":"GET"}"#, "unknown"),
         (r#"{"headers":{"a":1}}"#, "line 1"),
         (r#"{"body":["x"]}"#, "line 1"),
-        (r#"{"method":"GET"#, "breaks off"),
+        (r#"{"method":"GET"#, "incomplete JSON"),
         ("GET", "not JSON"),
         (r#"{"headers":{"a":"x\r\nEvil: 1"}}"#, "`a`"),
         (r#"{"headers":{"a":"x\nEvil: 1"}}"#, "`a`"),
@@ -113,8 +113,8 @@ fn options_are_strict_and_cannot_inject() {
             r#"{"method":"GET / HTTP/1.1\r\nEvil: 1\r\n"}"#,
             "not a method",
         ),
-        (r#"{"method":"CONNECT"}"#, "not for flares"),
-        (r#"{"method":"trace"}"#, "not for flares"),
+        (r#"{"method":"CONNECT"}"#, "flares may not use the method"),
+        (r#"{"method":"trace"}"#, "flares may not use the method"),
     ] {
         let mut session = BeamSession::new(setup.beam.clone(), 1);
         let refusal = session

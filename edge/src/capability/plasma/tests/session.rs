@@ -45,7 +45,7 @@ fn a_key_is_a_register_or_a_counter() {
     set(&node, "k", b"again");
     assert_eq!(get(&node, "k").unwrap(), b"again");
     session(&node).delete(b"k").unwrap();
-    assert_eq!(add(&node, "k", 1), 1, "a counter begins anew");
+    assert_eq!(add(&node, "k", 1), 1, "a counter starts over");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_file_that_is_no_store_is_an_error() {
     assert!(error.to_string().contains("spark.redb"), "{error}");
 }
 
-/// The child of [`answered_writes_survive_kill_9`]: writes for ever, and says after each answer
+/// The child of [`answered_writes_survive_kill_9`]: writes forever, and says after each answer
 /// which write it was. Does nothing unless it is started as that child.
 #[test]
 fn kill_9_child() {
