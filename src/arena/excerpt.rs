@@ -42,7 +42,7 @@ impl<'a> Excerpt<'a> {
     #[inline(always)] // size: inline-register
     pub(crate) fn trim_start(mut self) -> Excerpt<'a> {
         // size: space-or-less
-        while let [..=b' ', rest @ ..] = self.bytes {
+        while let [0..=b' ', rest @ ..] = self.bytes {
             self.bytes = rest;
         }
         self
@@ -51,7 +51,7 @@ impl<'a> Excerpt<'a> {
     /// What is left without the spaces and tabs at the end.
     #[inline(always)] // size: inline-register
     pub(crate) fn trim_end(mut self) -> Excerpt<'a> {
-        while let [rest @ .., ..=b' '] = self.bytes {
+        while let [rest @ .., 0..=b' '] = self.bytes {
             self.bytes = rest;
         }
         self

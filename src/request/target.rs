@@ -1,10 +1,5 @@
 //! The parts of the request's URL: path and query.
 
-#![allow(
-    unsafe_code,
-    reason = "the compiler is told that the path lies in the URL"
-)]
-
 use crate::abi;
 use crate::arena::claim::claim_part;
 use crate::arena::{ArenaBytes, ArenaStr};
@@ -178,14 +173,9 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
         let mut start = 0;
         if slash != 0 && path_end != 0 {
             let authority = end.min(slash + 2);
-            start = authority + find(url.get(authority..)?, b'/');
-            if start >= path_end {
-                start = path_end - 1;
-                *url.get_mut(start)? = b'/';
-            }
-            // SAFETY: it is less than `path_end` by now, which is at most `end`.
-            // size: found-in-text
-            unsafe { core::hint::assert_unchecked(start < end) };
+            // Where no slash follows, the authority's last byte becomes one.
+            start = (path_end - 1).min(authority + find(url.get(authority..)?, b'/'));
+            *url.get_mut(start)? = b'/';
         }
         url.part(start..if part == Part::Path { path_end } else { end })
     })

@@ -290,13 +290,13 @@ pub(crate) struct Run {
     pub(crate) node_id: Option<String>,
     /// Share Plasma with other nodes, through this TCP address. Beyond this machine that needs the
     /// cluster's key: FLARON_CLUSTER_KEY in the environment, or --cluster-key-file.
-    #[arg(long, value_name = "ADDR", requires = "node_id")]
+    #[arg(long, value_name = "ADDR", requires = "node_id", value_parser = node_address)]
     pub(crate) gossip: Option<SocketAddr>,
     /// The gossip address of another node to contact first; may be repeated.
     #[arg(long, value_name = "ADDR", requires = "gossip")]
     pub(crate) seed: Vec<String>,
     /// The address at which other nodes reach this one, if it is not the gossip address.
-    #[arg(long, value_name = "ADDR", requires = "gossip")]
+    #[arg(long, value_name = "ADDR", requires = "gossip", value_parser = node_address)]
     pub(crate) advertise: Option<SocketAddr>,
     /// A file with the cluster's key, as `flaron-edge new-key` prints it, or with two keys while one
     /// replaces the other.
@@ -307,8 +307,8 @@ pub(crate) struct Run {
     #[arg(long, requires = "gossip")]
     pub(crate) insecure_gossip: bool,
     /// How much Plasma may store, in MiB [default: 64].
-    #[arg(long, value_name = "MIB")]
-    pub(crate) plasma_limit: Option<usize>,
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) plasma_limit: Option<u32>,
     /// A node that flares can pull Spark keys from; may be repeated. The token that the nodes share is read
     /// from the environment: FLARON_PEER_TOKEN.
     #[arg(long, value_name = "NAME=URL")]
@@ -349,4 +349,10 @@ pub(crate) struct Run {
 pub(crate) fn pair<'a>(text: &'a str, option: &str, form: &str) -> Result<(&'a str, &'a str)> {
     text.split_once('=')
         .ok_or_else(|| Error::new(format!("{option} {text:?} must be like {form}")))
+}
+
+/// The address of a node, for other nodes. It is no name: what a name stands for may change.
+fn node_address(text: &str) -> Result<SocketAddr, &'static str> {
+    let wrong = "it must be an IP address and a port, like 10.0.0.1:7946";
+    text.parse().map_err(|_| wrong)
 }

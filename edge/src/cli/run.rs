@@ -172,7 +172,7 @@ fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
         builder = builder.cluster_keys(keys);
     }
     if let Some(mib) = run.plasma_limit {
-        builder = builder.plasma_limit(mib.saturating_mul(1024 * 1024));
+        builder = builder.plasma_limit((mib as usize).saturating_mul(1024 * 1024));
     }
     for peer in &run.peer {
         let (name, url) = pair(peer, "--peer", "NAME=http://HOST:PORT")?;

@@ -63,8 +63,20 @@ fn wrong_options_are_named_with_what_to_do() {
             ],
             "the seed \"nonsense\" is not an address",
         ),
+        (
+            &[
+                "--node-id",
+                "a",
+                "--gossip",
+                "127.0.0.1:0",
+                "--advertise",
+                "nonsense",
+            ],
+            "an IP address and a port, like 10.0.0.1:7946",
+        ),
         (&["--listen", "nonsense"], "HOST:PORT, or a port"),
         (&["--memory", "0"], "0 is not in"),
+        (&["--plasma-limit", "0"], "0 is not in"),
     ] {
         let mut all = vec!["run", flare];
         all.extend(args);

@@ -2,7 +2,7 @@
 //!
 //! A function is taken apart into its blocks. The first place where a rule (`shape/rule.rs`) applies is rewritten,
 //! until no rule applies anywhere. Each rule makes the code shorter, so this ends. Each keeps the code's behaviour on
-//! any input, except for one, whose documentation says so.
+//! any input.
 
 use std::convert::Infallible;
 

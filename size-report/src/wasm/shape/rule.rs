@@ -11,7 +11,7 @@ pub(super) fn apply_one(body: &mut Body<'_>) -> bool {
     result_on_stack(body)
         || anywhere(body, &mut known_twice)
         || anywhere(body, &mut else_for_branch)
-        || anywhere(body, &mut no_length)
+        || anywhere(body, &mut if_for_block)
         || anywhere(body, &mut narrow_once)
 }
 
@@ -155,6 +155,8 @@ fn try_else_for_branch(body: &mut Body<'_>, at: usize) -> Option<()> {
                 && inner.is_empty_type()
                 && inner.otherwise.is_none()
                 && matches!(inner.body.last().and_then(Node::plain), Some(I::Br(1)))
+                // Who leaves the `if` alone goes on with what follows.
+                && branches_to(&inner.body, 0) == 0
                 // What follows must not take anything from the stack that is there before.
                 && inner.height == Some(base + 1)
         })
@@ -191,6 +193,78 @@ fn try_else_for_branch(body: &mut Body<'_>, at: usize) -> Option<()> {
         outer.body = before;
     }
     Some(())
+}
+
+/// A block that is left at once, or not, is an `if`.
+///
+/// `block { c; br_if 0; … }` becomes `not c; if { … }`, where `c` costs nothing to turn around.
+fn if_for_block(body: &mut Body<'_>, at: usize) -> bool {
+    try_if_for_block(body, at).is_some()
+}
+
+fn try_if_for_block(body: &mut Body<'_>, at: usize) -> Option<()> {
+    let block = body.get(at)?.block()?;
+    let base = block.height?;
+    let branch = block
+        .body
+        .iter()
+        .position(|node| matches!(node.plain(), Some(I::BrIf(0))))?;
+    let [before @ .., compare] = block.body.get(..branch)? else {
+        return None;
+    };
+    let Node::Plain(branch_node) = block.body.get(branch)? else {
+        return None;
+    };
+    if block.kind != BlockKind::Block
+        || !block.is_empty_type()
+        // What follows must not take anything from the stack that is there before.
+        || branch_node.height != Some(base + 1)
+        || branches_to(before, 0) != 0
+    {
+        return None;
+    }
+    let mut new = before.to_vec();
+    shift_labels(&mut new, 1, false);
+    match compare.plain()? {
+        I::I32Eqz => {}
+        compare => new.push(Node::new(opposite(compare)?)),
+    }
+    new.push(Node::Block(Block {
+        kind: BlockKind::If,
+        ty: BlockType::Empty,
+        height: Some(base + 1),
+        body: block.body.get(branch + 1..)?.to_vec(),
+        otherwise: None,
+    }));
+    body.splice(at..=at, new);
+    Some(())
+}
+
+/// The comparison that holds where this one does not.
+fn opposite(compare: &I<'_>) -> Option<I<'static>> {
+    Some(match compare {
+        I::I32Eq => I::I32Ne,
+        I::I32Ne => I::I32Eq,
+        I::I32LtS => I::I32GeS,
+        I::I32LtU => I::I32GeU,
+        I::I32GtS => I::I32LeS,
+        I::I32GtU => I::I32LeU,
+        I::I32LeS => I::I32GtS,
+        I::I32LeU => I::I32GtU,
+        I::I32GeS => I::I32LtS,
+        I::I32GeU => I::I32LtU,
+        I::I64Eq => I::I64Ne,
+        I::I64Ne => I::I64Eq,
+        I::I64LtS => I::I64GeS,
+        I::I64LtU => I::I64GeU,
+        I::I64GtS => I::I64LeS,
+        I::I64GtU => I::I64LeU,
+        I::I64LeS => I::I64GtS,
+        I::I64LeU => I::I64GtU,
+        I::I64GeS => I::I64LtS,
+        I::I64GeU => I::I64LtU,
+        _ => return None,
+    })
 }
 
 /// The low half of a number is taken from the local that has it.
@@ -268,50 +342,6 @@ fn sets(body: &Body<'_>, one: u32, other: u32) -> bool {
     found
 }
 
-/// Copies and fills of no bytes need no look at how many there are.
-///
-/// `if n { …; n; memory.copy }` becomes `…; n; memory.copy`. Compilers look because a pointer to nothing may
-/// have any value, and the instruction traps at one behind the end of the memory. No pointer to nothing is
-/// one that was checked to be in memory, or that a compiler made up (a small number), so what this changes is
-/// what does not happen; and were it to happen, it would be a trap.
-fn no_length(body: &mut Body<'_>, at: usize) -> bool {
-    try_no_length(body, at).is_some()
-}
-
-fn try_no_length(body: &mut Body<'_>, at: usize) -> Option<()> {
-    let [condition, Node::Block(block), ..] = body.get(at..)? else {
-        return None;
-    };
-    let (local, stays) = match *condition.plain()? {
-        I::LocalGet(local) => (local, None),
-        I::LocalTee(local) => (local, Some(I::LocalSet(local))),
-        _ => return None,
-    };
-    let [operands @ .., length, last] = &block.body[..] else {
-        return None;
-    };
-    let is_copy = matches!(last.plain(), Some(I::MemoryCopy { .. } | I::MemoryFill(_)));
-    let is_pure = operands.iter().all(|node| {
-        matches!(
-            node.plain(),
-            Some(I::LocalGet(_) | I::GlobalGet(_) | I::I32Const(_) | I::I32Add | I::I32Sub)
-        )
-    });
-    if block.kind != BlockKind::If
-        || !block.is_empty_type()
-        || block.otherwise.is_some()
-        || !is_copy
-        || !is_pure
-        || !matches!(length.plain(), Some(&I::LocalGet(length)) if length == local)
-    {
-        return None;
-    }
-    let mut new: Body<'_> = stays.into_iter().map(Node::new).collect();
-    new.extend_from_slice(&block.body);
-    body.splice(at..at + 2, new);
-    Some(())
-}
-
 /// A second look at what the first has told.
 ///
 /// `if c { x = not 0; a } x; if { b }`, where `x` is 0 before, becomes `if c { x = not 0; a; b }`, and with
@@ -349,11 +379,7 @@ fn try_known_twice(body: &mut Body<'_>, at: usize) -> Option<()> {
             if matches!(eqz.plain(), Some(I::I32Eqz))
                 && matches!(branch.plain(), Some(I::BrIf(_))) =>
         {
-            let opposite = match before.last()?.plain()? {
-                I::I32GeU => I::I32LtU,
-                I::I64GeU => I::I64LtU,
-                _ => return None,
-            };
+            let opposite = opposite(before.last()?.plain()?)?;
             shift_labels(&mut first.body, 1, false);
             let mut new = vec![Node::new(opposite), branch.clone()];
             new.append(&mut first.body);

@@ -13,7 +13,7 @@ use crate::capability::rescue;
 use crate::capability::store::simulated::Random;
 use crate::capability::store::tmpfs::Tmpfs;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Addresses of this machine that no other test has.
 fn loopback() -> String {
@@ -76,12 +76,21 @@ fn full_disk(rounds: usize) {
         } else {
             std::fs::remove_file(&filler).unwrap();
         }
-        until("it to have all that it missed", PATIENCE, || {
-            let counts = [0, 1].map(|at| nodes[at].number("count n"));
-            counts[0] == counts[1]
-                && (added..=added + open).contains(&counts[0])
-                && nodes.iter_mut().all(|node| node.number("keys") == keys)
-        });
+        let began = Instant::now();
+        loop {
+            let seen =
+                [0, 1].map(|at| ["count n", "keys", "alive"].map(|what| nodes[at].number(what)));
+            let [count, all, _] = seen[0];
+            let may_be = added..=added + open;
+            if seen[0] == seen[1] && all == keys && may_be.contains(&count) {
+                break;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "round {round}: {seen:?}, of a count of {may_be:?} and {keys} keys"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
         until("it to be well again", PATIENCE, || {
             nodes[1].number("problems") == 0
         });
@@ -152,7 +161,7 @@ fn damaged_files(seed: u64, rounds: usize) {
         if let Some(node) = started {
             nodes[1] = node;
             let began = Instant::now();
-            while !goes_on && began.elapsed() < Duration::from_secs(6) {
+            while !goes_on && began.elapsed() < Duration::from_secs(20) {
                 goes_on = agrees(&mut nodes, added);
                 std::thread::sleep(Duration::from_millis(20));
             }
