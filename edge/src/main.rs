@@ -63,15 +63,24 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends the program with clap's message. Where a flare's path stands in a command's place, it also says which
-/// command to use.
+/// Ends the program with clap's message. Where a flare's path or an option of `run` stands in a command's place, it
+/// also says what to write.
 fn not_parsed(error: clap::Error) -> Cli {
+    use clap::error::ErrorKind::{InvalidSubcommand, UnknownArgument};
+
     let first = std::env::args_os().nth(1).unwrap_or_default();
-    if error.kind() != clap::error::ErrorKind::InvalidSubcommand || !Path::new(&first).exists() {
-        error.exit();
-    }
+    let is_option = first.to_string_lossy().starts_with('-');
+    let tip = match error.kind() {
+        InvalidSubcommand if Path::new(&first).exists() => {
+            format!("to serve it: flaron-edge run {}", first.display())
+        }
+        UnknownArgument if is_option => {
+            "options belong to a command: flaron-edge run --help".to_owned()
+        }
+        _ => error.exit(),
+    };
     let _ = error.print();
-    errln!("\n  tip: to serve it: flaron-edge run {}", first.display());
+    errln!("\n  tip: {tip}");
     std::process::exit(2)
 }
 

@@ -153,6 +153,7 @@ fn a_path_in_the_place_of_a_command_is_answered_with_the_command() {
         "{said}"
     );
     assert!(!refused(&["no-such-command"]).contains("to serve it"));
+    assert!(refused(&["--listen", "0"]).contains("flaron-edge run --help"));
 }
 
 #[test]
