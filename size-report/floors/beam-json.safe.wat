@@ -81,7 +81,8 @@
     (global.set $p (local.get $out))
     (br_if $fail (i32.eqz (local.tee $in (call $find (i32.const 1) (i32.const 9)))))
     (br_if $fail (i32.ne (i32.and (local.tee $c (i32.load (local.get $in))) (i32.const 0xaef0f0f0)) (i32.const 0x2c303030)))
-    (call $status (i32.shr_u (i32.and (i32.mul (i32.and (local.get $c) (i32.const 0xf0f0f)) (i32.const 6563841)) (i32.const 0x3ff0000)) (i32.const 16)))
+    (local.set $c (i32.and (local.get $c) (i32.const 0xf0f0f)))
+    (call $status (i32.add (i32.mul (i32.and (i32.shr_u (i32.mul (local.get $c) (i32.const 2561)) (i32.const 8)) (i32.const 0xff)) (i32.const 10)) (i32.shr_u (local.get $c) (i32.const 16))))
     (if (i32.ge_u (i32.load8_u (local.tee $in (call $find (i32.const 10) (i32.const 15)))) (i32.const 245)) (then
       (call $header (i32.const 11) (i32.const 12) (i32.add (local.get $in) (i32.const 1)) (i32.sub (call $str (local.get $in)) (i32.add (local.get $in) (i32.const 1))))))
     (if (i32.ge_u (i32.load8_u (local.tee $in (call $find (i32.const 25) (i32.const 7)))) (i32.const 245)) (then

@@ -119,7 +119,7 @@ fn usual(import: &str) -> &'static [&'static str] {
         ],
         "beam_fetch" => &[
             "{\"status\":200,\"headers\":{\"content-type\":\"application/json\"},\"body\":\"{\\\"a\\\":[1,2]}\"}",
-            "{\"status\":404,\"headers\":{},\"body\":\"\"}",
+            "{\"status\":418,\"headers\":{},\"body\":\"\"}",
             "{ \"body\" : \"a\\u0041\\ud83d\\ude00\\n\\t\\\"\\\\ Zoë\", \"headers\": {\"server\":\"x\",\"etag\":\"\\\"1\\\"\"}, \"status\": 503 }",
         ],
         "crypto_hash" | "crypto_hmac" => &[
