@@ -20,7 +20,6 @@ use crate::arena::invariants;
 use crate::arena::payload::Payload;
 use crate::arena::size::SIZE;
 use crate::arena::storage::{self, PENDING, REFUSED, SCRATCH, TEXTS};
-use crate::json;
 
 /// The text of an object, from its last byte up to the member that was put in front last, with another text behind
 /// it: a text that is kept (I4, I6) as long as it lives.
@@ -68,13 +67,18 @@ impl Members {
         invariants::check();
     }
 
-    /// Asks the host, and puts a member in front: a name, and the answer as a string. Nothing if there is no answer,
-    /// or an empty one. `ask` calls the host, once, and does nothing else.
+    /// Asks the host, and puts a member in front: a name, and the answer, both as `quote` writes a string. Nothing if
+    /// there is no answer, or an empty one. `ask` calls the host, once, and does nothing else; `quote` calls nobody.
     #[inline(always)] // size: inline-step
-    pub(crate) fn member(&mut self, name: &str, ask: impl FnOnce() -> i64) {
+    pub(crate) fn member(
+        &mut self,
+        name: &str,
+        quote: impl Fn(&[u8], BackwardWriter) -> BackwardWriter,
+        ask: impl FnOnce() -> i64,
+    ) {
         let answer = ask();
         // SAFETY: the text's beginning, or 0.
-        self.start = unsafe { member(self.start, name, answer) };
+        self.start = unsafe { member(self.start, name, quote, answer) };
         invariants::check();
     }
 
@@ -135,7 +139,12 @@ fn put(at: u32, text: &[u8]) -> u32 {
 ///
 /// `at` is the beginning of a text that is kept and not empty, or 0.
 #[inline(never)] // size: one-copy
-unsafe fn member(at: u32, name: &str, answer: i64) -> u32 {
+unsafe fn member(
+    at: u32,
+    name: &str,
+    quote: impl Fn(&[u8], BackwardWriter) -> BackwardWriter,
+    answer: i64,
+) -> u32 {
     // What a host that called the flare had kept in front of it must not be written over. (0 begins nothing.)
     if !begins_scratch(at) {
         return 0;
@@ -149,8 +158,8 @@ unsafe fn member(at: u32, name: &str, answer: i64) -> u32 {
         let is_last = unsafe { *at_address(at) } == b'}';
         BackwardWriter::write_from(at, |text| {
             let text = if is_last { text } else { text.bytes(b",") };
-            let text = json::quoted(value, text).bytes(b":");
-            json::quoted(name.as_bytes(), text)
+            let text = quote(value, text).bytes(b":");
+            quote(name.as_bytes(), text)
         })
     });
     match start {

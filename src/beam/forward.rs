@@ -2,6 +2,7 @@
 
 use crate::abi;
 use crate::beam::{BeamError, FetchResponse};
+use crate::json;
 use crate::text::{Pieces, send};
 
 /// Sends the client's request to a URL: its method, its body, and those of its headers that are named here.
@@ -34,11 +35,11 @@ use crate::text::{Pieces, send};
 pub fn forward(url: impl Pieces, headers: &[&str]) -> Result<FetchResponse, BeamError> {
     let texts = send::behind(url, b"}}", |options| {
         for name in headers.iter().rev() {
-            options.member(name, || abi::req_header_get(name.as_bytes()));
+            options.member(name, json::quoted, || abi::req_header_get(name.as_bytes()));
         }
         options.put(b"\"headers\":{");
-        options.member("method", abi::req_method);
-        options.member("body", abi::req_body);
+        options.member("method", json::quoted, abi::req_method);
+        options.member("body", json::quoted, abi::req_body);
         options.put(b"{");
     });
     let (options, url) = texts.ok_or(BeamError::ArenaFull)?;

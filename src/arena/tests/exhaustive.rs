@@ -402,7 +402,7 @@ impl World {
             &content,
             |text| {
                 for _ in answers {
-                    text.member("n", question);
+                    text.member("n", crate::json::quoted, question);
                 }
                 text.put(b"{");
             },

@@ -110,7 +110,7 @@ pub(crate) fn members_sent(
         last,
         |text| {
             for (name, answer) in members {
-                text.member(name, answer);
+                text.member(name, crate::json::quoted, answer);
             }
             text.put(before);
         },

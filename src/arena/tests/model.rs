@@ -466,7 +466,7 @@ impl Model {
         let mut wanted = 24;
         let write = |text: &mut Members| {
             for (inner, len) in members {
-                text.member("n", || {
+                text.member("n", crate::json::quoted, || {
                     self.run(inner);
                     let content = vec![b'a' + self.content(1)[0] % 26; (*len).into()];
                     if *len > 0 {
