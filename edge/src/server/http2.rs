@@ -141,11 +141,7 @@ async fn hold_head<B>(
     if size <= FREE_HEAD {
         return Ok(None);
     }
-    budget
-        .hold_head(size)
-        .await
-        .map(Some)
-        .map_err(|_| over_budget())
+    budget.hold(size).await.map(Some).map_err(|_| over_budget())
 }
 
 /// The requests of a connection that are under way.
