@@ -62,8 +62,9 @@ fuzz_target!(|data: &[u8]| {
     flaron_sdk::reset_arena();
 });
 
+/// Without the spaces around it, and the control characters, as above.
 fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+    while let [0..=b' ', rest @ ..] | [rest @ .., 0..=b' '] = text {
         text = rest;
     }
     text
