@@ -67,7 +67,8 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program
         .ancestors()
-        .find(|folder| folder.join("CACHEDIR.TAG").is_file());
+        // Cargo's other mark, `CACHEDIR.TAG`, is only there if cargo made the folder itself.
+        .find(|folder| folder.join(".rustc_info.json").is_file());
     match target {
         Some(target) => Ok(target.join("flares")),
         None => bail!("{} is not in a target folder of cargo", program.display()),

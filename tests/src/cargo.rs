@@ -20,7 +20,7 @@ pub fn target_dir() -> PathBuf {
     // target/debug/deps/test-0123456789abcdef
     let test = std::env::current_exe().unwrap();
     let target = test.ancestors().nth(3).unwrap().to_owned();
-    assert!(target.join("CACHEDIR.TAG").is_file(), "{target:?}");
+    assert!(target.join(".rustc_info.json").is_file(), "{target:?}");
     target
 }
 
