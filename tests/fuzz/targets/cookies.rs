@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
             });
             let strange = strange
                 || name.is_empty()
-                || text.chars().any(|c| c.is_whitespace() && c != ' ' && c != '\t');
+                || text.chars().any(|c| (c.is_whitespace() || c.is_control()) && c != ' ' && c != '\t');
             assert!(strange || ours.as_deref() == theirs.map(|cookie| cookie.value()), "{name:?}");
         }
     }
