@@ -50,6 +50,33 @@ fn each_inline_says_why() {
     );
 }
 
+/// The README's table of settings is measured by `size-report/settings.sh`, which takes minutes; its first line also
+/// follows from the baseline.
+#[test]
+fn the_readme_has_the_sum_of_the_nine_as_they_are() {
+    let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+    let script = fs::read_to_string(workspace().join("size-report/settings.sh")).unwrap();
+    let nine = script
+        .lines()
+        .find_map(|line| line.strip_prefix("flares=\"")?.strip_suffix('"'))
+        .unwrap();
+    let baseline = fs::read_to_string(workspace().join("size-report/baseline.toml")).unwrap();
+    let sum = |key: &str| -> u32 {
+        let sizes = nine.split(' ').map(|flare| {
+            let (_, sizes) = baseline.split_once(&format!("[flares.{flare}]\n")).unwrap();
+            let mut lines = sizes.lines();
+            let size = lines.find_map(|line| line.strip_prefix(key)).unwrap();
+            size.parse::<u32>().unwrap()
+        });
+        sizes.sum()
+    };
+    let row = format!("| all of them | {} / {} |", sum("raw = "), sum("opt = "));
+    assert!(
+        readme.contains(&row),
+        "the README's table of settings is old (`bash size-report/settings.sh` prints it): {row}"
+    );
+}
+
 fn each_source(job: &mut impl FnMut(&str, &str)) {
     fn walk(folder: &Path, job: &mut impl FnMut(&str, &str)) {
         for entry in fs::read_dir(folder).unwrap() {
