@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 flares="hello echo spark-counter plasma-counter secret-jwt websocket-echo beam-fetch beam-json edge-ops"
 target_dir=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/settings
 wasm_opt=${WASM_OPT:-size-report/node_modules/.bin/wasm-opt}
-features="--enable-bulk-memory --enable-bulk-memory-opt --enable-sign-ext --enable-mutable-globals
+features="--enable-bulk-memory-opt --enable-sign-ext --enable-mutable-globals
     --enable-nontrapping-float-to-int --enable-multivalue --enable-reference-types"
 stack=-Clink-arg=-zstack-size=4096
 compress=-Clink-arg=--compress-relocations

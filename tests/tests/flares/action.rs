@@ -117,7 +117,8 @@ fn a_baseline_that_is_not_there_yet_is_shown_and_the_next_one_holds() {
         String::from_utf8_lossy(&first.stdout).contains("::warning::there is no sizes.toml yet")
     );
     assert!(
-        runner.summary().contains("commit it") && runner.summary().contains("[flares.my_flare]")
+        runner.summary().contains("commit this file")
+            && runner.summary().contains("[flares.my_flare]")
     );
 
     assert_code(&runner.run("check", &variables), 0);
