@@ -97,13 +97,15 @@ async fn a_stack_of_16_bytes_is_used_by_none_or_traps() {
 }
 
 /// A flare whose statics, the arena among them, begin at this address; and the address at which they end.
-fn with_statics_at(base: u64) -> (PathBuf, u64) {
-    let mut krate = Crate::new(&format!("memory-{base}"), &["request", "response"]);
-    let base = format!("--global-base={base}");
+fn with_statics_at(address: u64) -> (PathBuf, u64) {
+    let mut krate = Crate::new(&format!("memory-{address}"), &["request", "response"]);
+    let base = format!("--global-base={address}");
     // (With `--compress-relocations` the linker makes such addresses too large for Wasm.)
     krate.set_link_args(&["-zstack-size=4096", &base, "--export=__data_end"]);
-    krate.add("upper_half", UPPER_HALF);
-    let wasm = krate.build().remove("upper_half").unwrap();
+    // A name of its own, since another test builds it at another address at the same time.
+    let name = format!("statics_at_{address}");
+    krate.add(&name, UPPER_HALF);
+    let wasm = krate.build().remove(&name).unwrap();
     let end = exported_address(&wasm, "__data_end");
     (wasm, end)
 }
@@ -199,8 +201,8 @@ async fn the_arena_may_lie_in_the_upper_half() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_arena_may_end_with_the_memory() {
     let (wasm, end) = tokio::task::block_in_place(|| {
-        let (_, end) = with_statics_at(1 << 31);
-        let len = (end - (1 << 31)).next_multiple_of(16);
+        let (_, end) = with_statics_at(1 << 30);
+        let len = (end - (1 << 30)).next_multiple_of(16);
         with_statics_at((1 << 32) - len)
     });
     assert_eq!(pages(&wasm), 65_536);
