@@ -220,13 +220,8 @@ impl FlareConfig {
         if !mistakes.is_empty() {
             return Err(shown(text, file, &mistakes));
         }
-        toml::from_str(text).map_err(|error| {
-            let error = Error::new(error.to_string().trim_end());
-            match file {
-                Some(file) => error.within(file.display()),
-                None => error,
-            }
-        })
+        toml::from_str(text)
+            .map_err(|error| Error::new(error.to_string().trim_end()).within_file(file))
     }
 }
 

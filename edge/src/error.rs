@@ -1,7 +1,7 @@
 //! The library's error type: a message for the flare's author.
 
 use std::fmt;
-
+use std::path::Path;
 /// What went wrong, as a message that one can act on.
 ///
 /// Everything that can fail before the first request (a missing file, a module that is not Wasm, an
@@ -22,6 +22,14 @@ impl Error {
     /// The same error, with its context: `context: message`.
     pub(crate) fn within(self, context: impl fmt::Display) -> Self {
         Error::new(format!("{context}: {}", self.message))
+    }
+
+    /// The same error, with the file it is about, if there is one.
+    pub(crate) fn within_file(self, file: Option<&Path>) -> Self {
+        match file {
+            Some(file) => self.within(file.display()),
+            None => self,
+        }
     }
 }
 

@@ -176,12 +176,7 @@ fn take(returned: i64) -> i64 {
 #[inline(always)] // size: inline-step
 fn lease_part(packed: Packed, start: u32, len: u32) -> Packed {
     debug_assert!(u64::from(start) + u64::from(len) <= u64::from(block::len_of(packed)));
-    count_lease();
-    let offset = block::offset_of(packed) + start;
-    let end = block_end(offset, len);
-    LEASED.set(end);
-    // SAFETY: as in `check`.
-    unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
+    count_topmost(block::offset_of(packed) + start, len);
     invariants::check();
     let address = block::address_of(packed) + start;
     // SAFETY: as in `take`: there is no address 0 in the arena or just behind it.
@@ -194,16 +189,21 @@ fn lease_part(packed: Packed, start: u32, len: u32) -> Packed {
 fn check(returned: i64) -> i64 {
     let packed = take(returned);
     if packed != 0 {
-        let (offset, len) = (block::offset(packed), block::length(packed));
-        let end = block_end(offset, len);
-        LEASED.set(end);
-        // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
-        // lease that is given back at once is then known to be the topmost.)
-        unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
-        count_lease();
+        count_topmost(block::offset(packed), block::length(packed));
     }
     invariants::check();
     packed
+}
+
+/// Counts a lease that ends where all leases end from now on.
+#[inline(always)] // size: inline-step
+fn count_topmost(offset: u32, len: u32) {
+    let end = block_end(offset, len);
+    LEASED.set(end);
+    // SAFETY: rounding up to a multiple of 8 adds less than 8. (It is what `release` asks: a
+    // lease that is given back at once is then known to be the topmost.)
+    unsafe { core::hint::assert_unchecked(is_behind(end, offset, len)) }; // size: known-topmost
+    count_lease();
 }
 
 /// Whether a block, which has this address and length, lies behind an offset and in what the host has

@@ -90,10 +90,7 @@ impl Flare {
         }
         let program = Arc::new(program);
         if program.info.start {
-            try_start(&program, &env).map_err(|error| match &file {
-                Some(file) => error.within(file.display()),
-                None => error,
-            })?;
+            try_start(&program, &env).map_err(|error| error.within_file(file.as_deref()))?;
         }
         Ok(Flare {
             env,

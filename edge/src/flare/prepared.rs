@@ -54,10 +54,7 @@ impl Prepared {
             with_lines,
             root,
         } = spec.locate()?;
-        let within = |error: Error| match &file {
-            Some(file) => error.within(file.display()),
-            None => error,
-        };
+        let within = |error: Error| error.within_file(file.as_deref());
         let mut program = engine
             .compile(with_lines.as_ref().unwrap_or(&wasm))
             .map_err(within)?;

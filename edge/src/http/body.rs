@@ -13,7 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use crate::http::budget::{Budget, FIRST, Pace};
+use crate::http::budget::{Budget, FIRST, OverBudget, Pace};
 use crate::http::client::reason;
 
 /// A request's or response's body.
@@ -151,6 +151,12 @@ pub(crate) enum ReadError {
     OverBudget,
 }
 
+impl From<OverBudget> for ReadError {
+    fn from(_: OverBudget) -> ReadError {
+        ReadError::OverBudget
+    }
+}
+
 /// How long the sender of a body that nobody reads may pause.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -192,11 +198,10 @@ impl Body {
             Some(length) => usize::try_from(length).unwrap_or(most).min(most),
             None => FIRST.min(most),
         };
-        let held = match stated {
-            Some(_) => budget.hold(first).await,
-            None => budget.hold_first(first).await,
+        let mut held = match stated {
+            Some(_) => budget.hold(first).await?,
+            None => budget.hold_first(first).await?,
         };
-        let mut held = held.map_err(|_| ReadError::OverBudget)?;
         let mut read = BytesMut::with_capacity(first);
         let mut pace = Pace::new();
         while read.len() <= limit {
@@ -211,8 +216,7 @@ impl Body {
                     };
                     pace.received(data.len());
                     if stated.is_none() && read.len() <= FIRST && read.len() + data.len() > FIRST {
-                        let all = budget.grow(&mut held, most).await;
-                        all.map_err(|_| ReadError::OverBudget)?;
+                        budget.grow(&mut held, most).await?;
                         read.reserve(most - read.len());
                     }
                     read.extend_from_slice(&data);

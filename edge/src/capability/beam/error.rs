@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::http::budget::OverBudget;
+
 /// What is wrong with a [`BeamConfig`](crate::capability::beam::BeamConfig).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BeamConfigError(pub(super) String);
@@ -110,3 +112,9 @@ impl fmt::Display for BeamRefusal {
 }
 
 impl std::error::Error for BeamRefusal {}
+
+impl From<OverBudget> for BeamRefusal {
+    fn from(_: OverBudget) -> BeamRefusal {
+        BeamRefusal::NoRoom
+    }
+}

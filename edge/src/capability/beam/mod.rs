@@ -281,11 +281,10 @@ impl Beam {
         let mut json = Envelope::new(status, response.headers(), size)
             .map_err(|error| BeamRefusal::Options(error.to_string()))?;
         let mut room = json.len() + size + size / 4;
-        let held = match stated {
-            Some(_) => self.budget.hold(room).await,
-            None => self.budget.hold_first(room).await,
+        let mut held = match stated {
+            Some(_) => self.budget.hold(room).await?,
+            None => self.budget.hold_first(room).await?,
         };
-        let mut held = held.map_err(|OverBudget| BeamRefusal::NoRoom)?;
         let mut may_wait = stated.is_none();
         let mut read = 0;
         while let Some(chunk) = response
@@ -305,11 +304,10 @@ impl Beam {
                 };
                 let enough = expected + expected / 4;
                 // Who holds much and waits could wait for one that does the same.
-                let grown = match std::mem::take(&mut may_wait) {
-                    true => self.budget.grow(&mut held, enough).await,
-                    false => self.add(&mut held, enough - room),
-                };
-                grown.map_err(|OverBudget| BeamRefusal::NoRoom)?;
+                match std::mem::take(&mut may_wait) {
+                    true => self.budget.grow(&mut held, enough).await?,
+                    false => self.add(&mut held, enough - room)?,
+                }
                 room = enough;
                 json.reserve(room);
             }
@@ -317,8 +315,7 @@ impl Beam {
         }
         let json = json.finish();
         let more = json.len().saturating_sub(room);
-        self.add(&mut held, more)
-            .map_err(|OverBudget| BeamRefusal::NoRoom)?;
+        self.add(&mut held, more)?;
         Ok(held.keep(json.into()))
     }
 
