@@ -1,7 +1,7 @@
-//! Real processes, one of which has a disk that is full, or a file that was damaged, while it takes over what
-//! the other tells: nothing that was acknowledged is lost, and the node says what is wrong.
+//! Real processes. One of them has a full disk, or a damaged file, while it copies what the other sends:
+//! nothing that was acknowledged is lost, and the node says what is wrong.
 //!
-//! `cargo lab` runs the long forms.
+//! `cargo lab` runs the long versions.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::capability::store::tmpfs::Tmpfs;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Addresses of this machine that no other test has.
+/// Loopback addresses that no other test uses.
 fn loopback() -> String {
     static NETWORKS: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id() * 8 + NETWORKS.fetch_add(1, Ordering::SeqCst);
@@ -63,13 +63,13 @@ fn full_disk(rounds: usize) {
             nodes[1].number("problems") > 0 || nodes[1].number("keys") == keys
         });
         full += usize::from(nodes[1].number("problems") > 0);
-        // Whoever is told "ok" can rely on it; what is refused has left no trace, or all of its traces.
+        // An acknowledged write is reliable; a refused one has left no trace, or all of its traces.
         match nodes[1].ask("add n 1").as_deref() {
             Some("ok") => added += 1,
             _ => open += 1,
         }
         if round % 2 == 1 {
-            // The processes end as they are; a full disk does not keep the file from being there.
+            // The processes end as they are; a full disk does not prevent the file from existing.
             nodes[1].kill();
             std::fs::remove_file(&filler).unwrap();
             nodes[1] = start(&network, 1, small.path());
@@ -112,7 +112,7 @@ fn lab_a_disk_that_is_full_again_and_again() {
     full_disk(20);
 }
 
-/// Changes a file as a failing disk does: a byte, a run of bytes, or its end.
+/// Changes a file as a failing disk does: one byte, a run of bytes, or its end.
 fn damage(file: &Path, random: &mut Random) {
     let mut bytes = std::fs::read(file).unwrap();
     let at = random.below(bytes.len());
@@ -147,11 +147,11 @@ fn damaged_files(seed: u64, rounds: usize) {
         nodes[1].kill();
         let folder = folders[1].path();
         damage(&folder.join("plasma.redb"), &mut random);
-        // What is written meanwhile, it has to take over.
+        // What is written in the meantime, it has to copy.
         assert_eq!(nodes[0].ask("add n 1").as_deref(), Some("ok"));
         added += 1;
         let started = try_start(&network, 1, folder);
-        // Not every damage is where the beginning looks.
+        // Not all damage is in the part that is read at the start.
         let agrees = |nodes: &mut [Process], added| {
             nodes
                 .iter_mut()
@@ -169,7 +169,7 @@ fn damaged_files(seed: u64, rounds: usize) {
             refused += 1;
         }
         if !goes_on {
-            // As the message says.
+            // As the message advises.
             let said = ["problems", "keys", "count n", "alive"].map(|what| nodes[1].ask(what));
             nodes[1].kill();
             let reports = rescue::check(folder).unwrap();
