@@ -73,7 +73,7 @@ fn a_folder_that_is_well_is_told_and_exported() {
     assert!(check(dir.path()).unwrap_err().contains("in use"));
 }
 
-/// A message that names the file, and says what to do.
+/// Checks that a message names the file and says what to do.
 #[track_caller]
 fn assert_helps(error: &dyn std::error::Error, file: &str) {
     let told = error.to_string();
@@ -81,8 +81,8 @@ fn assert_helps(error: &dyn std::error::Error, file: &str) {
     assert!(told.contains("`flaron-edge store "), "{told}");
 }
 
-/// Whatever byte of the files is changed: no value is wrong, nothing panics, every message names
-/// the file, and after a reset there is a store again.
+/// Whichever byte of the files is changed: no value is wrong, nothing panics, every message names
+/// the file, and after a reset there is a working store.
 #[test]
 fn damage_is_told_and_never_a_wrong_value() {
     let dir = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn damage_is_told_and_never_a_wrong_value() {
                 0 => bytes.truncate(bytes.len() * (round + 1) / 70),
                 1 => bytes[round * 67 % 4096] ^= 0xff,
                 _ => {
-                    // A run of bytes somewhere in what is used.
+                    // A run of bytes somewhere in the part that is used.
                     let at = (round * 7919 * 13) % (bytes.len() - 600);
                     bytes[at..at + 1 + round * 9].fill(0x5a);
                 }
