@@ -69,12 +69,12 @@ pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         .collect()
 }
 
-/// Puts the store of this name aside as [`reset`] does, damaged or not: the entries of a node whose
-/// clock was wrong, for example.
+/// Renames the store of this name as [`reset`] does, whether it is damaged or not: for example, if the
+/// node's clock was wrong when it wrote the entries.
 ///
 /// # Errors
 ///
-/// As [`reset`], and when the folder has no such store.
+/// As for [`reset`], and if the folder has no such store.
 pub fn reset_store(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf), String> {
     let file = folder.join(format!("{name}.redb"));
     match check(folder)?.iter().find(|report| report.file == file) {

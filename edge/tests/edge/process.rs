@@ -484,7 +484,7 @@ fn inspect_tells_problems_too() {
     assert!(error.contains("not a flare"), "{error}");
 }
 
-/// What the message about a clock that was wrong says to type.
+/// What the message about a wrong clock says to type.
 #[test]
 fn a_store_that_is_not_damaged_is_put_aside_if_it_is_named() {
     let folder = tempfile::tempdir().unwrap();

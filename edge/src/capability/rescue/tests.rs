@@ -77,7 +77,7 @@ fn a_folder_that_is_well_is_told_and_exported() {
             .contains("in use")
     );
     drop(open);
-    // What is not damaged is put aside if it is named, and is still there.
+    // An undamaged store is renamed if it is named explicitly; its contents are still there.
     let (file, aside) = reset_store(dir.path(), "plasma").unwrap();
     assert!(!file.exists() && aside.exists());
     assert!(

@@ -203,7 +203,7 @@ fn lab_files_that_were_damaged() {
     }
 }
 
-/// A folder is put back as it was some writes ago.
+/// A folder is restored to the state of some writes ago.
 #[test]
 fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
     let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
@@ -221,7 +221,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
             added += n;
         };
         add(&mut nodes[1], 1);
-        // As a backup would take it, which does not stop the node.
+        // As a backup would copy it, without stopping the node.
         nodes[1].kill();
         std::fs::copy(&file, &backup).unwrap();
         nodes[1] = start(&network, 1, folders[1].path());
@@ -235,7 +235,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
         nodes[1].kill();
         std::fs::copy(&backup, &file).unwrap();
         nodes[1] = start(&network, 1, folders[1].path());
-        // At once, before it can have been told what it forgot.
+        // At once, before the others can have sent what it has forgotten.
         let answer = nodes[1].ask("add n 1000");
         assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
         added += 1000;
@@ -247,7 +247,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
     assert_eq!(forked, 3, "each time it counts on as another, and says so");
 }
 
-/// The library that stands between a process and the system's clock.
+/// The library that intercepts a process's calls for the system's clock.
 fn faketime() -> Option<PathBuf> {
     let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten();
     let mut of_each = libraries.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -265,7 +265,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     let network = loopback();
     let in_three_years = |folder: &Path| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        // Timers are not what is tried here.
+        // Timers are not the subject of this test.
         command
             .env("LD_PRELOAD", &faketime)
             .env("FAKETIME", "+1095d")
@@ -283,7 +283,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     until("the other to say so", PATIENCE, || {
         nodes[0].number(told) == 1
     });
-    // The clock of the others has not moved: they write on, and it takes that over.
+    // The others' clock has not moved: they continue to write, and it copies that.
     for _ in 0..10 {
         assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
     }
@@ -292,7 +292,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     });
     assert_eq!(nodes[0].number("count n"), 0);
 
-    // The clock is set right: it keeps what it has, and says why it takes no more.
+    // The clock is corrected: it keeps what it has, and says why it accepts no more.
     nodes[1].kill();
     nodes[1] = start(&network, 1, folders[1].path());
     assert_eq!(nodes[1].number("count n"), 1);
@@ -301,7 +301,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     until("it to say so", PATIENCE, || {
         nodes[1].number("says this node's clock is") == 1
     });
-    // As the message says.
+    // As the message advises.
     nodes[1].kill();
     rescue::reset_store(folders[1].path(), "plasma").unwrap();
     nodes[1] = start(&network, 1, folders[1].path());
