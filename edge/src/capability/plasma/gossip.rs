@@ -148,7 +148,7 @@ impl Plasma {
                 return Err(fail(format!(
                     "without a key anyone who can reach {} could read and change what the flares \
                      share. Make one with `flaron-edge new-key` and give it to all nodes \
-                     (FLARON_CLUSTER_KEY), or say --insecure-gossip if the network is yours alone",
+                     (FLARON_CLUSTER_KEY), or pass --insecure-gossip if nobody else uses this network",
                     config.listen
                 )));
             }
@@ -160,8 +160,8 @@ impl Plasma {
         let address = config.advertise.unwrap_or(bound);
         if address.ip().is_unspecified() {
             return Err(fail(format!(
-                "others cannot reach {address}: name an address that they can reach (--advertise), or \
-                 listen on one address"
+                "others cannot reach {address}: pass an address that they can reach (--advertise), or \
+                 listen on a specific address"
             )));
         }
         let node = Arc::new(Node {
@@ -331,7 +331,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         }
         Welcome::OtherCluster(other) => {
             let what = format!(
-                "`{name}` is of the cluster `{other}`, not `{}`",
+                "`{name}` belongs to the cluster `{other}`, not to `{}`",
                 node.cluster
             );
             node.shared.tell(Severity::Warning, &peer(name), what);
@@ -558,8 +558,8 @@ impl Node {
 
     fn say_twins(&self, name: &str) {
         let what = format!(
-            "two nodes are called `{name}`, or run with copies of one data folder: give each a \
-             --node-id and a --data of its own"
+            "two nodes are called `{name}`, or use copies of one data folder: give each its own \
+             --node-id and --data"
         );
         self.shared.tell(Severity::Warning, "twins", what);
     }

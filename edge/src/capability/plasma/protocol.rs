@@ -212,12 +212,12 @@ pub(super) fn objection((id, state): &Entry, clock: &HybridClock) -> Option<Stri
         .as_ref()
         .is_some_and(|v| v.len() > MAX_REMOTE_VALUE)
     {
-        return Some(format!("a value of `{key}` that is too long"));
+        return Some(format!("a value for `{key}` that is too long"));
     }
     let actors = state.counts.keys().chain([&state.base.actor]);
     if state.counts.len() > MAX_ACTORS || actors.into_iter().any(|a| a.len() > MAX_NAME) {
         return Some(format!(
-            "more actors of the counter `{key}` than there can be"
+            "too many actors for the counter `{key}`, or names that are too long"
         ));
     }
     if !clock.is_credible(state.latest()) {

@@ -51,8 +51,8 @@ impl Reach {
         let since = failing.entry(name.to_owned()).or_insert_with(Instant::now);
         if since.elapsed() >= self.patience {
             let what = format!(
-                "`{name}` is there, but nobody answers at {address}, where it says that it is: what is written \
-                 there does not arrive here; look at --advertise there, and at firewalls between the two"
+                "`{name}` is alive, but nothing answers at {address}, the address it advertises: what is written there \
+                 does not arrive here; check its --advertise, and firewalls between the two nodes"
             );
             shared.tell(Severity::Warning, &peer(name), what);
         }
@@ -75,8 +75,8 @@ impl Reach {
             false => Severity::Failure,
         };
         let what = format!(
-            "`{name}` is there, but does not follow this node at {own}: what is written here does not arrive there; \
-             look at --advertise here, and at firewalls between the two"
+            "`{name}` is alive, but does not follow this node at {own}: what is written here does not arrive there; \
+             check this node's --advertise, and firewalls between the two nodes"
         );
         shared.tell(severity, &peer(name), what);
     }

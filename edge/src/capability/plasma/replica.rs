@@ -189,9 +189,9 @@ impl Replica {
             return Ok(());
         }
         let what = format!(
-            "this node's plasma store is full: {} of {max} bytes, with {} deleted keys that wait \
-             until all nodes have seen it. Delete keys, raise --plasma-limit, or bring back nodes \
-             that are away",
+            "this node's plasma store is full: {} of {max} bytes, including {} deleted keys that are \
+             kept until all nodes have seen the delete. Delete keys, raise --plasma-limit, or bring back \
+             nodes that are away",
             state.bytes(),
             state.tombstones()
         );
@@ -246,8 +246,8 @@ impl Replica {
             let bytes = self.shared.state().bytes() + changes.grown + grown;
             if grown > 0 && bytes > max {
                 let what = format!(
-                    "other nodes have more than this one accepts ({bytes} of {max} bytes): it no \
-                     longer follows them. Raise --plasma-limit here as there"
+                    "other nodes have more data than this one accepts ({bytes} of {max} bytes), so it \
+                     no longer follows them. Raise --plasma-limit here, as on the other nodes"
                 );
                 self.shared.tell(Severity::Warning, "full", what.clone());
                 return Err(PlasmaError::new(PlasmaCode::Internal, what));
@@ -283,9 +283,9 @@ impl Replica {
         let mut identity = lock(&self.shared.identity).clone();
         let life = identity.life();
         let what = format!(
-            "this data folder is a copy of an older one, or two nodes run with copies of it: other \
-             nodes have seen a later life of `{}` ({why}). From here on this node counts as \
-             `{actor}`; what both counted stays counted",
+            "this data folder is a copy of an older one, or two nodes use copies of it: other \
+             nodes have seen a later life of `{}` ({why}). From now on this node counts as \
+             `{actor}`; what both have counted is kept",
             identity.actor
         );
         self.shared.tell(Severity::Notice, "copied", what);
@@ -367,7 +367,7 @@ impl Replica {
             tracing::warn!(
                 node,
                 "plasma: this node has been away for so long that the others no longer wait for it. If \
-                 it comes back, keys that were deleted meanwhile may come back with it"
+                 it comes back, keys that were deleted in the meantime may come back with it"
             );
         }
         self.drop_tombstones(now_ms);
@@ -376,7 +376,7 @@ impl Replica {
         match self.clock.ahead_ms() {
             ahead if ahead > 60_000 => {
                 let what = format!(
-                    "this node's clock is {} s behind what it or others have written; set the clocks",
+                    "this node's clock is {} s behind the times of earlier writes, its own or others'; correct the clocks",
                     ahead / 1000
                 );
                 self.shared.problems.set(Severity::Warning, "clock", what);

@@ -150,7 +150,7 @@ impl SparkPeers {
         }
         Err(SparkError::new(
             SparkCode::NotAvailable,
-            format!("no node is called `{origin}`: name it under [spark.peers]"),
+            format!("no node is called `{origin}`: add it with --peer NAME=URL"),
         ))
     }
 
@@ -178,8 +178,9 @@ impl SparkPeers {
         let (query, kind) = match &self.keys {
             Some(keys) => {
                 let sealed = seal(keys, PULL_PURPOSE, &[], &query);
-                let sealed =
-                    sealed.ok_or_else(|| bad("cannot be asked: no randomness".to_owned()))?;
+                let sealed = sealed.ok_or_else(|| {
+                    bad("cannot be asked: the system provides no randomness".to_owned())
+                })?;
                 (sealed, SEALED_TYPE)
             }
             None => (query, "application/json"),
@@ -213,12 +214,13 @@ impl SparkPeers {
                 let opened = open(keys, ANSWER_PURPOSE, &query, &body);
                 body = opened.ok_or_else(|| {
                     bad(
-                        "did not answer with the cluster's key: give both nodes the same"
+                        "did not answer with the cluster's key: give both nodes the same one"
                             .to_owned(),
                     )
                 })?;
             }
-            serde_json::from_slice(&body).map_err(|e| bad(format!("did not answer as a node: {e}")))
+            serde_json::from_slice(&body)
+                .map_err(|e| bad(format!("sent an answer that is not a node's: {e}")))
         })
     }
 }

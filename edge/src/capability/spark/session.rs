@@ -247,12 +247,12 @@ impl SparkSession {
         let unavailable = |reason: &str| SparkError::new(SparkCode::NotAvailable, reason);
         let store = self.store()?;
         let peers = self.peers.clone().ok_or_else(|| {
-            unavailable("this node knows no other: name them under [spark.peers]")
+            unavailable("this node knows no other: add nodes with --peer NAME=URL")
         })?;
         let invalid = |reason: String| SparkError::new(SparkCode::BadKey, reason);
         let origin = check_key(origin).map_err(|e| invalid(format!("the origin: {e}")))?;
         let keys: Vec<String> = serde_json::from_slice(keys)
-            .map_err(|e| invalid(format!("the keys are not a JSON array of text: {e}")))?;
+            .map_err(|e| invalid(format!("the keys are not a JSON array of strings: {e}")))?;
         for key in &keys {
             check_key(key.as_bytes()).map_err(invalid)?;
         }

@@ -472,14 +472,14 @@ fn a_node_that_is_reached_by_nobody_is_told_of_on_both_sides() {
         says(
             &a,
             Severity::Warning,
-            &format!("`b` is there, but nobody answers at {address}"),
+            &format!("`b` is alive, but nothing answers at {address}"),
         )
     });
     eventually("what b has to say", || {
         says(
             &b,
             Severity::Failure,
-            &format!("`a` is there, but does not follow this node at {address}"),
+            &format!("`a` is alive, but does not follow this node at {address}"),
         )
     });
     assert_eq!(get(&a, "k"), None);

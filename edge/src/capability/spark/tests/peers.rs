@@ -212,6 +212,10 @@ fn pull_uses_the_codes_that_the_abi_gives_it() {
         let result = network.session(&here, &peers).pull(origin, keys);
         assert_eq!(code(result), expected, "{}", origin.escape_ascii());
     }
+    // The advice for a node without a name is an option that there is.
+    let unknown = network.session(&here, &peers).pull(b"unknown", b"[\"k\"]");
+    let reason = unknown.unwrap_err().reason;
+    assert!(reason.contains("--peer NAME=URL"), "{reason}");
     assert!(
         here.usage().unwrap().is_empty(),
         "a failed pull must write nothing"
