@@ -95,7 +95,7 @@ impl Host {
         self.clock.end();
     }
 
-    /// Records a note for the developer, if it is the first of its kind in this invocation.
+    /// Takes down a note for the developer, the first of its kind in this invocation.
     pub(crate) fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
         self.notebook.note(kind, message);
     }

@@ -60,7 +60,7 @@ pub(crate) struct Instance {
 }
 
 impl Program {
-    /// Links a compiled module.
+    /// A compiled and linked module.
     pub(crate) fn new(
         pre: InstancePre<Host>,
         exports: Exports,
@@ -205,7 +205,7 @@ impl Instance {
         self.store.data_mut()
     }
 
-    /// Ends the instance and returns its state.
+    /// Ends the instance and gives its state back.
     pub(crate) fn into_host(self) -> Host {
         self.store.into_data()
     }

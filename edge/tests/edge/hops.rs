@@ -42,7 +42,7 @@ async fn a_request_does_not_go_in_a_circle() {
     let response = ask(&server, "GET / HTTP/1.1", "Connection: close\r\n").await;
     assert!(response.starts_with("HTTP/1.1 508 "), "{response}");
     assert!(response.contains("x-flaron-error: loop"), "{response}");
-    // Once as the client's request, and once as its own.
+    // Once as the client's, and once as its own.
     assert_eq!(edge.entries().len(), 2);
     assert!(
         said(&edge).contains("leads back to this node"),

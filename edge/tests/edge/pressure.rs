@@ -19,7 +19,7 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// from one of the two processes for a few moments.
 const LATE: Duration = Duration::from_secs(2);
 
-/// These tests measure memory and time, so only one runs at a time.
+/// These tests measure memory and time, so there is one of them at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// The program with a flare at `/flare`, and `hello` at `/hello`.

@@ -393,8 +393,7 @@ impl Beam {
             host: name.clone(),
             what: causes(&error),
         })?;
-        // When an address is mapped to an address, that is in the URL and not in the client; keep
-        // the two apart.
+        // An address mapped to an address is in the URL, not in the client; do not mix them up.
         if matches!(host, Host::Domain(_)) || mapped.is_none() {
             self.keep(key, client.clone());
         }
