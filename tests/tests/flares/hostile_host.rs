@@ -110,6 +110,8 @@ enum Trick {
     },
     /// All of it, in small blocks, until there is none, and then nothing.
     Exhausted,
+    /// All of it, to the last byte, and then nothing.
+    Forgotten,
     /// All of it where nothing can be returned, and then that from a call which allocates nothing.
     Earlier,
     /// What is leased already, or the argument of the call itself.
@@ -288,6 +290,13 @@ fn answer(
                 }
             }
             if code % 2 == 0 { 0 } else { last }
+        }
+        Trick::Forgotten => {
+            let room = room(caller)?;
+            if room > 0 {
+                alloc(caller, room)?;
+            }
+            0
         }
         Trick::Earlier => {
             if !has_data {
@@ -853,6 +862,7 @@ fn contents() -> Vec<Vec<u8>> {
 fn tricks() -> Vec<Trick> {
     let mut tricks = vec![
         Trick::Exhausted,
+        Trick::Forgotten,
         Trick::Earlier,
         Trick::Held,
         Trick::Argument,
