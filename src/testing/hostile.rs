@@ -477,8 +477,12 @@ fn no_answer_is_survived() {
 #[test]
 fn what_takes_all_room_and_is_not_returned_is_survived() {
     let data = || Evil::Data(b"a".to_vec());
-    for raw in [0, -1, 4096 << 32 | 8] {
-        survives(vec![Evil::All(raw)]);
+    let raws = [0, -1, 4096 << 32 | 8];
+    for raw in if cfg!(miri) { &raws[..1] } else { &raws } {
+        let raw = *raw;
+        if !cfg!(miri) {
+            survives(vec![Evil::All(raw)]);
+        }
         // In turns, so that each call meets each of them.
         survives(vec![Evil::All(raw), data()]);
         survives(vec![data(), Evil::All(raw), data()]);
