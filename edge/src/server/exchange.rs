@@ -15,7 +15,7 @@ use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
 use crate::host::{Host, Left};
 use crate::http::body::{Body, DRAIN, ReadError};
-use crate::http::headers::{list_has, strip_named_by_connection};
+use crate::http::headers::{list_has, strip_named_by_connection, strip_underscored};
 use crate::http::origin::Origin;
 use crate::http::proxy::{OriginError, Report};
 use crate::http::reply::reply;
@@ -41,6 +41,7 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
+    let stripped = strip_underscored(request.headers_mut());
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
@@ -66,6 +67,7 @@ pub(crate) async fn handle(
         span,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
+    exchange.entry.notes.extend(stripped);
     let response = match normalised {
         Ok(scheme) => exchange.serve(request, scheme).await,
         Err(refusal) => exchange.refuse(request, refusal),
