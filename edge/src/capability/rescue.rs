@@ -62,20 +62,34 @@ pub fn export(folder: &Path, out: &mut dyn Write) -> Result<Vec<StoreReport>, St
 ///
 /// As [`check`], and when a file cannot be renamed.
 pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
-    let now = now_ms() / 1000;
-    let mut renamed = Vec::new();
-    for report in check(folder)? {
-        if report.damage.is_empty() {
-            continue;
-        }
-        let mut aside = report.file.clone().into_os_string();
-        aside.push(format!(".damaged-{now}"));
-        let aside = PathBuf::from(aside);
-        std::fs::rename(&report.file, &aside)
-            .map_err(|e| format!("cannot rename {}: {e}", report.file.display()))?;
-        renamed.push((report.file, aside));
+    let reports = check(folder)?.into_iter();
+    let damaged = reports.filter(|report| !report.damage.is_empty());
+    damaged
+        .map(|report| rename(report.file, "damaged"))
+        .collect()
+}
+
+/// Puts the store of this name aside as [`reset`] does, damaged or not: the entries of a node whose
+/// clock was wrong, for example.
+///
+/// # Errors
+///
+/// As [`reset`], and when the folder has no such store.
+pub fn reset_store(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf), String> {
+    let file = folder.join(format!("{name}.redb"));
+    match check(folder)?.iter().find(|report| report.file == file) {
+        Some(report) if report.damage.is_empty() => rename(file, "old"),
+        Some(_) => rename(file, "damaged"),
+        None => Err(format!("there is no {}", file.display())),
     }
-    Ok(renamed)
+}
+
+fn rename(file: PathBuf, because: &str) -> Result<(PathBuf, PathBuf), String> {
+    let mut aside = file.clone().into_os_string();
+    aside.push(format!(".{because}-{}", now_ms() / 1000));
+    let aside = PathBuf::from(aside);
+    std::fs::rename(&file, &aside).map_err(|e| format!("cannot rename {}: {e}", file.display()))?;
+    Ok((file, aside))
 }
 
 type Take<'a> = &'a mut dyn FnMut(Value) -> Result<(), String>;

@@ -90,6 +90,9 @@ pub(crate) enum Command {
         action: StoreAction,
         /// The node's --data folder.
         folder: PathBuf,
+        /// With reset: rename this store, damaged or not [default: what is damaged].
+        #[arg(long, value_name = "NAME")]
+        store: Option<StoreName>,
     },
 }
 
@@ -100,7 +103,7 @@ pub(crate) enum StoreAction {
     Check,
     /// Print every readable entry as a line of JSON.
     Export,
-    /// Rename damaged files, so that the node starts with new ones.
+    /// Rename damaged files, or those of --store, so that the node starts with new ones.
     Reset,
 }
 

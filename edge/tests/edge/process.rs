@@ -483,6 +483,31 @@ fn inspect_tells_problems_too() {
     assert!(error.contains("not a flare"), "{error}");
 }
 
+/// What the message about a clock that was wrong says to type.
+#[test]
+fn a_store_that_is_not_damaged_is_put_aside_if_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for store in ["spark", "plasma"] {
+        let put = ["kv", "put", store, "k", "v", "--site", "s", "--data", data];
+        assert_eq!(output(&put).0, 0, "{put:?}: {}", output(&put).2);
+    }
+    let (code, text, _) = output(&["store", "reset", data]);
+    assert_eq!(code, 0);
+    assert!(
+        text.contains("nothing was renamed") && text.contains("--store"),
+        "{text}"
+    );
+    let (code, _, error) = output(&["store", "check", data, "--store", "plasma"]);
+    assert!(code != 0 && error.contains("goes with"), "{error}");
+    let (code, text, error) = output(&["store", "reset", data, "--store", "plasma"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(text.contains("plasma.redb.old-"), "{text}");
+    let (code, left, error) = output(&["store", "export", data]);
+    assert_eq!(code, 0, "{error}");
+    assert_eq!(left.lines().count(), 1, "spark's: {left}");
+}
+
 #[test]
 fn watch_loads_what_changed() {
     let folder = tempfile::tempdir().unwrap();

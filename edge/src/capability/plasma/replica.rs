@@ -140,8 +140,9 @@ impl Replica {
                 PlasmaCode::Internal,
                 format!(
                     "`{}` was changed at a time that is {} s ahead of this node's clock, so no \
-                     change can follow; set the clock, or reset the store of the node whose clock \
-                     was wrong",
+                     change can follow; set the clock. If it is right now and was wrong then, stop the \
+                     node, save what only it has with `flaron-edge store export DIR`, and start afresh \
+                     with `flaron-edge store reset DIR --store plasma`",
                     id.1,
                     millis(before.latest().max(now)).saturating_sub(self.clock.now_ms()) / 1000
                 ),

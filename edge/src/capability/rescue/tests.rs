@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::capability::plasma::{Plasma, PlasmaConfig, PlasmaLimits, PlasmaSession};
-use crate::capability::rescue::{check, export, reset};
+use crate::capability::rescue::{check, export, reset, reset_store};
 use crate::capability::spark::{Spark, SparkConfig, SparkLimits, SparkSession};
 
 const KEYS: usize = 60;
@@ -69,8 +69,24 @@ fn a_folder_that_is_well_is_told_and_exported() {
     assert_eq!(lines.lines().count(), 2 * KEYS + 1);
     assert!(lines.contains(r#""counter":5"#), "{lines}");
     assert_eq!(reset(dir.path()).unwrap(), []);
-    let _open = Spark::open(spark_config(dir.path())).unwrap();
+    let open = Spark::open(spark_config(dir.path())).unwrap();
     assert!(check(dir.path()).unwrap_err().contains("in use"));
+    assert!(
+        reset_store(dir.path(), "plasma")
+            .unwrap_err()
+            .contains("in use")
+    );
+    drop(open);
+    // What is not damaged is put aside if it is named, and is still there.
+    let (file, aside) = reset_store(dir.path(), "plasma").unwrap();
+    assert!(!file.exists() && aside.exists());
+    assert!(
+        reset_store(dir.path(), "plasma")
+            .unwrap_err()
+            .contains("there is no")
+    );
+    Plasma::open(plasma_config(dir.path())).unwrap();
+    assert_eq!(check(dir.path()).unwrap()[1].entries, 0);
 }
 
 /// A message that names the file, and says what to do.

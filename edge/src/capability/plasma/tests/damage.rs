@@ -1,9 +1,10 @@
-//! Real processes, one of which has a disk that is full, or a file that was damaged, while it takes over what
-//! the other tells: nothing that was acknowledged is lost, and the node says what is wrong.
+//! Real processes, one of which has a full disk, a damaged file, an old copy of its folder or a wrong clock
+//! while it takes over what the other tells: nothing that was acknowledged is lost, and the node says what is
+//! wrong.
 //!
 //! `cargo lab` runs the long forms.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -197,7 +198,121 @@ fn a_file_that_was_damaged_costs_no_acknowledged_write() {
 #[test]
 #[ignore = "long: cargo lab"]
 fn lab_files_that_were_damaged() {
-    for seed in 2..6 {
+    let first: u64 = std::env::var("FLARON_LAB_SEED").map_or(2, |seed| seed.parse().unwrap());
+    for seed in first..first + 4 {
         damaged_files(seed, 40);
     }
+}
+
+/// A folder is put back as it was some writes ago.
+#[test]
+fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let network = loopback();
+    let mut nodes = [0, 1].map(|at| start(&network, at, folders[at].path()));
+    acquainted(&mut nodes);
+    let file = folders[1].path().join("plasma.redb");
+    let backup = folders[1].path().join("backup");
+    let mut added = 0;
+    let mut forked = 0;
+    for round in 0..3 {
+        let mut add = |node: &mut Process, n: i64| {
+            let answer = node.ask(&format!("add n {n}"));
+            assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
+            added += n;
+        };
+        add(&mut nodes[1], 1);
+        // As a backup would take it, which does not stop the node.
+        nodes[1].kill();
+        std::fs::copy(&file, &backup).unwrap();
+        nodes[1] = start(&network, 1, folders[1].path());
+        for _ in 0..20 {
+            add(&mut nodes[1], 10);
+            add(&mut nodes[0], 100);
+        }
+        until("the other to have it", PATIENCE, || {
+            nodes[0].number("count n") == added
+        });
+        nodes[1].kill();
+        std::fs::copy(&backup, &file).unwrap();
+        nodes[1] = start(&network, 1, folders[1].path());
+        // At once, before it can have been told what it forgot.
+        let answer = nodes[1].ask("add n 1000");
+        assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
+        added += 1000;
+        until("both to agree", PATIENCE, || {
+            nodes.iter_mut().all(|node| node.number("count n") == added)
+        });
+        forked += nodes[1].number("says a copy of an older one");
+    }
+    assert_eq!(forked, 3, "each time it counts on as another, and says so");
+}
+
+/// The library that stands between a process and the system's clock.
+fn faketime() -> Option<PathBuf> {
+    let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten();
+    let mut of_each = libraries.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    of_each.find(|library| library.exists())
+}
+
+/// A process that believes it is three years later.
+#[test]
+fn a_clock_that_is_years_ahead_stops_nobody_else() {
+    let Some(faketime) = faketime() else {
+        eprintln!("SKIPPED: there is no `faketime` here (apt-get install faketime)");
+        return;
+    };
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let network = loopback();
+    let in_three_years = |folder: &Path| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        // Timers are not what is tried here.
+        command
+            .env("LD_PRELOAD", &faketime)
+            .env("FAKETIME", "+1095d")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        Process::start_in(command, &network, 1, &folder.join("plasma.redb")).expect("it starts")
+    };
+    let mut nodes = [
+        start(&network, 0, folders[0].path()),
+        in_three_years(folders[1].path()),
+    ];
+    acquainted(&mut nodes);
+    assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
+    assert_eq!(nodes[1].ask("add n 1").as_deref(), Some("ok"));
+    let told = "says more than a day ahead of this node's clock";
+    until("the other to say so", PATIENCE, || {
+        nodes[0].number(told) == 1
+    });
+    // The clock of the others has not moved: they write on, and it takes that over.
+    for _ in 0..10 {
+        assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
+    }
+    until("the one ahead to have it", PATIENCE, || {
+        nodes[1].number("count m") == 11
+    });
+    assert_eq!(nodes[0].number("count n"), 0);
+
+    // The clock is set right: it keeps what it has, and says why it takes no more.
+    nodes[1].kill();
+    nodes[1] = start(&network, 1, folders[1].path());
+    assert_eq!(nodes[1].number("count n"), 1);
+    let refused = nodes[1].ask("add n 1").unwrap();
+    assert!(refused.contains("ahead of this node's clock"), "{refused}");
+    until("it to say so", PATIENCE, || {
+        nodes[1].number("says this node's clock is") == 1
+    });
+    // As the message says.
+    nodes[1].kill();
+    rescue::reset_store(folders[1].path(), "plasma").unwrap();
+    nodes[1] = start(&network, 1, folders[1].path());
+    until(
+        "it to begin again with what the others have",
+        PATIENCE,
+        || nodes[1].number("count m") == 11,
+    );
+    assert_eq!(nodes[1].ask("add n 5").as_deref(), Some("ok"));
+    until("both to have it", PATIENCE, || {
+        nodes.iter_mut().all(|node| node.number("count n") == 5)
+    });
 }

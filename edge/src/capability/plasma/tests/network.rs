@@ -271,6 +271,12 @@ fn lab_node() {
             ["count", key] => counter(&node, key).unwrap_or(0).to_string(),
             ["keys"] => node.shared.state().iter().count().to_string(),
             ["problems"] => node.problems().len().to_string(),
+            ["says", ..] => {
+                let what = line.trim_start_matches("says ");
+                let problems = node.problems();
+                let says = problems.iter().any(|problem| problem.what.contains(what));
+                i32::from(says).to_string()
+            }
             ["alive"] => {
                 let nodes = node.status().nodes;
                 nodes.iter().filter(|n| n.alive).count().to_string()
