@@ -53,6 +53,14 @@ pub(crate) struct Host {
     pub(crate) socket: Option<Socket>,
 }
 
+/// What is left of an invocation.
+pub(crate) struct Left {
+    pub(crate) request: RequestView,
+    pub(crate) response: ResponseDraft,
+    pub(crate) notebook: Notebook,
+    pub(crate) span: Span,
+}
+
 impl Host {
     /// The state for a new instance of the flare, which will handle this request.
     pub(crate) fn new(env: Arc<FlareEnv>, request: RequestView) -> Self {
@@ -93,6 +101,18 @@ impl Host {
     pub(crate) fn end(&mut self) {
         self.env.effort.record(self.clock.used());
         self.clock.end();
+    }
+
+    /// Ends the invocation, and takes what is left of it: nothing of a request remains.
+    pub(crate) fn leave(&mut self) -> Left {
+        self.sessions = Sessions::default();
+        self.socket = None;
+        Left {
+            request: std::mem::take(&mut self.request),
+            response: std::mem::take(&mut self.response),
+            notebook: std::mem::take(&mut self.notebook),
+            span: std::mem::take(&mut self.span),
+        }
     }
 
     /// Takes down a note for the developer, the first of its kind in this invocation.

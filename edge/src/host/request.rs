@@ -19,6 +19,19 @@ pub(crate) struct RequestView {
     pub(crate) body: Option<Bytes>,
 }
 
+impl Default for RequestView {
+    /// No request.
+    fn default() -> Self {
+        RequestView {
+            method: Method::default(),
+            scheme: Scheme::HTTP,
+            uri: Uri::default(),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+}
+
 impl RequestView {
     /// The full URL: scheme, host, path and query.
     pub(crate) fn url(&self) -> String {

@@ -67,6 +67,28 @@ pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
         && codings().filter(|coding| is(coding, "chunked")).count() <= 1
 }
 
+/// Takes out the fields whose names have an underscore, and says so in a note. To a server that makes variables of fields
+/// (CGI, WSGI) `Content_Length` is `Content-Length`, and `X_Forwarded_For` is what this node says of the client: a request
+/// that means one thing here would mean another there. nginx and Apache do the same.
+pub(crate) fn strip_underscored(headers: &mut HeaderMap) -> Option<String> {
+    let named: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in &named {
+        headers.remove(name);
+    }
+    let first = named.first()?;
+    let more = match named.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "the field {first}{more} was dropped: some servers read an underscore in a field's name as a hyphen"
+    ))
+}
+
 /// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`, and `Forwarded` where the
 /// client came with one, since an origin may believe that one instead (RFC 7239).
 pub(crate) fn add_forwarded(
@@ -75,7 +97,6 @@ pub(crate) fn add_forwarded(
     scheme: &Scheme,
     client: Option<IpAddr>,
 ) {
-    strip_look_alikes(headers);
     if headers.contains_key(header::FORWARDED) {
         let hop = forwarded_hop(host.as_ref(), scheme, client);
         if let Ok(hop) = HeaderValue::try_from(hop) {
@@ -99,20 +120,6 @@ pub(crate) fn add_forwarded(
     chain.push_str(&client.to_string());
     if let Ok(chain) = HeaderValue::try_from(chain) {
         headers.insert("x-forwarded-for", chain);
-    }
-}
-
-/// Takes out `X_Forwarded_For` and its like: to servers that make variables of fields (CGI, WSGI) they are the
-/// fields that this node sets.
-fn strip_look_alikes(headers: &mut HeaderMap) {
-    let alike: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().contains('_'))
-        .filter(|name| name.as_str().replace('_', "-").starts_with("x-forwarded-"))
-        .cloned()
-        .collect();
-    for name in alike {
-        headers.remove(name);
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
@@ -22,8 +22,11 @@ use crate::http::connection::{Connections, Idle, Sender};
 use crate::http::headers::{add_forwarded, is_plainly_coded, strip_connection_headers, via};
 use crate::http::meter::Meter;
 use crate::http::origin::Origin;
+use crate::http::reply;
 use crate::http::transfer::{Upload, UploadHandle};
 
+/// What an origin's `x-flaron-error` is called here.
+const ORIGIN_ERROR: HeaderName = HeaderName::from_static("x-flaron-origin-error");
 /// How long the origin may take to begin its response once it has the request, and how long a client
 /// may pause within its body.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -252,6 +255,10 @@ impl OriginClient {
         let (mut parts, incoming) = response.into_parts();
         parts.version = Version::HTTP_11;
         strip_connection_headers(&mut parts.headers);
+        // The origin may be a node like this one, and what it says of itself is not said of this one.
+        if let Some(word) = parts.headers.remove(reply::ERROR) {
+            parts.headers.insert(ORIGIN_ERROR, word);
+        }
         let body = OriginBody {
             incoming,
             lease,

@@ -8,6 +8,7 @@ use crate::contract::MODULE;
 use crate::host::Host;
 use crate::host::response::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::http::headers::is_connection_header;
+use crate::http::reply;
 use crate::imports::define::text;
 use crate::imports::memory::{arg, split};
 
@@ -68,6 +69,11 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
     if is_connection_header(&name) {
         return host.note("connection header", || {
             format!("{name} was dropped: the edge itself sets the headers of the connection")
+        });
+    }
+    if name == reply::ERROR {
+        return host.note("reserved header", || {
+            format!("{name} was dropped: with it the edge says that it answers itself")
         });
     }
     if !host.response.set_header(name.clone(), value) {

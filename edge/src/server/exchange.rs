@@ -11,12 +11,11 @@ use tokio::sync::watch;
 
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
-use crate::host::Host;
 use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
-use crate::host::response::ResponseDraft;
+use crate::host::{Host, Left};
 use crate::http::body::{Body, DRAIN, ReadError};
-use crate::http::headers::{list_has, strip_named_by_connection};
+use crate::http::headers::{list_has, strip_named_by_connection, strip_underscored};
 use crate::http::origin::Origin;
 use crate::http::proxy::{OriginError, Report};
 use crate::http::reply::reply;
@@ -42,6 +41,7 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
+    let stripped = strip_underscored(request.headers_mut());
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
@@ -68,6 +68,7 @@ pub(crate) async fn handle(
         span,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
+    exchange.entry.notes.extend(stripped);
     let response = match normalised {
         Ok(scheme) => exchange.serve(request, scheme).await,
         Err(refusal) => exchange.refuse(request, refusal),
@@ -212,20 +213,23 @@ impl Exchange<'_> {
         }
         let span = self.flare_span(&flare.name, &mut view.headers);
         let outcome = run(flare.clone(), view, span).await;
-        self.say(outcome.notebook);
+        let Left {
+            request: view,
+            response: draft,
+            notebook,
+            mut span,
+        } = outcome.left;
+        self.say(notebook);
         self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
             Err(failure) => {
-                let mut span = outcome.span;
                 span.fail(failure.word(), &failure.to_string());
                 body.drain(DRAIN);
                 return self.failed(&failure);
             }
         };
-        outcome.span.end();
-        let draft = outcome.response;
-        let view = outcome.request;
+        span.end();
         if action == Action::Respond {
             // A client that waits for permission to send its body is not asked to unnecessarily.
             if !expects_continue {
@@ -397,25 +401,8 @@ impl Exchange<'_> {
 /// The outcome of an invocation.
 struct Outcome {
     action: Result<Action, Failure>,
-    request: RequestView,
-    response: ResponseDraft,
-    notebook: Notebook,
     used: Option<Used>,
-    span: Span,
-}
-
-impl Outcome {
-    /// What is left of an instance's state. The rest of it ends here, on the guest's thread.
-    fn new(action: Result<Action, Failure>, used: Option<Used>, host: Host) -> Outcome {
-        Outcome {
-            action,
-            request: host.request,
-            response: host.response,
-            notebook: host.notebook,
-            used,
-            span: host.span,
-        }
-    }
+    left: Left,
 }
 
 /// A target in its written form: usually a path, which only has to be copied.
@@ -438,12 +425,19 @@ async fn run(flare: Arc<Flare>, view: RequestView, span: Span) -> Outcome {
         match flare.program.instantiate(host) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
-                let used = instance.used();
-                Outcome::new(action, used, instance.into_host())
+                Outcome {
+                    action,
+                    used: instance.used(),
+                    left: instance.end(),
+                }
             }
             Err(failed) => {
-                let (host, failure) = *failed;
-                Outcome::new(Err(failure), None, host)
+                let (mut host, failure) = *failed;
+                Outcome {
+                    action: Err(failure),
+                    used: None,
+                    left: host.leave(),
+                }
             }
         }
     };

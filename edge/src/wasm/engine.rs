@@ -1,6 +1,7 @@
 //! The Wasm engine: its configuration, and compiling flares.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use wasmtime::{
     Config, InstanceAllocationStrategy, Linker, Module, PoolingAllocationConfig,
@@ -12,6 +13,8 @@ use crate::host::Host;
 use crate::imports;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::program::{Exports, Program};
+use crate::wasm::renewal::Renewable;
+use crate::wasm::spares::{MOST, Spares};
 use crate::wasm::ticker::Ticker;
 
 /// How many instances can exist at once: running requests, and WebSocket connections.
@@ -40,6 +43,8 @@ pub(crate) struct Engine {
     linker: Linker<Host>,
     ticker: Arc<Ticker>,
     counts: bool,
+    /// How many instances of all flares are kept.
+    spares: Arc<AtomicUsize>,
 }
 
 impl Engine {
@@ -73,7 +78,14 @@ impl Engine {
             linker,
             ticker,
             counts: settings.count,
+            spares: Arc::default(),
         })
+    }
+
+    /// How many instances of all flares wait for a request.
+    #[cfg(test)]
+    pub(crate) fn spares(&self) -> usize {
+        self.spares.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Compiles a module and checks it against the contract.
@@ -82,7 +94,17 @@ impl Engine {
     ///
     /// When it is not a flare; the message lists everything that is wrong with it.
     pub(crate) fn compile(&self, wasm: &[u8]) -> Result<Program> {
-        let module = self.module(wasm)?;
+        // An instance that counts has counted what it takes to make one, too.
+        let renewable = match self.counts {
+            true => None,
+            false => Renewable::from_module(wasm),
+        };
+        let compiled = renewable.and_then(|new| Some((self.module(&new.wasm).ok()?, new)));
+        let (module, renewable) = match compiled {
+            Some((module, renewable)) => (module, Some(renewable)),
+            // What is wrong with it is said of the module as it is.
+            None => (self.module(wasm)?, None),
+        };
         let info = FlareInfo::from_module(&module, wasm);
         if let [first, more @ ..] = info.problems.as_slice() {
             let mut message = format!("not a flare: {first}");
@@ -96,13 +118,16 @@ impl Engine {
             .linker
             .instantiate_pre(&module)
             .map_err(|error| Error::new(format!("not a flare: {error:#}")))?;
-        Ok(Program::new(
+        Ok(Program {
+            exports: Exports::find(&module),
+            moved: renewable.as_ref().map_or(0, |renewable| renewable.moved),
+            spares: renewable
+                .map(|renewable| Spares::new(&module, &renewable.globals, self.spares.clone())),
+            ticker: self.ticker.clone(),
+            counts: self.counts,
             pre,
-            Exports::find(&module),
-            self.ticker.clone(),
-            self.counts,
             info,
-        ))
+        })
     }
 
     /// What a module is, even if it is not a flare.
@@ -147,9 +172,11 @@ fn config(pooling: bool) -> Config {
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if pooling {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_core_instances(MAX_INSTANCES);
-        pool.total_memories(MAX_INSTANCES);
-        pool.total_tables(MAX_INSTANCES);
+        // Those that are kept for later take nobody's place.
+        let most = MAX_INSTANCES + MOST as u32;
+        pool.total_core_instances(most);
+        pool.total_memories(most);
+        pool.total_tables(most);
         pool.max_memory_size(4 << 30);
         pool.linear_memory_keep_resident(KEEP_RESIDENT);
         pool.table_keep_resident(KEEP_RESIDENT);

@@ -37,7 +37,8 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn from_error(error: &wasmtime::Error, host: &Host) -> Failure {
+    /// Why the engine gave a guest up; `moved` is by how many bytes the module's code was moved before it was compiled.
+    pub(crate) fn from_error(error: &wasmtime::Error, host: &Host, moved: usize) -> Failure {
         let limits = &host.env.config.limits;
         if error.is::<TimeUp>() {
             return Failure::Timeout {
@@ -48,7 +49,7 @@ impl Failure {
             return Failure::Busy;
         }
         let trap = error.downcast_ref::<Trap>();
-        let place = Place::of(error, host.env.root.as_deref());
+        let place = Place::of(error, host.env.root.as_deref(), moved);
         if trap == Some(&Trap::StackOverflow) {
             return Failure::Stack(place.map(|place| place.to_string()));
         }

@@ -4,6 +4,7 @@ use wasmtime::{ExternType, Module};
 
 use crate::contract::{self, Import, Kind, WS_HANDLERS};
 use crate::wasm::linking::has_default_stack;
+use crate::wasm::renewal::is_added;
 
 /// What a module is: its size, imports, exports and memory.
 #[derive(Debug, Clone)]
@@ -29,6 +30,7 @@ pub struct FlareInfo {
 }
 
 impl FlareInfo {
+    /// `wasm` is what the module was made from, without what was added before it was compiled.
     pub(crate) fn from_module(module: &Module, wasm: &[u8]) -> FlareInfo {
         let mut problems = Vec::new();
         let mut imports = Vec::new();
@@ -152,6 +154,7 @@ impl FlareInfo {
             exports: module
                 .exports()
                 .map(|export| export.name().to_owned())
+                .filter(|name| !is_added(name))
                 .collect(),
             memory,
             max_memory,

@@ -93,8 +93,9 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    /// As far as the engine knows it; `root` is the flare's folder.
-    pub(crate) fn of(error: &wasmtime::Error, root: Option<&Path>) -> Option<Place> {
+    /// As far as the engine knows it; `root` is the flare's folder, and `moved` by how many bytes its code was moved
+    /// before it was compiled.
+    pub(crate) fn of(error: &wasmtime::Error, root: Option<&Path>, moved: usize) -> Option<Place> {
         let backtrace = error.downcast_ref::<WasmBacktrace>()?;
         let mut frames = Vec::new();
         for frame in backtrace.frames() {
@@ -113,7 +114,10 @@ impl Place {
         if frames.is_empty() {
             let frame = backtrace.frames().first()?;
             let own = match frame.module_offset() {
-                Some(offset) => format!("in function {} at {offset:#x}", frame.func_index()),
+                Some(offset) => {
+                    let offset = offset.saturating_sub(moved);
+                    format!("in function {} at {offset:#x}", frame.func_index())
+                }
                 None => format!("in function {}", frame.func_index()),
             };
             return Some(Place { own, called: None });

@@ -41,7 +41,11 @@ async fn a_request_does_not_go_in_a_circle() {
     let server = edge.serve(listener).unwrap();
     let response = ask(&server, "GET / HTTP/1.1", "Connection: close\r\n").await;
     assert!(response.starts_with("HTTP/1.1 508 "), "{response}");
-    assert!(response.contains("x-flaron-error: loop"), "{response}");
+    // To the node it was its origin that said so.
+    assert!(
+        response.contains("x-flaron-origin-error: loop"),
+        "{response}"
+    );
     // Once as the client's, and once as its own.
     assert_eq!(edge.entries().len(), 2);
     assert!(
@@ -96,7 +100,7 @@ async fn the_origin_hears_the_same_of_the_client_in_every_spelling() {
     let edge = passing(&mirror().await);
     let server = serve(&edge).await;
     let fields = "Forwarded: for=6.6.6.6;host=evil\r\nX_Forwarded_Host: evil\r\nX-Forwarded_For: 6.6.6.6\r\n\
-                  X_Mine: kept\r\nConnection: close\r\n";
+                  X-Mine: kept\r\nConnection: close\r\n";
     let seen = ask(&server, "GET / HTTP/1.1", fields).await;
     // Earlier members are kept, and come first.
     let hop = "\r\nforwarded: for=6.6.6.6;host=evil\r\n\
@@ -106,9 +110,35 @@ async fn the_origin_hears_the_same_of_the_client_in_every_spelling() {
         seen.contains("\r\nx-forwarded-for: 127.0.0.1\r\n"),
         "{seen}"
     );
-    assert!(seen.contains("\r\nx_mine: kept\r\n"), "{seen}");
-    assert!(!seen.contains("forwarded_"), "{seen}");
+    assert!(seen.contains("\r\nx-mine: kept\r\n"), "{seen}");
+    assert!(!seen.contains('_'), "{seen}");
 
     let seen = ask(&server, "GET / HTTP/1.1", "Connection: close\r\n").await;
     assert!(!seen.contains("\r\nforwarded:"), "{seen}");
+}
+
+/// To a server that makes variables of fields an underscore is a hyphen: `Content_Length` would be a body's length, and
+/// `X_Role` a field that the flare was not shown.
+#[tokio::test]
+async fn a_name_that_some_servers_read_otherwise_goes_no_further() {
+    let fields =
+        "Content_Length: 5\r\nTransfer_Encoding: chunked\r\nX_Role: admin\r\nConnection: close\r\n";
+    let edge = passing(&mirror().await);
+    let server = serve(&edge).await;
+    let seen = ask(&server, "GET / HTTP/1.1", fields).await;
+    assert!(!seen.contains('_') && !seen.contains("admin"), "{seen}");
+    let told = said(&edge);
+    assert!(
+        told.contains("content_length and 2 more was dropped"),
+        "{told}"
+    );
+
+    let edge = http_guest(|g| {
+        let role = g.text("x_role");
+        format!("(call $reply (call $req_header_get {role})) {RESPOND}")
+    })
+    .edge();
+    let server = serve(&edge).await;
+    let response = ask(&server, "GET / HTTP/1.1", fields).await;
+    assert!(!response.contains("admin"), "{response}");
 }

@@ -19,6 +19,11 @@ const PROMPT: Duration = Duration::from_secs(1);
 /// from one of the two processes for a few moments.
 const LATE: Duration = Duration::from_secs(2);
 
+/// A request for a WebSocket.
+const UPGRADE: &[u8] =
+    b"GET /flare HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 /// These tests measure memory and time, so there is one of them at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -454,13 +459,7 @@ fn never_ending(sent: Vec<u8>) {
             .map(|_| {
                 let (mut stream, sent) = (connect(), sent.clone());
                 std::thread::spawn(move || {
-                    stream
-                        .write_all(
-                            b"GET /flare HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\n\
-                              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                        )
-                        .unwrap();
+                    stream.write_all(UPGRADE).unwrap();
                     stream
                         .set_write_timeout(Some(Duration::from_secs(5)))
                         .unwrap();
@@ -472,5 +471,51 @@ fn never_ending(sent: Vec<u8>) {
         for client in clients {
             client.join().unwrap();
         }
+    });
+}
+
+/// Frames that cost their sender six bytes, as fast as they are taken, from clients that read nothing.
+#[test]
+fn floods_of_small_websocket_frames() {
+    let _alone = alone();
+    let node = Node::start(
+        &Guest::new().ws("", "(drop (call $ws_send (i32.const 0) (i32.const 1)))", ""),
+        "[limits]\nws_idle_secs = 5",
+        &[],
+    );
+    let frame = |first: u8| [first, 0x80, 0, 0, 0, 0].repeat(10_000);
+    let floods = [
+        // Pings, pongs, and messages of no bytes, which the flare answers.
+        frame(0x89),
+        frame(0x8a),
+        frame(0x82),
+        // A message in parts of no bytes that does not end.
+        [&[0x02, 0x80, 0, 0, 0, 0][..], &frame(0x00)].concat(),
+    ];
+    node.watch(|connect| {
+        std::thread::scope(|scope| {
+            for flood in floods.iter().cycle().take(12) {
+                let mut stream = connect();
+                scope.spawn(move || {
+                    stream
+                        .set_write_timeout(Some(Duration::from_secs(1)))
+                        .unwrap();
+                    stream.write_all(UPGRADE).unwrap();
+                    let until = Instant::now() + Duration::from_secs(5);
+                    let mut next = &flood[..];
+                    while Instant::now() < until {
+                        match stream.write(next) {
+                            Ok(written) => next = &next[written..],
+                            // Nobody takes it: the node is right.
+                            Err(_) => std::thread::sleep(Duration::from_millis(100)),
+                        }
+                        if next.is_empty() {
+                            // A message goes on with its parts.
+                            next = &flood[if flood[0] == 0x02 { 6 } else { 0 }..];
+                        }
+                    }
+                });
+            }
+        });
     });
 }

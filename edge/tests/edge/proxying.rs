@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::guest::{Guest, PASS, TRANSFORM, http_guest, said};
+use crate::guest::{Guest, PASS, RESPOND, TRANSFORM, get, http_guest, said};
 use crate::socket::{LONG, connect, exchange, read_all, read_response, serve};
 
 fn passing(origin: &str) -> Edge {
@@ -315,6 +315,33 @@ async fn nothing_of_a_connection_goes_through() {
             assert!(!response.contains(field), "{field} in {response}");
         }
     }
+}
+
+/// With `x-flaron-error` this node says that it answers itself; an origin and a flare cannot say so for it.
+#[tokio::test]
+async fn an_origins_error_is_not_this_nodes() {
+    let url = answering(
+        "HTTP/1.1 502 Bad Gateway\r\nX-Flaron-Error: trap\r\nContent-Length: 2\r\n\r\nno",
+    )
+    .await;
+    for guest in [Guest::new().http(PASS), Guest::new().http(TRANSFORM)] {
+        let edge = acting(&guest, &url);
+        let response = get(&edge, "/").await;
+        assert_eq!(response.status(), 502);
+        assert_eq!(response.headers().get("x-flaron-error"), None);
+        assert_eq!(response.headers()["x-flaron-origin-error"], "trap");
+    }
+    let edge = http_guest(|g| {
+        let (name, value) = (g.text("X-Flaron-Error"), g.text("trap"));
+        format!("(call $resp_header_set {name} {value}) {RESPOND}")
+    })
+    .edge();
+    assert!(get(&edge, "/").await.headers().is_empty());
+    assert!(
+        said(&edge).contains("x-flaron-error was dropped"),
+        "{}",
+        said(&edge)
+    );
 }
 
 #[tokio::test]

@@ -383,21 +383,31 @@ impl Beam {
         {
             let _ = routed.set_ip_host(address.ip());
         }
-        let mut builder = client_builder()
-            .connect_timeout(self.config.connect_timeout)
-            .resolve_to_addrs(&name, &addresses);
-        if scheme == "https" {
-            builder = builder.tls_backend_preconfigured(self.tls().clone());
-        }
-        let client = builder.build().map_err(|error| BeamRefusal::Transport {
-            host: name.clone(),
-            what: causes(&error),
-        })?;
+        let client = self.pinned(&name, &addresses, scheme)?;
         // An address mapped to an address is in the URL, not in the client; do not mix them up.
         if matches!(host, Host::Domain(_)) || mapped.is_none() {
             self.keep(key, client.clone());
         }
         Ok((client, routed))
+    }
+
+    /// A client that reaches the name at these addresses, and asks nobody for others.
+    fn pinned(
+        &self,
+        name: &str,
+        addresses: &[SocketAddr],
+        scheme: &str,
+    ) -> Result<Client, BeamRefusal> {
+        let mut builder = client_builder()
+            .connect_timeout(self.config.connect_timeout)
+            .resolve_to_addrs(name, addresses);
+        if scheme == "https" {
+            builder = builder.tls_backend_preconfigured(self.tls().clone());
+        }
+        builder.build().map_err(|error| BeamRefusal::Transport {
+            host: name.to_owned(),
+            what: causes(&error),
+        })
     }
 
     fn cached(&self, key: &(String, String, u16)) -> Option<Client> {

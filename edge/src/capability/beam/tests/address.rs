@@ -240,3 +240,25 @@ fn redirects_are_checked_like_the_first_url() {
     assert!(matches!(refusal, BeamRefusal::Url(_)), "{refusal}");
     assert!(log.lock().unwrap().is_empty(), "something got through");
 }
+
+/// A name server that gives another address a moment later is not asked then. These names do not exist: who asked would
+/// reach nobody.
+#[test]
+fn the_connection_goes_to_the_address_that_was_checked() {
+    let (address, log) = serve(|_| reply("200 OK", &[], b"checked"));
+    let setup = Setup::private();
+    for host in [
+        "rebind.invalid",
+        "rebind.invalid.",
+        "REBIND.invalid",
+        "re%62ind.invalid",
+        "r\u{e9}bind.invalid",
+    ] {
+        let url = Url::parse(&format!("http://{host}:{}/", address.port())).unwrap();
+        let name = url.host_str().unwrap();
+        let client = setup.beam.pinned(name, &[address], "http").unwrap();
+        let sent = setup._runtime.block_on(client.get(url.clone()).send());
+        assert_eq!(sent.unwrap().status(), 200, "{host}");
+    }
+    assert_eq!(log.lock().unwrap().len(), 5);
+}
