@@ -1,11 +1,11 @@
-//! Requests in this process, and what one leaves for the next: nothing.
+//! Requests in this process, and what a request leaves behind for the next one: nothing.
 
 use http::Request;
 
 use super::*;
 use crate::{Edge, FlareConfig};
 
-/// A flare that answers 500 if its state is not what it begins with, and 200 if it is. Then it changes everything.
+/// A flare that answers 500 if its state is not the initial one, and 200 if it is. Then it changes everything.
 fn witness(pages: u32, fields: &str, checks: &str, changes: &str) -> Vec<u8> {
     let end = pages << 16;
     wat::parse_str(format!(
@@ -39,7 +39,7 @@ fn witness(pages: u32, fields: &str, checks: &str, changes: &str) -> Vec<u8> {
     .unwrap()
 }
 
-/// The statuses of some requests, and how many instances wait for the next.
+/// The statuses of some requests, and how many spare instances there are afterwards.
 async fn statuses(flare: Vec<u8>) -> (Vec<u16>, usize) {
     let config = FlareConfig::parse("limits.max_time_ms = 60000").unwrap();
     let edge = Edge::builder().flare(flare).config(config).build().unwrap();
@@ -58,7 +58,7 @@ async fn an_instance_that_is_used_again_is_as_new() {
         let outcome = statuses(witness(pages, "", "", "")).await;
         assert_eq!(outcome, (vec![200; 4], 1), "{pages} pages");
     }
-    // It has an answer that is none, and has returned all the same.
+    // Its answer is not valid, but it has returned.
     let outcome = statuses(witness(1, "", "", "(return (i64.const 7))")).await;
     assert_eq!(outcome, (vec![502; 4], 1));
 }
@@ -107,7 +107,7 @@ async fn an_instance_that_cannot_be_restored_is_not_used_again() {
     assert_eq!(outcome, (vec![502; 4], 0));
 }
 
-/// A body, and who still has it.
+/// A body, and who still holds it.
 struct Watched {
     _holder: Arc<()>,
 }

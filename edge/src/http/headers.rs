@@ -67,9 +67,9 @@ pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
         && codings().filter(|coding| is(coding, "chunked")).count() <= 1
 }
 
-/// Takes out the fields whose names have an underscore, and says so in a note. To a server that makes variables of fields
-/// (CGI, WSGI) `Content_Length` is `Content-Length`, and `X_Forwarded_For` is what this node says of the client: a request
-/// that means one thing here would mean another there. nginx and Apache do the same.
+/// Removes the fields whose names have an underscore, and returns a note about it. To a server that turns fields into
+/// variables (CGI, WSGI) `Content_Length` is `Content-Length`, and `X_Forwarded_For` is what this node says about the
+/// client: a request that means one thing here would mean another there. nginx and Apache do the same.
 pub(crate) fn strip_underscored(headers: &mut HeaderMap) -> Option<String> {
     let named: Vec<HeaderName> = headers
         .keys()
@@ -89,8 +89,8 @@ pub(crate) fn strip_underscored(headers: &mut HeaderMap) -> Option<String> {
     ))
 }
 
-/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`, and `Forwarded` where the
-/// client came with one, since an origin may believe that one instead (RFC 7239).
+/// Describes the client to the origin: `X-Forwarded-Host`, `-Proto` and `-For`, and `Forwarded` if the
+/// client sent one, because an origin may trust that one instead (RFC 7239).
 pub(crate) fn add_forwarded(
     headers: &mut HeaderMap,
     host: Option<HeaderValue>,

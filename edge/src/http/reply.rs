@@ -5,10 +5,10 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::http::body::Body;
 
-/// With this field the edge says that it answers itself, and why.
+/// Marks responses of the edge itself, and says why it responds.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-flaron-error");
 
-/// An answer of the edge itself, marked as such: `word` is the value of `x-flaron-error`.
+/// A response of the edge itself, marked as such: `word` is the value of `x-flaron-error`.
 pub(crate) fn reply(
     status: StatusCode,
     word: &'static str,

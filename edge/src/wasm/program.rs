@@ -23,7 +23,7 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Finds them.
+    /// Looks them up.
     pub(crate) fn find(module: &Module) -> Exports {
         Exports {
             memory: module.get_export_index("memory"),
@@ -42,7 +42,7 @@ pub(crate) struct Program {
     pub(super) counts: bool,
     /// By how many bytes its code was moved before it was compiled.
     pub(super) moved: usize,
-    /// Instances that have answered, if they can be made as new.
+    /// Instances that have answered, if their state can be restored.
     pub(super) spares: Option<Spares>,
     /// What it is.
     pub(crate) info: FlareInfo,
@@ -61,22 +61,22 @@ pub(crate) enum Action {
 pub(crate) struct Instance {
     live: Live,
     program: Arc<Program>,
-    /// Whether its guest has answered, and so left nothing undone.
+    /// Whether its guest has answered, so that nothing was left unfinished.
     answered: bool,
 }
 
-/// What the engine has of an instance.
+/// The engine's part of an instance.
 pub(super) struct Live {
     pub(super) store: Store<Host>,
     instance: wasmtime::Instance,
-    /// The handler, once it was called.
+    /// The handler, once it has been called.
     handle_request: Option<TypedFunc<(), i64>>,
-    /// What has to be restored before another request may see it, besides the memory.
+    /// What has to be restored before another request, in addition to the memory.
     pub(super) globals: Vec<Global>,
 }
 
 impl Program {
-    /// An instance that no request has seen, or that is as if none had.
+    /// An instance in its initial state, fresh or restored.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl Live {
     /// Begins the next request.
     fn begin(&mut self, mut host: Host) {
         let before = self.store.data_mut();
-        // The exports that were found are the instance's.
+        // The exports that were looked up belong to the instance.
         host.guest = std::mem::take(&mut before.guest);
         *before = host;
         self.store.set_epoch_deadline(1);
@@ -259,7 +259,8 @@ impl Instance {
         self.live.store.data_mut()
     }
 
-    /// Ends the invocation: what is left of it. If the guest has answered, the instance may be kept for another.
+    /// Ends the invocation and returns its outcome. If the guest has answered, the instance may be kept for
+    /// another request.
     pub(crate) fn end(mut self) -> Left {
         let left = self.host().leave();
         if let Some(spares) = &self.program.spares

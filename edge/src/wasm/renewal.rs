@@ -1,27 +1,27 @@
-//! Which modules' instances can be made as new as a fresh one, and what has to be restored for it.
+//! Which modules' instances can be restored to their initial state, and what has to be restored for that.
 //!
-//! An instance's state is its memory, its globals, its tables, and which of its passive segments were dropped. Where
-//! no function of a module can change the last two, and what it can change of the globals can be reached from
-//! outside, an instance that has answered can be given back the state that it began with. That costs a fraction of
-//! what making another one costs: for a small flare, that was a quarter of a request.
+//! An instance's state is its memory, its globals, its tables, and which of its passive segments have been dropped.
+//! If no function of a module can change the last two, and the globals that it can change are accessible from
+//! outside, an instance that has answered can be restored to its initial state. That costs a fraction of creating
+//! another one, which for a small flare was a quarter of a request.
 //!
-//! A global can be reached if it is exported, and a flare's stack pointer is not. So the module is compiled
-//! with exports that it did not have.
+//! A global is accessible if it is exported, and a flare's stack pointer is not. So the module is compiled with
+//! additional exports.
 
 use wasmparser::{BinaryReaderError, ExternalKind, Operator, Parser, Payload, TypeRef, ValType};
 
-/// The largest memory that is restored, in bytes: what is larger costs more to clear than a fresh instance costs.
+/// The largest memory that is restored, in bytes: clearing a larger one costs more than a fresh instance.
 const MAX_MEMORY: u64 = 128 << 10;
-/// How many globals are restored at most.
+/// The maximum number of globals that are restored.
 const MAX_GLOBALS: usize = 16;
-/// What the names of added exports begin with.
+/// The prefix of the names of added exports.
 const PREFIX: &str = "flaron-edge: global ";
-/// The number of the section of exports.
+/// The number of the export section.
 const EXPORTS: u8 = 7;
 /// The kind of an export that is a global.
 const GLOBAL: u8 = 3;
 
-/// A module whose instances can be renewed.
+/// A module whose instances can be restored.
 #[derive(Debug)]
 pub(crate) struct Renewable {
     /// The module, with an export for each global that its functions change.
@@ -32,13 +32,14 @@ pub(crate) struct Renewable {
     pub(crate) moved: usize,
 }
 
-/// Whether an export is one that was added.
+/// Whether an export is an added one.
 pub(crate) fn is_added(export: &str) -> bool {
     export.starts_with(PREFIX)
 }
 
 impl Renewable {
-    /// The module, if its instances can be renewed. Whether it is valid is the engine's to say.
+    /// The module, if its instances can be restored. Whether it is valid is for the engine to
+    /// decide.
     pub(crate) fn from_module(wasm: &[u8]) -> Option<Renewable> {
         let module = Facts::of(wasm).ok()??;
         let globals: Vec<String> = module
@@ -57,12 +58,12 @@ impl Renewable {
     }
 }
 
-/// What a module says of its state.
+/// What a module says about its state.
 #[derive(Debug, Default)]
 struct Facts {
-    /// Its globals, by whether their type is one that is restored.
+    /// For each of its globals, whether its type is one that can be restored.
     globals: Vec<bool>,
-    /// Those that its functions change.
+    /// The globals that its functions change.
     changed: Vec<u32>,
     memories: u32,
     /// Whether the host can reach the memory.
@@ -70,12 +71,12 @@ struct Facts {
     exports: Option<Exports>,
 }
 
-/// Where a module has its exports.
+/// Where a module's exports are.
 #[derive(Debug)]
 struct Exports {
-    /// Where the section begins, with its number.
+    /// The start of the section, including its number.
     start: usize,
-    /// Where the first export begins.
+    /// The start of the first export.
     first: usize,
     end: usize,
     count: u32,
@@ -84,10 +85,10 @@ struct Exports {
 }
 
 impl Facts {
-    /// Those of a module whose instances can be renewed.
+    /// The facts about a module whose instances can be restored.
     fn of(wasm: &[u8]) -> Result<Option<Facts>, BinaryReaderError> {
         let mut facts = Facts::default();
-        // Where the first section begins.
+        // The start of the first section.
         let mut before = 8;
         for payload in Parser::new(0).parse_all(wasm) {
             let payload = payload?;
@@ -108,8 +109,8 @@ impl Facts {
         Ok(can_be.then_some(facts))
     }
 
-    /// Takes note of a part of a module; whether its instances can still be renewed. `before` is where the section
-    /// before this one ended.
+    /// Records the facts in a part of a module. Returns whether its instances can still be restored. `before` is
+    /// the end of the previous section.
     fn admits(
         &mut self,
         payload: Payload<'_>,
@@ -119,7 +120,7 @@ impl Facts {
         match payload {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
-                    // What is imported is somebody else's state. A flare imports functions.
+                    // Anything imported is state that belongs to others. Flares import functions.
                     if !matches!(import?.ty, TypeRef::Func(_)) {
                         return Ok(false);
                     }
@@ -168,7 +169,7 @@ impl Facts {
                     }
                 }
             }
-            // A module's own: its number and version, which stand before the first section.
+            // A module's own header: its magic number and version, which precede the first section.
             Payload::Version { .. }
             | Payload::TypeSection(_)
             | Payload::FunctionSection(_)
@@ -179,8 +180,8 @@ impl Facts {
             | Payload::CodeSectionStart { .. }
             | Payload::CustomSection(_)
             | Payload::End(_) => {}
-            // A start function would have to be run again; and of what else there is nobody here knows what
-            // state it brings.
+            // A start function would have to run again; and nobody here knows what state anything else
+            // brings.
             _ => return Ok(false),
         }
         Ok(true)
@@ -201,14 +202,14 @@ impl Facts {
             | Operator::TableInit { .. }
             | Operator::ElemDrop { .. }
             | Operator::DataDrop { .. } => false,
-            // The engine has neither threads nor a heap of its own for guests: nothing else changes any state
-            // but the memory's.
+            // The engine has neither threads nor a garbage-collected heap for guests: nothing else changes
+            // any state but the memory's.
             _ => true,
         }
     }
 }
 
-/// The module with more exports: globals, by number and name.
+/// The module with additional exports: globals, by number and name.
 fn with_exports<'a>(
     wasm: &[u8],
     exports: &Exports,
@@ -232,7 +233,7 @@ fn with_exports<'a>(
     module
 }
 
-/// Writes a number as Wasm has them (LEB128).
+/// Writes a number in Wasm's encoding (LEB128).
 fn write_number(to: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);

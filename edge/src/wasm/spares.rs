@@ -1,4 +1,4 @@
-//! Instances that have answered, made as new, and kept for the next requests.
+//! Instances that have answered, restored to their initial state and kept for later requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,17 +9,17 @@ use crate::host::Host;
 use crate::sync::lock;
 use crate::wasm::program::Live;
 
-/// How many instances of all flares are kept at most.
+/// How many instances are kept at most, for all flares together.
 pub(super) const MOST: usize = 64;
 
-/// The instances of a flare that are kept. There are no more of them than the machine has processors: of a flare that
-/// answers quickly, no more run at a time.
+/// A flare's spare instances. There are at most as many as the machine has processors: a flare that answers quickly
+/// never has more running at a time.
 pub(super) struct Spares {
     kept: Mutex<Vec<Live>>,
     most: usize,
-    /// How many are kept of all flares.
+    /// How many are kept for all flares.
     all: Arc<AtomicUsize>,
-    /// Where the module has the globals that its functions change.
+    /// The globals that the module's functions change.
     globals: Vec<ModuleExport>,
     /// The state that each instance begins with.
     original: OnceLock<Original>,
@@ -46,7 +46,7 @@ impl Spares {
         lock(&self.kept).len()
     }
 
-    /// The globals of an instance that its functions change.
+    /// An instance's globals that its functions change.
     pub(super) fn globals(&self, instance: &Instance, store: &mut Store<Host>) -> Vec<Global> {
         let find = |export| {
             instance
@@ -56,20 +56,20 @@ impl Spares {
         self.globals.iter().filter_map(find).collect()
     }
 
-    /// Takes note of the state of an instance that nobody has called yet.
+    /// Records the initial state of an instance that nobody has called yet.
     pub(super) fn see(&self, live: &mut Live) {
         self.original.get_or_init(|| Original::of(live));
     }
 
-    /// One that is as new, if there is one.
+    /// A restored instance, if there is one.
     pub(super) fn take(&self) -> Option<Live> {
         let live = lock(&self.kept).pop()?;
         self.all.fetch_sub(1, Ordering::Relaxed);
         Some(live)
     }
 
-    /// Keeps an instance whose guest has answered, if there is room for it, and makes it as new: nothing of a
-    /// request remains in it while it waits.
+    /// Keeps an instance whose guest has answered, if there is room for it, and restores its initial state
+    /// first: nothing of a request remains in it while it waits.
     pub(super) fn keep(&self, mut live: Live) {
         if self.all.fetch_add(1, Ordering::Relaxed) < MOST
             && let Some(original) = self.original.get()
@@ -91,7 +91,7 @@ impl Drop for Spares {
     }
 }
 
-/// What an instance begins with.
+/// The initial state of an instance.
 struct Original {
     /// Its memory, up to the last byte that is not zero.
     memory: Vec<u8>,
@@ -114,7 +114,8 @@ impl Original {
         }
     }
 
-    /// Gives an instance this state; `false` if it has more memory than it began with, which cannot be taken from it.
+    /// Restores this state. Returns `false` if the instance has more memory than initially, because memory cannot
+    /// shrink.
     fn restore(&self, live: &mut Live) -> bool {
         let memory = live.store.data().guest.memory;
         let memory = memory.map_or(&mut [][..], |memory| memory.data_mut(&mut live.store));

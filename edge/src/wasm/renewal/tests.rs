@@ -1,4 +1,5 @@
-//! Which modules' instances are renewed, and that the exports that are added leave a module what it was.
+//! Which modules' instances can be restored, and that the added exports do not change what a module
+//! does.
 
 use wasmtime::{Engine, Instance, Module, Store};
 
@@ -8,7 +9,7 @@ fn renewable(wat: &str) -> Option<Renewable> {
     Renewable::from_module(&wat::parse_str(wat).unwrap())
 }
 
-/// A module with one memory and this in its `handle_request`.
+/// A module with one memory and this body of `handle_request`.
 fn with(body: &str) -> String {
     format!(
         "(module (memory (export \"memory\") 1) (table 2 funcref)
@@ -46,20 +47,20 @@ fn what_cannot_be_restored_is_not() {
         assert!(renewable(&with(body)).is_none(), "{body}");
     }
     for module in [
-        // Its memory cannot be reached, or is too large, or is not the only one.
+        // The memory is not accessible, or too large, or not the only one.
         "(module (memory 1) (func (export \"f\")))",
         "(module (memory 1) (global (export \"memory\") i32 (i32.const 0)))",
         "(module (memory (export \"memory\") 3))",
         "(module (memory (export \"memory\") 1) (memory 1))",
         "(module (memory (export \"memory\") i64 1))",
-        // The state of others, a start function, a global of a type that is not copied, exceptions.
+        // State of others, a start function, a global of a type that is not copied, exceptions.
         "(module (import \"m\" \"g\" (global (mut i32))) (func (export \"f\")))",
         "(module (import \"m\" \"m\" (memory 1)) (func (export \"f\")))",
         "(module (func $s (export \"f\")) (start $s))",
         "(module (global $g (mut v128) (v128.const i64x2 0 0))
            (func (export \"f\") (global.set $g (v128.const i64x2 1 1))))",
         "(module (tag $t) (func (export \"f\")))",
-        // An export that is called as an added one is.
+        // An export with the name of an added one.
         "(module (func (export \"flaron-edge: global 0\")))",
         // No exports.
         "(module)",
