@@ -51,7 +51,11 @@ fn main() -> ExitCode {
         }
         Command::Man { folder } => cli::tools::man(&folder).map(done),
         Command::NewKey => cli::store::new_key().map(done),
-        Command::Store { action, folder } => cli::store::store(action, &folder).map(done),
+        Command::Store {
+            action,
+            folder,
+            store,
+        } => cli::store::store(action, &folder, store).map(done),
     };
     let outcome = match outcome {
         Ok(_) if has_failed() => Ok(ExitCode::FAILURE),

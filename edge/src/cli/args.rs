@@ -30,7 +30,7 @@ pub(crate) enum Command {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
         /// The SDK: a folder, a git URL (URL#TAG-OR-COMMIT), or a version with its registry
-        /// (VERSION@REGISTRY) [default: the repository this edge was built from].
+        /// (VERSION@REGISTRY) [default: the one this edge was built or released with].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
         /// The template: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with the
@@ -90,6 +90,9 @@ pub(crate) enum Command {
         action: StoreAction,
         /// The node's --data folder.
         folder: PathBuf,
+        /// With reset: rename this store, damaged or not [default: what is damaged].
+        #[arg(long, value_name = "NAME")]
+        store: Option<StoreName>,
     },
 }
 
@@ -100,7 +103,7 @@ pub(crate) enum StoreAction {
     Check,
     /// Print every readable entry as a line of JSON.
     Export,
-    /// Rename damaged files, so that the node starts with new ones.
+    /// Rename damaged files, or those of --store, so that the node starts with new ones.
     Reset,
 }
 

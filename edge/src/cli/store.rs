@@ -4,7 +4,7 @@ use std::path::Path;
 
 use flaron_edge::cluster::ClusterKeys;
 use flaron_edge::rescue::{self, StoreReport};
-use flaron_edge::{Error, Result};
+use flaron_edge::{Error, Result, StoreName};
 
 use crate::cli::args::StoreAction;
 use crate::cli::output::{Output, errln, outln};
@@ -18,23 +18,37 @@ pub(crate) fn new_key() -> Result<()> {
 }
 
 /// Checks, exports or resets a data folder.
-pub(crate) fn store(action: StoreAction, folder: &Path) -> Result<()> {
+pub(crate) fn store(action: StoreAction, folder: &Path, only: Option<StoreName>) -> Result<()> {
     let reports = match action {
+        StoreAction::Reset => return reset(folder, only),
+        _ if only.is_some() => {
+            return Err(Error::new(
+                "--store goes with `flaron-edge store reset`; check and export read both stores",
+            ));
+        }
         StoreAction::Check => rescue::check(folder),
         StoreAction::Export => rescue::export(folder, &mut Output),
-        StoreAction::Reset => {
-            let renamed = rescue::reset(folder).map_err(Error::new)?;
-            for (from, to) in &renamed {
-                outln!("{} is now {}", from.display(), to.display());
-            }
-            if renamed.is_empty() {
-                outln!("No file is damaged; nothing was renamed");
-            }
-            return Ok(());
-        }
     }
     .map_err(Error::new)?;
     report(&reports)
+}
+
+fn reset(folder: &Path, only: Option<StoreName>) -> Result<()> {
+    let renamed = match only {
+        Some(name) => rescue::reset_store(folder, &name.to_string()).map(|renamed| vec![renamed]),
+        None => rescue::reset(folder),
+    }
+    .map_err(Error::new)?;
+    for (from, to) in &renamed {
+        outln!("{} is now {}", from.display(), to.display());
+    }
+    if renamed.is_empty() {
+        outln!(
+            "No file is damaged; nothing was renamed (--store plasma or --store spark renames a store \
+             that is not damaged)"
+        );
+    }
+    Ok(())
 }
 
 /// Prints the reports; an error if something is damaged.

@@ -1,9 +1,9 @@
-//! Real processes, one of which has a disk that is full, or a file that was damaged, while it takes over what
-//! the other tells: nothing that was acknowledged is lost, and the node says what is wrong.
+//! Real processes. One of them has a full disk, a damaged file, an old copy of its folder or a wrong clock while
+//! it copies what the other sends: nothing that was acknowledged is lost, and the node says what is wrong.
 //!
-//! `cargo lab` runs the long forms.
+//! `cargo lab` runs the long versions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,7 +15,7 @@ use crate::capability::store::tmpfs::Tmpfs;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Addresses of this machine that no other test has.
+/// Loopback addresses that no other test uses.
 fn loopback() -> String {
     static NETWORKS: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id() * 8 + NETWORKS.fetch_add(1, Ordering::SeqCst);
@@ -63,13 +63,13 @@ fn full_disk(rounds: usize) {
             nodes[1].number("problems") > 0 || nodes[1].number("keys") == keys
         });
         full += usize::from(nodes[1].number("problems") > 0);
-        // Whoever is told "ok" can rely on it; what is refused has left no trace, or all of its traces.
+        // An acknowledged write is reliable; a refused one has left no trace, or all of its traces.
         match nodes[1].ask("add n 1").as_deref() {
             Some("ok") => added += 1,
             _ => open += 1,
         }
         if round % 2 == 1 {
-            // The processes end as they are; a full disk does not keep the file from being there.
+            // The processes end as they are; a full disk does not prevent the file from existing.
             nodes[1].kill();
             std::fs::remove_file(&filler).unwrap();
             nodes[1] = start(&network, 1, small.path());
@@ -112,7 +112,7 @@ fn lab_a_disk_that_is_full_again_and_again() {
     full_disk(20);
 }
 
-/// Changes a file as a failing disk does: a byte, a run of bytes, or its end.
+/// Changes a file as a failing disk does: one byte, a run of bytes, or its end.
 fn damage(file: &Path, random: &mut Random) {
     let mut bytes = std::fs::read(file).unwrap();
     let at = random.below(bytes.len());
@@ -147,11 +147,11 @@ fn damaged_files(seed: u64, rounds: usize) {
         nodes[1].kill();
         let folder = folders[1].path();
         damage(&folder.join("plasma.redb"), &mut random);
-        // What is written meanwhile, it has to take over.
+        // What is written in the meantime, it has to copy.
         assert_eq!(nodes[0].ask("add n 1").as_deref(), Some("ok"));
         added += 1;
         let started = try_start(&network, 1, folder);
-        // Not every damage is where the beginning looks.
+        // Not all damage is in the part that is read at the start.
         let agrees = |nodes: &mut [Process], added| {
             nodes
                 .iter_mut()
@@ -169,7 +169,7 @@ fn damaged_files(seed: u64, rounds: usize) {
             refused += 1;
         }
         if !goes_on {
-            // As the message says.
+            // As the message advises.
             let said = ["problems", "keys", "count n", "alive"].map(|what| nodes[1].ask(what));
             nodes[1].kill();
             let reports = rescue::check(folder).unwrap();
@@ -197,7 +197,121 @@ fn a_file_that_was_damaged_costs_no_acknowledged_write() {
 #[test]
 #[ignore = "long: cargo lab"]
 fn lab_files_that_were_damaged() {
-    for seed in 2..6 {
+    let first: u64 = std::env::var("FLARON_LAB_SEED").map_or(2, |seed| seed.parse().unwrap());
+    for seed in first..first + 4 {
         damaged_files(seed, 40);
     }
+}
+
+/// A folder is restored to the state of some writes ago.
+#[test]
+fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let network = loopback();
+    let mut nodes = [0, 1].map(|at| start(&network, at, folders[at].path()));
+    acquainted(&mut nodes);
+    let file = folders[1].path().join("plasma.redb");
+    let backup = folders[1].path().join("backup");
+    let mut added = 0;
+    let mut forked = 0;
+    for round in 0..3 {
+        let mut add = |node: &mut Process, n: i64| {
+            let answer = node.ask(&format!("add n {n}"));
+            assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
+            added += n;
+        };
+        add(&mut nodes[1], 1);
+        // As a backup would copy it, without stopping the node.
+        nodes[1].kill();
+        std::fs::copy(&file, &backup).unwrap();
+        nodes[1] = start(&network, 1, folders[1].path());
+        for _ in 0..20 {
+            add(&mut nodes[1], 10);
+            add(&mut nodes[0], 100);
+        }
+        until("the other to have it", PATIENCE, || {
+            nodes[0].number("count n") == added
+        });
+        nodes[1].kill();
+        std::fs::copy(&backup, &file).unwrap();
+        nodes[1] = start(&network, 1, folders[1].path());
+        // At once, before the others can have sent what it has forgotten.
+        let answer = nodes[1].ask("add n 1000");
+        assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
+        added += 1000;
+        until("both to agree", PATIENCE, || {
+            nodes.iter_mut().all(|node| node.number("count n") == added)
+        });
+        forked += nodes[1].number("says a copy of an older one");
+    }
+    assert_eq!(forked, 3, "each time it counts on as another, and says so");
+}
+
+/// The library that intercepts a process's calls for the system's clock.
+fn faketime() -> Option<PathBuf> {
+    let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten();
+    let mut of_each = libraries.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    of_each.find(|library| library.exists())
+}
+
+/// A process that believes it is three years later.
+#[test]
+fn a_clock_that_is_years_ahead_stops_nobody_else() {
+    let Some(faketime) = faketime() else {
+        eprintln!("SKIPPED: there is no `faketime` here (apt-get install faketime)");
+        return;
+    };
+    let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
+    let network = loopback();
+    let in_three_years = |folder: &Path| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        // Timers are not the subject of this test.
+        command
+            .env("LD_PRELOAD", &faketime)
+            .env("FAKETIME", "+1095d")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        Process::start_in(command, &network, 1, &folder.join("plasma.redb")).expect("it starts")
+    };
+    let mut nodes = [
+        start(&network, 0, folders[0].path()),
+        in_three_years(folders[1].path()),
+    ];
+    acquainted(&mut nodes);
+    assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
+    assert_eq!(nodes[1].ask("add n 1").as_deref(), Some("ok"));
+    let told = "says more than a day ahead of this node's clock";
+    until("the other to say so", PATIENCE, || {
+        nodes[0].number(told) == 1
+    });
+    // The others' clock has not moved: they continue to write, and it copies that.
+    for _ in 0..10 {
+        assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
+    }
+    until("the one ahead to have it", PATIENCE, || {
+        nodes[1].number("count m") == 11
+    });
+    assert_eq!(nodes[0].number("count n"), 0);
+
+    // The clock is corrected: it keeps what it has, and says why it accepts no more.
+    nodes[1].kill();
+    nodes[1] = start(&network, 1, folders[1].path());
+    assert_eq!(nodes[1].number("count n"), 1);
+    let refused = nodes[1].ask("add n 1").unwrap();
+    assert!(refused.contains("ahead of this node's clock"), "{refused}");
+    until("it to say so", PATIENCE, || {
+        nodes[1].number("says this node's clock is") == 1
+    });
+    // As the message advises.
+    nodes[1].kill();
+    rescue::reset_store(folders[1].path(), "plasma").unwrap();
+    nodes[1] = start(&network, 1, folders[1].path());
+    until(
+        "it to begin again with what the others have",
+        PATIENCE,
+        || nodes[1].number("count m") == 11,
+    );
+    assert_eq!(nodes[1].ask("add n 5").as_deref(), Some("ok"));
+    until("both to have it", PATIENCE, || {
+        nodes.iter_mut().all(|node| node.number("count n") == 5)
+    });
 }
