@@ -32,10 +32,12 @@ const FLARE: &str = r#"
             response::set_status(422);
             return FlareAction::Respond;
         };
-        let mut buffer = [0; 8192];
+        let mut buffer = [0; 2048];
         let mut texts = TextBuf::new(&mut buffer);
         for text in document.root().elements() {
-            texts.push((text.as_bytes().unwrap_or(b"?"), "\0"));
+            if texts.push((text.as_bytes().unwrap_or(b"?"), "\0")).is_err() {
+                response::set_status(500);
+            }
         }
         response::set_body(texts.as_bytes());
         FlareAction::Respond
