@@ -240,3 +240,6 @@ impl Server {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

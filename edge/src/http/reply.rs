@@ -1,9 +1,12 @@
-//! The edge's own short answers.
+//! The edge's own short responses.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::http::body::Body;
+
+/// With this field the edge says that it answers itself, and why.
+pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-flaron-error");
 
 /// An answer of the edge itself, marked as such: `word` is the value of `x-flaron-error`.
 pub(crate) fn reply(
@@ -18,6 +21,6 @@ pub(crate) fn reply(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    headers.insert("x-flaron-error", HeaderValue::from_static(word));
+    headers.insert(ERROR, HeaderValue::from_static(word));
     response
 }

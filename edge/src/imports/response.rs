@@ -8,6 +8,7 @@ use crate::contract::MODULE;
 use crate::host::Host;
 use crate::host::response::{MAX_HEADER_BYTES, MAX_HEADERS};
 use crate::http::headers::is_connection_header;
+use crate::http::reply;
 use crate::imports::define::text;
 use crate::imports::memory::{arg, split};
 
@@ -56,7 +57,7 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
             format!("the header name {name:?} is not valid; the header was dropped")
         });
     };
-    // Refuses CR, LF and other control bytes: a value can never become a header of its own.
+    // Rejects CR, LF and other control bytes, so that a value can never become another header.
     let Ok(value) = HeaderValue::from_bytes(value) else {
         return host.note("bad header value", || {
             format!(
@@ -68,6 +69,11 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
     if is_connection_header(&name) {
         return host.note("connection header", || {
             format!("{name} was dropped: the edge itself sets the headers of the connection")
+        });
+    }
+    if name == reply::ERROR {
+        return host.note("reserved header", || {
+            format!("{name} was dropped: with it the edge says that it answers itself")
         });
     }
     if !host.response.set_header(name.clone(), value) {
@@ -82,7 +88,7 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
 
 /// `resp_body_set`
 fn body_set(host: &mut Host, body: &[u8]) {
-    // The one before makes room.
+    // The previous body is dropped first, to make room.
     host.response.body = None;
     match host.env.node.budget.try_hold(body.len()) {
         Some(held) => {

@@ -1,4 +1,4 @@
-//! One request on its way: to the flare that serves it, and what becomes of it then.
+//! One request: which flare serves it, and what happens with the result.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -11,12 +11,11 @@ use tokio::sync::watch;
 
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
-use crate::host::Host;
 use crate::host::notebook::Notebook;
 use crate::host::request::RequestView;
-use crate::host::response::ResponseDraft;
+use crate::host::{Host, Left};
 use crate::http::body::{Body, DRAIN, ReadError};
-use crate::http::headers::{list_has, strip_named_by_connection};
+use crate::http::headers::{list_has, strip_named_by_connection, strip_underscored};
 use crate::http::origin::Origin;
 use crate::http::proxy::{OriginError, Report};
 use crate::http::reply::reply;
@@ -42,13 +41,15 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
+    let stripped = strip_underscored(request.headers_mut());
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
-        // What is seldom done is boxed, here and below: its state would be moved with each request.
+        // Rare cases are boxed, here and below: otherwise their state would be moved with each
+        // request.
         return Box::pin(status::handle(state, request, peer, stop.cloned())).await;
     }
-    // A request that is refused is as the client wrote it.
+    // A refused request is logged as the client wrote it.
     let path = written(request.uri());
     let mut span = state.telemetry.request(request.headers(), request.method());
     if span.is_on() {
@@ -67,6 +68,7 @@ pub(crate) async fn handle(
         span,
         entry: Entry::new(state.no_flare.clone(), method, path),
     };
+    exchange.entry.notes.extend(stripped);
     let response = match normalised {
         Ok(scheme) => exchange.serve(request, scheme).await,
         Err(refusal) => exchange.refuse(request, refusal),
@@ -115,19 +117,19 @@ fn end(span: &mut Span, entry: &Entry, response: &Response<Body>) {
 struct Exchange<'a> {
     state: &'a Arc<State>,
     peer: Option<IpAddr>,
-    /// Says when the listener shuts down; a request without a socket has none.
+    /// Signals that the listener is shutting down; a request without a socket has none.
     stop: Option<&'a watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
-    /// The request as a part of a trace.
+    /// The request's span in a trace.
     span: Span,
-    /// The request as the flare saw it, if it is to be recorded.
+    /// The request as the flare saw it, if it is being recorded.
     recorded: Option<RecordedRequest>,
 }
 
 impl Exchange<'_> {
-    /// Answers a request that is no proper one. What follows from a client that cannot write a head
-    /// may be no better, so nothing of it is read.
+    /// Answers an invalid request. What follows from a client that cannot write a head may be no
+    /// better, so nothing of it is read.
     fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
         self.entry.notes.push(refusal.message.to_owned());
         request.into_body().drain(DRAIN);
@@ -139,7 +141,7 @@ impl Exchange<'_> {
 
     async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
         if request.uri() == "*" {
-            // It asks about the server as a whole (RFC 9110, section 9.3.7), so no flare answers.
+            // It is about the server as a whole (RFC 9110, section 9.3.7), so no flare answers it.
             request.into_body().drain(DRAIN);
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -179,7 +181,7 @@ impl Exchange<'_> {
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
         let (mut parts, mut body) = request.into_parts();
-        // They end here, and a flare that trusted one would trust what the origin is not told.
+        // They end here: a flare must not rely on a field that the origin does not get.
         strip_named_by_connection(&mut parts.headers);
         let version = parts.version;
         let records = self.state.recorder.is_some();
@@ -211,22 +213,25 @@ impl Exchange<'_> {
         }
         let span = self.flare_span(&flare.name, &mut view.headers);
         let outcome = run(flare.clone(), view, span).await;
-        self.say(outcome.notebook);
+        let Left {
+            request: view,
+            response: draft,
+            notebook,
+            mut span,
+        } = outcome.left;
+        self.say(notebook);
         self.entry.used = outcome.used;
         let action = match outcome.action {
             Ok(action) => action,
             Err(failure) => {
-                let mut span = outcome.span;
                 span.fail(failure.word(), &failure.to_string());
                 body.drain(DRAIN);
                 return self.failed(&failure);
             }
         };
-        outcome.span.end();
-        let draft = outcome.response;
-        let view = outcome.request;
+        span.end();
         if action == Action::Respond {
-            // A client that waits to be asked for its body is not asked for nothing.
+            // A client that waits for permission to send its body is not asked to unnecessarily.
             if !expects_continue {
                 body.drain(DRAIN);
             }
@@ -290,7 +295,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// The span of the flare's run; the flare finds it in its request's headers, where the client's was.
+    /// The span of the flare's run; the flare finds it in its request's headers, in place of the
+    /// client's.
     fn flare_span(&self, name: &str, headers: &mut HeaderMap) -> Span {
         let mut span = self.span.inside("flare");
         span.text("flaron.flare", name);
@@ -298,7 +304,7 @@ impl Exchange<'_> {
         span
     }
 
-    /// Says later, if it comes to that, that the origin's response broke off after it had begun.
+    /// Reports, if it happens, that the origin's response broke off after it had begun.
     fn report(&self, request: &Request<Body>, origin: &Origin) -> Report {
         let (state, flare) = (self.state.clone(), self.entry.flare.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -341,7 +347,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Takes over what was said about the invocation.
+    /// Adds what was recorded about the invocation.
     fn say(&mut self, notebook: Notebook) {
         let said = notebook.finish();
         self.entry.lines = said.lines;
@@ -349,7 +355,7 @@ impl Exchange<'_> {
         self.entry.calls = said.calls;
     }
 
-    /// The answer when the flare failed.
+    /// The response if the flare failed.
     fn failed(&mut self, failure: &Failure) -> Response<Body> {
         self.entry.error = Some(failure.to_string());
         reply(
@@ -359,7 +365,7 @@ impl Exchange<'_> {
         )
     }
 
-    /// The answer to a client that did not send its body.
+    /// The response to a client that did not send its body.
     fn no_body(&mut self, error: ReadError) -> Response<Body> {
         match error {
             ReadError::Slow => {
@@ -392,31 +398,14 @@ impl Exchange<'_> {
     }
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 struct Outcome {
     action: Result<Action, Failure>,
-    request: RequestView,
-    response: ResponseDraft,
-    notebook: Notebook,
     used: Option<Used>,
-    span: Span,
+    left: Left,
 }
 
-impl Outcome {
-    /// What is left of an instance's state. The rest of it ends here, on the guest's thread.
-    fn new(action: Result<Action, Failure>, used: Option<Used>, host: Host) -> Outcome {
-        Outcome {
-            action,
-            request: host.request,
-            response: host.response,
-            notebook: host.notebook,
-            used,
-            span: host.span,
-        }
-    }
-}
-
-/// A target as it is written: mostly a path, for which no more than a copy is made.
+/// A target in its written form: usually a path, which only has to be copied.
 fn written(uri: &Uri) -> String {
     match (uri.authority(), uri.path_and_query()) {
         (None, Some(path)) => path.as_str().to_owned(),
@@ -436,12 +425,19 @@ async fn run(flare: Arc<Flare>, view: RequestView, span: Span) -> Outcome {
         match flare.program.instantiate(host) {
             Ok(mut instance) => {
                 let action = instance.handle_request();
-                let used = instance.used();
-                Outcome::new(action, used, instance.into_host())
+                Outcome {
+                    action,
+                    used: instance.used(),
+                    left: instance.end(),
+                }
             }
             Err(failed) => {
-                let (host, failure) = *failed;
-                Outcome::new(Err(failure), None, host)
+                let (mut host, failure) = *failed;
+                Outcome {
+                    action: Err(failure),
+                    used: None,
+                    left: host.leave(),
+                }
             }
         }
     };

@@ -6,4 +6,6 @@ pub(crate) mod info;
 pub(crate) mod linking;
 mod place;
 pub(crate) mod program;
+mod renewal;
+mod spares;
 mod ticker;

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use wasmtime::{
-    InstancePre, Module, ModuleExport, Store, StoreContextMut, TypedFunc, UpdateDeadline,
+    Global, InstancePre, Module, ModuleExport, Store, StoreContextMut, TypedFunc, UpdateDeadline,
 };
 
 use crate::contract::WS_HANDLERS;
-use crate::host::Host;
 use crate::host::socket::WsEvent;
+use crate::host::{Host, Left};
 use crate::journal::Used;
 use crate::wasm::failure::Failure;
 use crate::wasm::info::FlareInfo;
+use crate::wasm::spares::Spares;
 use crate::wasm::ticker::Ticker;
 
-/// Where a module has the exports that the host uses.
+/// The exports of a module that the host uses.
 pub(crate) struct Exports {
     memory: Option<ModuleExport>,
     handle_request: Option<ModuleExport>,
@@ -34,16 +35,20 @@ impl Exports {
 
 /// A compiled flare, ready to be instantiated.
 pub(crate) struct Program {
-    pre: InstancePre<Host>,
-    exports: Exports,
-    ticker: Arc<Ticker>,
+    pub(super) pre: InstancePre<Host>,
+    pub(super) exports: Exports,
+    pub(super) ticker: Arc<Ticker>,
     /// Whether the engine counts instructions.
-    counts: bool,
+    pub(super) counts: bool,
+    /// By how many bytes its code was moved before it was compiled.
+    pub(super) moved: usize,
+    /// Instances that have answered, if they can be made as new.
+    pub(super) spares: Option<Spares>,
     /// What it is.
     pub(crate) info: FlareInfo,
 }
 
-/// What a flare wants done with the request.
+/// What a flare wants to happen with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Respond,
@@ -52,40 +57,56 @@ pub(crate) enum Action {
 }
 
 /// An instance of a flare with its state. Once an invocation has failed it must be dropped: a trap
-/// runs no destructors, so what is in its memory is not to be trusted.
+/// runs no destructors, so its memory cannot be trusted.
 pub(crate) struct Instance {
-    store: Store<Host>,
+    live: Live,
     program: Arc<Program>,
+    /// Whether its guest has answered, and so left nothing undone.
+    answered: bool,
+}
+
+/// What the engine has of an instance.
+pub(super) struct Live {
+    pub(super) store: Store<Host>,
     instance: wasmtime::Instance,
+    /// The handler, once it was called.
+    handle_request: Option<TypedFunc<(), i64>>,
+    /// What has to be restored before another request may see it, besides the memory.
+    pub(super) globals: Vec<Global>,
 }
 
 impl Program {
-    /// A compiled and linked module.
-    pub(crate) fn new(
-        pre: InstancePre<Host>,
-        exports: Exports,
-        ticker: Arc<Ticker>,
-        counts: bool,
-        info: FlareInfo,
-    ) -> Self {
-        Program {
-            pre,
-            exports,
-            ticker,
-            counts,
-            info,
-        }
-    }
-
-    /// A fresh instance.
+    /// An instance that no request has seen, or that is as if none had.
     ///
     /// # Errors
     ///
-    /// When there is no room for one, or its start function fails; with what was said meanwhile.
+    /// When there is no room for one, or its start function fails; with what was recorded until
+    /// then.
     pub(crate) fn instantiate(
         self: &Arc<Self>,
         host: Host,
     ) -> Result<Instance, Box<(Host, Failure)>> {
+        let live = match self.spares.as_ref().and_then(Spares::take) {
+            Some(mut live) => {
+                live.begin(host);
+                live
+            }
+            None => self.fresh(host)?,
+        };
+        Ok(Instance {
+            live,
+            program: self.clone(),
+            answered: false,
+        })
+    }
+
+    /// How many instances wait for a request.
+    #[cfg(test)]
+    pub(crate) fn kept(&self) -> usize {
+        self.spares.as_ref().map_or(0, Spares::count)
+    }
+
+    fn fresh(&self, host: Host) -> Result<Live, Box<(Host, Failure)>> {
         let mut store = Store::new(self.pre.module().engine(), host);
         store.limiter(|host| &mut host.memory);
         if self.counts {
@@ -103,7 +124,7 @@ impl Program {
         let instance = match instance {
             Ok(instance) => instance,
             Err(error) => {
-                let failure = Failure::from_error(&error, store.data());
+                let failure = Failure::from_error(&error, store.data(), self.moved);
                 return Err(Box::new((store.into_data(), failure)));
             }
         };
@@ -114,11 +135,28 @@ impl Program {
                 .into_memory()
         });
         store.data_mut().guest.memory = memory;
-        Ok(Instance {
+        let mut live = Live {
             store,
-            program: self.clone(),
             instance,
-        })
+            handle_request: None,
+            globals: Vec::new(),
+        };
+        if let Some(spares) = &self.spares {
+            live.globals = spares.globals(&live.instance, &mut live.store);
+            spares.see(&mut live);
+        }
+        Ok(live)
+    }
+}
+
+impl Live {
+    /// Begins the next request.
+    fn begin(&mut self, mut host: Host) {
+        let before = self.store.data_mut();
+        // The exports that were found are the instance's.
+        host.guest = std::mem::take(&mut before.guest);
+        *before = host;
+        self.store.set_epoch_deadline(1);
     }
 }
 
@@ -134,22 +172,31 @@ fn typed<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
 }
 
 impl Instance {
-    /// Handles the request of its state.
+    /// Handles the request in its state.
     ///
     /// # Errors
     ///
-    /// When the guest fails or answers with no action.
+    /// When the guest fails or returns no action.
     pub(crate) fn handle_request(&mut self) -> Result<Action, Failure> {
-        let export = self.program.exports.handle_request.as_ref();
-        let Some(function) =
-            export.and_then(|export| typed::<(), i64>(&self.instance, &mut self.store, export))
-        else {
+        let Live {
+            store,
+            instance,
+            handle_request,
+            ..
+        } = &mut self.live;
+        if handle_request.is_none() {
+            let export = self.program.exports.handle_request.as_ref();
+            *handle_request =
+                export.and_then(|export| typed::<(), i64>(instance, &mut *store, export));
+        }
+        let Some(function) = handle_request else {
             return Err(Failure::Missing("handle_request"));
         };
         let running = self.program.ticker.guest();
-        let outcome = function.call(&mut self.store, ());
+        let outcome = function.call(&mut *store, ());
         drop(running);
-        self.store.data_mut().end();
+        store.data_mut().end();
+        self.answered = outcome.is_ok();
         match outcome {
             Ok(packed) => match packed as u64 >> 32 {
                 1 => Ok(Action::Respond),
@@ -157,7 +204,11 @@ impl Instance {
                 3 => Ok(Action::PassThrough),
                 _ => Err(Failure::BadAction(packed)),
             },
-            Err(error) => Err(Failure::from_error(&error, self.store.data())),
+            Err(error) => Err(Failure::from_error(
+                &error,
+                store.data(),
+                self.program.moved,
+            )),
         }
     }
 
@@ -171,41 +222,51 @@ impl Instance {
         let Some(function) = self.program.exports.ws[event as usize]
             .as_ref()
             .and_then(|export| {
-                self.instance
-                    .get_module_export(&mut self.store, export)?
+                self.live
+                    .instance
+                    .get_module_export(&mut self.live.store, export)?
                     .into_func()
             })
         else {
             return Err(Failure::Missing(name));
         };
-        self.store.set_epoch_deadline(1);
+        let store = &mut self.live.store;
+        store.set_epoch_deadline(1);
         // The result is ignored, so it may be of any type, or none.
         let mut results = [wasmtime::Val::I64(0)];
-        let count = function.ty(&self.store).results().len();
+        let count = function.ty(&*store).results().len();
         let running = self.program.ticker.guest();
-        let outcome = function.call(&mut self.store, &[], &mut results[..count]);
+        let outcome = function.call(&mut *store, &[], &mut results[..count]);
         drop(running);
-        self.store.data_mut().end();
-        outcome.map_err(|error| Failure::from_error(&error, self.store.data()))
+        store.data_mut().end();
+        let moved = self.program.moved;
+        outcome.map_err(|error| Failure::from_error(&error, store.data(), moved))
     }
 
-    /// What it has used since it was made, if the engine counts.
+    /// What it has used so far, if the engine counts.
     pub(crate) fn used(&self) -> Option<Used> {
-        let left = self.program.counts.then(|| self.store.get_fuel().ok())??;
-        let memory = self.store.data().guest.memory;
+        let store = &self.live.store;
+        let left = self.program.counts.then(|| store.get_fuel().ok())??;
+        let memory = store.data().guest.memory;
         Some(Used {
             instructions: u64::MAX - left,
-            memory: memory.map_or(0, |memory| memory.data_size(&self.store) as u64),
+            memory: memory.map_or(0, |memory| memory.data_size(store) as u64),
         })
     }
 
     /// The state.
     pub(crate) fn host(&mut self) -> &mut Host {
-        self.store.data_mut()
+        self.live.store.data_mut()
     }
 
-    /// Ends the instance and gives its state back.
-    pub(crate) fn into_host(self) -> Host {
-        self.store.into_data()
+    /// Ends the invocation: what is left of it. If the guest has answered, the instance may be kept for another.
+    pub(crate) fn end(mut self) -> Left {
+        let left = self.host().leave();
+        if let Some(spares) = &self.program.spares
+            && self.answered
+        {
+            spares.keep(self.live);
+        }
+        left
     }
 }

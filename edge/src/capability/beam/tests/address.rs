@@ -137,7 +137,7 @@ fn flares_cannot_reach_this_machine_or_its_networks() {
         );
         assert!(refusal.to_string().contains("[beam.hosts]"), "{refusal}");
     }
-    // Whether this name is known depends on the machine; that it leads nowhere does not.
+    // Whether this name is known depends on the machine; that it cannot be reached does not.
     setup
         .fetch(&format!("http://localhost.:{port}/"))
         .unwrap_err();
@@ -187,7 +187,7 @@ fn the_edge_itself_is_never_reached_unless_mapped() {
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
     ] {
         let setup = Setup::private();
-        // A connection from before the edge said that it listens there must not stay in use.
+        // A connection opened before the edge registered that address must not be used any more.
         setup.fetch(&urls[0]).unwrap();
         let before = log.lock().unwrap().len();
         setup.beam.add_own_address(own);
@@ -208,7 +208,7 @@ fn the_edge_itself_is_never_reached_unless_mapped() {
         setup.fetch(&format!("http://{other}/")).unwrap()["body"],
         "other"
     );
-    // The operator may say so.
+    // The operator may allow it.
     let setup = Setup::mapped(&[("edge.test", address.to_string())]);
     setup.beam.add_own_address(address);
     assert_eq!(setup.fetch("http://edge.test/").unwrap()["body"], "edge");
@@ -239,4 +239,26 @@ fn redirects_are_checked_like_the_first_url() {
     let refusal = setup.fetch("http://outside.test/file").unwrap_err();
     assert!(matches!(refusal, BeamRefusal::Url(_)), "{refusal}");
     assert!(log.lock().unwrap().is_empty(), "something got through");
+}
+
+/// A name server that gives another address a moment later is not asked then. These names do not exist: who asked would
+/// reach nobody.
+#[test]
+fn the_connection_goes_to_the_address_that_was_checked() {
+    let (address, log) = serve(|_| reply("200 OK", &[], b"checked"));
+    let setup = Setup::private();
+    for host in [
+        "rebind.invalid",
+        "rebind.invalid.",
+        "REBIND.invalid",
+        "re%62ind.invalid",
+        "r\u{e9}bind.invalid",
+    ] {
+        let url = Url::parse(&format!("http://{host}:{}/", address.port())).unwrap();
+        let name = url.host_str().unwrap();
+        let client = setup.beam.pinned(name, &[address], "http").unwrap();
+        let sent = setup._runtime.block_on(client.get(url.clone()).send());
+        assert_eq!(sent.unwrap().status(), 200, "{host}");
+    }
+    assert_eq!(log.lock().unwrap().len(), 5);
 }
