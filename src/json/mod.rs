@@ -44,7 +44,7 @@
 //!
 //! Strings are read byte by byte, which takes the least code. A flare that is compiled with
 //! `-Ctarget-feature=+simd128` reads them sixteen bytes at a time instead; not every engine accepts such a flare:
-//! wasm3 and WAMR's interpreter refuse it.
+//! wasm3 and WAMR's classic interpreter refuse it.
 //!
 //! # Limits
 //!
