@@ -448,8 +448,7 @@ fn bytes_that_are_no_utf8_are_no_text() {
     }
 }
 
-/// With the feature `fast-json` strings are read by words; each byte at each place of a word is the
-/// same as without.
+/// Each byte at each place. (`tests/tests/flares/simd.rs` has the same for blocks of sixteen bytes.)
 #[test]
 fn strings_are_read_alike_wherever_they_lie() {
     // Under Miri not all of them.
