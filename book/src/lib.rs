@@ -1,9 +1,9 @@
-//! The book in `docs/`, which mdbook makes pages of: `bash .ci/book`.
+//! The book in `docs/`, which mdbook builds: `bash .ci/book`.
 //!
-//! - Its snippets are compiled and run by `cargo test -p flaron-book`, as the documentation of this crate.
-//! - Its links, and those of the repository's other documents, are checked by the tests.
-//! - Some of its pages are documents that stand elsewhere in the repository: [`page`] puts them in, and makes
-//!   their links lead to the book's pages.
+//! - Its snippets are compiled and run by `cargo test -p flaron-book`, as documentation of this crate.
+//! - The tests check its links, and those of the repository's other documents.
+//! - Some of its pages are documents from elsewhere in the repository: [`page`] inserts them, and makes their
+//!   links lead to the book's pages.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -51,18 +51,18 @@ pub fn root() -> &'static Path {
     root.expect("the package is in a folder of the repository")
 }
 
-/// A link or a picture in a document.
+/// A link or an image in a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Where it is in the document, in bytes: all of it.
+    /// Its position in the document, in bytes.
     pub place: std::ops::Range<usize>,
-    /// What it leads to, as it is written.
+    /// What it leads to, as written.
     pub to: String,
 }
 
 impl Link {
-    /// The file and the heading that it leads to, if it leads to one of this repository: `from` is the
-    /// document that it stands in.
+    /// The file and the heading that it leads to, if they are in this repository: `from` is the
+    /// document that contains the link.
     pub fn target(&self, from: &Path) -> Option<(PathBuf, Option<&str>)> {
         if self.to.contains("://") || self.to.starts_with("mailto:") {
             return None;
@@ -79,7 +79,7 @@ impl Link {
     }
 }
 
-/// The links and the pictures of a document, in their order. What is code has none.
+/// The links and images of a document, in order. Code contains none.
 pub fn links(text: &str) -> Vec<Link> {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).into_offset_iter();
     let links = events.filter_map(|(event, place)| match event {
@@ -92,7 +92,7 @@ pub fn links(text: &str) -> Vec<Link> {
     links.collect()
 }
 
-/// What links to the headings of a document say, as GitHub and mdbook make them.
+/// The anchors of a document's headings, as GitHub and mdbook generate them.
 pub fn anchors(text: &str) -> Vec<String> {
     let mut anchors = Vec::new();
     let mut heading: Option<String> = None;
@@ -119,16 +119,16 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().to_lowercase()
 }
 
-/// A page of the book, and the document that it is.
+/// A page of the book, and the document with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The page: `docs/edge.md`.
     pub file: PathBuf,
-    /// Where its text stands: the same, or what it includes (`edge/README.md`).
+    /// The file with its text: the page itself, or the document it includes (`edge/README.md`).
     pub source: PathBuf,
 }
 
-/// The pages in the list of the book, in their order.
+/// The pages in the book's list, in order.
 ///
 /// # Errors
 ///
@@ -148,20 +148,20 @@ pub fn pages() -> std::io::Result<Vec<Page>> {
         .collect()
 }
 
-/// The document that a page is, if it is nothing but another document.
+/// The document that a page includes, if it contains nothing else.
 fn included(text: &str) -> Option<&str> {
     text.trim().strip_prefix("{{#include ")?.strip_suffix("}}")
 }
 
-/// The text of a page for the book: its links lead to the pages of the book, and to `repository` for what is no
-/// page. Where it is not known where the repository lives, the words of such a link stay, without the link.
+/// The text of a page for the book: its links lead to the pages of the book, and to `repository` for files that
+/// are not pages. Without a `repository` such a link becomes plain text.
 ///
 /// # Errors
 ///
 /// When the document cannot be read.
 pub fn page(page: &Page, pages: &[Page], repository: Option<&str>) -> std::io::Result<String> {
     let mut text = fs::read_to_string(root().join(&page.source))?;
-    // From the last to the first, so that places stay right; a picture in a link is changed before it.
+    // From last to first, so that positions stay valid; an image in a link is changed before the link.
     for link in links(&text).into_iter().rev() {
         let Some((target, heading)) = link.target(&page.source) else {
             continue;
@@ -203,7 +203,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// How a page names a file.
+/// The path of a file relative to a page.
 fn relative(from: &Path, to: &Path) -> String {
     let folder = from.parent().unwrap_or(Path::new(""));
     let common = folder.components().zip(to.components());

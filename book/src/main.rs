@@ -1,5 +1,5 @@
-//! What mdbook calls for the pages that are other documents of the repository: it gets the book as JSON and gives
-//! it back with their texts. `FLARON_REPOSITORY` says where links go to that lead out of the book.
+//! A preprocessor for mdbook, for pages that are other documents of the repository: it receives the book as JSON
+//! and returns it with their texts. `FLARON_REPOSITORY` is the URL for links that lead out of the book.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use flaron_book::{BOOK, Page, page, pages};
 use serde_json::Value;
 
 fn main() -> ExitCode {
-    // `supports RENDERER` is asked first, and the answer is yes.
+    // mdbook first asks `supports RENDERER`, and the answer is yes.
     if std::env::args().nth(1).is_some() {
         return ExitCode::SUCCESS;
     }
@@ -42,7 +42,7 @@ fn put_in_pages() -> Result<Value, Box<dyn std::error::Error>> {
     Ok(book)
 }
 
-/// Does something to each chapter, wherever mdbook has it in its JSON.
+/// Applies a function to each chapter, wherever it is in mdbook's JSON.
 fn each_chapter(
     value: &mut Value,
     job: &mut impl FnMut(&mut Value) -> Result<(), Box<dyn std::error::Error>>,

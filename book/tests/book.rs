@@ -1,4 +1,5 @@
-//! The book is whole: each page is in its list, each link leads somewhere, and what it lists is all that there is.
+//! The book is complete: each page is in its list, each link leads somewhere, and its lists have everything there
+//! is.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -50,7 +51,7 @@ fn every_link_in_every_document_leads_somewhere() {
             let Some((target, heading)) = link.target(file) else {
                 continue;
             };
-            // A page that is another document has that one's headings.
+            // A page that is another document has that document's headings.
             let page = sources.iter().find(|page| page.file == target);
             let source = page.map_or(&target, |page| &page.source);
             let there = root().join(source).exists()
@@ -68,7 +69,7 @@ fn every_link_in_every_document_leads_somewhere() {
     );
 }
 
-/// As mdbook gets them: every link leads to a page, a picture, or out of the book.
+/// As mdbook receives them: every link leads to a page, an image, or out of the book.
 #[test]
 fn the_pages_that_are_put_in_have_no_dead_links() {
     let pages = pages().unwrap();

@@ -15,6 +15,9 @@ pub use crate::scaffold::template::Template;
 const CLONE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Where the repository is on the network, if the manifest says so; otherwise empty.
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+/// What `--sdk` defaults to in a released program: its clone was on the machine that built it. The release workflow
+/// sets this to the repository's URL and the tag.
+const RELEASED_SDK: Option<&str> = option_env!("FLARON_SDK");
 
 /// Where new flares get their link flags and their release profile from, so that they are as small
 /// as the repository's own.
@@ -47,14 +50,17 @@ const SDK_FORMS: &str = "a folder (../flaron-sdk), a git URL (https://host/flaro
      @REGISTRY on crates.io)";
 
 impl Sdk {
-    /// The SDK of the clone that this edge was built from, or, where there is none, of the repository
-    /// that the edge's manifest names.
+    /// The SDK that this edge was released with, or that of the clone it was built from, or, if there is no such
+    /// clone, of the repository named in the edge's manifest.
     ///
     /// # Errors
     ///
-    /// When there is neither.
+    /// When there is none of these.
     pub fn of_this_edge() -> Result<Sdk> {
-        Self::of_edge_built_in(Path::new(CLONE), REPOSITORY)
+        match RELEASED_SDK {
+            Some(sdk) if !sdk.is_empty() => Self::parse(sdk),
+            _ => Self::of_edge_built_in(Path::new(CLONE), REPOSITORY),
+        }
     }
 
     fn of_edge_built_in(clone: &Path, repository: &str) -> Result<Sdk> {

@@ -1,4 +1,4 @@
-//! One `cargo build`, and the files it made, from the messages that cargo prints as JSON.
+//! One `cargo build`, and the files it produced, according to cargo's JSON messages.
 
 use std::env;
 use std::fs;
@@ -15,27 +15,27 @@ use crate::toolchain::WASM_TARGET;
 /// The profile of a flare with names and lines.
 const LINES: &str = "flaron-lines";
 
-/// A `cargo build` to be run. Cargo's progress and messages go to standard error.
+/// A `cargo build` to run. Cargo's progress and messages go to standard error.
 #[derive(Debug)]
 pub struct Build {
     command: Command,
 }
 
 impl Build {
-    /// A build in `folder` with the environment as it is: for a flare of the user's own, who may
-    /// have reasons for what they set.
+    /// A build in `folder` with the environment unchanged: for a user's own flare, whose settings
+    /// may be deliberate.
     pub fn new(folder: &Path) -> Self {
         Self::with(environment::cargo(folder))
     }
 
-    /// A build in `folder` by what the manifests and the configuration files say, and by nothing
-    /// that the environment says ([`environment::isolated_cargo`]).
+    /// A build in `folder` that depends only on the manifests and configuration files, and not on
+    /// the environment ([`environment::isolated_cargo`]).
     pub fn isolated(folder: &Path) -> Self {
         Self::with(environment::isolated_cargo(folder))
     }
 
-    /// The same of a workspace that lies in this repository and is none of it: run from a folder
-    /// outside, so that its own manifest decides and not the `.cargo/config.toml` of this repository.
+    /// The same for a workspace inside this repository that does not belong to it: run from a folder
+    /// outside, so that its own manifest applies and not the `.cargo/config.toml` of this repository.
     pub fn isolated_from_repository(manifest: &Path) -> Self {
         let mut build = Self::isolated(&env::temp_dir());
         build.command.arg("--manifest-path").arg(manifest);
@@ -48,23 +48,23 @@ impl Build {
         Self { command }
     }
 
-    /// In release, for Wasm: as a flare is deployed.
+    /// In release mode, for Wasm: as a flare is deployed.
     #[must_use]
     pub fn flare(self) -> Self {
         self.release_for(WASM_TARGET)
     }
 
-    /// In release, for a target.
+    /// In release mode, for a target.
     #[must_use]
     pub fn release_for(self, target: &str) -> Self {
         self.args(["--release", "--target", target])
     }
 
-    /// For Wasm, compiled as in release, and with the names of functions and the lines of the source:
-    /// for finding out what a flare does. It is in a folder of its own, not in that of the release.
+    /// For Wasm, compiled as in release mode but with function names and line numbers, for finding out
+    /// what a flare does. It has a folder of its own, separate from the release build.
     ///
-    /// The linker refuses `--compress-relocations` together with lines, and cargo has no way to take a
-    /// flag away: the caller has to run the compiler through a program that does
+    /// The linker refuses `--compress-relocations` together with line numbers, and cargo cannot remove
+    /// a flag: the caller has to run the compiler through a program that does
     /// (`RUSTC_WORKSPACE_WRAPPER`).
     #[must_use]
     pub fn flare_with_lines(self) -> Self {
@@ -82,24 +82,24 @@ impl Build {
         ])
     }
 
-    /// A package to build; several may be given.
+    /// Adds a package to build.
     #[must_use]
     pub fn package(self, name: &str) -> Self {
         self.args(["--package", name])
     }
 
-    /// Builds into a target folder other than the workspace's own.
+    /// Builds into this target folder instead of the workspace's own.
     #[must_use]
     pub fn target_dir(mut self, folder: &Path) -> Self {
         self.command.arg("--target-dir").arg(folder);
         self
     }
 
-    /// Uses these flags of the compiler and no others, not even those in configuration files;
-    /// also when there are none.
+    /// Uses these compiler flags and no others, not even those in configuration files. The list may
+    /// be empty.
     #[must_use]
     pub fn rustflags(mut self, flags: &[String]) -> Self {
-        // The place of the highest precedence that flags can be set in. The separator is cargo's.
+        // The way of setting flags that has the highest precedence. The separator is cargo's.
         self.command
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
         self
@@ -119,11 +119,12 @@ impl Build {
         self
     }
 
-    /// Builds.
+    /// Runs the build.
     ///
     /// # Errors
     ///
-    /// When cargo cannot be run, or the build fails: cargo has said why on standard error then.
+    /// When cargo cannot be run, or the build fails; in that case cargo has reported why on
+    /// standard error.
     pub fn run(mut self) -> Result<Artifacts> {
         let mut child = self
             .command
@@ -146,16 +147,16 @@ impl Build {
     }
 }
 
-/// The files that a build made.
+/// The files that a build produced.
 #[derive(Debug, Default)]
 pub struct Artifacts(Vec<Artifact>);
 
-/// A `.wasm` that a build made.
+/// A `.wasm` that a build produced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WasmFile {
-    /// The name of its target: for a library the package's, with underscores.
+    /// The name of its target: for a library the package's name, with underscores.
     pub target: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
@@ -172,8 +173,8 @@ impl WasmFile {
 }
 
 impl Artifacts {
-    /// Reads cargo's messages, a line each. Lines that are no message are somebody's output
-    /// (a build script's, say) and are skipped.
+    /// Reads cargo's messages, one per line. Other lines are someone's output (a build script's,
+    /// for example) and are skipped.
     fn read(messages: impl std::io::BufRead) -> Result<Self> {
         let mut artifacts = Vec::new();
         for message in Message::parse_stream(messages) {
@@ -186,7 +187,7 @@ impl Artifacts {
         Ok(Self(artifacts))
     }
 
-    /// Every `.wasm`.
+    /// All `.wasm` files.
     pub fn wasm_files(&self) -> impl Iterator<Item = WasmFile> {
         self.0.iter().filter_map(wasm_file)
     }
@@ -197,7 +198,8 @@ impl Artifacts {
     ///
     /// When there is none.
     pub fn wasm_of_package(&self, name: &str) -> Result<WasmFile> {
-        // A library is called as its package, with `_` for `-`, unless the manifest names it.
+        // A library is named like its package, with `_` for `-`, unless the manifest gives it a
+        // name.
         let target = name.replace('-', "_");
         self.wasm_files()
             .find(|file| file.target == target)
@@ -209,7 +211,7 @@ impl Artifacts {
             })
     }
 
-    /// The `.wasm` of the `cdylib` of the package with this manifest, whatever its name is.
+    /// The `.wasm` of the `cdylib` in the package with this manifest, whatever its name is.
     pub fn wasm_of_manifest(&self, manifest: &Path) -> Option<WasmFile> {
         self.0
             .iter()
@@ -218,7 +220,7 @@ impl Artifacts {
             .find_map(wasm_file)
     }
 
-    /// The program that a binary target was built to.
+    /// The program built from a binary target.
     pub fn executable(&self, target: &str) -> Option<PathBuf> {
         self.0.iter().find_map(|artifact| {
             let file = artifact.executable.as_ref()?;
@@ -242,7 +244,7 @@ fn wasm_file(artifact: &Artifact) -> Option<WasmFile> {
 mod tests {
     use super::*;
 
-    /// A line as cargo prints it, in the fields that matter here.
+    /// A line as cargo prints it, with the fields that matter here.
     fn message(manifest: &str, target: &str, kind: &str, files: &[&str]) -> String {
         let files: Vec<String> = files.iter().map(|file| format!("{file:?}")).collect();
         let package = Path::new(manifest).parent().unwrap().display();

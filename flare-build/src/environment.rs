@@ -1,4 +1,4 @@
-//! Cargo, shielded from what the environment sets for other builds.
+//! Runs cargo without the effects of environment variables that are meant for other builds.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,12 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 
-/// Cargo in `folder`, which decides which `.cargo/config.toml` counts, without the variables in
-/// the environment that change what is built: what is measured and tested is what the manifests
-/// and configuration files say, wherever it is built. (CI often sets `RUSTFLAGS="-D warnings"`,
-/// which would silently replace the flags that flares are linked with.)
+/// Cargo in `folder`, which determines which `.cargo/config.toml` applies, without the environment
+/// variables that change what is built: what is measured and tested is what the manifests and
+/// configuration files say, wherever it is built. (CI often sets `RUSTFLAGS="-D warnings"`, which
+/// would silently replace the flags that flares are linked with.)
 ///
-/// Says on standard error, once, which of the user's settings it leaves out.
+/// Prints on standard error, once, which of the user's settings it ignores.
 pub fn isolated_cargo(folder: &Path) -> Command {
     let mut command = cargo(folder);
     let mut set_by_user = Vec::new();
@@ -35,7 +35,7 @@ pub fn isolated_cargo(folder: &Path) -> Command {
     command
 }
 
-/// Cargo in `folder`, with the environment as it is.
+/// Cargo in `folder`, with the environment unchanged.
 pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(folder);
@@ -46,10 +46,10 @@ pub(crate) fn cargo(folder: &Path) -> Command {
 #[derive(Debug, PartialEq, Eq)]
 enum Effect {
     None,
-    /// It sets flags, a profile or the size of the arena, for code of the user's own.
+    /// It sets flags, a profile or the size of the arena, for the user's own code.
     Flags,
-    /// The cargo that runs this program sets it for this program: there are build scripts that
-    /// run again when it changes. Or it wraps the compiler, for coverage or a cache.
+    /// Set for this program by the cargo that runs it, and build scripts would run again when it
+    /// changes; or it wraps the compiler, for coverage or a cache.
     Internal,
 }
 

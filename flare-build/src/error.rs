@@ -1,4 +1,4 @@
-//! The one error of this crate: a message that says what was wrong and what to do.
+//! This crate's only error type: a message that says what was wrong and what to do.
 
 use std::fmt;
 

@@ -1,14 +1,14 @@
-//! The flares of this repository: the examples, and the same made with the published SDK.
+//! The flares of this repository: the examples, and the same ones built with the published SDK.
 
 use std::path::Path;
 
 use crate::build::{Build, WasmFile};
 use crate::error::Result;
 
-/// A flare of `examples/` in the repository at `root`, as `cargo build --release` makes it.
+/// A flare from `examples/` in the repository at `root`, as `cargo build --release` builds it.
 ///
-/// One cargo run for each: built together, the flares would share the union of the features that
-/// they ask the SDK for. `target_dir` is the workspace's own if there is none.
+/// There is one cargo run for each: built together, the flares would all get the union of the
+/// features that they request from the SDK. Without a `target_dir` it is the workspace's own.
 ///
 /// # Errors
 ///
@@ -24,14 +24,15 @@ pub fn example(root: &Path, name: &str, target_dir: Option<&Path>) -> Result<Was
     build.run()?.wasm_of_package(name)
 }
 
-/// The same flare made with the published crate, of `size-report/peers/` in the repository at
-/// `root`: with the release profile that the README of that crate asks for, and no flags.
+/// The same flare built with the published crate, from `size-report/peers/` in the repository at
+/// `root`, with the release profile that the README of that crate asks for, and no flags.
 ///
-/// `target_dir` must not be the workspace's own: flares of the two workspaces have the same names.
+/// `target_dir` must not be the workspace's own, because flares of the two workspaces have the same
+/// names.
 ///
 /// # Errors
 ///
-/// When it cannot be built. The first time needs the registry.
+/// When it cannot be built. The first build needs access to the registry.
 pub fn published(root: &Path, name: &str, target_dir: &Path) -> Result<WasmFile> {
     let manifest = root.join("size-report/peers/Cargo.toml");
     let build = Build::isolated_from_repository(&manifest)

@@ -2,10 +2,10 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`build`](mod@build) | one `cargo build`, and the files it made |
-//! | [`flares`] | the example flares, and the same made with the published SDK |
-//! | [`environment`] | cargo, shielded from what the environment sets for other builds |
-//! | [`manifest`] | what a flare's manifest says of its SDK |
+//! | [`build`](mod@build) | one `cargo build`, and the files it produced |
+//! | [`flares`] | the example flares, and the same ones built with the published SDK |
+//! | [`environment`] | cargo, without the effects of environment variables meant for other builds |
+//! | [`manifest`] | what a flare's manifest says about its SDK |
 //! | [`table`] | tables, for the terminal and as Markdown |
 //! | [`toolchain`] | the Rust target for Wasm, and the compiler's version |
 

@@ -6,12 +6,12 @@ use cargo_metadata::MetadataCommand;
 
 use crate::error::{Error, Result};
 
-/// The SDK's name as a package.
+/// The SDK's package name.
 const SDK: &str = "flaron-sdk";
 
 /// A flare's crate, as cargo knows it.
 pub struct Flare {
-    /// How the SDK is called in its manifest.
+    /// The SDK's name in its manifest.
     sdk: Option<String>,
     /// The features that the SDK has.
     features: Vec<String>,
@@ -70,7 +70,8 @@ impl Flare {
         })
     }
 
-    /// What turns on a feature of its SDK (`cargo build --features …`), if the SDK is one that has it.
+    /// The argument that enables a feature of its SDK (`cargo build --features …`), if the SDK has
+    /// that feature.
     pub fn sdk_feature(&self, feature: &str) -> Option<String> {
         let sdk = self.sdk.as_ref()?;
         let has_it = self.features.iter().any(|known| known == feature);
@@ -82,8 +83,8 @@ impl Flare {
         self.source.as_deref().is_some_and(has_std)
     }
 
-    /// What its root lacks to build without the standard library, and what to write. rustc says in these cases
-    /// what is missing, but not what this SDK has for it.
+    /// What its root lacks to build without the standard library, and what to write. In these cases rustc says
+    /// what is missing, but not what this SDK provides for it.
     pub fn lacks(&self) -> Option<&'static str> {
         lacks(self.source.as_deref()?, self.has_heap)
     }

@@ -1,14 +1,13 @@
 //! Tables, for the terminal and for Markdown.
 
-/// How a table is to be written.
+/// The format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Text,
     Markdown,
 }
 
-/// A table whose first column is text and whose other columns are numbers, but for those named
-/// in `left`.
+/// A table whose first column is text; the other columns are numbers, except for those in `left`.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
     headers: Vec<String>,
@@ -25,7 +24,7 @@ impl Table {
         }
     }
 
-    /// Writes column `column` flush left.
+    /// Aligns a column to the left.
     pub fn left(mut self, column: usize) -> Self {
         self.left.push(column);
         self

@@ -1,4 +1,4 @@
-//! The Rust that builds flares: which it is, and whether it can build for Wasm.
+//! The Rust toolchain that builds flares: its version, and whether it can build for Wasm.
 
 use std::env;
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ pub fn rustc_version(folder: &Path) -> Result<String> {
 }
 
 /// Installs a Rust target through rustup, for the toolchain that is used in `folder`, unless it is
-/// there already.
+/// installed already.
 ///
 /// # Errors
 ///
@@ -40,11 +40,11 @@ pub fn ensure_target(folder: &Path, target: &str) -> Result<()> {
     let added = Command::new("rustup")
         .args(["target", "add", target])
         .current_dir(folder)
-        // Standard output is for what the caller prints, such as a report in JSON.
+        // Standard output is reserved for what the caller prints, such as a report in JSON.
         .stdout(Stdio::null())
         .status();
     match added {
-        // There may be two Rusts, and the one in use may not be rustup's.
+        // There may be two Rust installations, and the one in use may not be rustup's.
         Ok(status) if status.success() && has_target(folder, target)? => Ok(()),
         Ok(status) if status.success() => Err(Error::new(format!(
             "rustup installed the target {target}, but `{}` is not rustup's and does not have it; \

@@ -55,6 +55,8 @@ pub(crate) fn claim_unless_refused(returned: i64) -> ArenaBytes {
 #[inline(always)] // size: inline-step
 pub(crate) fn claim_unless_empty(returned: i64) -> Option<ArenaBytes> {
     if block::length(returned) == 0 {
+        // It may have been refused.
+        note_refusal();
         None
     } else {
         claim(returned)

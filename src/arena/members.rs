@@ -12,7 +12,7 @@
 
 use core::mem::ManuallyDrop;
 
-use crate::arena::alloc::top;
+use crate::arena::alloc::{note_refusal, top};
 use crate::arena::backward::{BackwardWriter, prepend};
 use crate::arena::block::at_address;
 use crate::arena::claim::claim_while;
@@ -42,8 +42,6 @@ impl Members {
         last: &[u8],
         write: impl FnOnce(&mut Members),
     ) -> Option<Members> {
-        // What the host has allocated and never returned is given up, so that it cannot return it any more.
-        PENDING.set(0);
         let end = storage::origin() + top();
         let middle = BackwardWriter::write_from(end, behind);
         let start = if last.is_empty() {
@@ -125,6 +123,8 @@ fn begins_scratch(start: u32) -> bool {
 /// Puts text in front of what begins at `at`, and keeps both; the new beginning, or 0 if it does not fit.
 #[inline(never)] // size: one-copy
 fn put(at: u32, text: &[u8]) -> u32 {
+    // What the host has allocated and never returned is given up: the text may come to lie there.
+    PENDING.set(0);
     // SAFETY: a reference points to initialised bytes; `at` is a writer's.
     let start = unsafe { prepend(at, text) };
     if start != 0 {
@@ -147,6 +147,7 @@ unsafe fn member(
 ) -> u32 {
     // What a host that called the flare had kept in front of it must not be written over. (0 begins nothing.)
     if !begins_scratch(at) {
+        note_refusal();
         return 0;
     }
     let is_refused = REFUSED.get() != 0;

@@ -332,8 +332,8 @@ fn sixteen_fetches_are_allowed() {
 #[test]
 fn a_body_that_is_sent_may_take_nearly_all_of_the_arena() {
     let host = Host::new();
-    // Miri would take minutes: it has a hundredth of the arena.
-    let share = if cfg!(miri) { 100 } else { 1 };
+    // Miri has a small part of the arena: by the rules of Tree Borrows the time grows with the square of the length.
+    let share = if cfg!(miri) { 500 } else { 1 };
     let _rest = cfg!(miri).then(|| leave_free((ARENA_BYTES / share) & !7));
     host.on_fetch(URL, 200, &[], "y".repeat(200_000 / share));
     let long = "x".repeat(200_000 / share) + &"\"".repeat(20_000 / share);

@@ -11,7 +11,7 @@ use std::vec::Vec;
 use std::{format, vec};
 
 use super::*;
-use crate::arena::tests::cases;
+use crate::arena::tests::{cases, room};
 use crate::testing::answer::{Answer, returned};
 use crate::testing::dispatch::IMPORTS;
 use crate::{beam, crypto, encoding, id, json, logging, plasma, request, response, secrets};
@@ -26,6 +26,8 @@ enum Evil {
     Data(Vec<u8>),
     /// It allocates `size` bytes and returns another part of memory.
     Part { size: i32, skip: i32, len: u32 },
+    /// It allocates all that is free, to the last byte, and returns this.
+    All(i64),
     /// It allocates this, and then data that it returns.
     Twice(i32, Vec<u8>),
     /// It lets the flare begin anew in the middle of the call.
@@ -41,6 +43,10 @@ impl Evil {
             Evil::Part { size, skip, len } => {
                 let address = crate::guest_alloc(*size);
                 i64::from(address.wrapping_add(*skip)) << 32 | i64::from(*len)
+            }
+            Evil::All(raw) => {
+                crate::guest_alloc(room() as i32);
+                *raw
             }
             Evil::Twice(size, data) => {
                 crate::guest_alloc(*size);
@@ -468,6 +474,26 @@ fn no_answer_is_survived() {
     survives(vec![Evil::Raw(0)]);
 }
 
+#[test]
+fn what_takes_all_room_and_is_not_returned_is_survived() {
+    let data = || Evil::Data(b"a".to_vec());
+    for raw in [0, -1, 4096 << 32 | 8] {
+        let all = || Evil::All(raw);
+        // In turns, so that a call meets first one of them, then another.
+        for evil in [
+            vec![all(), Evil::Raw(0), data(), data(), Evil::Raw(-1)],
+            vec![data(), all(), data()],
+            vec![all(), data()],
+            vec![all()],
+        ] {
+            survives(evil);
+            if cfg!(miri) {
+                return;
+            }
+        }
+    }
+}
+
 /// How many answers a host gives in turns. Under Miri, which needs ten seconds for all calls, each
 /// answer meets some of the calls; natively it meets every one.
 const IN_TURNS: usize = if cfg!(miri) { 9 } else { 1 };
@@ -517,6 +543,7 @@ fn evil() -> impl Strategy<Value = Evil> {
     ];
     prop_oneof![
         any::<i64>().prop_map(Evil::Raw),
+        any::<i64>().prop_map(Evil::All),
         (4090..4200_i64, 0..40_i64).prop_map(|(at, len)| Evil::Raw(at << 32 | len)),
         data.clone().prop_map(Evil::Data),
         (-10..100, -20..120, prop_oneof![0..60_u32, any::<u32>()])

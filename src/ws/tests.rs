@@ -144,7 +144,10 @@ fn what_does_not_fit_is_refused() {
         assert!(traps(conn_id) && arena_refused());
         assert!(traps(event_data) && traps(event_text) && arena_refused());
         assert!(try_event_data().is_err_and(|error| error.is_arena_full()));
-        assert!(message().is_none());
+        assert_eq!(event_type(), "message");
+        assert!(message().is_none() && arena_refused());
+        assert_eq!(event_type(), "message");
+        assert!(!arena_refused(), "that was the message's refusal");
         assert_eq!(send_pieces("123456789"), Err(WsSendError::ArenaFull));
     });
     assert!(host.sent().is_empty());

@@ -1,5 +1,5 @@
-//! The edge's own code of what a key is and how two nodes' knowledge of it becomes one, for the model
-//! checker in `tests`.
+//! The edge's own code for what a key is and how two nodes' knowledge of it is merged, compiled for
+//! the model checker in `tests`.
 //!
 //! ```sh
 //! cargo test -p flaron-merge-model

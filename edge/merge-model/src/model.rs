@@ -1,14 +1,14 @@
-//! All that can happen to one key in a small world, checked by [`stateright`].
+//! Everything that can happen to one key in a small world, checked by [`stateright`].
 //!
-//! A node does an operation, tells another what it knows, forgets a delete that all have seen, is
-//! backed up, or is put back to its backup. All orders of all of that are tried, to the end of what
-//! each node may do. Merging is the edge's own code; who a node is after it was put back is the edge's
-//! protocol in short: it counts under a name for the time being until another has said in which life
-//! it last met this folder's actor.
+//! A node performs an operation, tells another what it knows, forgets a delete that all have seen, is
+//! backed up, or is restored from its backup. All orders of these steps are tried, until each node has
+//! done everything it may. Merging is the edge's own code; which actor a node is after a restore is a
+//! short version of the edge's protocol: it counts under a provisional name until another node has
+//! told it in which life it last met this folder's actor.
 //!
-//! Every increment is a digit of its own of the counter, in base 4, so that one that is lost, or
-//! counted twice, shows in whatever state it happens. What must be there is kept beside the keys, by
-//! rules that know nothing of epochs and stamps.
+//! Every increment is a separate base-4 digit of the counter, so an increment that is lost, or counted
+//! twice, shows in every state in which that happens. What must be there is recorded separately from
+//! the keys, by rules that know nothing about epochs and stamps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::crdt::{KeyState, Stamp};
 
-/// A set of increments: bit i is the i-th that was made in this world.
+/// A set of increments: bit i is the i-th one made in this world.
 type Set = u32;
 
 /// What is in a node's folder, and what its process makes of it.
@@ -27,9 +27,9 @@ struct Folder {
     clock: u64,
     actor: u8,
     lives: Vec<u8>,
-    /// In which life this node last met each actor.
+    /// The life in which this node last met each actor.
     met: BTreeMap<u8, u8>,
-    /// The increments that it has heard of, and the deletes and sets.
+    /// The increments, deletes and sets that it has heard of.
     heard: Set,
     ended: Set,
 }
@@ -37,7 +37,7 @@ struct Folder {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node {
     folder: Folder,
-    /// Under what it counts now.
+    /// The name it counts under now.
     acting: u8,
     is_settled: bool,
     backup: Option<Folder>,
@@ -50,10 +50,10 @@ struct World {
     nodes: Vec<Node>,
     names: u8,
     lives: u8,
-    /// How many increments, and how many deletes and sets, there were.
+    /// How many increments there were, and how many deletes and sets.
     added: u8,
     replaced: u8,
-    /// Increments that a delete or set has ended, and those of which it may have.
+    /// Increments that a delete or set has ended, and those that it may have ended.
     over: Set,
     loose: Set,
 }
@@ -79,7 +79,7 @@ enum Step {
 struct Rules {
     nodes: usize,
     ops: &'static [Op],
-    /// How many operations each node does at most.
+    /// The maximum number of operations per node.
     each: u8,
     backups: bool,
     merge: fn(&mut KeyState, &KeyState),
@@ -93,7 +93,8 @@ fn name(actor: u8) -> Arc<str> {
     format!("n~{actor:02}").into()
 }
 
-/// The digits of the increments, least first; `None` if the counter is none that they can make.
+/// The digits of the increments, least significant first; `None` if increments cannot produce this
+/// counter.
 fn digits(key: &KeyState) -> Option<Set> {
     let mut rest = u64::try_from(key.counter().unwrap_or(0)).ok()?;
     let mut set = 0;
@@ -124,7 +125,7 @@ impl World {
     }
 
     fn operate(&mut self, at: usize, op: Op) -> Option<()> {
-        // Of sets and deletes and increments that nobody has told this node of.
+        // These include sets, deletes and increments that this node has not been told about.
         let (heard, ended) = (self.heard(), all(self.replaced));
         let node = &mut self.nodes[at];
         node.done += 1;
@@ -171,7 +172,7 @@ impl World {
         let node = &mut self.nodes[to];
         let ours = &mut node.folder;
         ours.clock = ours.clock.max(folder.clock);
-        // Counts of this folder's own actor that it does not have: it is a copy of an older one.
+        // Counts of this folder's own actor that the folder lacks: it is a copy of an older one.
         let own = |key: &KeyState| key.counts.get(&name(ours.actor)).copied();
         let is_behind = own(&folder.key).is_some_and(|theirs| {
             let is_over =
@@ -193,14 +194,14 @@ impl World {
             node.is_settled = true;
             node.acting = ours.actor;
         }
-        // It is remembered in which life he was met who has just stored all that there is.
+        // The life of the node is recorded once it has stored everything there is.
         let (actor, life) = (ours.actor, ours.lives.last().copied());
         if let Some(life) = life {
             self.nodes[from].folder.met.insert(actor, life);
         }
     }
 
-    /// Whether all nodes have the tombstone of this one, or have had it.
+    /// Whether all nodes have this node's tombstone, or have had it.
     fn can_forget(&self, at: usize) -> bool {
         let folder = &self.nodes[at].folder;
         folder.key.is_tombstone()
@@ -221,15 +222,15 @@ impl World {
         node.acting = self.names;
         node.is_settled = false;
         node.was_restored = true;
-        // A delete that only the lost folder knew is lost with it, and what was deleted since, and
-        // forgotten by all, can come back with the copy.
+        // A delete that only the lost folder knew is lost with it, and what has since been deleted,
+        // and forgotten by all, can come back with the copy.
         self.loose |= self.over;
         self.over = 0;
         Some(())
     }
 }
 
-/// The first so many.
+/// The first `count` ones.
 fn all(count: u8) -> Set {
     (1 << count) - 1
 }
@@ -276,7 +277,7 @@ impl Model for Rules {
             if world.can_forget(at) {
                 steps.push(Step::Forget(at));
             }
-            // One backup of one node shows what a backup does.
+            // One backup of one node is enough to show what a backup does.
             if self.backups && at == 0 {
                 match node.backup {
                     None => steps.push(Step::BackUp(at)),
@@ -331,7 +332,7 @@ impl Model for Rules {
                     let Some(counted) = digits(&all) else {
                         return false;
                     };
-                    // What only a folder had that was put back is gone with it: nobody has heard of it.
+                    // What only a restored folder had is lost: no other node has heard of it.
                     let must = world.heard() & !world.over & !world.loose;
                     let may = world.heard() & !world.over;
                     counted & must == must && counted & !may == 0
@@ -360,9 +361,9 @@ fn check(rules: Rules) -> usize {
     checker.unique_state_count()
 }
 
-/// The property that a merge breaks, if it breaks one.
+/// The properties that merging with these rules violates.
 fn broken(rules: Rules) -> Vec<&'static str> {
-    // A merge that is wrong may never come to an end.
+    // With a wrong merge the search may never end.
     let until = HasDiscoveries::AnyFailures;
     let checker = rules.checker().finish_when(until).spawn_bfs().join();
     let mut found: Vec<&str> = checker.discoveries().into_keys().collect();
@@ -418,10 +419,10 @@ fn a_folder_that_is_put_back_while_others_delete() {
     assert!(states > 1000, "{states} worlds");
 }
 
-/// The control: merges that are wrong are caught.
+/// The control: wrong merges are detected.
 #[test]
 fn wrong_merges_are_caught() {
-    // Adds sums up instead of taking the larger one.
+    // Adds sums instead of taking the larger one.
     let twice = broken(Rules {
         merge: |ours, theirs| {
             let before = ours.counts.clone();
@@ -445,7 +446,7 @@ fn wrong_merges_are_caught() {
         ..COUNTING
     });
     assert!(!last.is_empty());
-    // Keeps the earlier life of an actor's sum: old sums that come back hide new ones.
+    // Keeps the earlier life of an actor's sum, so that old sums that come back hide new ones.
     let lives = broken(Rules {
         nodes: 2,
         ops: &[Op::Add, Op::Delete],

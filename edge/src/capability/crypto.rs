@@ -1,11 +1,11 @@
 //! Hashes, HMAC, JSON Web Tokens, AES-GCM and random bytes.
 //!
-//! All arguments but one are JSON objects, read strictly: a missing, unknown or ill-typed member
-//! is an error whose text names it. `secret_key` is always a secret's *name*; the flare's
-//! [`SecretView`] guards it. Every failure is "no result" for the guest and a reason for the log;
-//! no reason holds a secret, an input or a plaintext.
+//! All arguments but one are JSON objects, read strictly: a missing or unknown member, or one of
+//! the wrong type, is an error whose text names it. `secret_key` is always a secret's *name*, and
+//! the flare's [`SecretView`] decides whether it may be used. For every failure the guest gets "no
+//! result" and the log gets a reason, which never contains a secret, an input or a plaintext.
 //!
-//! The algorithms are those of the RustCrypto project and of BLAKE3's authors.
+//! The algorithms are implemented by the RustCrypto project and by BLAKE3's authors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,16 +22,16 @@ use zeroize::Zeroizing;
 
 use crate::capability::secrets::{SecretRefusal, SecretView};
 
-/// How many bytes [`random_bytes`] makes when the guest asks for 0 or less.
+/// How many bytes [`random_bytes`] generates when the guest asks for 0 or less.
 pub const RANDOM_DEFAULT: usize = 32;
 
-/// The most bytes [`random_bytes`] makes.
+/// The most bytes that [`random_bytes`] generates.
 pub const RANDOM_MAX: usize = 256;
 
-/// The bytes of an AES-GCM nonce.
+/// The length of an AES-GCM nonce, in bytes.
 const NONCE_BYTES: usize = 12;
 
-/// The bytes of an AES-GCM tag.
+/// The length of an AES-GCM tag, in bytes.
 const TAG_BYTES: usize = 16;
 
 /// Why there is no result. For the log; the guest sees `0`.
@@ -44,24 +44,24 @@ pub enum CryptoError {
         /// What is wrong, and where.
         what: String,
     },
-    /// No such algorithm.
+    /// There is no such algorithm.
     Algorithm {
         /// What was asked for.
         asked: String,
-        /// What there is.
+        /// The algorithms there are.
         known: &'static str,
     },
-    /// The secret is not allowed, not set, or not a name.
+    /// The secret is not allowed or not set, or the name is not valid.
     Secret(SecretRefusal),
-    /// The secret is set, to nothing: a key of no bytes protects nothing.
+    /// The secret is set but empty, and an empty key protects nothing.
     EmptySecret(String),
     /// The input of a decryption is not base64.
     NotBase64,
     /// The input of a decryption is shorter than a nonce and a tag.
     TooShort,
-    /// Another key made it, or it was changed on the way.
+    /// It was made with another key, or changed since.
     NotAuthentic,
-    /// The operating system gave no randomness.
+    /// The operating system provided no randomness.
     Random,
 }
 
@@ -135,11 +135,12 @@ fn parse<'a, T: Deserialize<'a>>(import: &'static str, args: &'a [u8]) -> Result
     })
 }
 
-/// The error without the values it may quote: an ill-typed `input` must not reach the log.
+/// The error without the values it may quote: an `input` of the wrong type must not reach the log.
 fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.split_once(':') {
-        // `invalid type: string "the plaintext", expected …` quotes; `missing field …` does not.
+        // `invalid type: string "the plaintext", expected …` quotes the value; `missing field …`
+        // does not.
         Some((kind @ ("invalid type" | "invalid value"), rest)) => {
             let expected = rest.rsplit_once(", expected ").map_or("", |(_, e)| e);
             format!("{kind}, expected {expected}")
@@ -191,8 +192,8 @@ fn mac<M: hmac::digest::KeyInit + hmac::Mac>(key: &[u8], message: &[u8]) -> Vec<
     mac.finalize().into_bytes().to_vec()
 }
 
-/// `crypto_hmac`: `{"secret_key", "input"}` to the lowercase hex of HMAC-SHA256. The secret's bytes
-/// are the key, as they are.
+/// `crypto_hmac`: `{"secret_key", "input"}` to the lowercase hex of HMAC-SHA256. The key is the
+/// secret's bytes, unchanged.
 ///
 /// # Errors
 ///
@@ -208,7 +209,7 @@ pub fn hmac(args: &[u8], secrets: &SecretView) -> Result<String, CryptoError> {
 /// What the host adds to every JSON Web Token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JwtPolicy {
-    /// `exp` is this long after `iat`; whole seconds count.
+    /// How long after `iat` the token expires (`exp`); fractions of a second are dropped.
     pub ttl: Duration,
 }
 
@@ -224,9 +225,9 @@ impl Default for JwtPolicy {
 /// `crypto_sign_jwt`: `{"algorithm", "secret_key", "claims": {name: text}}` to a compact JWT.
 ///
 /// `HS256`, `HS384`, `HS512`. The claims are text, as the flare gave them, and the host adds `iat`
-/// (now) and `exp` by its `policy`, as numbers. The host's two win over claims of the same name: a
-/// flare's could only be text, which RFC 7519 does not allow there, and how long a token lives is
-/// the operator's to say.
+/// (now) and `exp` (according to `policy`) as numbers. These two replace claims of the same name: a
+/// flare's could only be text, which RFC 7519 does not allow there, and the lifetime of a token is
+/// the operator's decision.
 ///
 /// # Errors
 ///
@@ -286,7 +287,7 @@ fn jwt_signature(algorithm: &str, key: &[u8], signed: &[u8]) -> Vec<u8> {
     }
 }
 
-/// An AES key, of 128 or 256 bits, made of a secret.
+/// An AES key of 128 or 256 bits, derived from a secret.
 enum AesKey {
     Bits128(Zeroizing<[u8; 16]>),
     Bits256(Zeroizing<[u8; 32]>),
@@ -302,12 +303,13 @@ impl AesKey {
             .map(|key| Self::Bits256(Zeroizing::new(key)))
     }
 
-    /// The first of these that fits, chosen by the secret's form alone so that it never changes:
+    /// The first of these rules that applies. It depends on the secret's form alone, so it never
+    /// changes:
     ///
     /// 1. exactly 16 or 32 bytes: the key itself;
     /// 2. hex of 32 bytes (64 digits; 32 digits are 32 bytes, see above);
     /// 3. base64 of 16 or 32 bytes, with or without padding;
-    /// 4. anything else: its SHA-256, a 256-bit key. That is no password hash: a secret that
+    /// 4. anything else: its SHA-256, a 256-bit key. That is not a password hash: a secret that
     ///    people made up is as weak afterwards as it was before.
     fn derive(secret: &[u8]) -> Self {
         let decoded = || {
@@ -346,10 +348,10 @@ impl AesKey {
 
 /// `crypto_encrypt_aes`: `{"secret_key", "input"}` to the base64 of nonce ‖ ciphertext ‖ tag.
 ///
-/// AES-GCM with a random nonce of 12 bytes, a tag of 16 and no associated data. The secret makes
-/// the key by the first of these rules that fits: it is 16 or 32 bytes long and is the key
-/// (AES-128, AES-256); it is the hex of 32 bytes; it is the base64 of 16 or 32 bytes; otherwise
-/// its SHA-256 is the key.
+/// AES-GCM with a random nonce of 12 bytes, a tag of 16 and no associated data. The key is derived
+/// from the secret by the first of these rules that applies: if it is 16 or 32 bytes long, it is
+/// the key (AES-128, AES-256); if it is the hex of 32 bytes, or the base64 of 16 or 32 bytes, those
+/// are the key; otherwise the key is its SHA-256.
 ///
 /// # Errors
 ///
@@ -391,7 +393,7 @@ pub fn decrypt_aes(args: &[u8], secrets: &SecretView) -> Result<Vec<u8>, CryptoE
     key.decrypt(nonce, sealed).ok_or(CryptoError::NotAuthentic)
 }
 
-/// `crypto_random_bytes`: lowercase hex of as many random bytes as asked for, at most
+/// `crypto_random_bytes`: lowercase hex of as many random bytes as requested, at most
 /// [`RANDOM_MAX`]; 0 and less mean [`RANDOM_DEFAULT`].
 ///
 /// # Errors

@@ -1,8 +1,8 @@
-//! The encodings of the ABI: standard base64 with padding, lowercase hex, and URL coding by the
+//! The encodings of the ABI: standard base64 with padding, lowercase hex, and URL encoding by the
 //! rules of HTML forms.
 //!
-//! Each function takes the guest's raw bytes and gives the raw result. Decoding is strict: what is
-//! not a valid encoding gives `None`, which the guest sees as "no result".
+//! Each function takes the guest's raw bytes and returns the raw result. Decoding is strict:
+//! invalid input gives `None`, which the guest sees as "no result".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,29 +12,30 @@ pub fn base64_encode(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
-/// The reverse of [`base64_encode`]. The padding must be there, and nothing else: no line breaks.
+/// The inverse of [`base64_encode`]. Padding is required, and nothing else is accepted, such as
+/// line breaks.
 pub fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// Two lowercase digits a byte.
+/// Two lowercase digits for each byte.
 pub fn hex_encode(bytes: &[u8]) -> String {
     hex::encode(bytes)
 }
 
-/// The reverse of [`hex_encode`]; either case is read.
+/// The inverse of [`hex_encode`]; accepts both cases.
 pub fn hex_decode(text: &[u8]) -> Option<Vec<u8>> {
     hex::decode(text).ok()
 }
 
-/// Form rules (`application/x-www-form-urlencoded`): letters, digits and `*-._` stay, a space
-/// becomes `+`, every other byte `%XX`.
+/// Form rules (`application/x-www-form-urlencoded`): letters, digits and `*-._` are kept, a space
+/// becomes `+`, and every other byte becomes `%XX`.
 pub fn url_encode(bytes: &[u8]) -> String {
     form_urlencoded::byte_serialize(bytes).collect()
 }
 
-/// The reverse of [`url_encode`]: `+` is a space, `%XX` a byte, in either case; what stands for
-/// itself is kept. A `%` that two hex digits do not follow makes the whole input invalid.
+/// The inverse of [`url_encode`]: `+` is a space, `%XX` a byte, in either case; other characters
+/// are kept. A `%` that is not followed by two hex digits makes the whole input invalid.
 pub fn url_decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.iter();
@@ -42,8 +43,8 @@ pub fn url_decode(text: &[u8]) -> Option<Vec<u8>> {
         out.push(match byte {
             b'+' => b' ',
             b'%' => {
-                // The crates that decode percent escapes let a broken one through as it is; the
-                // ABI wants "no result" for it.
+                // The crates that decode percent escapes leave a broken one as it is; the ABI
+                // requires "no result" for it.
                 let pair = rest.as_slice().get(..2)?;
                 rest = rest.as_slice()[2..].iter();
                 let mut decoded = [0];

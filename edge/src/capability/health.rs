@@ -8,33 +8,33 @@ use serde::Serialize;
 
 use crate::sync::lock;
 
-/// How long something that happened once is told.
+/// How long a one-time event stays listed.
 const TOLD_FOR: Duration = Duration::from_secs(600);
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// It happened, and the node has gone on.
+    /// It happened, and the node continues.
     Notice,
-    /// It goes on, and somebody should look; the node does its work.
+    /// It persists and needs attention; the node works.
     Warning,
-    /// The node cannot do its work: writes do not reach the disk, or nobody can reach it.
+    /// The node cannot do its job: writes do not reach the disk, or nobody can reach it.
     Failure,
 }
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
     /// What it is, and what to do.
     pub what: String,
-    /// For how many seconds it has been so.
+    /// How long it has lasted, in seconds.
     pub since_secs: u64,
 }
 
-/// What is wrong now, by kind.
+/// The current problems, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Mutex<BTreeMap<String, Known>>);
 
@@ -47,7 +47,7 @@ struct Known {
 }
 
 impl Problems {
-    /// Notes that something is wrong. Whether that is news.
+    /// Records a problem. Returns whether it is new.
     pub(crate) fn set(&self, severity: Severity, kind: &str, what: String) -> bool {
         let now = Instant::now();
         let mut problems = lock(&self.0);
@@ -68,7 +68,7 @@ impl Problems {
         true
     }
 
-    /// Notes that something is wrong, and logs it if that is news.
+    /// Records a problem, and logs it if it is new.
     pub(crate) fn tell(&self, of: &str, severity: Severity, kind: &str, what: String) {
         let line = format!("{of}: {what}");
         if !self.set(severity, kind, what) {
@@ -80,12 +80,12 @@ impl Problems {
         }
     }
 
-    /// Notes that it is right again.
+    /// Records that the problem is over.
     pub(crate) fn clear(&self, kind: &str) {
         lock(&self.0).remove(kind);
     }
 
-    /// The worst first.
+    /// The current problems, the worst first.
     pub(crate) fn list(&self) -> Vec<Problem> {
         let mut problems = lock(&self.0);
         problems.retain(|_, known| {

@@ -1,7 +1,7 @@
 //! Identifiers: UUID v4 and v7, ULID, KSUID, NanoID, snowflakes.
 //!
-//! One [`IdGenerator`] serves the whole node, from any number of threads. Everything random comes
-//! from the operating system.
+//! One [`IdGenerator`] serves the whole node, from any number of threads. All randomness comes from
+//! the operating system.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -12,17 +12,17 @@ use serde::Deserialize;
 use crate::capability::kv::now_ms;
 use crate::sync::lock;
 
-/// How many `snowflake_id` calls one invocation may make, if its configuration says nothing.
+/// How many `snowflake_id` calls an invocation may make by default.
 pub const DEFAULT_SNOWFLAKES: u32 = 100;
 
 /// The length of a NanoID when the guest asks for 0.
 pub const NANOID_DEFAULT: usize = 21;
 
-/// The longest NanoID; longer wishes are cut to it.
+/// The longest NanoID; greater lengths are reduced to this.
 pub const NANOID_MAX: usize = 256;
 
-/// Snowflakes count milliseconds from here: 2010-11-04T01:42:54.657Z, the epoch that tools which
-/// decode snowflakes expect.
+/// The start of a snowflake's milliseconds: 2010-11-04T01:42:54.657Z, the epoch expected by tools
+/// that decode snowflakes.
 pub const SNOWFLAKE_EPOCH_MS: u64 = 1_288_834_974_657;
 
 /// The highest node number that fits into a snowflake (10 bits).
@@ -31,20 +31,20 @@ pub const SNOWFLAKE_MAX_NODE: u16 = 1023;
 const SEQUENCE_BITS: u32 = 12;
 const NODE_BITS: u32 = 10;
 
-/// 64 symbols, so that six random bits choose one without bias.
+/// 64 symbols, so that six random bits select one without bias.
 const NANOID_ALPHABET: &[u8; 64] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 /// Why there is no identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdError {
-    /// The arguments are not the JSON object that the ABI names.
+    /// The arguments are not the JSON object that the ABI specifies.
     Args(String),
     /// A UUID version other than `v4` and `v7`.
     Version(String),
     /// The invocation has used up its snowflakes.
     SnowflakeLimit(u32),
-    /// The operating system gave no randomness.
+    /// The operating system provided no randomness.
     Random,
 }
 
@@ -82,7 +82,7 @@ struct UuidArgs {
     version: String,
 }
 
-/// Makes all identifiers of one node.
+/// Generates all identifiers of one node.
 pub struct IdGenerator {
     node: u64,
     /// The last snowflake's milliseconds and sequence number, in one word.
@@ -99,8 +99,8 @@ impl fmt::Debug for IdGenerator {
 }
 
 impl IdGenerator {
-    /// A generator for the node with this number; only the lower 10 bits count. Two nodes with one
-    /// number can make the same snowflake.
+    /// A generator for the node with this number; only the lower 10 bits count. Two nodes with the
+    /// same number can generate the same snowflake.
     pub fn new(node: u16) -> Self {
         Self {
             node: u64::from(node & SNOWFLAKE_MAX_NODE),
@@ -109,15 +109,16 @@ impl IdGenerator {
         }
     }
 
-    /// A generator for a node known by name. The name's hash chooses the number, so two names share
-    /// one with a chance of 1 in 1024: give numbers by hand where that matters.
+    /// A generator for a node known by name. The number is taken from a hash of the name, so two
+    /// names share one with a probability of 1 in 1024; assign numbers explicitly where that
+    /// matters.
     pub fn for_node_name(name: &str) -> Self {
         let hash = blake3::hash(name.as_bytes());
         let [low, high, ..] = *hash.as_bytes();
         Self::new(u16::from_le_bytes([low, high]))
     }
 
-    /// The number that goes into snowflakes.
+    /// The node number in its snowflakes.
     pub fn node(&self) -> u16 {
         self.node as u16
     }
@@ -137,12 +138,12 @@ impl IdGenerator {
         }
     }
 
-    /// `id_ulid`: 26 characters, each greater than the one before it on this node.
+    /// `id_ulid`: 26 characters; each ULID is greater than the one before it on this node.
     pub fn ulid(&self) -> String {
         let mut generator = lock(&self.ulid);
         match generator.generate() {
             Ok(ulid) => ulid.to_string(),
-            // 2^80 in one millisecond; the carry into the time keeps the order.
+            // After 2^80 in one millisecond, the carry into the time keeps the order.
             Err(overflow) => overflow.commit_overflow_increment().to_string(),
         }
     }
@@ -156,7 +157,7 @@ impl IdGenerator {
     }
 
     /// `id_nanoid`: `length` characters of the URL-safe alphabet; 0 and less mean
-    /// [`NANOID_DEFAULT`], more than [`NANOID_MAX`] is cut to it.
+    /// [`NANOID_DEFAULT`], and more than [`NANOID_MAX`] is reduced to it.
     ///
     /// # Errors
     ///
@@ -177,8 +178,8 @@ impl IdGenerator {
     /// `id_snowflake`: decimal text; 41 bits of milliseconds since [`SNOWFLAKE_EPOCH_MS`], 10 bits
     /// of node, 12 bits of sequence. Each is greater than the one before it on this node.
     ///
-    /// More than 4096 in one millisecond run on into the next one's numbers, and so does a clock
-    /// that is set back: a number is never given twice while the process lives.
+    /// More than 4096 in one millisecond use up the next one's numbers, and so do those generated
+    /// after the clock was set back: a number is never returned twice in the life of the process.
     pub fn snowflake(&self) -> String {
         let now = now_ms().saturating_sub(SNOWFLAKE_EPOCH_MS) << SEQUENCE_BITS;
         let next = |last: u64| now.max(last + 1);
@@ -194,7 +195,7 @@ impl IdGenerator {
     }
 }
 
-/// Counts the metered snowflakes of one invocation (`snowflake_id`).
+/// Limits the snowflakes of one invocation (`snowflake_id`).
 #[derive(Debug)]
 pub struct SnowflakeMeter {
     limit: u32,

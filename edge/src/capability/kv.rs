@@ -1,5 +1,5 @@
-//! What Spark and Plasma have in common: the rules of keys, errors with a code, the checksums of
-//! entries, the wall clock.
+//! What Spark and Plasma have in common: the rules for keys, errors with a code, checksums of
+//! entries, and the wall clock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ pub const MAX_KEY_BYTES: usize = 256;
 /// The longest site name, in bytes.
 pub const MAX_SITE_BYTES: usize = 256;
 
-/// What keys of the platform itself begin with; flares cannot use them.
+/// The prefixes of keys reserved for the platform; flares cannot use them.
 const RESERVED_PREFIXES: [&[u8]; 2] = [b"__flaron:", b"__sys:"];
 
-/// Milliseconds since 1970. A test puts its own in.
+/// Milliseconds since 1970. Tests supply their own.
 pub(crate) type WallClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 pub(crate) fn wall_clock() -> WallClock {
@@ -33,12 +33,12 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Why a store could not be opened, or its node not be made one of several.
+/// Why a store could not be opened, or its node could not join others.
 #[derive(Debug)]
 pub struct OpenError(String);
 
 impl OpenError {
-    /// The store of this name did not open; `why` begins with where it is.
+    /// The store of this name did not open; `why` begins with its location.
     pub(crate) fn store(name: &str, why: impl fmt::Display) -> Self {
         Self(format!("cannot open the {name} store {why}"))
     }
@@ -57,16 +57,16 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// The status codes of one of the two, as the ABI numbers them.
+/// The status codes of one of the two stores, as the ABI numbers them.
 pub trait KvCode: Copy {
-    /// Whose codes they are, for messages.
+    /// The store's name, for messages.
     const OF: &'static str;
 
     /// The ABI's number.
     fn number(self) -> i32;
 }
 
-/// Why an operation was refused or failed: the guest gets the code, the log the reason.
+/// Why an operation was refused or failed: the code is for the guest, the reason for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KvError<C> {
     /// The ABI's code.
@@ -97,15 +97,15 @@ impl<C: KvCode> fmt::Display for KvError<C> {
 
 impl<C: KvCode + fmt::Debug> std::error::Error for KvError<C> {}
 
-/// The bytes of an entry's checksum.
+/// The length of an entry's checksum, in bytes.
 pub(crate) const CHECK_BYTES: usize = 8;
 
-/// A digest of an entry and its key, so that neither a changed byte nor an entry under another's
+/// A digest of an entry and its key, so that neither a changed byte nor an entry under the wrong
 /// key goes unnoticed.
 fn check(site: &str, key: &str, entry: &[u8]) -> [u8; CHECK_BYTES] {
     let mut hasher = blake3::Hasher::new();
     for part in [site.as_bytes(), key.as_bytes(), entry] {
-        // With its length, so that no two lists of parts are alike.
+        // Each part is preceded by its length, so that different parts never give the same input.
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
@@ -114,18 +114,18 @@ fn check(site: &str, key: &str, entry: &[u8]) -> [u8; CHECK_BYTES] {
     check
 }
 
-/// An entry as it is stored: with its checksum before it.
+/// An entry in its stored form: preceded by its checksum.
 pub(crate) fn with_check(site: &str, key: &str, entry: &[u8]) -> Vec<u8> {
     [&check(site, key, entry)[..], entry].concat()
 }
 
-/// The entry in what [`with_check`] made; `None` if it was changed.
+/// The entry in the output of [`with_check`]; `None` if it was changed.
 pub(crate) fn checked<'a>(site: &str, key: &str, stored: &'a [u8]) -> Option<&'a [u8]> {
     let (sum, entry) = stored.split_first_chunk::<CHECK_BYTES>()?;
     (*sum == check(site, key, entry)).then_some(entry)
 }
 
-/// Checks a key by the ABI's rule: `[a-zA-Z0-9:._-]{1,256}`, without the platform's own prefixes.
+/// Checks a key by the ABI's rule: `[a-zA-Z0-9:._-]{1,256}`, without the platform's prefixes.
 pub(crate) fn check_key(key: &[u8]) -> Result<&str, String> {
     if key.is_empty() || key.len() > MAX_KEY_BYTES {
         return Err(format!(
@@ -149,11 +149,11 @@ pub(crate) fn check_key(key: &[u8]) -> Result<&str, String> {
             prefix.escape_ascii()
         ));
     }
-    // ASCII, as was just seen.
+    // ASCII, as has just been checked.
     str::from_utf8(key).map_err(|e| e.to_string())
 }
 
-/// Bytes as JSON has them.
+/// Bytes in their JSON form.
 pub(crate) fn bytes_json(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) => json!({ "text": text }),

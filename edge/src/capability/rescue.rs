@@ -1,6 +1,6 @@
-//! `flaron-edge store`: what of a data folder can be read, saving it, and starting over.
+//! `flaron-edge store`: checks what can be read in a data folder, exports it, and starts over.
 //!
-//! All of it works on a copy of each file, so that nothing that is tried can make damage worse.
+//! All of it works on a copy of each file, so that no attempt can make the damage worse.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -24,7 +24,7 @@ const STORES: [(&str, &str, Decode); 2] = [
 /// An entry by site, key and stored bytes, as JSON; `None` if it is damaged.
 type Decode = fn(&str, &str, &[u8]) -> Option<Value>;
 
-/// What is found in one file.
+/// What was found in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreReport {
     /// The file.
@@ -35,32 +35,32 @@ pub struct StoreReport {
     pub damage: Vec<String>,
 }
 
-/// Reads all stores of a data folder and says what is damaged.
+/// Reads all stores in a data folder, and reports what is damaged.
 ///
 /// # Errors
 ///
-/// In words: the folder has no store, a node has it open, or it cannot be copied.
+/// A message: the folder has no store, a node is using it, or it cannot be copied.
 pub fn check(folder: &Path) -> Result<Vec<StoreReport>, String> {
     read(folder, &mut |_| Ok(()))
 }
 
-/// As [`check`], and writes each entry that can be read as a line of JSON.
+/// Like [`check`], and also writes each readable entry as a line of JSON.
 ///
 /// # Errors
 ///
-/// As [`check`], and when `out` cannot be written to.
+/// As for [`check`], and if `out` cannot be written to.
 pub fn export(folder: &Path, out: &mut dyn Write) -> Result<Vec<StoreReport>, String> {
     read(folder, &mut |entry| {
         writeln!(out, "{entry}").map_err(|e| format!("cannot write the entries: {e}"))
     })
 }
 
-/// Puts stores that are damaged aside, under another name in the same folder, so that the node
-/// begins with new ones. Says what was renamed to what.
+/// Renames damaged stores, in the same folder, so that the node starts with new ones. Returns the
+/// old and new names.
 ///
 /// # Errors
 ///
-/// As [`check`], and when a file cannot be renamed.
+/// As for [`check`], and if a file cannot be renamed.
 pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
     let reports = check(folder)?.into_iter();
     let damaged = reports.filter(|report| !report.damage.is_empty());
@@ -69,12 +69,12 @@ pub fn reset(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         .collect()
 }
 
-/// Puts the store of this name aside as [`reset`] does, damaged or not: the entries of a node whose
-/// clock was wrong, for example.
+/// Renames the store of this name as [`reset`] does, whether it is damaged or not: for example, if the
+/// node's clock was wrong when it wrote the entries.
 ///
 /// # Errors
 ///
-/// As [`reset`], and when the folder has no such store.
+/// As for [`reset`], and if the folder has no such store.
 pub fn reset_store(folder: &Path, name: &str) -> Result<(PathBuf, PathBuf), String> {
     let file = folder.join(format!("{name}.redb"));
     match check(folder)?.iter().find(|report| report.file == file) {
@@ -153,7 +153,7 @@ fn read_file(
         }
         Err(what) => {
             report.damage.push(what);
-            // What a check finds no way through may still be read in part.
+            // A store that fails the check may still be readable in part.
             match guarded(|| builder().open(&copy.0).map_err(|e| e.to_string())) {
                 Ok(database) => database,
                 Err(_) => return Ok(report),
@@ -185,7 +185,7 @@ fn read_file(
 
 type Found = BTreeMap<(String, String), Vec<u8>>;
 
-/// The entries, from both ends until something cannot be read.
+/// The entries, read from both ends up to where reading fails.
 fn entries(database: &Database, table: &str) -> Result<(Found, Option<String>), String> {
     let mut found = Found::new();
     let mut failed = None;
@@ -227,12 +227,12 @@ fn entries(database: &Database, table: &str) -> Result<(Found, Option<String>), 
     Ok((found, failed))
 }
 
-/// A file that goes when this does.
+/// A file that is deleted when this is dropped.
 struct Removed(PathBuf);
 
 impl Drop for Removed {
     fn drop(&mut self) {
-        // It is a copy: to leave it behind does no harm.
+        // It is a copy: leaving it behind does no harm.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -1,11 +1,11 @@
 //! Secrets: named values that an operator gives to flares.
 //!
-//! They come from a TOML file of its own (never from `flare.toml`, which is meant to be committed)
+//! They come from a separate TOML file (never from `flare.toml`, which is meant to be committed)
 //! and from environment variables. A flare sees only the names in its `allowed_secrets`; that list
-//! also guards the crypto imports, which take a secret's name instead of its value.
+//! also applies to the crypto imports, which take a secret's name instead of its value.
 //!
 //! Values are held in memory that is wiped when it is freed, and nothing here prints them: `Debug`
-//! shows names and lengths only, and no error carries a value.
+//! shows only names and lengths, and no error contains a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,43 +14,43 @@ use std::sync::Arc;
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// What an environment variable's name starts with when it holds a secret:
-/// `FLARON_SECRET_API_KEY=…` is the secret `API_KEY`.
+/// The prefix of environment variables that hold secrets: `FLARON_SECRET_API_KEY=…` is the secret
+/// `API_KEY`.
 pub const ENV_PREFIX: &str = "FLARON_SECRET_";
 
 /// The longest name of a secret, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 
-/// The longest value of a secret, in bytes: the size of a guest's arena would be the natural
-/// limit, and a secret that does not fit into a quarter of it is a mistake.
+/// The longest value of a secret, in bytes. The natural limit would be the size of a guest's arena;
+/// a secret that does not fit into a quarter of that is a mistake.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// One secret's value. Wiped on drop; `Debug` does not show it.
 struct Secret(Zeroizing<Vec<u8>>);
 
-/// Why secrets could not be read from where the operator said they are.
+/// Why secrets could not be read from where the operator put them.
 #[derive(Debug)]
 pub enum SecretsError {
     /// The file could not be read.
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is not a flat TOML table of strings.
     Syntax {
         /// The file, if there is one.
         path: Option<PathBuf>,
-        /// Where and what, without quoting the line: it may hold a value.
+        /// Where and what, without quoting the line, because it may contain a value.
         what: String,
     },
-    /// A name that no flare could ask for.
+    /// A name that no flare could request.
     Name {
         /// The name.
         name: String,
     },
-    /// A value above [`MAX_VALUE_BYTES`].
+    /// A value longer than [`MAX_VALUE_BYTES`].
     TooLong {
         /// The secret's name.
         name: String,
@@ -105,17 +105,17 @@ pub struct SecretStore {
 }
 
 impl SecretStore {
-    /// A store with nothing in it.
+    /// A store without secrets.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// Reads the file, if one is given, and then the environment, which wins: a deployment can
-    /// replace a value without touching the file.
+    /// Reads the file, if one is given, and then the environment, which takes precedence, so that a
+    /// deployment can replace a value without touching the file.
     ///
     /// # Errors
     ///
-    /// [`SecretsError`], never with a value in it.
+    /// [`SecretsError`], which never contains a value.
     pub fn load(file: Option<&Path>) -> Result<Self, SecretsError> {
         let mut store = match file {
             None => Self::empty(),
@@ -130,7 +130,8 @@ impl SecretStore {
             }
         };
         store.add_env(std::env::vars_os().filter_map(|(name, value)| {
-            // Not UTF-8: cannot be a name we look for, or a value that a flare could be given.
+            // What is not UTF-8 can neither be a name we look for nor a value that a flare could be
+            // given.
             Some((name.into_string().ok()?, value.into_string().ok()?))
         }))?;
         Ok(store)
@@ -140,7 +141,7 @@ impl SecretStore {
     ///
     /// # Errors
     ///
-    /// [`SecretsError`], never with a value in it.
+    /// [`SecretsError`], which never contains a value.
     pub fn from_toml_str(text: &str) -> Result<Self, SecretsError> {
         Self::parse(text, None)
     }
@@ -148,7 +149,7 @@ impl SecretStore {
     fn parse(text: &str, path: Option<&Path>) -> Result<Self, SecretsError> {
         let path = || path.map(Path::to_owned);
         let table: BTreeMap<String, toml::Value> = toml::from_str(text).map_err(|e| {
-            // The error's own text quotes the line, and the line may hold a secret.
+            // The error's own text quotes the line, which may contain a secret.
             let line = e
                 .span()
                 .map_or(0, |s| text[..s.start.min(text.len())].matches('\n').count());
@@ -245,7 +246,7 @@ fn is_name(name: &[u8]) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic)
 }
 
-/// Whether an environment variable can have this in its name.
+/// Whether this can be part of an environment variable's name.
 fn is_variable(name: &str) -> bool {
     name.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -254,14 +255,14 @@ fn is_variable(name: &str) -> bool {
 /// Why a flare did not get a secret. Its text is for the developer's log; the guest sees `0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRefusal {
-    /// The bytes the guest passed cannot be a name.
+    /// The bytes that the guest passed cannot be a name.
     BadName,
     /// The name is not in the flare's `allowed_secrets`.
     NotAllowed {
         /// The name asked for.
         name: String,
     },
-    /// Allowed, but no such secret was given to this node.
+    /// It is allowed, but this node has no such secret.
     NotSet {
         /// The name asked for.
         name: String,
@@ -298,7 +299,7 @@ impl fmt::Display for SecretRefusal {
 
 impl std::error::Error for SecretRefusal {}
 
-/// The secrets one flare may use. Cheap to clone; made once per flare.
+/// The secrets that one flare may use. Cheap to clone; created once per flare.
 #[derive(Clone)]
 pub struct SecretView {
     store: Arc<SecretStore>,
@@ -306,7 +307,7 @@ pub struct SecretView {
 }
 
 impl SecretView {
-    /// The secrets of `store` that are named in `allowed` (the flare's `allowed_secrets`).
+    /// Those secrets of `store` that are named in `allowed` (the flare's `allowed_secrets`).
     pub fn new(store: Arc<SecretStore>, allowed: impl IntoIterator<Item = String>) -> Self {
         Self {
             store,
@@ -321,7 +322,7 @@ impl SecretView {
 
     /// The value of a secret: what `secret_get` returns.
     ///
-    /// The allowlist is asked first, so a flare cannot find out which other names are set.
+    /// The allowlist is checked first, so a flare cannot find out which other names are set.
     ///
     /// # Errors
     ///

@@ -1,14 +1,15 @@
-//! A database file that mends itself.
+//! A database file that recovers from errors on its own.
 //!
-//! After an error of the disk redb refuses all work until the file is reopened: it can no longer
-//! know what was written. [`Store`] does that before the next use, so a disk that was full for a
-//! moment costs the writes of that moment and nothing after it.
+//! After a disk error redb refuses all work until the file is reopened, because it no longer knows
+//! what was written. [`Store`] reopens it before the next use, so a disk that was full for a moment
+//! only fails the writes of that moment.
 //!
-//! A disk that is nearly full takes small writes and refuses large ones. So a store counts as well
-//! again only when as much as it failed to write has been written: by whoever writes, or by
-//! [`Store::probe`]. Until then it does what it can, and says what is wrong.
+//! A nearly full disk accepts small writes and refuses large ones. So a store only counts as
+//! healthy again once as much as it failed to write has been written, by its users or by
+//! [`Store::probe`]. Until then it does what it can, and reports the problem.
 //!
-//! redb answers some damage with a panic. Here that is an error like others, with the file's name.
+//! redb answers some damage with a panic. Here that becomes an ordinary error, with the file's
+//! name.
 
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -25,26 +26,25 @@ use redb::{Database, TableDefinition};
 
 use crate::sync::{lock, read, write};
 
-/// The page cache. redb would take a gigabyte.
+/// The size of the page cache. redb's default would be a gigabyte.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
-/// How long a store that failed is left alone before it is opened again.
-/// Simulated disks have no time.
+/// How long a failed store is left alone before it is reopened. On simulated disks no time passes.
 const RETRY_AFTER: Duration = Duration::from_millis(if cfg!(test) { 0 } else { 500 });
 
-/// The unit in which the disk gives room, in bytes.
+/// The unit in which the disk allocates space, in bytes.
 const PAGE: usize = 4096;
 
-/// What a probe writes at most, in bytes: what is larger may fail for itself.
+/// The most bytes that a probe writes: a larger write may fail on its own account.
 const MAX_PROBE: usize = 4 * 1024 * 1024;
 
-/// What a probe writes, and takes away again.
+/// What a probe writes, and removes again.
 const PROBE: TableDefinition<(), &[u8]> = TableDefinition::new("probe");
 
-/// Opens the database; a test puts a disk of its own in.
+/// Opens the database; tests supply a disk of their own.
 pub(crate) type OpenDatabase = Arc<dyn Fn() -> Result<Database, String> + Send + Sync>;
 
-/// Why the store could not do something.
+/// Why an operation of the store failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreError {
     place: String,
@@ -59,20 +59,20 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// What is wrong with a store now.
+/// What is wrong with a store at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoreFault {
-    /// Since when.
+    /// When it began.
     pub(crate) since: Instant,
     /// What happened.
     pub(crate) what: String,
-    /// How many bytes of entries the largest write had that failed.
+    /// The size of the largest failed write, in bytes of entries.
     bytes: usize,
     /// Whether the file has to be reopened before it can be used.
     is_closed: bool,
 }
 
-/// A database, and how to have it back.
+/// A database, and how to reopen it.
 pub(crate) struct Store {
     place: String,
     open: OpenDatabase,
@@ -82,7 +82,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or makes a file, or a database in memory.
+    /// Opens or creates a file, or a database in memory.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, StoreError> {
         match path {
             Some(path) => {
@@ -93,7 +93,7 @@ impl Store {
                 )
             }
             None => {
-                // Kept as long as the store: opened again it has what it had.
+                // Kept as long as the store, so that reopening it finds the same data.
                 let memory = Arc::new(redb::backends::InMemoryBackend::new());
                 Self::open_with(
                     "the store in memory".to_owned(),
@@ -107,7 +107,7 @@ impl Store {
         }
     }
 
-    /// Opens what `open` opens.
+    /// A store for the database that `open` opens.
     pub(crate) fn open_with(place: String, open: OpenDatabase) -> Result<Self, StoreError> {
         let database = guarded(|| open()).map_err(|what| StoreError {
             place: place.clone(),
@@ -122,12 +122,12 @@ impl Store {
         })
     }
 
-    /// Where it is, for messages.
+    /// Its location, for messages.
     pub(crate) fn place(&self) -> &str {
         &self.place
     }
 
-    /// Reads. When that fails, the file is reopened before the next use.
+    /// Reads. If that fails, the file is reopened before the next use.
     pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
@@ -135,14 +135,14 @@ impl Store {
         self.with(0, work)
     }
 
-    /// Writes about so many bytes of entries. When that fails, the file is reopened before the
-    /// next use; what failed has left no trace in it, or all of its traces.
+    /// Writes, about `bytes` bytes of entries. If that fails, the file is reopened before the next
+    /// use; a failed write has left no trace in it, or all of its traces.
     pub(crate) fn write<T>(
         &self,
         bytes: usize,
         work: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        // Whatever is written, it is whole pages.
+        // Whole pages are written, whatever the size.
         let bytes = (bytes + 1).next_multiple_of(PAGE);
         let done = self.with(bytes, work)?;
         self.has_written(bytes);
@@ -176,7 +176,7 @@ impl Store {
         })
     }
 
-    /// So much has been written: whether that is all that failed before.
+    /// This much has been written: clears the fault if that is as much as failed before.
     fn has_written(&self, bytes: usize) {
         let fault = lock(&self.fault).take_if(|fault| bytes >= fault.bytes);
         if let Some(fault) = fault {
@@ -188,18 +188,18 @@ impl Store {
         }
     }
 
-    /// What is wrong with it, if something is.
+    /// What is wrong with it, if anything is.
     pub(crate) fn fault(&self) -> Option<StoreFault> {
         lock(&self.fault).clone()
     }
 
-    /// Tries whether a store that failed takes what it did not take.
+    /// Checks whether a failed store now accepts what it refused before.
     pub(crate) fn probe(&self) {
         let Some(fault) = self.fault() else {
             return;
         };
         let bytes = vec![0x5a; fault.bytes.min(MAX_PROBE)];
-        // An error is noted where it happens.
+        // An error is recorded where it occurs.
         let _ = self.write(fault.bytes, |database| {
             let txn = database.begin_write()?;
             txn.open_table(PROBE)?.insert((), bytes.as_slice())?;
@@ -230,7 +230,7 @@ impl Store {
         if Instant::now() < *lock(&self.next_try) {
             return Err(self.error(&fault.what));
         }
-        // The file's lock goes with the old one.
+        // The file's lock is released with the old database.
         if let Some(old) = database.take() {
             let _ = guarded(move || {
                 drop(old);
@@ -239,7 +239,8 @@ impl Store {
         }
         let opened = guarded(|| {
             let database = (self.open)()?;
-            // A disk that is full to the last block can be read: only a commit shows that it is not.
+            // A completely full disk can still be read: only a commit shows that there is room
+            // again.
             let txn = database.begin_write().map_err(|e| e.to_string())?;
             txn.commit().map_err(|e| e.to_string())?;
             Ok(database)
@@ -280,7 +281,7 @@ pub(crate) fn builder() -> redb::Builder {
 
 /// Turns a panic into an error.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    // What the closure may leave half done is redb's own, and is thrown away with it.
+    // Whatever the closure leaves half done belongs to redb, and is discarded with it.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = panic
             .downcast_ref::<String>()
@@ -316,8 +317,8 @@ fn open_file(path: &Path) -> Result<Database, String> {
     create(path)
 }
 
-/// Makes the file under another name first: one that is made halfway, because the disk is full or
-/// the power fails, would never be opened again.
+/// Creates the file under a temporary name first: one that is half created, because the disk is
+/// full or the power fails, could never be opened again.
 fn make_file(path: &Path) -> Result<(), String> {
     let fresh = path.with_extension("redb.new");
     let made = remove_if_there(&fresh)
@@ -328,18 +329,18 @@ fn make_file(path: &Path) -> Result<(), String> {
         })
         .and_then(|()| sync_folder_of(path));
     if made.is_err() {
-        // What went wrong before is what is told.
+        // The earlier error is the one to report.
         let _ = remove_if_there(&fresh);
     }
     made
 }
 
-/// Sees to it that a new name is on disk, and what is acknowledged in the file with it.
+/// Makes sure that a new name is on disk, and with it what is acknowledged in the file.
 fn sync_folder_of(path: &Path) -> Result<(), String> {
-    // Elsewhere a folder cannot be opened, and the system takes care of it.
+    // On other systems a folder cannot be opened, and the system takes care of this.
     #[cfg(unix)]
     if let Some(folder) = path.parent() {
-        // A bare name's is empty.
+        // The parent of a bare name is empty.
         let here = Path::new(".");
         let folder = Some(folder).filter(|folder| *folder != Path::new(""));
         let opened = std::fs::File::open(folder.unwrap_or(here)).map_err(|e| e.to_string())?;
@@ -372,7 +373,7 @@ fn create(path: &Path) -> Result<Database, String> {
     })
 }
 
-/// Whether another store lies beside this one.
+/// Whether another store is next to this one.
 fn is_used(path: &Path) -> bool {
     let beside = |name: &str| -> Option<PathBuf> {
         let other = path.with_file_name(name);

@@ -1,18 +1,18 @@
-//! The wall clock, written the six ways of the ABI.
+//! The wall clock, in the six formats of the ABI.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
-/// What the guest passes: `{"format": "…"}`. No format at all means `rfc3339`.
+/// What the guest passes: `{"format": "…"}`. The default is `rfc3339`.
 #[derive(Deserialize)]
 struct Args {
     #[serde(default)]
     format: Option<String>,
 }
 
-/// The arguments were not the JSON object that the ABI names.
+/// The arguments are not the JSON object that the ABI specifies.
 #[derive(Debug)]
 pub struct TimeError(String);
 
@@ -28,7 +28,7 @@ impl fmt::Display for TimeError {
 
 impl std::error::Error for TimeError {}
 
-/// The time now: what `timestamp` returns.
+/// The current time: what `timestamp` returns.
 ///
 /// | format | example | |
 /// |---|---|---|
@@ -40,7 +40,7 @@ impl std::error::Error for TimeError {}
 ///
 /// # Errors
 ///
-/// [`TimeError`] when the arguments are not a JSON object, or `format` is not text.
+/// [`TimeError`] if the arguments are not a JSON object, or `format` is not text.
 pub fn timestamp(args: &[u8]) -> Result<String, TimeError> {
     let args: Args = serde_json::from_slice(args).map_err(|e| TimeError(e.to_string()))?;
     Ok(format(
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_format() {
-        // The moment of RFC 9110 section 5.6.7, with some nanoseconds.
+        // The example of RFC 9110 section 5.6.7, plus some nanoseconds.
         let now = at(784_111_777_042_123_456);
         for (name, expected) in [
             ("unix", "784111777"),

@@ -30,7 +30,7 @@ pub(crate) enum Command {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
         /// The SDK: a folder, a git URL (URL#TAG-OR-COMMIT), or a version with its registry
-        /// (VERSION@REGISTRY) [default: the repository this edge was built from].
+        /// (VERSION@REGISTRY) [default: the one this edge was built or released with].
         #[arg(long, value_name = "PATH|URL|VERSION")]
         sdk: Option<String>,
         /// The template: http, json, kv, gate, proxy, websocket, both (HTTP and WebSockets), std (with the

@@ -1,5 +1,5 @@
-//! A flare before it has a node: found, built, configured, compiled and checked. All that can be wrong with a
-//! flare's files is found here, so that a node which cannot start leaves nothing on the disk.
+//! A flare that has no node yet: found, built, configured, compiled and checked. Everything that can be wrong
+//! with a flare's files is found here, so that a node that cannot start leaves nothing on the disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::wasm::engine::Engine;
 use crate::wasm::info::FlareInfo;
 use crate::wasm::program::Program;
 
-/// A flare that only needs a node to be run.
+/// A flare that only needs a node to run in.
 pub(crate) struct Prepared {
     /// The name in messages.
     pub(crate) name: String,
@@ -29,7 +29,7 @@ pub(crate) struct Prepared {
     pub(crate) origin: Option<Origin>,
     pub(crate) routes: Vec<String>,
     pub(crate) program: Program,
-    /// Whether `program` is another build than `file`: one that has names and lines.
+    /// Whether `program` is a different build from `file`, with names and lines.
     pub(crate) has_lines: bool,
 }
 
@@ -59,7 +59,7 @@ impl Prepared {
             .compile(with_lines.as_ref().unwrap_or(&wasm))
             .map_err(within)?;
         if with_lines.is_some() {
-            // What is shown of a flare is what will be deployed.
+            // What is shown about a flare is what will be deployed.
             program.info = engine.inspect(&wasm).map_err(within)?;
         }
         let kind = kind(&program.info, config.kind).map_err(within)?;

@@ -1,31 +1,31 @@
-//! How long a flare may compute, and how it does so without holding others up.
+//! How long a flare may compute, and how it does so without holding up others.
 
 use std::time::{Duration, Instant};
 
 use crate::runtime::turns::{Turn, take_turn};
 
-/// How long a guest may compute before it gives its thread up. Most answer in microseconds; one that
-/// takes longer must not hold up the connections that its thread serves.
+/// How long a guest may compute before it gives up its thread. Most answer within microseconds; one
+/// that takes longer must not hold up the connections that its thread serves.
 pub(crate) const SHORT: Duration = Duration::from_millis(2);
 
 /// The time of one invocation.
 ///
-/// Guests run on the server's own threads, because for a guest of some microseconds the way to
-/// another thread and back would be most of the work. One that computes for longer, or waits, is
-/// moved out of the others' way: the thread hands its other tasks to a fresh one, as
-/// [`tokio::task::block_in_place`] does, and becomes the guest's.
+/// Guests run on the server's own threads, because for a guest that runs for a few microseconds,
+/// moving to another thread and back would be most of the work. One that computes for longer, or
+/// waits, is moved out of the way: the thread hands its other tasks to a fresh one, as
+/// [`tokio::task::block_in_place`] does, and is then the guest's own.
 #[derive(Debug)]
 pub(crate) struct TimeLimit {
     started: Instant,
     limit: Duration,
-    /// Time spent waiting in host calls: it does not count.
+    /// Time spent waiting in host calls, which does not count.
     waited: Duration,
-    /// When the guest is looked at for the first time; most have answered by then.
+    /// When the guest is first checked; most have answered by then.
     first_look: Duration,
-    /// The processor's time of this thread at that look. From there on it is what counts: a guest
-    /// that was kept from computing by others is not one that takes long.
+    /// This thread's CPU time at that check. From then on CPU time is what counts: a guest that
+    /// others kept from computing is not a slow one.
     looked_at: Option<Duration>,
-    /// The turn of a guest that takes long.
+    /// The turn of a slow guest.
     turn: Option<Turn>,
 }
 
@@ -53,16 +53,15 @@ impl TimeLimit {
         }
     }
 
-    /// Says that the guest is one that takes long, on a thread that is not the server's, in whose
-    /// turn it computes from the start.
+    /// Declares the guest slow from the start. It runs on a thread that is not the server's, and in
+    /// this turn.
     pub(crate) fn start_with(&mut self, turn: Turn) {
         self.started = Instant::now();
         self.looked_at = Some(thread_time());
         self.turn = Some(turn);
     }
 
-    /// How much of the processor the guest has used since it was looked at first; nothing if it has
-    /// answered by then.
+    /// How much CPU time the guest has used since the first check; zero if it had answered by then.
     pub(crate) fn used(&self) -> Duration {
         self.looked_at
             .map_or(Duration::ZERO, |at| thread_time().saturating_sub(at))
@@ -73,8 +72,8 @@ impl TimeLimit {
         self.started.elapsed().saturating_sub(self.waited)
     }
 
-    /// Called every few milliseconds while the guest computes; `takes_long` hears of one that turns
-    /// out to take long.
+    /// Called every few milliseconds while the guest computes. `takes_long` is called if it turns
+    /// out to be slow.
     ///
     /// # Errors
     ///
@@ -104,16 +103,16 @@ impl TimeLimit {
         Ok(())
     }
 
-    /// The guest has returned: somebody else can have its turn.
+    /// The guest has returned: another one can have its turn.
     pub(crate) fn end(&mut self) {
         self.turn = None;
     }
 
-    /// Waits for something (the disk, a fetch) without holding up other requests. The time does
-    /// not count as the guest's.
+    /// Waits for something (the disk, a fetch) without holding up other requests. The time does not
+    /// count as the guest's.
     pub(crate) fn wait<R>(&mut self, wait: impl FnOnce() -> R) -> R {
         let started = Instant::now();
-        // What waits for something else does not need a turn.
+        // A guest that waits does not need a turn.
         if self.turn.take().is_some() {
             self.first_look = self.computed() + SHORT;
             self.looked_at = None;
@@ -124,14 +123,14 @@ impl TimeLimit {
     }
 }
 
-/// How long this thread has had a processor.
+/// This thread's CPU time.
 #[cfg(unix)]
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// How long this thread has been there, which is the best that is to be had without `unsafe`.
+/// How long this thread has existed, which is the best available without `unsafe`.
 #[cfg(not(unix))]
 fn thread_time() -> Duration {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
@@ -140,8 +139,8 @@ fn thread_time() -> Duration {
 
 /// Hands this thread's other tasks to another thread, for as long as the current task runs.
 ///
-/// Tokio takes the tasks back if nobody has picked them up when the closure ends. So one more task
-/// is put with them, and the closure lasts until that one is run, or for so long that there must
+/// Tokio takes the tasks back if no thread has picked them up when the closure ends. So one more
+/// task is added to them, and the closure lasts until that task has run, or so long that there must
 /// be another reason.
 fn give_thread_up() {
     if tokio::runtime::Handle::try_current().is_err() {
@@ -149,7 +148,7 @@ fn give_thread_up() {
     }
     let (run, wait) = std::sync::mpsc::sync_channel(1);
     tokio::spawn(async move {
-        // An error means that the wait was given up.
+        // An error means that the wait was abandoned.
         let _ = run.send(());
     });
     tokio::task::block_in_place(|| {

@@ -1,10 +1,10 @@
-//! How far a flare's memory may grow.
+//! How large a flare's memory may become.
 
-/// Holds a flare's memory to its limit, and remembers when it wanted more.
+/// Enforces a flare's memory limit, and remembers when it was exceeded.
 #[derive(Debug)]
 pub(crate) struct MemoryLimit {
     limit: usize,
-    /// What the guest asked for and was denied, in bytes.
+    /// What the guest requested and was denied, in bytes.
     pub(crate) denied: Option<usize>,
 }
 
@@ -18,7 +18,7 @@ impl MemoryLimit {
     }
 }
 
-/// How many elements a flare's tables may have together with what they grow by.
+/// How many elements a flare's tables may have in total.
 const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 impl wasmtime::ResourceLimiter for MemoryLimit {

@@ -1,4 +1,4 @@
-//! The data behind one instance: everything that its imports reach.
+//! The data behind one instance: everything that its imports use.
 
 use std::sync::Arc;
 
@@ -28,28 +28,28 @@ pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod socket;
 
-/// The state behind one instance of a flare. An HTTP request has one of its own; a WebSocket
-/// connection keeps one, and [`begin`](Host::begin) starts each of its events.
+/// The state behind one instance of a flare. Each HTTP request has its own; a WebSocket connection
+/// keeps one, and [`begin`](Host::begin) starts each of its events.
 pub(crate) struct Host {
     /// What the flare may use, and how much of it.
     pub(crate) env: Arc<FlareEnv>,
     /// The exports that the host uses.
     pub(crate) guest: Guest,
-    /// How far the memory may grow.
+    /// The limit of the memory.
     pub(crate) memory: MemoryLimit,
-    /// How long the invocation has run.
+    /// The time limit of the invocation.
     pub(crate) clock: TimeLimit,
-    /// The request that is handled, or that opened the connection.
+    /// The request being handled, or the one that opened the connection.
     pub(crate) request: RequestView,
     /// The response so far.
     pub(crate) response: ResponseDraft,
-    /// What was said about this invocation.
+    /// What was recorded about this invocation.
     pub(crate) notebook: Notebook,
-    /// The invocation as a part of a trace.
+    /// The invocation's span in a trace.
     pub(crate) span: Span,
     /// What this invocation has used of each metered capability.
     sessions: Sessions,
-    /// The WebSocket connection, if this is one's instance.
+    /// The WebSocket connection, if the instance serves one.
     pub(crate) socket: Option<Socket>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Left {
 }
 
 impl Host {
-    /// The state for a new instance of the flare, which will see this request.
+    /// The state for a new instance of the flare, which will handle this request.
     pub(crate) fn new(env: Arc<FlareEnv>, request: RequestView) -> Self {
         let limits = &env.config.limits;
         Host {
@@ -79,7 +79,7 @@ impl Host {
         }
     }
 
-    /// Begins an invocation: its time starts, its counters are at zero.
+    /// Begins an invocation: starts its time and resets its counters.
     pub(crate) fn begin(&mut self) {
         self.clock = TimeLimit::new(self.env.config.limits.max_time());
         self.memory.denied = None;
@@ -91,7 +91,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`TimeUp`] when the guest's time is.
+    /// [`TimeUp`] when the guest's time is up.
     pub(crate) fn tick(&mut self) -> Result<(), TimeUp> {
         let effort = &self.env.effort;
         self.clock.tick(|| effort.expect_long())
@@ -131,7 +131,7 @@ impl Host {
         self.ok_or_note("snowflake_id", result)
     }
 
-    /// Spark, as this invocation sees it, and the clock for what waits for the disk.
+    /// Spark as this invocation sees it, and the clock for waiting for the disk.
     pub(crate) fn spark(&mut self) -> (&mut SparkSession, &mut TimeLimit) {
         let session = self.sessions.spark.get_or_insert_with(|| {
             let (config, node) = (&self.env.config, &self.env.node);
@@ -152,7 +152,7 @@ impl Host {
         (session, &mut self.clock)
     }
 
-    /// Plasma, as this invocation sees it, and the clock for what waits for the disk.
+    /// Plasma as this invocation sees it, and the clock for waiting for the disk.
     pub(crate) fn plasma(&mut self) -> (&mut PlasmaSession, &mut TimeLimit) {
         let session = self.sessions.plasma.get_or_insert_with(|| {
             let (config, node) = (&self.env.config, &self.env.node);
@@ -167,7 +167,7 @@ impl Host {
         (session, &mut self.clock)
     }
 
-    /// Fetches, as this invocation may make them, and the clock for waiting.
+    /// The fetches of this invocation, and the clock for waiting.
     pub(crate) fn beam(&mut self) -> (&mut BeamSession, &mut TimeLimit) {
         let limit = self.env.config.limits.max_fetch_requests;
         let beam = &self.env.beam;
@@ -178,8 +178,8 @@ impl Host {
         (session, &mut self.clock)
     }
 
-    /// The status of an import that has one: 0, or the refusal's code. The refusal's reason goes
-    /// into a note for the developer.
+    /// The status of an import that has one: 0, or the refusal's code. The refusal's reason becomes
+    /// a note for the developer.
     pub(crate) fn status_or_note<E: std::fmt::Display>(
         &mut self,
         import: &'static str,
@@ -195,8 +195,8 @@ impl Host {
         }
     }
 
-    /// The result of an import that can refuse. A refusal is "no result", and its reason goes into
-    /// a note for the developer.
+    /// The result of an import that can refuse. A refusal is "no result", and its reason becomes a
+    /// note for the developer.
     pub(crate) fn ok_or_note<T: Into<Bytes>, E: std::fmt::Display>(
         &mut self,
         import: &'static str,
@@ -212,7 +212,7 @@ impl Host {
     }
 }
 
-/// The metered capabilities of one invocation; most use none or few.
+/// The metered capabilities of an invocation; most use few or none.
 #[derive(Default)]
 struct Sessions {
     snowflakes: Option<SnowflakeMeter>,

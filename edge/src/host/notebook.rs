@@ -1,14 +1,14 @@
-//! What is said about one invocation while it runs: the flare's log lines, and the node's notes.
+//! What is recorded about an invocation while it runs: the flare's log lines, and the node's notes.
 
 use crate::journal::{Level, LogLine};
 use crate::trace::{Calls, HostCall};
 
-/// How many different notes one invocation can have; a hostile flare cannot fill the screen.
+/// How many different notes an invocation can have, so that a hostile flare cannot fill the screen.
 const MAX_NOTES: usize = 20;
 /// The kind of the note that the flare's `alloc` had no room.
 pub(crate) const ALLOC_REFUSED: &str = "alloc refused";
 
-/// What is said about one invocation while it runs.
+/// What is recorded about an invocation while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Notebook {
     lines: Vec<LogLine>,
@@ -19,7 +19,7 @@ pub(crate) struct Notebook {
 }
 
 impl Notebook {
-    /// Takes down a line that the flare logs: at most `max_lines`, each cut to `max_bytes`.
+    /// Records a line that the flare logs: at most `max_lines` of them, each cut to `max_bytes`.
     pub(crate) fn log(&mut self, level: Level, text: &[u8], max_lines: u32, max_bytes: usize) {
         if self.lines.len() >= max_lines as usize {
             self.dropped_lines += 1;
@@ -32,15 +32,15 @@ impl Notebook {
         self.lines.push(LogLine { level, text });
     }
 
-    /// Takes down a note, the first of its kind only.
+    /// Records a note, if it is the first of its kind.
     pub(crate) fn note(&mut self, kind: &'static str, message: impl FnOnce() -> String) {
         if self.notes.len() < MAX_NOTES && self.notes.iter().all(|(seen, _)| *seen != kind) {
             self.notes.push((kind, message()));
         }
     }
 
-    /// What the flare said of its panic, if it was the last that it said: the SDK's feature
-    /// `panic-message` logs the words of the standard library.
+    /// The flare's panic message, if that was the last thing it logged: the SDK's feature
+    /// `panic-message` logs the standard library's text.
     pub(crate) fn panic_message(&self) -> Option<&str> {
         let last = self.lines.last()?;
         (last.level == Level::Error && last.text.starts_with("panicked at "))
@@ -52,7 +52,7 @@ impl Notebook {
         self.notes.iter().any(|(kind, _)| *kind == ALLOC_REFUSED)
     }
 
-    /// Takes down a call of the host, where calls are traced.
+    /// Records a host call, if calls are traced.
     pub(crate) fn call(&mut self, call: HostCall) {
         self.calls.push(call);
     }
@@ -84,7 +84,7 @@ impl Notebook {
     }
 }
 
-/// All that was said about an invocation.
+/// Everything that was recorded about an invocation.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) lines: Vec<LogLine>,
@@ -92,10 +92,10 @@ pub(crate) struct Said {
     pub(crate) calls: Vec<HostCall>,
 }
 
-/// At most `max` bytes of the text, made valid UTF-8; no character is cut in two.
+/// At most `max` bytes of the text, converted to valid UTF-8; no character is split.
 fn cut(text: &[u8], max: usize) -> String {
     let mut text = String::from_utf8_lossy(&text[..text.len().min(max)]).into_owned();
-    // The replacement of a character that was cut can be longer than what was left of it.
+    // The replacement for a split character can be longer than what was left of it.
     while text.len() > max {
         text.pop();
     }

@@ -1,19 +1,19 @@
-//! What a flare sees of the request it handles.
+//! The request as a flare sees it.
 
 use bytes::Bytes;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, Method, Uri, header};
 
-/// The request as the flare is shown it.
+/// The request as the flare sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestView {
     /// The method.
     pub(crate) method: Method,
-    /// `http`, unless a request of this process says `https`.
+    /// `http`, unless a request made in this process says `https`.
     pub(crate) scheme: Scheme,
     /// The target: a path with its query, normalised by [`target::normalise`](crate::http::target).
     pub(crate) uri: Uri,
-    /// The headers, all of them, with one `Host`; what is withheld is decided on each read.
+    /// All headers, with one `Host`; whether one is withheld is decided on each read.
     pub(crate) headers: HeaderMap,
     /// The body, already cut to the limit; `None` unless the flare requires it.
     pub(crate) body: Option<Bytes>,

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-/// How many headers a flare may set; more are refused.
+/// How many headers a flare may set; further ones are refused.
 pub(crate) const MAX_HEADERS: usize = 256;
-/// How many bytes of header names and values a flare may set; more are refused.
+/// How many bytes of header names and values a flare may set; further ones are refused.
 pub(crate) const MAX_HEADER_BYTES: usize = 64 << 10;
 
 /// What the flare has set so far.
@@ -17,14 +17,15 @@ pub(crate) struct ResponseDraft {
     pub(crate) headers: HeaderMap,
     /// The body, if it was set.
     pub(crate) body: Option<Bytes>,
-    /// Whether a body was set for which the node had no room.
+    /// Whether the node had no room for a body that was set.
     pub(crate) over_budget: bool,
     /// The size of the headers so far.
     header_bytes: usize,
 }
 
 impl ResponseDraft {
-    /// Sets a header, in place of an earlier one of the name. `false` if it does not fit any more.
+    /// Sets a header, replacing an earlier one of the same name. Returns `false` if there is no
+    /// room for it.
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) -> bool {
         let bytes = name.as_str().len() + value.len();
         let replaced = self.headers.get(&name).map(HeaderValue::len);

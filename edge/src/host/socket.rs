@@ -1,26 +1,27 @@
-//! What a flare sees of its WebSocket connection, and what it wants done with it.
+//! A flare's WebSocket connection as it sees it, and what it wants done with it.
 
 use bytes::Bytes;
 
-/// How many bytes one event may queue for sending; beyond, `ws_send` answers [`SEND_LIMIT_REACHED`].
+/// How many bytes an event may queue for sending; beyond that, `ws_send` returns
+/// [`SEND_LIMIT_REACHED`].
 pub(crate) const MAX_QUEUED: usize = 16 << 20;
 
-/// `ws_send`: this event may send no more.
+/// `ws_send`: this event may not send any more.
 pub(crate) const SEND_LIMIT_REACHED: i32 = 1;
 /// `ws_send`: the message is too large.
 pub(crate) const MESSAGE_TOO_LARGE: i32 = 2;
 /// `ws_send`: there is no open connection to send on.
 pub(crate) const SEND_ERROR: i32 = 3;
 
-/// The close codes of RFC 6455, section 7.4.1, that the edge itself names.
+/// The close codes of RFC 6455, section 7.4.1, that the edge uses.
 pub(crate) mod close_code {
-    /// The purpose of the connection is fulfilled.
+    /// The connection has served its purpose.
     pub(crate) const NORMAL: u16 = 1000;
-    /// The node goes away, or the client has been silent for too long.
+    /// The node is stopping, or the client has been silent for too long.
     pub(crate) const GOING_AWAY: u16 = 1001;
-    /// A frame that the protocol does not allow.
+    /// A frame that violates the protocol.
     pub(crate) const PROTOCOL_ERROR: u16 = 1002;
-    /// The other side named no code. Never sent.
+    /// The other side gave no code. Never sent.
     pub(crate) const NO_STATUS: u16 = 1005;
     /// The connection broke without a close. Never sent.
     pub(crate) const ABNORMAL: u16 = 1006;
@@ -33,8 +34,8 @@ pub(crate) mod close_code {
     /// The node has no room for the message.
     pub(crate) const TRY_AGAIN_LATER: u16 = 1013;
 
-    /// Whether an endpoint may send a code: those that are registered, but for the three that stand
-    /// for the absence of one, and those of frameworks and applications.
+    /// Whether an endpoint may send a code: the registered ones, except for the three that stand
+    /// for the absence of a code, and those of frameworks and applications.
     pub(crate) fn may_be_sent(code: u16) -> bool {
         matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -49,7 +50,7 @@ pub(crate) enum WsEvent {
 }
 
 impl WsEvent {
-    /// As the ABI has it: `open`, `message` or `close`.
+    /// Its name in the ABI: `open`, `message` or `close`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             WsEvent::Open => "open",
@@ -59,7 +60,7 @@ impl WsEvent {
     }
 }
 
-/// The connection, as one event sees it.
+/// The connection as an event sees it.
 #[derive(Debug)]
 pub(crate) struct Socket {
     pub(crate) id: String,
@@ -70,11 +71,11 @@ pub(crate) struct Socket {
     /// Whether messages can still be sent.
     pub(crate) open: bool,
     pub(crate) sends: u32,
-    /// What was sent so far.
+    /// The messages to send.
     pub(crate) queue: Vec<Bytes>,
-    /// How many bytes that is.
+    /// Their total length, in bytes.
     pub(crate) queued: usize,
-    /// The code that the flare wants to close with.
+    /// The code with which the flare wants to close the connection.
     pub(crate) closing: Option<u16>,
 }
 
@@ -104,7 +105,7 @@ impl Socket {
         self.queued = 0;
     }
 
-    /// Ends an event: what it wants sent, and the code that it wants to close with.
+    /// Ends an event: returns what it sent, and the code with which it closes the connection.
     pub(crate) fn take_actions(&mut self) -> (Vec<Bytes>, Option<u16>) {
         self.data = Bytes::new();
         (std::mem::take(&mut self.queue), self.closing.take())

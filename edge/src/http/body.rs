@@ -1,4 +1,4 @@
-//! Bodies as the server moves them: in memory, or still arriving.
+//! Bodies as the server handles them: in memory, or still arriving.
 
 use std::error::Error;
 use std::fmt;
@@ -19,27 +19,27 @@ use crate::http::client::reason;
 /// A request's or response's body.
 #[derive(Debug, Default)]
 pub(crate) enum Body {
-    /// None, or nothing left of it.
+    /// No body, or nothing left of it.
     #[default]
     Empty,
-    /// All of it, in memory.
+    /// The whole body, in memory.
     Full(Bytes),
-    /// It arrives from a socket.
+    /// Arriving from a socket.
     Incoming(Incoming),
-    /// A part that was read, and the rest, which arrives from a socket.
+    /// A part that was read, and the rest, which is arriving from a socket.
     Partly(Bytes, Incoming),
-    /// It is made while it is sent.
+    /// Generated while it is sent.
     Channel(mpsc::Receiver<Bytes>),
-    /// It arrives from the origin.
+    /// Arriving from the origin.
     Stream(UnsyncBoxBody<Bytes, BodyError>),
 }
 
-/// Why a body ends before its end.
+/// Why a body ends early.
 #[derive(Debug)]
 pub(crate) enum BodyError {
-    /// The connection that it arrives on broke.
+    /// Its connection broke.
     Broken(hyper::Error),
-    /// Its sender said nothing for so long.
+    /// Its sender paused for this long.
     Idle(Duration),
 }
 
@@ -61,7 +61,7 @@ impl Error for BodyError {
     }
 }
 
-/// How much of a body that nobody reads is taken off the socket after the answer, in bytes.
+/// How much of an unread body is still taken off the socket after the response, in bytes.
 pub(crate) const DRAIN: usize = 64 << 20;
 
 impl From<Bytes> for Body {
@@ -145,9 +145,9 @@ impl http_body::Body for Body {
 pub(crate) enum ReadError {
     /// The client paused for too long, or sends too slowly.
     Slow,
-    /// The connection ended or broke, or what came is no body.
+    /// The connection ended or broke, or the body is malformed.
     Broken(BodyError),
-    /// The node holds as much as it may, and goes on to.
+    /// The node held as much data as it may, and no room became free in time.
     OverBudget,
 }
 
@@ -157,12 +157,12 @@ impl From<OverBudget> for ReadError {
     }
 }
 
-/// How long the sender of a body that nobody reads may pause.
+/// How long the sender of an unread body may pause.
 const PAUSE: Duration = Duration::from_secs(10);
 
 impl Body {
-    /// Reads the first `limit` bytes, or all if it is shorter. What is left in `self` is the whole
-    /// body all the same, to be sent on. The result also says whether there was more.
+    /// Reads the first `limit` bytes, or all of a shorter body. `self` remains the whole body, to
+    /// be forwarded. The result also says whether there is more.
     ///
     /// # Errors
     ///
@@ -181,17 +181,17 @@ impl Body {
                 return Ok((prefix, more));
             }
             Body::Incoming(incoming) => incoming,
-            // No request has one.
+            // Requests have no such bodies.
             Body::Channel(_) | Body::Stream(_) => return Ok((Bytes::new(), false)),
             Body::Partly(read, rest) => {
-                // Nothing is read twice today; if it were, the part would be all there is to see.
+                // Nothing is read twice today; if it were, only this part would be visible.
                 let prefix = read.slice(..read.len().min(limit));
                 *self = Body::Partly(read, rest);
                 return Ok((prefix, true));
             }
         };
-        // One that says how long it is gets all of its room now, and others once they have shown that
-        // they are not small.
+        // A body of known length gets all its room now; others get theirs once they have proved not
+        // to be small.
         let most = limit + 1;
         let stated = incoming.size_hint().exact();
         let first = match stated {
@@ -236,8 +236,8 @@ impl Body {
         Ok((read.slice(..limit), true))
     }
 
-    /// Takes what is still arriving off the socket in the background, up to `limit` bytes, so that
-    /// a client that is still sending can read the answer it already has.
+    /// Takes the rest of the body off the socket in the background, up to `limit` bytes, so that a
+    /// client that is still sending can read the response it already has.
     pub(crate) fn drain(self, limit: usize) {
         let (Body::Incoming(mut incoming) | Body::Partly(_, mut incoming)) = self else {
             return;

@@ -1,19 +1,19 @@
 //! How much of its clients' data a node holds in memory at once.
 //!
-//! Whatever grows with what clients send, or with how slowly they read, is counted here: bodies that
-//! a flare is to see, WebSocket messages, responses that wait to be read. When nothing is left,
-//! those who want more wait, and are turned away if it takes too long; those who hold something go
-//! on, but may pause for less long ([`Budget::patience`]). Everything is reserved before it is read.
+//! Everything that grows with what clients send, or with how slowly they read, is counted here: bodies
+//! for flares, WebSocket messages, responses waiting to be read. When the budget is used up, those that
+//! need more wait, and are rejected if that takes too long; those that hold some continue, but may pause
+//! for less time ([`Budget::patience`]). Room is always reserved before anything is read.
 //!
-//! Most messages reserve once, all that they need. One of unknown length gets some room at first, and all
-//! that it may need once it has shown that it is not small ([`Budget::grow`]); enough of those could
-//! hold everything, and each wait for what the others have. So what they hold at first is a share of the
-//! budget at most, and nobody is given more than what is left beside the share: whoever waits, waits for
-//! messages that have all their room.
+//! Most messages reserve once, everything they need. A message of unknown length reserves some room at
+//! first, and everything it may need once it has proved not to be small ([`Budget::grow`]). Enough such
+//! messages could hold the whole budget, with each waiting for what the others have. So their first
+//! reservations are limited to a share of the budget, and no reservation is larger than what is left
+//! beside that share: whoever waits, waits for messages that have all their room.
 //!
-//! That is so for each message by itself. A request that holds a large head or a body and waits for more
-//! (its body, a response that its flare fetches) may wait for others that do the same; there it
-//! is [`WAIT`] that lets them go on.
+//! That holds for each message on its own. A request that holds a large head or a body and needs more
+//! (its body, or a response that its flare fetches) may wait for others that do the same; there, [`WAIT`]
+//! ends the wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,49 +23,49 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// What a node holds unless it is told otherwise, in bytes.
+/// The default size of the budget, in bytes.
 pub(crate) const DEFAULT_BYTES: usize = 128 << 20;
-/// Up to this size nothing is counted: there are no more such pieces than connections, and counting
-/// would cost a small request more than its bytes do.
+/// Anything up to this size is not counted: there are no more such pieces than connections, and
+/// counting one would cost a small request more than the bytes themselves.
 pub(crate) const UNCOUNTED: usize = 8 << 10;
-/// What is reserved at first for something of unknown length, in bytes, before it has shown that it is not small.
+/// The first reservation for something of unknown length, in bytes, before it has proved not to be small.
 pub(crate) const FIRST: usize = 64 << 10;
-/// How long to wait for others to finish.
+/// How long to wait for room.
 const WAIT: Duration = Duration::from_secs(10);
-/// How long a client may pause while there is room for everybody, and while there is not.
+/// How long a client may pause while there is room for everyone, and while there is not.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SHORT_PATIENCE: Duration = Duration::from_secs(5);
-/// What one permit of the semaphore stands for, in bytes.
+/// How many bytes one permit of the semaphore represents.
 const UNIT: usize = 1 << 10;
-/// The share of messages that may want more than they have, as a divisor.
+/// The share for messages that may need more than they have, as a divisor.
 const SHARE: u32 = 4;
 
-/// The node's memory for its clients' data.
+/// The node's memory budget for its clients' data.
 #[derive(Debug)]
 pub(crate) struct Budget {
     room: Arc<Semaphore>,
     /// What is left of the share.
     firsts: Arc<Semaphore>,
-    /// The share, and what is left beside it.
+    /// The size of the share, and of the rest of the budget.
     share: u32,
     most: u32,
     waiting: AtomicUsize,
 }
 
-/// A part of the budget; it goes back when this is dropped.
+/// A part of the budget, returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     permit: Option<OwnedSemaphorePermit>,
-    /// The place in a share, of one that may want more.
+    /// The place in the share, for a message that may need more.
     share: Option<OwnedSemaphorePermit>,
 }
 
-/// There was no room in time.
+/// No room became free in time.
 #[derive(Debug)]
 pub(crate) struct OverBudget;
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of this many bytes.
     pub(crate) fn new(bytes: usize) -> Arc<Budget> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let units = units.min(u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX));
@@ -79,8 +79,8 @@ impl Budget {
         })
     }
 
-    /// How many permits so many bytes take. More than anybody gets counts as that, so that one large
-    /// message is served alone instead of never.
+    /// How many permits this many bytes take. A number above the maximum counts as the maximum, so
+    /// that a large message is served alone instead of never.
     fn units_of(&self, bytes: usize) -> u32 {
         match bytes <= UNCOUNTED {
             true => 0,
@@ -93,7 +93,7 @@ impl Budget {
         units.min(self.most)
     }
 
-    /// Reserves room for so many bytes, if there is some now.
+    /// Reserves room for this many bytes, if there is some now.
     pub(crate) fn try_hold(&self, bytes: usize) -> Option<Held> {
         let permit = match self.units_of(bytes) {
             0 => None,
@@ -102,11 +102,11 @@ impl Budget {
         Some(Held::of(permit))
     }
 
-    /// Reserves room for so many bytes, and waits for it if there is none.
+    /// Reserves room for this many bytes, waiting for it if necessary.
     ///
     /// # Errors
     ///
-    /// When there was none for [`WAIT`].
+    /// When none became free within [`WAIT`].
     pub(crate) async fn hold(&self, bytes: usize) -> Result<Held, OverBudget> {
         if let Some(held) = self.try_hold(bytes) {
             return Ok(held);
@@ -116,11 +116,11 @@ impl Budget {
     }
 
     /// Reserves room for the beginning of a message whose length is unknown; [`grow`](Self::grow)
-    /// has the rest.
+    /// reserves the rest.
     ///
     /// # Errors
     ///
-    /// When there was no room for [`WAIT`], or none in the share.
+    /// When no room became free within [`WAIT`], or none in the share.
     pub(crate) async fn hold_first(&self, bytes: usize) -> Result<Held, OverBudget> {
         let units = self.units_of(bytes).min(self.share);
         if units == 0 {
@@ -134,11 +134,12 @@ impl Budget {
         })
     }
 
-    /// Reserves what a message needs in all that has a part of it. It can be asked for once only.
+    /// Reserves everything that a message needs, for one that has a first reservation. It can be
+    /// called only once for each.
     ///
     /// # Errors
     ///
-    /// When there was no room for [`WAIT`].
+    /// When no room became free within [`WAIT`].
     pub(crate) async fn grow(&self, held: &mut Held, bytes: usize) -> Result<(), OverBudget> {
         let has = held
             .permit
@@ -167,8 +168,8 @@ impl Budget {
         }
     }
 
-    /// Reserves room for what is added to so many bytes, if there is some now. Pieces that are small each are
-    /// not together.
+    /// Reserves room for `bytes` added to `before` bytes, if there is some now. Pieces that are small
+    /// individually are not small together.
     pub(crate) fn try_hold_more(&self, before: usize, bytes: usize) -> Option<Held> {
         match before.saturating_add(bytes) <= UNCOUNTED {
             true => Some(Held::of(None)),
@@ -176,7 +177,7 @@ impl Budget {
         }
     }
 
-    /// Reserves room for a part of something that has many, however small it is, if there is some.
+    /// Reserves room for one of many parts, however small it is, if there is some now.
     pub(crate) fn try_hold_part(&self, bytes: usize) -> Option<Held> {
         let permit = self
             .room
@@ -185,7 +186,7 @@ impl Budget {
         permit.ok().map(|permit| Held::of(Some(permit)))
     }
 
-    /// The same, and waits for it.
+    /// The same, waiting for it if necessary.
     pub(crate) async fn hold_part(&self, bytes: usize) -> Held {
         let _waiting = Waiting::new(&self.waiting);
         let permit = self
@@ -202,7 +203,7 @@ impl Budget {
         self.room.available_permits()
     }
 
-    /// How long a client that holds a part of the budget may pause: less while others wait for it.
+    /// How long a client that holds a part of the budget may pause: less while others are waiting.
     pub(crate) fn patience(&self) -> Duration {
         match self.waiting.load(Ordering::Relaxed) {
             0 => PATIENCE,
@@ -211,7 +212,7 @@ impl Budget {
     }
 }
 
-/// Counts one that waits, for as long as it lives.
+/// Counts a waiting task, for as long as this lives.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -235,7 +236,7 @@ impl Held {
         }
     }
 
-    /// Gives back what is beyond so many bytes.
+    /// Returns what exceeds this many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
         let needed = bytes.div_ceil(UNIT);
         for permit in [&mut self.permit, &mut self.share].into_iter().flatten() {
@@ -244,10 +245,10 @@ impl Held {
         }
     }
 
-    /// Bytes that hold their part of the budget until the last copy of them is dropped: a response
-    /// that waits in a connection's buffer is still counted.
+    /// Bytes that hold their part of the budget until their last copy is dropped: a response
+    /// waiting in a connection's buffer is still counted.
     pub(crate) fn keep(mut self, bytes: Bytes) -> Bytes {
-        // What was reserved and is not needed goes back.
+        // What was reserved but is not needed is returned.
         self.shrink(bytes.len());
         match self.permit {
             None => bytes,
@@ -280,8 +281,8 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Whether a body arrives fast enough. One byte every now and then never pauses for long, and yet
-/// would hold its room for days.
+/// Whether a body arrives fast enough. A client that sends a byte now and then never pauses for
+/// long, and yet would hold its room for days.
 #[derive(Debug)]
 pub(crate) struct Pace {
     began: Instant,
@@ -289,11 +290,11 @@ pub(crate) struct Pace {
 }
 
 /// How fast a body must arrive on average once it has taken longer than a pause may, in bytes per
-/// second. A bad mobile connection is faster.
+/// second. Even a bad mobile connection is faster.
 const SLOWEST: usize = 1 << 10;
 
 impl Pace {
-    /// A body begins.
+    /// Begins with a body.
     pub(crate) fn new() -> Self {
         Pace {
             began: Instant::now(),
@@ -301,7 +302,7 @@ impl Pace {
         }
     }
 
-    /// So much has arrived.
+    /// Records that this much has arrived.
     pub(crate) fn received(&mut self, bytes: usize) {
         self.received += bytes;
     }
@@ -340,7 +341,7 @@ mod tests {
     async fn those_who_wait_are_served_in_turn_or_turned_away() {
         let budget = Budget::new(100 << 10);
         assert_eq!(budget.patience(), PATIENCE);
-        // More than anybody gets counts as that: all but the share.
+        // A reservation above the maximum counts as the maximum: all but the share.
         let all = budget.hold(1 << 30).await.unwrap();
         let waiting = tokio::spawn({
             let budget = budget.clone();
@@ -357,9 +358,9 @@ mod tests {
         assert_eq!(budget.patience(), PATIENCE);
     }
 
-    /// Many messages of unknown length, which together hold all that they can before anybody has all of
-    /// its room, and one that wants everything and has come between: they are served in turn, and
-    /// nobody waits for [`WAIT`] to end.
+    /// Many messages of unknown length, which together hold as much as they can before any of them has
+    /// all its room, and one in between that needs everything: they are served in turn, and none waits
+    /// for [`WAIT`] to end.
     #[tokio::test(start_paused = true)]
     async fn those_who_hold_a_part_never_wait_for_each_other() {
         let budget = Budget::new(1 << 20);
@@ -373,7 +374,7 @@ mod tests {
                 }
                 let mut held = budget.hold_first(FIRST).await?;
                 tokio::task::yield_now().await;
-                // As large as all of the budget.
+                // As large as the whole budget.
                 budget.grow(&mut held, 1 << 20).await?;
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 drop(held.keep(vec![1; 1 << 10].into()));

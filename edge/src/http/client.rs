@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 
-/// A client for HTTP within this crate: no proxy from the environment, no redirects unless asked
-/// for, and no TLS yet.
+/// An HTTP client for use in this crate: without a proxy from the environment, without redirects
+/// unless they are enabled, and without TLS so far.
 pub(crate) fn client_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .no_proxy()
@@ -16,9 +16,10 @@ pub(crate) fn client_builder() -> reqwest::ClientBuilder {
         .tls_backend_preconfigured(tls_config(RootCertStore::empty()))
 }
 
-/// TLS as all of the edge's outbound connections have it.
+/// The TLS settings of all of the edge's outgoing connections.
 pub(crate) fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
-    // Named here, not installed for the process: whoever embeds the edge may have another.
+    // Passed here and not installed for the process, because a program that embeds the edge may use
+    // another.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -29,8 +30,8 @@ pub(crate) fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
     config
 }
 
-/// The certificates that this machine trusts. Reading them takes some milliseconds. What cannot be read is
-/// logged, for whoever wants them (`of`).
+/// The certificates that this machine trusts. Reading them takes some milliseconds. Unreadable ones are
+/// logged, on behalf of `of`.
 pub(crate) fn system_roots(of: &str) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
@@ -41,7 +42,7 @@ pub(crate) fn system_roots(of: &str) -> RootCertStore {
     roots
 }
 
-/// An error of hyper's, and what it came of, in one line.
+/// An error from hyper and its causes, in one line.
 pub(crate) fn reason(error: &hyper::Error) -> String {
     match error.source() {
         Some(_) => format!("{error}: {}", causes(error)),
@@ -49,8 +50,8 @@ pub(crate) fn reason(error: &hyper::Error) -> String {
     }
 }
 
-/// What an error came of, in one line. The error itself is left out: it says no more than that a
-/// request failed, and may repeat the URL, whose query may hold a key.
+/// The causes of an error, in one line. The error itself is left out: it only says that a request
+/// failed, and may repeat the URL, whose query may contain a key.
 pub(crate) fn causes(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();

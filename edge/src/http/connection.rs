@@ -1,4 +1,4 @@
-//! Connections to origins: made, kept for the next request, and given up.
+//! Connections to origins: opened, kept for the next request, and abandoned.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,7 +20,7 @@ use crate::http::origin::Origin;
 use crate::http::transfer::Upload;
 use crate::sync::lock;
 
-/// How long it may take to connect.
+/// The time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept. Some origins close theirs after five seconds.
 const IDLE: Duration = Duration::from_secs(20);
@@ -29,14 +29,14 @@ const MAX_IDLE: usize = 64;
 /// The largest head of a response, and how much of a body is read ahead, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// One connection to an origin.
+/// A connection to an origin.
 pub(crate) type Sender = SendRequest<Upload>;
 
 /// The connections to all origins.
 pub(crate) struct Connections {
     idle: Arc<Idle>,
-    /// Made when the first `https://` origin is asked, because reading the system's certificates
-    /// takes a while.
+    /// Created for the first request to an `https://` origin, because reading the system's
+    /// certificates takes a while.
     tls: OnceLock<TlsConnector>,
 }
 
@@ -47,12 +47,12 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
-    /// One that the origin has not closed yet, as far as can be known.
+    /// One that the origin has not closed, as far as is known.
     fn take(&self, origin: &str) -> Option<Sender> {
         let mut all = lock(&self.by_origin);
         let kept = all.get_mut(origin)?;
         kept.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < IDLE);
-        // The one that was used last is the least likely to be closed at this moment.
+        // The one used most recently is the least likely to be closed at this moment.
         let at = kept.iter().rposition(|(sender, _)| sender.is_ready())?;
         Some(kept.remove(at).0)
     }
@@ -81,12 +81,12 @@ impl Connections {
         self.idle.clone()
     }
 
-    /// A connection that was used before.
+    /// A connection that has been used before.
     pub(crate) fn reuse(&self, origin: &Origin) -> Option<Sender> {
         self.idle.take(&origin.key())
     }
 
-    /// A connection that was never used.
+    /// A new connection.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl Connections {
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| causes(&error))?;
-        // An error is told to whoever waits for a response; without one there is nobody to tell.
+        // An error is reported to the task that waits for a response; without one there is nobody
+        // to report to.
         tokio::spawn(connection);
         Ok(sender)
     }
@@ -135,10 +136,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A connection whose reading side decides how it ends.
 ///
-/// An origin that answers early and closes makes the edge's next write fail, while its answer is
-/// there to be read. hyper gives a connection up when a write fails, and the answer would be lost.
-/// So after a failed write this one takes whatever is written and drops it: then the answer is
-/// read, or the end of the connection, which is as good an error.
+/// When an origin answers early and closes, the edge's next write fails, although the response is
+/// there to be read. hyper abandons a connection when a write fails, and the response would be
+/// lost. So after a failed write this one discards whatever is written; then the response is read,
+/// or the end of the connection, which is just as good an error.
 struct OriginIo {
     stream: Box<dyn Stream>,
     broken: bool,

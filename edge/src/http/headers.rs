@@ -1,4 +1,4 @@
-//! Header fields that belong to one connection only, and those that describe the client to the
+//! Header fields that belong to a single connection, and those that describe the client to the
 //! origin.
 
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// Whether a field belongs to the connection, which the server itself keeps true.
+/// Whether a field belongs to the connection, and is managed by the server itself.
 pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
     [
         header::CONNECTION,
@@ -27,8 +27,8 @@ pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
         .contains(&name.as_str())
 }
 
-/// Takes out the fields that `Connection` names: they are for the next hop alone. `Host` is not, and
-/// whoever names it would have the edge forget who was asked.
+/// Removes the fields named by `Connection`, which are for the next hop alone. `Host` is not one of
+/// them: naming it would make the edge forget which host the request is for.
 pub(crate) fn strip_named_by_connection(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = list(headers, &header::CONNECTION)
         .filter_map(|name| HeaderName::try_from(name).ok())
@@ -39,9 +39,9 @@ pub(crate) fn strip_named_by_connection(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes out what belongs to one connection: the fields that HTTP names, and those that
-/// `Connection` names. The body's length is kept, unless a transfer coding was applied to the body:
-/// then the coding says where it ends, and a length is not to be believed (RFC 9112, section 6.3).
+/// Removes what belongs to a single connection: the fields defined by HTTP, and those named by
+/// `Connection`. The body's length is kept, unless a transfer coding was applied to the body: then
+/// the coding determines where it ends, and the length cannot be trusted (RFC 9112, section 6.3).
 pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
     strip_named_by_connection(headers);
     let coded = headers.contains_key(header::TRANSFER_ENCODING);
@@ -55,8 +55,8 @@ pub(crate) fn strip_connection_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a body is coded for its way in no manner but `chunked`, once. Any other coding is part of
-/// what is read then, and the field that tells of it goes no further: nobody could decode it.
+/// Whether a body has no transfer coding other than `chunked`, once. Any other coding remains in
+/// what is read, but the field that names it is not forwarded: nobody could decode it.
 pub(crate) fn is_plainly_coded(headers: &HeaderMap) -> bool {
     if !headers.contains_key(header::TRANSFER_ENCODING) {
         return true;
@@ -132,25 +132,25 @@ fn forwarded_hop(host: Option<&HeaderValue>, scheme: &Scheme, client: Option<IpA
     };
     let hop = format!("for={client};proto={scheme}");
     match host.and_then(|host| host.to_str().ok()) {
-        // A quoted string; a host has neither quotes nor backslashes.
+        // A quoted string; a host contains neither quotes nor backslashes.
         Some(host) => format!("{hop};host=\"{host}\""),
         None => hop,
     }
 }
 
-/// `Via`: which intermediaries a request has come through (RFC 9110, section 7.6.3).
+/// `Via`: the intermediaries that a request has passed through (RFC 9110, section 7.6.3).
 pub(crate) mod via {
     use http::{HeaderMap, HeaderValue, Version, header};
 
     use crate::http::headers::list;
 
-    /// Whether a request has come through the intermediary of this name.
+    /// Whether a request has passed through the intermediary of this name.
     pub(crate) fn has(headers: &HeaderMap, name: &str) -> bool {
-        // A member is a protocol, a name, and perhaps a comment.
+        // A member is a protocol, a name, and possibly a comment.
         list(headers, &header::VIA).any(|hop| hop.split_whitespace().nth(1) == Some(name))
     }
 
-    /// Says that it has, behind all the others; `received` is how it came.
+    /// Appends this intermediary; `received` is the version in which the request arrived.
     pub(crate) fn add(headers: &mut HeaderMap, received: Version, name: &str) {
         let protocol = match received == Version::HTTP_10 {
             true => "1.0",
@@ -162,7 +162,7 @@ pub(crate) mod via {
     }
 }
 
-/// The members of a field that is a list, whether it was sent on one line or on several.
+/// The members of a list field, whether it was sent on one line or on several.
 pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
@@ -173,7 +173,7 @@ pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterat
         .filter(|member| !member.is_empty())
 }
 
-/// Whether such a list has this member, in small or capital letters.
+/// Whether such a list has this member, ignoring case.
 pub(crate) fn list_has(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
     list(headers, name).any(|given| given.eq_ignore_ascii_case(member))
 }

@@ -1,9 +1,9 @@
-//! What a body hands on, counted until it was sent.
+//! The parts of a body that is passed on, counted until they are sent.
 //!
-//! Whoever passes a stream on keeps its parts until the other side takes them: up to some hundred
-//! kilobytes for each connection, and a body has as many readers as there are clients. So each part
-//! comes out of the node's budget until it is gone, and where there is no room the stream waits. Room comes:
-//! those who keep parts either send them, or are cut off for not being read from.
+//! Code that passes a stream on keeps its parts until the other side takes them: up to some hundred
+//! kilobytes per connection, and there are as many connections as clients. So each part is charged to the
+//! node's budget until it is gone, and if there is no room, the stream waits. Room does become free:
+//! connections that keep parts either send them, or are cut off for not being read from.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use http_body::Frame;
 
 use crate::http::budget::{Budget, Held};
 
-/// A part that small is not counted: it is no more than what the connection takes anyway.
+/// Parts of up to this size are not counted: they are no larger than what the connection takes
+/// anyway.
 const UNCOUNTED: usize = 1 << 10;
 
 /// Counts the parts of one body.
@@ -37,14 +38,14 @@ impl Meter {
         }
     }
 
-    /// How many bytes wait for room.
+    /// How many bytes are waiting for room.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
             .as_ref()
             .map_or(0, |waiting| waiting.part.len())
     }
 
-    /// The next part: the one that waits, or what `next` has.
+    /// The next part: the one that is waiting, or what `next` returns.
     pub(crate) fn poll_frame<E>(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,7 +105,7 @@ mod tests {
         let waits = tokio::time::timeout(std::time::Duration::from_millis(20), next()).await;
         assert!(waits.is_err(), "there is no room for two");
         drop(first);
-        // Nothing was lost by giving the waiting up.
+        // Nothing is lost when the wait is cancelled.
         let second = data(next().await).unwrap();
         assert_eq!(second, vec![3; 60 << 10]);
         assert!(next().await.is_none());

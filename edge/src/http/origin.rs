@@ -12,12 +12,12 @@ use crate::error::{Error, Result};
 pub(crate) struct Origin {
     scheme: Scheme,
     authority: Authority,
-    /// The path that goes before the request's, without a slash at its end.
+    /// The path that is put before the request's, without a trailing slash.
     base: String,
 }
 
 impl Origin {
-    /// Reads `http://host:port/base`.
+    /// Parses `http://host:port/base`.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Origin {
         self.authority.port_u16().unwrap_or(default)
     }
 
-    /// What connections to it have in common.
+    /// What connections to it are kept under.
     pub(crate) fn key(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
     }
@@ -75,14 +75,14 @@ impl Origin {
             .unwrap_or_else(|_| HeaderValue::from_static(""))
     }
 
-    /// The target of a request for `uri`, whose path goes below the base.
+    /// The target of a request for `uri`, whose path is appended to the base.
     pub(crate) fn path(&self, uri: &Uri) -> Uri {
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         if self.base.is_empty() && path.starts_with('/') {
             return uri.clone();
         }
         let path = if path.starts_with('/') { path } else { "/" };
-        // A base that was read from a URL and a path that was one of a request are a path together.
+        // A base parsed from a URL and the path of a request always form a valid path.
         let joined = PathAndQuery::try_from(format!("{}{path}", self.base));
         joined.map_or_else(|_| Uri::from_static("/"), Uri::from)
     }

@@ -1,4 +1,4 @@
-//! Sending requests on to their origin, and its responses back.
+//! Forwards requests to their origin, and its responses back.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -30,13 +30,13 @@ const ORIGIN_ERROR: HeaderName = HeaderName::from_static("x-flaron-origin-error"
 /// How long the origin may take to begin its response once it has the request, and how long a client
 /// may pause within its body.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the origin may pause within its response. One that sends events with long pauses
-/// between them sends a comment now and then.
+/// How long the origin may pause within its response. One that sends events with long pauses sends
+/// a comment now and then.
 const PAUSE: Duration = Duration::from_secs(60);
-/// How long a connection whose response was read may take to be ready for the next request.
+/// How long a connection may take to be ready for the next request after a response was read.
 const READY: Duration = Duration::from_secs(1);
 
-/// hyper says no more than that a head is too large, for the one reason and the other.
+/// hyper reports both with the same error.
 const TOO_LARGE: &str = "its head has more than 100 fields, or more than 64 KiB";
 
 /// Why the origin did not respond.
@@ -44,22 +44,22 @@ const TOO_LARGE: &str = "its head has more than 100 fields, or more than 64 KiB"
 pub(crate) enum OriginError {
     /// It cannot be reached.
     Unreachable(String),
-    /// It was reached, and broke off.
+    /// It was reached, but broke off.
     BrokeOff(String),
     /// It took too long.
     Timeout,
-    /// It answered with what is no answer.
+    /// Its answer is not a valid response.
     Senseless(String),
     /// The client did not send all of its body.
     Client(String),
     /// The client stopped sending its body.
     ClientTimeout,
-    /// The request has been here before.
+    /// The request has passed through this node before.
     Loop,
 }
 
 impl OriginError {
-    /// The status that the client gets.
+    /// The status for the client.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             OriginError::Unreachable(_) | OriginError::BrokeOff(_) | OriginError::Senseless(_) => {
@@ -72,7 +72,7 @@ impl OriginError {
         }
     }
 
-    /// Whether it is the client that failed, and not the origin.
+    /// Whether the client failed, and not the origin.
     pub(crate) fn is_clients(&self) -> bool {
         matches!(self, OriginError::Client(_) | OriginError::ClientTimeout)
     }
@@ -99,28 +99,28 @@ impl fmt::Display for OriginError {
 pub(crate) struct OriginClient {
     connections: Connections,
     budget: Arc<Budget>,
-    /// This node's name in `Via`. It is made up at each start: a node must know itself again, and
-    /// nobody else needs to know it.
+    /// This node's name in `Via`. It is random at each start: a node must recognise itself, and
+    /// nobody else needs to.
     name: String,
 }
 
-/// Hears why a response that had begun did not end.
+/// Called with the reason if a response that has begun does not end properly.
 pub(crate) type Report = Box<dyn FnOnce(&BodyError) + Send>;
 
 impl OriginClient {
-    /// What is under way to origins and back comes out of the budget.
+    /// Data in transit to and from origins is charged to the budget.
     pub(crate) fn new(budget: Arc<Budget>) -> Self {
         OriginClient {
             connections: Connections::new(),
             budget,
-            // Without random bytes it is a name that others may have, too.
+            // Without random bytes the name may not be unique.
             name: format!("flaron-{:08x}", getrandom::u32().unwrap_or_default()),
         }
     }
 
-    /// Sends a request on to the origin: the same method, path, query, headers and body. What
-    /// belongs to the connection is the edge's own, `Host` is the origin's, `X-Forwarded-*` describes
-    /// the client, and `Via` names this node.
+    /// Forwards a request to the origin: the same method, path, query, headers and body.
+    /// Connection-specific fields are the edge's own, `Host` is the origin's, `X-Forwarded-*`
+    /// describes the client, and `Via` names this node.
     ///
     /// # Errors
     ///
@@ -164,10 +164,10 @@ impl OriginClient {
         let host = headers.insert(header::HOST, origin.host_header());
         add_forwarded(headers, host, scheme, client);
 
-        // An origin can close a connection at the moment at which a request is sent on it, and
-        // nobody knows whether it has seen the request. So only what does no harm when it is done
-        // twice goes over a connection that was used before, and once more over a new one if that
-        // fails (RFC 9110, section 9.2.2). Anything else gets a new connection.
+        // An origin can close a connection at the moment a request is sent on it, and then nobody
+        // knows whether it has seen the request. So a used connection only gets requests that are
+        // safe to repeat, which are sent once more over a new connection if that fails (RFC 9110,
+        // section 9.2.2). Anything else gets a new connection.
         let repeatable = request.method().is_idempotent() && request.body().is_end_stream();
         if repeatable && let Some(sender) = self.connections.reuse(origin) {
             let mut first = Request::new(Body::Empty);
@@ -189,7 +189,7 @@ impl OriginClient {
         self.exchange(origin, sender, request).await
     }
 
-    /// Sends a request over a connection, and waits for the response's head.
+    /// Sends a request over a connection, and waits for the head of the response.
     async fn exchange(
         &self,
         origin: &Origin,
@@ -206,9 +206,8 @@ impl OriginClient {
             tokio::select! {
                 biased;
                 response = &mut response => break response,
-                // A request that is handed over at the moment at which the connection ends can stay
-                // in the channel between the two, and nobody answers it, for as long as there is
-                // somebody who could send more.
+                // A request handed over at the moment the connection ends can remain in the channel
+                // between the two, unanswered, for as long as the sender exists.
                 () = closed(&mut sender) => sender = None,
                 () = tokio::time::sleep(left) => {
                     if handle.progress().elapsed() < TIMEOUT {
@@ -243,7 +242,7 @@ impl OriginClient {
             return Err(OriginError::Senseless(what.to_owned()));
         }
         if response.status().is_client_error() || response.status().is_server_error() {
-            // It has made its mind up, and may never read the rest.
+            // The origin has decided, and may never read the rest.
             handle.detach();
         }
         let lease = Lease {
@@ -271,8 +270,8 @@ impl OriginClient {
     }
 }
 
-/// The answer to a request that may go no further: `Max-Forwards`, which only `OPTIONS` and `TRACE`
-/// have, is counted down, and who gets it at zero answers as the origin would
+/// The response to a request that may go no further: `Max-Forwards`, which only `OPTIONS` and
+/// `TRACE` have, is decremented, and the node that receives it at zero answers as the origin would
 /// (RFC 9110, section 7.6.2).
 fn last_hop(request: &mut Request<Body>) -> Option<Response<Body>> {
     let counted = request.method() == Method::OPTIONS || request.method() == Method::TRACE;
@@ -288,16 +287,16 @@ fn last_hop(request: &mut Request<Body>) -> Option<Response<Body>> {
     }
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = match request.method() == Method::TRACE {
-        // It would show fields that a page's script must not see.
+        // It would reveal fields that a page's script must not see.
         true => StatusCode::NOT_IMPLEMENTED,
         false => StatusCode::NO_CONTENT,
     };
     Some(response)
 }
 
-/// A request whose method has a body, and which has none, says so: some origins answer 411 to one that
-/// has neither length nor coding (RFC 9110, section 8.6). A client may have said it with a coding, which is
-/// its connection's, or with HTTP/2.
+/// Sets a length of 0 on a request whose method has a body, but which has none: some origins answer 411 if
+/// there is neither a length nor a coding (RFC 9110, section 8.6). The client may have expressed it with a
+/// coding, which belongs to its connection, or with HTTP/2.
 fn say_that_there_is_no_body(request: &mut Request<Body>) {
     let expected = matches!(
         *request.method(),
@@ -309,7 +308,7 @@ fn say_that_there_is_no_body(request: &mut Request<Body>) {
     }
 }
 
-/// Waits until the connection is closed; forever if it is not, or is known to be.
+/// Waits until the connection is closed; forever if it stays open, or is known to be closed.
 async fn closed(sender: &mut Option<Sender>) {
     if let Some(sender) = sender
         && sender.ready().await.is_err()
@@ -319,7 +318,7 @@ async fn closed(sender: &mut Option<Sender>) {
     std::future::pending().await
 }
 
-/// What a failed exchange came of.
+/// Why an exchange failed.
 fn why(error: &hyper::Error) -> String {
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return "it closed the connection without a response".to_owned();
@@ -327,9 +326,9 @@ fn why(error: &hyper::Error) -> String {
     reason(error)
 }
 
-/// The connection that a response is read from.
+/// The connection that a response is being read from.
 struct Lease {
-    /// None once the connection is closed.
+    /// `None` once the connection is closed.
     sender: Option<Sender>,
     origin: String,
     idle: Arc<Idle>,
@@ -340,7 +339,7 @@ struct Lease {
 
 impl Lease {
     /// The response was read to its end: the connection can serve the next request, unless the
-    /// origin has not read this one.
+    /// origin has not read all of this one.
     fn end(&mut self) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -367,14 +366,14 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // A response that is not read to its end takes its connection with it.
+        // If a response is not read to its end, its connection is closed.
         if !self.ended {
             self.upload.cancel();
         }
     }
 }
 
-/// A response's body, with the connection that it comes from.
+/// A response's body, with the connection it comes from.
 struct OriginBody {
     incoming: Incoming,
     lease: Lease,
@@ -407,7 +406,7 @@ impl OriginBody {
 
 impl Drop for OriginBody {
     fn drop(&mut self) {
-        // A body without bytes is never polled.
+        // An empty body is never polled.
         if self.incoming.is_end_stream() {
             self.lease.end();
         }
@@ -442,7 +441,7 @@ impl http_body::Body for OriginBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // Its length is asked for before it is read, when nothing waits.
+        // The length is asked for before anything is read, when no part is waiting.
         self.incoming.size_hint()
     }
 }

@@ -1,4 +1,4 @@
-//! The edge's own short answers.
+//! The edge's own short responses.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};

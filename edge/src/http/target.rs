@@ -1,10 +1,10 @@
-//! One request, normalised once: its host and its path are the same for the flare, for the route
-//! and for the origin.
+//! Normalises a request once, so that its host and path are the same for the flare, the routing and
+//! the origin.
 //!
-//! A request can say where it goes in two places (its target and its `Host`), and a path can be
-//! written in many ways that servers read alike (`/public/../admin`). Were one of them shown to the
-//! flare and another sent to the origin, a flare that guards a path could be walked around. So here
-//! everything that leaves a choice is either refused or decided, before anybody looks at it.
+//! A request can name its host in two places (its target and its `Host`), and there are many ways
+//! to write a path that servers read as the same one (`/public/../admin`). If the flare saw one of
+//! them and the origin another, a flare that guards a path could be bypassed. So everything
+//! ambiguous is refused or resolved here, before anything else looks at it.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -17,12 +17,12 @@ use crate::http::headers::is_plainly_coded;
 /// The largest head, in bytes: names and values of all fields.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Why a request goes no further.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// The status that the client gets.
+    /// The status for the client.
     pub(crate) status: StatusCode,
-    /// One word for the client: the value of `x-flaron-error`.
+    /// The value of `x-flaron-error`.
     pub(crate) word: &'static str,
     /// What is wrong.
     pub(crate) message: &'static str,
@@ -39,17 +39,17 @@ const fn refusal(status: StatusCode, word: &'static str, message: &'static str) 
 /// The host of requests that name none: HTTP/1.0, and those made in this process.
 const NO_HOST: &str = "localhost";
 
-/// A mark on requests that came through TLS.
+/// Marks requests that came through TLS.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Encrypted;
 
-/// Rewrites a request so that its target is a path (or `*`), and its one `Host` is the host it is
-/// for. `from_socket` is false for requests made in this process, which may leave the host out, and
-/// may say that they came through TLS; their scheme is returned.
+/// Rewrites a request so that its target is a path (or `*`), and its only `Host` is the host it is
+/// for. `from_socket` is false for requests made in this process, which may omit the host, and may
+/// state that they came through TLS; their scheme is returned.
 ///
 /// # Errors
 ///
-/// When the request is one that a server must or should not answer (RFC 9112, sections 3 and 6.1).
+/// When the request is one that a server must or should refuse (RFC 9112, sections 3 and 6.1).
 pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Result<Scheme, Refusal> {
     use StatusCode as Status;
     if *request.method() == Method::CONNECT {
@@ -87,12 +87,12 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
         None => Scheme::HTTP,
     };
     let uri = request.uri();
-    // HTTP/2 has `:authority` instead, which is the target's.
+    // HTTP/2 has `:authority` instead, which becomes the target's.
     let is_said = is_http2 && uri.authority().is_some();
     let required = from_socket && request.version() >= Version::HTTP_11 && !is_said;
     let named = named_host(request.headers(), required)?;
     let (scheme, host) = match (uri.scheme(), uri.authority()) {
-        // The target's host goes before the field's, which must be ignored then.
+        // The target's host takes precedence over the field, which must then be ignored.
         (Some(scheme), Some(authority)) => {
             let host = host(authority.as_str()).ok_or(BAD_HOST)?;
             if from_socket && *scheme != own {
@@ -105,27 +105,27 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
                     },
                 ));
             }
-            // Two that differ are no request of HTTP/2 (RFC 9113, section 8.3.1).
+            // In HTTP/2 two different hosts make a request invalid (RFC 9113, section 8.3.1).
             if is_http2 && named.is_some_and(|named| named != host) {
                 return Err(BAD_HOST);
             }
             (scheme.clone(), host)
         }
         (None, None) => (own, named.unwrap_or(Cow::Borrowed(NO_HOST))),
-        // `host:port` alone is CONNECT's.
+        // `host:port` alone is for CONNECT.
         _ => return Err(BAD_TARGET),
     };
     let path = match uri.path_and_query().map_or("/", PathAndQuery::as_str) {
         "*" if *request.method() == Method::OPTIONS => Cow::Borrowed("*"),
         path if path.starts_with('/') => without_dots(path),
-        // An absolute target with a query and no path.
+        // An absolute target with a query but no path.
         path if path.starts_with('?') => Cow::Owned(format!("/{path}")),
         _ => return Err(BAD_TARGET),
     };
     if hides_dots(&path) {
         return Err(HIDDEN_DOTS);
     }
-    // Most requests are as they should be, and nothing of them is written again.
+    // Most requests are fine as they are, and nothing is rewritten.
     let path = match (&path, uri.authority()) {
         (Cow::Borrowed(_), None) => None,
         _ => Some(PathAndQuery::try_from(&*path).map_err(|_| BAD_TARGET)?),
@@ -144,7 +144,7 @@ pub(crate) fn normalise<B>(request: &mut Request<B>, from_socket: bool) -> Resul
     Ok(scheme)
 }
 
-/// HTTP/2 may send cookies in several fields, which are one in HTTP/1 (RFC 9113, section 8.2.3).
+/// HTTP/2 may split cookies into several fields, which are one in HTTP/1 (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::COOKIE).iter();
     let (Some(first), Some(second)) = (fields.next(), fields.next()) else {
@@ -216,7 +216,7 @@ fn host(text: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     let port = match text.strip_prefix('[') {
-        // An address, and nothing that is one on the sender's machine alone (a zone).
+        // An address, but not one that is only meaningful on the sender's machine (a zone).
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
             address.parse::<Ipv6Addr>().ok()?;
@@ -231,7 +231,7 @@ fn host(text: &str) -> Option<Cow<'_, str>> {
         }
     };
     let is_port = match port.strip_prefix(':') {
-        // It may be left out behind its colon.
+        // The port after the colon may be empty.
         Some(digits) => {
             digits.bytes().all(|c| c.is_ascii_digit())
                 && (digits.is_empty() || digits.parse::<u16>().is_ok())
@@ -248,8 +248,8 @@ fn host(text: &str) -> Option<Cow<'_, str>> {
     })
 }
 
-/// A path without the segments `.` and `..`, resolved as RFC 3986, section 5.2.4, has it, also where
-/// their dots are percent-encoded: what a server that resolves them would read.
+/// A path without the segments `.` and `..`, resolved as in RFC 3986, section 5.2.4, including those
+/// with percent-encoded dots: the path that a server which resolves them would see.
 fn without_dots(path: &str) -> Cow<'_, str> {
     // Nearly all paths have none.
     if !path.contains("/.") && !path.contains("/%2") {
@@ -290,9 +290,9 @@ fn without_dots(path: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether a path without dot segments has some for a server that takes a backslash or an encoded
-/// slash for a slash, or what follows a semicolon for a parameter. Whether the origin is one nobody
-/// here can know, so there is nothing to resolve.
+/// Whether a path without dot segments has some for a server that treats a backslash or an encoded
+/// slash as a slash, or what follows a semicolon as a parameter. Nobody here can know whether the
+/// origin does, so there is nothing to resolve.
 fn hides_dots(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
     // Nearly all paths have none of these.
@@ -309,7 +309,7 @@ fn hides_dots(path: &str) -> bool {
         .any(|segment| dots(segment.split(';').next().unwrap_or_default()) > 0)
 }
 
-/// 1 or 2 for a segment that is that many dots and nothing else, 0 for any other.
+/// 1 or 2 for a segment of exactly that many dots, 0 for any other.
 fn dots(segment: &str) -> usize {
     let mut rest = segment;
     let mut count = 0;

@@ -1,6 +1,6 @@
-//! A client's body on its way to the origin, from which either side can step back.
+//! A client's body on its way to the origin, from which either side can withdraw.
 //!
-//! An origin may answer before it has read the body (413, 401, …) and read no more. The client may
+//! An origin may respond before it has read the body (413, 401, …) and read no more. The client may
 //! well send all of its body before it reads. So the body is never left to the connection to the
 //! origin alone: once it is not wanted there, it is taken off the client's socket and dropped.
 
@@ -19,14 +19,14 @@ use crate::http::budget::Budget;
 use crate::http::meter::Meter;
 use crate::sync::lock;
 
-/// A body that is sent to the origin.
+/// A body that is being sent to the origin.
 pub(crate) struct Upload {
     shared: Arc<Mutex<Shared>>,
     size: SizeHint,
     meter: Meter,
 }
 
-/// What the sender of a body knows of it meanwhile.
+/// What the sender of a body knows about its progress.
 #[derive(Debug, Clone)]
 pub(crate) struct UploadHandle {
     shared: Arc<Mutex<Shared>>,
@@ -41,11 +41,11 @@ struct Shared {
     waits_for_client: bool,
     /// There is no room for the next part yet.
     waits_for_room: bool,
-    /// The connection is to be given up.
+    /// The connection is to be abandoned.
     cancelled: bool,
-    /// Why the client's part of it failed.
+    /// Why the client's side failed.
     client_error: Option<String>,
-    /// When something of it was handed over last.
+    /// When a part was last handed over.
     progress: Instant,
     waker: Option<Waker>,
 }
@@ -55,7 +55,7 @@ impl Shared {
         if self.waits_for_room {
             return false;
         }
-        // The last part is not followed by a look at the end.
+        // After the last part nobody polls for the end.
         self.finished || self.body.as_ref().is_some_and(Body::is_end_stream)
     }
 }
@@ -73,7 +73,7 @@ impl fmt::Display for UploadEnded {
 impl Error for UploadEnded {}
 
 impl Upload {
-    /// A body that is sent; what was sent and not taken yet comes out of the budget.
+    /// A body to send; parts that were sent but not yet taken are charged to the budget.
     pub(crate) fn new(body: Body, budget: Arc<Budget>) -> (Upload, UploadHandle) {
         let size = body.size_hint();
         let shared = Arc::new(Mutex::new(Shared {
@@ -114,12 +114,12 @@ impl UploadHandle {
         lock(&self.shared).is_finished()
     }
 
-    /// Whether it is the client that the next part of the body is waited for from.
+    /// Whether the next part of the body is awaited from the client.
     pub(crate) fn waits_for_client(&self) -> bool {
         lock(&self.shared).waits_for_client
     }
 
-    /// When something of the body was handed over last. What waits for room is nobody's fault.
+    /// When a part of the body was last handed over. Waiting for room is nobody's fault.
     pub(crate) fn progress(&self) -> Instant {
         let mut shared = lock(&self.shared);
         if shared.waits_for_room {
@@ -128,13 +128,13 @@ impl UploadHandle {
         shared.progress
     }
 
-    /// Why the client's part failed, if it did.
+    /// Why the client's side failed, if it did.
     pub(crate) fn client_error(&self) -> Option<String> {
         lock(&self.shared).client_error.clone()
     }
 
-    /// Sends no more of the body, and takes what is left off the client's socket. The connection to
-    /// the origin waits for the rest in vain, so that the response can still be read from it.
+    /// Sends no more of the body, and takes the rest off the client's socket. The connection to the
+    /// origin stays open, waiting for the rest, so that the response can still be read from it.
     pub(crate) fn detach(&self) {
         let body = {
             let mut shared = lock(&self.shared);
@@ -146,7 +146,7 @@ impl UploadHandle {
         }
     }
 
-    /// Gives the connection to the origin up.
+    /// Abandons the connection to the origin.
     pub(crate) fn cancel(&self) {
         self.detach();
         let waker = {

@@ -50,7 +50,7 @@ fn fetch(host: &mut Host, url: &[u8], options: &[u8]) -> Option<Bytes> {
     host.ok_or_note("beam_fetch", result)
 }
 
-/// Says whom a fetch asked, without what may be a secret.
+/// Adds the server of a fetch to the span, without the parts of the URL that may be secret.
 fn say_where(span: &mut Span, url: &[u8]) {
     let url = str::from_utf8(url)
         .ok()
@@ -63,7 +63,7 @@ fn say_where(span: &mut Span, url: &[u8]) {
     }
 }
 
-/// Says what status was answered.
+/// Adds the status of the response to the span.
 fn say_status(span: &mut Span, answer: &[u8]) {
     #[derive(Deserialize)]
     struct Answer {

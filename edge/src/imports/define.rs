@@ -1,4 +1,4 @@
-//! Definitions of imports by their type; what an import does is a plain function.
+//! Defines imports by their type; what an import does is an ordinary function.
 
 use wasmtime::{Caller, Linker};
 

@@ -1,4 +1,4 @@
-//! How arguments are read from a guest's memory, and how results get into it.
+//! How arguments are read from a guest's memory, and how results are written to it.
 
 use bytes::Bytes;
 use wasmtime::{Caller, Memory, TypedFunc};
@@ -6,10 +6,10 @@ use wasmtime::{Caller, Memory, TypedFunc};
 use crate::host::Host;
 use crate::host::notebook::ALLOC_REFUSED;
 
-/// What an import gives back to the guest: bytes, or "no result".
+/// What an import returns to the guest: bytes, or "no result".
 pub(super) type Answer = Option<Bytes>;
 
-/// The guest's memory. While the module's start function runs the instance is not there yet, and
+/// The guest's memory. While the module's start function runs, the instance does not exist yet, and
 /// the export is looked up by name.
 fn memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     match caller.data().guest.memory {
@@ -18,7 +18,7 @@ fn memory(caller: &mut Caller<'_, Host>) -> Option<Memory> {
     }
 }
 
-/// The guest's memory and the host's state, side by side.
+/// The guest's memory and the host's state at the same time.
 pub(super) fn split<'a>(caller: &'a mut Caller<'_, Host>) -> (&'a [u8], &'a mut Host) {
     match memory(caller) {
         Some(memory) => {
@@ -29,8 +29,8 @@ pub(super) fn split<'a>(caller: &'a mut Caller<'_, Host>) -> (&'a [u8], &'a mut 
     }
 }
 
-/// The bytes that an argument points at; `None` (and a word to the developer) if they are not all
-/// in the guest's memory. Nothing at all may be anywhere.
+/// The bytes that an argument points at; `None` (and a note for the developer) if they are not all
+/// in the guest's memory. An empty argument may have any address.
 pub(super) fn arg<'m>(
     memory: &'m [u8],
     host: &mut Host,
@@ -56,7 +56,8 @@ pub(super) fn arg<'m>(
     bytes
 }
 
-/// Puts a result into the guest's memory and packs where it is; 0 is "no result".
+/// Writes a result into the guest's memory and returns its packed address and length; 0 is "no
+/// result".
 ///
 /// # Errors
 ///
@@ -87,7 +88,7 @@ pub(super) fn give(
         });
         return Ok(0);
     }
-    // An empty result that exists has a pointer of its own, so one byte is asked for.
+    // An empty result needs a pointer, too, so one byte is requested.
     let Ok(size) = i32::try_from(bytes.len().max(1)) else {
         return Ok(0);
     };
@@ -104,10 +105,10 @@ pub(super) fn give(
         });
         return Ok(0);
     }
-    // The alignment is not looked at: the published SDKs align blocks from their arena's beginning,
-    // which itself may lie anywhere, and bytes need none.
+    // The alignment is not checked: the published SDKs align blocks relative to the beginning of
+    // their arena, which itself may be anywhere, and bytes need none.
     let written = match memory(caller) {
-        // The whole block must be there, the one byte of an empty result too.
+        // The whole block must be in the memory, including the one byte of an empty result.
         Some(memory) => {
             let data = memory.data_mut(&mut *caller);
             let start = ptr as usize;

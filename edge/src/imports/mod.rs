@@ -1,4 +1,4 @@
-//! The 48 host functions, a file for each module of the contract.
+//! The 48 host functions, one file for each module of the contract.
 
 use wasmtime::Linker;
 
@@ -52,7 +52,7 @@ mod tests {
         let mut linker = Linker::<Host>::new(&engine);
         link(&mut linker).unwrap();
         for import in IMPORTS {
-            // A module that imports just this one, with the table's type.
+            // A module that imports only this one, with the type in the table.
             let ty = |vals: &[Val]| {
                 let names: Vec<_> = vals
                     .iter()

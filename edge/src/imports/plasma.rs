@@ -56,7 +56,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// What increments or decrements a counter.
+/// Increments or decrements a counter.
 type Count = fn(&mut PlasmaSession, &[u8], i64) -> Result<[u8; 8], PlasmaError>;
 
 /// Defines an import of type `(ptr, len, delta: i64) -> i64`.

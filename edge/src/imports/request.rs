@@ -33,7 +33,7 @@ fn url(host: &mut Host) -> Answer {
     Some(host.request.url().into())
 }
 
-/// `req_header_get`: several values of one name are joined as HTTP says.
+/// `req_header_get`: several values of a name are joined as HTTP specifies.
 fn header_get(host: &mut Host, name: &[u8]) -> Answer {
     let name = HeaderName::from_bytes(name).ok()?;
     let headers = &host.request.headers;

@@ -57,7 +57,7 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
             format!("the header name {name:?} is not valid; the header was dropped")
         });
     };
-    // Refuses CR, LF and other control bytes: a value can never become a header of its own.
+    // Rejects CR, LF and other control bytes, so that a value can never become another header.
     let Ok(value) = HeaderValue::from_bytes(value) else {
         return host.note("bad header value", || {
             format!(
@@ -88,7 +88,7 @@ fn header_set(host: &mut Host, name: &[u8], value: &[u8]) {
 
 /// `resp_body_set`
 fn body_set(host: &mut Host, body: &[u8]) {
-    // The one before makes room.
+    // The previous body is dropped first, to make room.
     host.response.body = None;
     match host.env.node.budget.try_hold(body.len()) {
         Some(held) => {

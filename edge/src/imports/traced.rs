@@ -1,4 +1,4 @@
-//! The imports once more, each taking down what it is asked and what it answers.
+//! The imports again, recording their arguments and results.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,12 +9,12 @@ use crate::contract::{IMPORTS, Import, MODULE, Val as Type};
 use crate::host::Host;
 use crate::trace::{HostCall, show};
 
-/// Imports whose answers are never shown.
+/// Imports whose results are never shown.
 const SECRET: [&str; 2] = ["secret_get", "crypto_decrypt_aes"];
 /// Headers whose values are never shown.
 const SECRET_HEADERS: [&[u8]; 2] = [b"authorization", b"cookie"];
 
-/// Imports that do what the plain ones do, and take it down in the invocation's notebook.
+/// Imports that do the same as the plain ones, and record it in the invocation's notebook.
 ///
 /// # Errors
 ///
@@ -44,8 +44,8 @@ fn call(
     params: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
-    // The plain import is called by the host and cannot look the guest's exports up by name, as it
-    // would otherwise.
+    // The plain import is called by the host, so it cannot look up the guest's exports by name as
+    // it normally would.
     if caller.data().guest.alloc.is_none() {
         let memory = caller.get_export("memory").and_then(Extern::into_memory);
         let alloc = caller.get_export("alloc").and_then(Extern::into_func);
@@ -92,7 +92,7 @@ fn call(
     outcome
 }
 
-/// An import's result as text. Those that are more than bytes are taken apart as the ABI says.
+/// An import's result as text. Results with an inner structure are decoded according to the ABI.
 fn shown(name: &str, answer: &[u8]) -> String {
     match (name, answer.split_first_chunk::<4>()) {
         ("plasma_increment" | "plasma_decrement", _) => match answer.try_into() {
@@ -124,8 +124,8 @@ fn asks_for_secret(
             .any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-/// The arguments as text. Two numbers of 32 bits after each other are a pointer and a length, in all
-/// of the contract; what is left over is a number.
+/// The arguments as text. Throughout the contract, two consecutive 32-bit numbers are a pointer and
+/// a length; anything else is a number.
 fn arguments(caller: &Caller<'_, Host>, memory: Option<Memory>, params: &[Val]) -> Vec<String> {
     let mut shown = Vec::new();
     let mut rest = params;

@@ -41,7 +41,7 @@ pub(super) fn link(l: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// `ws_send`: bytes that are UTF-8 go out as a text message, others as a binary one.
+/// `ws_send`: bytes that are UTF-8 are sent as a text message, others as a binary one.
 fn send(host: &mut Host, bytes: &[u8]) -> i32 {
     let limits = &host.env.config.limits;
     let (max_sends, max_bytes) = (limits.max_ws_sends, limits.max_ws_message_bytes);
@@ -92,7 +92,7 @@ fn send(host: &mut Host, bytes: &[u8]) -> i32 {
     0
 }
 
-/// `ws_close_conn`: what was sent before still goes out; the connection is closed when the
+/// `ws_close_conn`: messages sent before are still delivered; the connection is closed when the
 /// event ends.
 fn close_conn(host: &mut Host, code: i32) {
     let valid = u16::try_from(code).ok().filter(|&code| may_be_sent(code));
@@ -124,7 +124,7 @@ fn event_type(host: &mut Host) -> Answer {
     Some(Bytes::from_static(name.as_bytes()))
 }
 
-/// `ws_event_data`: the message; nothing in other events.
+/// `ws_event_data`: the message; no result in other events.
 fn event_data(host: &mut Host) -> Answer {
     let socket = host.socket.as_ref()?;
     (socket.event == WsEvent::Message).then(|| socket.data.clone())

@@ -7,8 +7,8 @@ use crate::runtime::turns::{Turn, seat, take_turn};
 
 pub(crate) mod turns;
 
-/// Runs what may take long, on this thread if that can hand its other tasks to another
-/// (`tokio::task::block_in_place`), and on one for blocking work if not.
+/// Runs something that may take long: on this thread if its other tasks can be moved to another
+/// (`tokio::task::block_in_place`), otherwise on a thread for blocking work.
 pub(crate) async fn run_blocking<R: Send + 'static>(
     work: impl FnOnce() -> R + Send + 'static,
 ) -> R {
@@ -18,7 +18,7 @@ pub(crate) async fn run_blocking<R: Send + 'static>(
     run_apart(work).await
 }
 
-/// Runs what is known to take long, on a thread for blocking work.
+/// Runs something that is known to take long, on a thread for blocking work.
 pub(crate) async fn run_apart<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
@@ -26,8 +26,8 @@ pub(crate) async fn run_apart<R: Send + 'static>(work: impl FnOnce() -> R + Send
     }
 }
 
-/// Runs a guest: here if its flare answers quickly, and apart, in its turn, if it has taken long
-/// lately. The guest's part gets the turn, if it has one already.
+/// Runs a guest: here if its flare usually answers quickly, otherwise on a separate thread, in its
+/// turn. `work` receives the turn, if it has one already.
 pub(crate) async fn run_guest<R: Send + 'static>(
     takes_long: bool,
     work: impl FnOnce(Option<Turn>) -> R + Send + 'static,
@@ -39,8 +39,8 @@ pub(crate) async fn run_guest<R: Send + 'static>(
     run_apart(move || work(Some(take_turn()))).await
 }
 
-/// The node's own thread for what it does on the network by itself: fetches, pulls, gossip. So
-/// they work whatever runtime the caller of a request has, and guests can wait for them.
+/// The node's own thread for its network activity: fetches, pulls, gossip. So these work whatever
+/// runtime the caller of a request uses, and guests can wait for them.
 pub(crate) struct Network {
     runtime: Option<Runtime>,
     handle: Handle,
@@ -51,7 +51,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub(crate) fn start() -> Result<Network> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -66,12 +66,12 @@ impl Network {
         })
     }
 
-    /// What runs things on it.
+    /// A handle for spawning tasks on it.
     pub(crate) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Runs something on it and waits for its result.
+    /// Runs a future on it and waits for the result.
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl Network {
     ) -> Result<T> {
         let (done, wait) = std::sync::mpsc::sync_channel(1);
         self.handle.spawn(async move {
-            // An error means that nobody waits any more.
+            // An error means that nobody is waiting any more.
             let _ = done.send(work.await);
         });
         wait.recv()

@@ -1,10 +1,11 @@
-//! Turns for guests that compute for long.
+//! Turns for guests that compute for a long time.
 //!
-//! A guest that has not answered within two milliseconds gets a thread of its own, so that it holds
-//! nobody's connection up. But three hundred such threads would leave the server's own a three
-//! hundredth of the machine. So no more of them compute at a time than the machine has processors;
-//! the others sleep until it is their turn, and one that goes on for long passes its turn on. What
-//! remains between them is fair, and the system's scheduler lets the server's threads in.
+//! A guest that has not answered within two milliseconds gets a thread of its own, so that it does
+//! not hold up other connections. But three hundred such threads would leave the server's own
+//! threads a three-hundredth of the machine. So no more of them compute at a time than the machine
+//! has processors; the others sleep until it is their turn, and one that keeps computing passes its
+//! turn on. The remaining competition is fair, and the system's scheduler gives the server's
+//! threads their share.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,20 +17,20 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::sync::lock;
 
-/// How long a turn lasts while others wait for theirs.
+/// How long a turn lasts while others are waiting.
 const SLICE: Duration = Duration::from_millis(10);
-/// How many invocations may compute, or wait on a thread for their turn, of flares that are known
-/// to take long. The others wait without a thread: tokio has 512 to hand tasks over to, and stands
-/// still without one.
+/// How many invocations of flares that are known to be slow may compute, or wait on a thread for
+/// their turn. Others wait without a thread: tokio has 512 threads to move tasks to, and stalls
+/// when they are used up.
 const SEATS: usize = 64;
 
-/// The turns of this process: processors belong to the process, and not to a node.
+/// The turns of this process: processors are shared by the process, and not by a node.
 static TURNS: LazyLock<Turns> = LazyLock::new(|| {
     Turns::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
 });
 static WAITING_ROOM: Semaphore = Semaphore::const_new(SEATS);
 
-/// A seat for an invocation of a flare that is known to take long.
+/// A seat for an invocation of a flare that is known to be slow.
 pub(crate) async fn seat() -> Option<SemaphorePermit<'static>> {
     // It is never closed.
     WAITING_ROOM.acquire().await.ok()
@@ -110,8 +111,7 @@ impl Turns {
         }
     }
 
-    /// Lets the next one compute, and waits for another turn. Without anybody waiting it does
-    /// nothing.
+    /// Lets the next one compute, and waits for another turn. Does nothing if nobody is waiting.
     fn pass_on(&self) {
         let own = {
             let mut queue = lock(&self.queue);
@@ -140,7 +140,7 @@ impl std::fmt::Debug for Turn {
 }
 
 impl Turn {
-    /// Whether the turn has lasted for long enough that others could have theirs.
+    /// Whether the turn has lasted long enough that others could have theirs.
     pub(crate) fn is_over(&self) -> bool {
         self.began.elapsed() >= SLICE && !lock(&self.turns.queue).waiting.is_empty()
     }

@@ -1,7 +1,8 @@
-//! Room for new connections: where there is none, those make it that wait for a request.
+//! Makes room for new connections: when there is none, connections that are waiting for a request are closed.
 //!
-//! A client that opens as many connections as a node can have, and says nothing on them or begins heads that it
-//! never ends, would otherwise keep everybody else out for as long as a head may take, and then do it again.
+//! Otherwise a client that opens as many connections as a node can have, and sends nothing on them or heads
+//! that it never completes, would keep everyone else out for as long as a head may take, and could then do it
+//! again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -13,15 +14,15 @@ use tokio::time::{Instant, timeout};
 use crate::server::io::ClientSocket;
 use crate::sync::lock;
 
-/// How many connections can be open at once, where the system allows as many descriptors.
+/// The maximum number of open connections, if the system allows as many descriptors.
 const MAX_CONNECTIONS: usize = 10_000;
-/// How long a connection may wait for a request in any case: a client that has just connected must be able to
-/// say what it came for.
+/// How long a connection may wait for a request in any case: a client that has just connected must have time
+/// to send one.
 const UNDISTURBED: Duration = Duration::from_secs(1);
-/// How many of the connections are closed at once, as a divisor: to look for them takes longer the more there
-/// are.
+/// How many of the connections are closed at once, as a divisor: the more there are, the longer it takes to
+/// search them.
 const SHARE: usize = 16;
-/// How soon it is tried again where none could be closed.
+/// How soon to try again if none could be closed.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// The connections of a listener.
@@ -33,7 +34,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// As many as this process may have, with as many descriptors again for origins and files.
+    /// Half of the descriptors that this process may have; the other half is for origins and files.
     pub(super) fn new() -> Crowd {
         Crowd::of(descriptors().map_or(MAX_CONNECTIONS, |all| (all / 2).clamp(1, MAX_CONNECTIONS)))
     }
@@ -69,7 +70,7 @@ impl Crowd {
         })
     }
 
-    /// Closes connections that wait for a request, those first that have waited longest.
+    /// Closes connections that wait for a request, beginning with those that have waited longest.
     pub(super) fn make_room(&self) {
         let mut waiting: Vec<(Instant, ClientSocket)> = lock(&self.open)
             .values()
@@ -93,12 +94,12 @@ pub(super) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let socket = lock(&self.open).remove(&self.number);
-        // Its end closes it, and needs the map no more.
+        // Dropping the socket closes it; that does not need the lock on the map.
         drop(socket);
     }
 }
 
-/// How many descriptors this process may have.
+/// The maximum number of descriptors of this process.
 #[cfg(unix)]
 fn descriptors() -> Option<usize> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -149,7 +150,7 @@ mod tests {
         let socket = ClientSocket::new(listener.accept().await.unwrap().0, budget);
         let place = crowd.place(&socket).await;
         assert!(place.is_some());
-        // Nobody was closed who had just come.
+        // No connection was closed that had just been opened.
         assert!(began.elapsed() >= UNDISTURBED - Duration::from_millis(100));
         assert_eq!(lock(&crowd.open).len(), 3);
         clients[0].write_all(b"x").await.unwrap();

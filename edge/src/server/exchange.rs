@@ -1,4 +1,4 @@
-//! One request on its way: to the flare that serves it, and what becomes of it then.
+//! One request: which flare serves it, and what happens with the result.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -45,10 +45,11 @@ pub(crate) async fn handle(
     let normalised = normalise(&mut request, peer.is_some());
     if normalised.is_ok() && status::owns(request.uri().path()) {
         let peer = peer.map(|peer| peer.ip());
-        // What is seldom done is boxed, here and below: its state would be moved with each request.
+        // Rare cases are boxed, here and below: otherwise their state would be moved with each
+        // request.
         return Box::pin(status::handle(state, request, peer, stop.cloned())).await;
     }
-    // A request that is refused is as the client wrote it.
+    // A refused request is logged as the client wrote it.
     let path = written(request.uri());
     let mut span = state.telemetry.request(request.headers(), request.method());
     if span.is_on() {
@@ -116,19 +117,19 @@ fn end(span: &mut Span, entry: &Entry, response: &Response<Body>) {
 struct Exchange<'a> {
     state: &'a Arc<State>,
     peer: Option<IpAddr>,
-    /// Says when the listener shuts down; a request without a socket has none.
+    /// Signals that the listener is shutting down; a request without a socket has none.
     stop: Option<&'a watch::Receiver<bool>>,
     slot: Option<&'a Arc<Slot>>,
     entry: Entry,
-    /// The request as a part of a trace.
+    /// The request's span in a trace.
     span: Span,
-    /// The request as the flare saw it, if it is to be recorded.
+    /// The request as the flare saw it, if it is being recorded.
     recorded: Option<RecordedRequest>,
 }
 
 impl Exchange<'_> {
-    /// Answers a request that is no proper one. What follows from a client that cannot write a head
-    /// may be no better, so nothing of it is read.
+    /// Answers an invalid request. What follows from a client that cannot write a head may be no
+    /// better, so nothing of it is read.
     fn refuse(&mut self, request: Request<Body>, refusal: Refusal) -> Response<Body> {
         self.entry.notes.push(refusal.message.to_owned());
         request.into_body().drain(DRAIN);
@@ -140,7 +141,7 @@ impl Exchange<'_> {
 
     async fn serve(&mut self, request: Request<Body>, scheme: Scheme) -> Response<Body> {
         if request.uri() == "*" {
-            // It asks about the server as a whole (RFC 9110, section 9.3.7), so no flare answers.
+            // It is about the server as a whole (RFC 9110, section 9.3.7), so no flare answers it.
             request.into_body().drain(DRAIN);
             let mut response = Response::new(Body::Empty);
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -180,7 +181,7 @@ impl Exchange<'_> {
     ) -> Response<Body> {
         let expects_continue = list_has(request.headers(), &header::EXPECT, "100-continue");
         let (mut parts, mut body) = request.into_parts();
-        // They end here, and a flare that trusted one would trust what the origin is not told.
+        // They end here: a flare must not rely on a field that the origin does not get.
         strip_named_by_connection(&mut parts.headers);
         let version = parts.version;
         let records = self.state.recorder.is_some();
@@ -230,7 +231,7 @@ impl Exchange<'_> {
         };
         span.end();
         if action == Action::Respond {
-            // A client that waits to be asked for its body is not asked for nothing.
+            // A client that waits for permission to send its body is not asked to unnecessarily.
             if !expects_continue {
                 body.drain(DRAIN);
             }
@@ -294,7 +295,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// The span of the flare's run; the flare finds it in its request's headers, where the client's was.
+    /// The span of the flare's run; the flare finds it in its request's headers, in place of the
+    /// client's.
     fn flare_span(&self, name: &str, headers: &mut HeaderMap) -> Span {
         let mut span = self.span.inside("flare");
         span.text("flaron.flare", name);
@@ -302,7 +304,7 @@ impl Exchange<'_> {
         span
     }
 
-    /// Says later, if it comes to that, that the origin's response broke off after it had begun.
+    /// Reports, if it happens, that the origin's response broke off after it had begun.
     fn report(&self, request: &Request<Body>, origin: &Origin) -> Report {
         let (state, flare) = (self.state.clone(), self.entry.flare.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -345,7 +347,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Takes over what was said about the invocation.
+    /// Adds what was recorded about the invocation.
     fn say(&mut self, notebook: Notebook) {
         let said = notebook.finish();
         self.entry.lines = said.lines;
@@ -353,7 +355,7 @@ impl Exchange<'_> {
         self.entry.calls = said.calls;
     }
 
-    /// The answer when the flare failed.
+    /// The response if the flare failed.
     fn failed(&mut self, failure: &Failure) -> Response<Body> {
         self.entry.error = Some(failure.to_string());
         reply(
@@ -363,7 +365,7 @@ impl Exchange<'_> {
         )
     }
 
-    /// The answer to a client that did not send its body.
+    /// The response to a client that did not send its body.
     fn no_body(&mut self, error: ReadError) -> Response<Body> {
         match error {
             ReadError::Slow => {
@@ -396,14 +398,14 @@ impl Exchange<'_> {
     }
 }
 
-/// What came of an invocation.
+/// The outcome of an invocation.
 struct Outcome {
     action: Result<Action, Failure>,
     used: Option<Used>,
     left: Left,
 }
 
-/// A target as it is written: mostly a path, for which no more than a copy is made.
+/// A target in its written form: usually a path, which only has to be copied.
 fn written(uri: &Uri) -> String {
     match (uri.authority(), uri.path_and_query()) {
         (None, Some(path)) => path.as_str().to_owned(),

@@ -1,4 +1,4 @@
-//! Where other nodes pull keys from, and who may ask for what is the node's own.
+//! The page that other nodes pull keys from, and who may access the node's own pages.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -24,8 +24,7 @@ pub(super) fn is_local(request: &Request<Body>, peer: Option<IpAddr>) -> bool {
     peer.is_none_or(|peer| peer.to_canonical().is_loopback()) && !proxied && host
 }
 
-/// Whether the `Host` is an address or `localhost`, and not a name that anyone could have lead
-/// here.
+/// Whether the `Host` is an address or `localhost`, and not a name that anyone could point here.
 fn is_local_name(host: &str) -> bool {
     let Ok(authority) = host.parse::<http::uri::Authority>() else {
         return false;
@@ -35,7 +34,7 @@ fn is_local_name(host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
 }
 
-/// Another node's pull.
+/// Answers another node's pull.
 pub(super) async fn export(
     state: &Arc<State>,
     mut request: Request<Body>,

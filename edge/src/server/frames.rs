@@ -1,9 +1,9 @@
 //! WebSocket messages over a byte stream: RFC 6455, sections 5 and 7.
 //!
-//! The frames' heads are read and written by tungstenite. What is put together from them is done
-//! here, because its message layer cannot be made to reserve the room for a message before it reads
-//! it, to refuse bad UTF-8 before the message is complete, to pass on the close code 1014, or to
-//! leave the connection readable after a message that was too large.
+//! tungstenite reads and writes the frames' headers. Messages are assembled here, because its
+//! message layer cannot be made to reserve the room for a message before reading it, to reject
+//! invalid UTF-8 before the message is complete, to pass on the close code 1014, or to leave the
+//! connection readable after a message that was too large.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::http::budget::{Budget, FIRST, Held, OverBudget, Pace, UNCOUNTED};
 
 /// How much is read at once, in bytes.
 const READ: usize = 8 << 10;
-/// How much is read before others have their turn, in bytes.
+/// How much is read before other tasks get their turn, in bytes.
 const SLICE: usize = 16 << 10;
-/// Up to this size a payload is copied behind its head, so that both are one write.
+/// Payloads of up to this size are copied behind their header, so that both are sent in one write.
 const COPIED: usize = 16 << 10;
 /// The largest payload of a control frame.
 const MAX_CONTROL: u64 = 125;
@@ -31,11 +31,11 @@ const MAX_CONTROL: u64 = 125;
 pub(super) enum Received {
     /// A whole message.
     Message(Bytes),
-    /// It wants an answer with the same payload.
+    /// It expects a pong with the same payload.
     Ping(Bytes),
     /// It is alive.
     Pong,
-    /// It closes the connection, with this code if it named one.
+    /// It closes the connection, with this code if it gave one.
     Close(Option<u16>),
 }
 
@@ -44,7 +44,7 @@ pub(super) enum Received {
 pub(super) enum ReadError {
     /// The connection broke or ended.
     Broken,
-    /// A message is larger than the limit.
+    /// A message exceeds the limit.
     TooBig,
     /// A text is not UTF-8.
     NotUtf8,
@@ -52,19 +52,19 @@ pub(super) enum ReadError {
     OverBudget,
     /// A message takes too long to arrive.
     Slow,
-    /// What was sent is not the protocol.
+    /// It violates the protocol.
     Protocol(&'static str),
 }
 
-/// A message that is being put together.
+/// A message that is being assembled.
 struct Partial {
     text: bool,
     bytes: BytesMut,
     held: Option<Held>,
-    /// How large the message may become with the room that it has.
+    /// How large the message may become with the room it has.
     room: usize,
     pace: Pace,
-    /// How much of a text is known to be UTF-8.
+    /// How much of a text has been checked to be UTF-8.
     checked: usize,
 }
 
@@ -73,7 +73,7 @@ struct Current {
     head: FrameHeader,
     /// How much of its payload is still to come.
     left: usize,
-    /// How much of it was read.
+    /// How much of it has been read.
     read: usize,
 }
 
@@ -83,16 +83,16 @@ pub(super) struct Frames<S> {
     buffer: BytesMut,
     current: Option<Current>,
     control: BytesMut,
-    /// The message whose first frame has come, and not the last.
+    /// A message whose first frame has arrived, but not its last.
     partial: Option<Partial>,
     limit: usize,
     budget: Arc<Budget>,
-    /// When the other side sent something last.
+    /// When the other side last sent something.
     heard: Instant,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// Messages of at most `limit` bytes, whose room comes out of the budget.
+    /// Messages have at most `limit` bytes, and are charged to the budget.
     pub(super) fn new(io: S, limit: usize, budget: Arc<Budget>) -> Self {
         Frames {
             io,
@@ -106,16 +106,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    /// When the other side sent something last, be it a part of a message.
+    /// When the other side last sent something, even if only a part of a message.
     pub(super) fn heard(&self) -> Instant {
         self.heard
     }
 
-    /// The next thing that the other side sends. A call that is dropped loses nothing.
+    /// The next thing that the other side sends. The call is cancel safe.
     ///
     /// # Errors
     ///
-    /// When there is nothing more to be had; the connection must be closed then.
+    /// When nothing more can be read; the connection must then be closed.
     pub(super) async fn next(&mut self) -> Result<Received, ReadError> {
         let mut read = 0;
         loop {
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                 self.reserve().await?;
                 continue;
             }
-            // Many that send large messages must not keep others from being served.
+            // Clients that send large messages must not keep others from being served.
             if read >= SLICE {
                 read = 0;
                 tokio::task::yield_now().await;
@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             self.buffer.reserve(READ);
             let more = self.io.read_buf(&mut self.buffer);
             let more = match &mut self.partial {
-                // One that never ends must not keep its room forever.
+                // A message that never ends must not keep its room forever.
                 Some(partial) => {
                     let left = partial.pace.left(self.budget.patience());
                     let more = timeout(left, more).await.map_err(|_| ReadError::Slow)?;
@@ -161,9 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    /// Reserves room for the message of the frame that is being read. It is counted as a whole, since parts
-    /// that are small each may be large together; a message in parts, of which nobody knows what it becomes,
-    /// gets some, and then all that it may need.
+    /// Reserves room for the message of the frame that is being read. The message is counted as a whole,
+    /// because parts that are small individually may be large together. A fragmented message, whose length
+    /// is unknown, gets some room first, and then everything it may need.
     async fn reserve(&mut self) -> Result<(), ReadError> {
         let (Some(current), Some(partial)) = (&self.current, &mut self.partial) else {
             return Ok(());
@@ -175,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             () if needed <= FIRST => FIRST.min(self.limit),
             () => self.limit,
         };
-        // What was free until now is counted, too.
+        // What was free so far is counted, too.
         let budget = &self.budget;
         let reserved = match &mut partial.held {
             Some(held) => budget.grow(held, room).await,
@@ -186,12 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         };
         reserved.map_err(|OverBudget| ReadError::OverBudget)?;
         partial.room = room;
-        // Until all of it is there, memory that was not written to is none.
+        // Memory that was not written to uses no physical pages, until everything is there.
         partial.bytes.reserve(room - partial.bytes.len());
         Ok(())
     }
 
-    /// What the bytes that are there amount to.
+    /// What the bytes received so far amount to.
     fn parse(&mut self) -> Result<Option<Received>, ReadError> {
         loop {
             if self.lacks_room() {
@@ -254,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         }
     }
 
-    /// A frame begins: whether it may.
+    /// Checks whether a frame may begin here.
     fn begin(&mut self, head: FrameHeader, length: u64) -> Result<(), ReadError> {
         let wrong = |what| Err(ReadError::Protocol(what));
         if head.rsv1 || head.rsv2 || head.rsv3 {
@@ -300,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         Ok(())
     }
 
-    /// Sends a message: as text if it is UTF-8, as binary if not.
+    /// Sends a message: as text if it is UTF-8, otherwise as binary.
     pub(super) async fn send_message(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let kind = match std::str::from_utf8(bytes) {
             Ok(_) => Data::Text,
@@ -318,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
         self.send(OpCode::Control(control), payload).await
     }
 
-    /// Sends a close, with this code if there is one.
+    /// Sends a close frame, with this code if there is one.
     pub(super) async fn send_close(&mut self, code: Option<u16>) -> std::io::Result<()> {
         let payload = code.map(u16::to_be_bytes);
         let payload = payload.as_ref().map_or(&[][..], |code| code);
@@ -368,7 +368,7 @@ impl Default for Partial {
 }
 
 impl Partial {
-    /// Refuses a text at the first byte that cannot be UTF-8.
+    /// Rejects a text at the first byte that cannot be UTF-8.
     fn check(&mut self, complete: bool) -> Result<(), ReadError> {
         if !self.text {
             return Ok(());
@@ -387,7 +387,7 @@ impl Partial {
     }
 }
 
-/// What a control frame says.
+/// What a control frame means.
 fn received(control: Control, payload: Bytes) -> Result<Received, ReadError> {
     match control {
         Control::Ping => Ok(Received::Ping(payload)),
@@ -412,7 +412,7 @@ fn received(control: Control, payload: Bytes) -> Result<Received, ReadError> {
     }
 }
 
-/// Takes the mask off a part of a payload that begins at `at`.
+/// Removes the mask from the part of a payload that begins at `at`.
 fn unmask(part: &mut [u8], mut mask: [u8; 4], at: usize) {
     mask.rotate_left(at % 4);
     let (chunks, rest) = part.as_chunks_mut::<4>();

@@ -1,11 +1,11 @@
 //! How much of a request's head a connection may hold before the head is complete.
 //!
-//! A head is kept until it ends or proves too large, and clients that begin large ones on thousands
-//! of connections and never end them must not fill the memory. What fits into a small buffer is
-//! free, since there are no more of those than connections; a head that goes on comes out of the
-//! node's budget, as bodies do, until its request is over (a WebSocket's until the connection is): the
-//! flare can ask for its fields. Where there is no room the socket is not read from, and in the end the
-//! client is told.
+//! A head is kept until it is complete or proves too large. Clients that begin large heads on thousands
+//! of connections and never complete them must not fill the memory. A head that fits into a small
+//! buffer is free, because there are no more such buffers than connections. A larger one is charged to
+//! the node's budget, as bodies are, until its request is over (for a WebSocket, until the connection
+//! is), because the flare can ask for its fields. When there is no room, the socket is not read from,
+//! and eventually the client gets an error.
 
 use std::io;
 use std::pin::Pin;
@@ -20,14 +20,14 @@ use crate::sync::lock;
 
 /// How much of a head is free, in bytes. Nearly all heads are smaller.
 const FREE: usize = 8 << 10;
-/// How much is read at once while a request is under way: what comes behind its body may be the
-/// next head, of which nothing is counted yet.
+/// How much is read at once while a request is being handled: what follows its body may be the next
+/// head, of which nothing has been counted yet.
 const BEHIND: usize = 16 << 10;
-/// How much of a head may be read in all, in bytes: room for a target and fields that are both too
-/// large, so that the answer can say which (414 or 431).
+/// How much of a head may be read in all, in bytes: there is room for a target and fields that are
+/// both too large, so that the response can say which (414 or 431).
 pub(super) const MAX_HEAD: usize = 160 << 10;
 
-/// What a connection holds of heads.
+/// What a connection holds for heads.
 #[derive(Debug)]
 pub(super) struct HeadRoom {
     budget: Arc<Budget>,
@@ -39,15 +39,17 @@ pub(super) struct HeadRoom {
 /// What the client is sending.
 #[derive(Debug)]
 enum Phase {
-    /// A head, of which so many bytes have come, since the connection or the next request began.
+    /// A head, of which this many bytes have arrived since the connection or the next request
+    /// began.
     Head {
         read: usize,
         held: Option<Held>,
         began: Instant,
     },
-    /// A body, while its request is under way, and whatever follows it. What its head took is held.
+    /// A body, while its request is being handled, and whatever follows it. The room for its head
+    /// is held.
     Request { _head: Option<Held> },
-    /// Another protocol, which counts for itself.
+    /// Another protocol, which does its own accounting.
     Upgraded { _head: Option<Held> },
 }
 
@@ -60,7 +62,7 @@ impl Phase {
         }
     }
 
-    /// What is held of the head, and no more of it than the head takes.
+    /// The room held for the head, reduced to the size of the head.
     fn take_head(&mut self) -> Option<Held> {
         match self {
             Phase::Head { read, held, .. } => {
@@ -86,14 +88,14 @@ impl HeadRoom {
         }
     }
 
-    /// A head is complete: its request is under way.
+    /// Records that a head is complete, and its request is being handled.
     pub(super) fn request_began(&self) {
         let mut phase = lock(&self.phase);
         let _head = phase.take_head();
         *phase = Phase::Request { _head };
     }
 
-    /// The answer is on its way: what comes next is a head.
+    /// Records that the response has been sent: a head comes next.
     pub(super) fn request_ended(&self) {
         let mut phase = lock(&self.phase);
         if let Phase::Request { .. } = *phase {
@@ -101,7 +103,7 @@ impl HeadRoom {
         }
     }
 
-    /// Since when the client has had the time to send a head; `None` while it need not send one.
+    /// Since when the client has had time to send a head; `None` while none is expected.
     pub(super) fn head_began(&self) -> Option<Instant> {
         match *lock(&self.phase) {
             Phase::Head { began, .. } => Some(began),
@@ -109,7 +111,7 @@ impl HeadRoom {
         }
     }
 
-    /// The connection ends because a head took too long.
+    /// Records that the connection ends because a head took too long.
     pub(super) fn set_late(&self) {
         self.late.store(true, Ordering::Relaxed);
     }
@@ -119,7 +121,7 @@ impl HeadRoom {
         self.late.load(Ordering::Relaxed)
     }
 
-    /// The connection speaks another protocol now.
+    /// Records that the connection now speaks another protocol.
     pub(super) fn set_upgraded(&self) {
         let mut phase = lock(&self.phase);
         let _head = phase.take_head();
@@ -140,7 +142,7 @@ impl HeadRoom {
     ///
     /// # Errors
     ///
-    /// When there was none for too long.
+    /// When no room became free in time.
     pub(super) fn poll_room(
         &self,
         waiting: &mut Option<Waiting>,
@@ -175,7 +177,7 @@ impl HeadRoom {
         }
     }
 
-    /// So much was read.
+    /// Records that this much was read.
     pub(super) fn received(&self, bytes: usize) {
         if let Phase::Head { read, .. } = &mut *lock(&self.phase) {
             *read += bytes;

@@ -1,7 +1,7 @@
-//! `/_edge/health`: whether this node can do its work, for load balancers.
+//! `/_edge/health`: whether this node works, for load balancers.
 //!
-//! 200 while writes reach the disk and the node can be reached; 503 when they do not. Anybody may
-//! ask; what is wrong is told to this machine alone.
+//! 200 while writes reach the disk and the node can be reached; 503 when they do not. Anyone may
+//! ask; the reasons are for this machine only.
 
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::capability::health::{Problem, Severity};
 use crate::http::body::Body;
 use crate::state::State;
 
-/// All that is wrong with the node, the worst first.
+/// Everything that is wrong with the node, the worst problem first.
 pub(super) fn problems(state: &State) -> Vec<Problem> {
     let mut problems = state.node.spark.problems();
     problems.extend(state.node.plasma.problems());
@@ -19,7 +19,7 @@ pub(super) fn problems(state: &State) -> Vec<Problem> {
     problems
 }
 
-/// The answer; with reasons if the asker `is_local`.
+/// The response; with reasons if the request `is_local`.
 pub(super) fn health(state: &State, is_local: bool) -> Response<Body> {
     let problems = problems(state);
     let can_work = problems.iter().all(|p| p.severity < Severity::Failure);

@@ -1,7 +1,8 @@
-//! HTTP/2: several requests at once on one connection, with the limits that HTTP/1 connections have.
+//! HTTP/2: several concurrent requests on one connection, with the same limits as HTTP/1
+//! connections.
 //!
-//! hyper closes no HTTP/2 connection for being idle, and none whose client does not read. So each
-//! connection is looked at every few seconds.
+//! hyper does not close HTTP/2 connections that are idle, or whose client does not read. So each
+//! connection is checked every few seconds.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,32 +27,33 @@ use crate::server::respond::over_budget;
 use crate::shutdown::stopped;
 use crate::sync::lock;
 
-/// How many requests of a connection are under way at once; more wait.
+/// How many requests of a connection are handled at once; further ones wait.
 const MAX_STREAMS: u32 = 100;
-/// What a client can send of the bodies of a connection before somebody reads them, in bytes. It is the
-/// least that HTTP/2 allows.
+/// How much of a connection's bodies a client can send before anybody reads them, in bytes. It is the
+/// minimum that HTTP/2 allows.
 const WINDOW: u32 = 65_535;
-/// The largest head, in bytes, as HTTP/2 counts them. Beyond that the client gets 431.
+/// The largest head, in bytes, as HTTP/2 counts them. For a larger one the client gets 431.
 const MAX_HEAD: u32 = 64 << 10;
-/// How much of a head does not come out of the budget, in bytes.
+/// How much of a head is not charged to the budget, in bytes.
 const FREE_HEAD: usize = 8 << 10;
-/// How much of a response is kept for a client that does not read it yet, besides what is in memory anyway.
+/// How much of a response is buffered for a client that does not read it yet, in addition to what is in
+/// memory anyway.
 const SEND_BUFFER: usize = 16 << 10;
 
-/// How long a client's silence is borne.
+/// How long a client may be silent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// Without a request that is under way.
+    /// Without a request in progress.
     pub(super) idle: Duration,
-    /// With a response that it does not read.
+    /// While it does not read a response.
     pub(super) unread: Duration,
-    /// After its last response was made: for reading it, in all.
+    /// After its last response was produced: for reading it, in all.
     pub(super) end: Duration,
-    /// How often it is looked at.
+    /// How often the connection is checked.
     pub(super) look: Duration,
 }
 
-/// Serves a connection to its end. `written` says how many bytes were sent on it.
+/// Serves a connection to its end. `written` returns how many bytes were sent on it.
 pub(super) async fn serve<I, F>(
     io: I,
     answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -93,7 +95,7 @@ pub(super) async fn serve<I, F>(
     let mut progress = (written(), Instant::now());
     loop {
         let is_asked_to_end = tokio::select! {
-            // An error is the client's doing, and nobody is left to be told.
+            // An error is the client's doing, and there is nobody left to report it to.
             _ = connection.as_mut() => return,
             () = stopped(&mut stop), if ending.is_none() => true,
             _ = look.tick() => false,
@@ -107,14 +109,14 @@ pub(super) async fn serve<I, F>(
         }
         match ending {
             None if is_asked_to_end || streams.is_idle(patience.idle) => {
-                // A client that has not even begun would be waited for.
+                // Otherwise this would wait for a client that has not even begun.
                 if !streams.were_any.load(Ordering::Relaxed) {
                     return;
                 }
                 connection.as_mut().graceful_shutdown();
                 ending = Some(Instant::now());
             }
-            // What is left is what was made, and is to be read.
+            // Only responses that were produced and wait to be read are left.
             Some(since)
                 if streams.is_idle(Duration::ZERO)
                     && (progress.1.elapsed() > patience.unread
@@ -127,7 +129,7 @@ pub(super) async fn serve<I, F>(
     }
 }
 
-/// Takes room for a head that is large.
+/// Reserves room for a large head.
 async fn hold_head<B>(
     request: &Request<B>,
     budget: &Budget,
@@ -144,7 +146,7 @@ async fn hold_head<B>(
     budget.hold(size).await.map(Some).map_err(|_| over_budget())
 }
 
-/// The requests of a connection that are under way.
+/// The requests of a connection that are in progress.
 struct Streams {
     open: AtomicUsize,
     were_any: AtomicBool,
@@ -153,7 +155,7 @@ struct Streams {
     answers: Mutex<Vec<Weak<Given>>>,
 }
 
-/// When the client was given something of an answer and has not asked for more yet.
+/// When the client was given a part of a response, if it has not asked for more since.
 type Given = Mutex<Option<Instant>>;
 
 impl Streams {
@@ -174,12 +176,12 @@ impl Streams {
         }
     }
 
-    /// Whether there was no request for so long.
+    /// Whether there has been no request for this long.
     fn is_idle(&self, patience: Duration) -> bool {
         self.open.load(Ordering::Relaxed) == 0 && lock(&self.quiet_since).elapsed() >= patience
     }
 
-    /// Whether the client has not read on in some answer for so long.
+    /// Whether the client has stopped reading some response for this long.
     fn is_unread(&self, patience: Duration) -> bool {
         let mut answers = lock(&self.answers);
         answers.retain(|answer| answer.strong_count() > 0);
@@ -188,7 +190,7 @@ impl Streams {
     }
 }
 
-/// One request, until its answer was handed on.
+/// A request, until its response was handed over.
 struct Open {
     streams: Arc<Streams>,
 }
@@ -214,7 +216,7 @@ impl Drop for Open {
     }
 }
 
-/// The body of an answer, which is asked for more when the client has room for it.
+/// The body of a response, which is polled when the client has room for more.
 struct Answer {
     body: Body,
     given: Arc<Given>,
@@ -231,7 +233,7 @@ impl http_body::Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        // While the body itself is waited for, the client is not to blame.
+        // While the body itself is being waited for, the client is not to blame.
         *lock(&self.given) = frame.is_ready().then(Instant::now);
         frame
     }

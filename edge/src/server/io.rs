@@ -1,5 +1,5 @@
-//! A client's socket: shared by what serves it and what closes it, and impatient with a client that
-//! does not read.
+//! A client's socket: shared by what serves it and what closes it, with a time limit for clients
+//! that do not read.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -26,13 +26,13 @@ use crate::sync::lock;
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a client may leave the edge unable to send it anything.
 pub(super) const UNREAD: Duration = Duration::from_secs(60);
-/// How long a client that was answered may go on sending: in one pause, and in all.
+/// How long a client may continue sending after it was answered: in one pause, and in all.
 const LINGER_PAUSE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(30);
-/// How much of that is taken, in bytes.
+/// How much of that is read, in bytes.
 const LINGER_BYTES: usize = 64 << 20;
 
-/// The socket, for whoever wants to know how its connection goes, or to end it.
+/// The socket, for code that observes its connection or ends it.
 #[derive(Debug, Clone)]
 pub(crate) struct ClientSocket {
     shared: Arc<Shared>,
@@ -40,8 +40,8 @@ pub(crate) struct ClientSocket {
 
 #[derive(Debug)]
 struct Shared {
-    // Tokio's halves rather than the stream with its `try_` functions: a read that does not fill its
-    // buffer tells them that there is no more, where `try_read` asks the system once again.
+    // Tokio's halves and not the stream with its `try_` functions: a read that does not fill its
+    // buffer tells the halves that there is no more, whereas `try_read` would ask the system again.
     reader: Mutex<OwnedReadHalf>,
     writer: Mutex<OwnedWriteHalf>,
     read: AtomicU64,
@@ -50,7 +50,7 @@ struct Shared {
 }
 
 impl ClientSocket {
-    /// The socket of a client, whose heads come out of the budget if they are large.
+    /// A client's socket. Large heads are charged to the budget.
     pub(crate) fn new(stream: TcpStream, budget: Arc<Budget>) -> Self {
         let (reader, writer) = stream.into_split();
         ClientSocket {
@@ -64,7 +64,7 @@ impl ClientSocket {
         }
     }
 
-    /// The socket as something to read from and write to; it is for one user at a time.
+    /// The socket for reading and writing, for one user at a time.
     pub(crate) fn io(&self) -> ClientIo {
         ClientIo {
             shared: self.shared.clone(),
@@ -74,7 +74,7 @@ impl ClientSocket {
         }
     }
 
-    /// How many bytes the client has sent, and been sent.
+    /// How many bytes the client has sent, and how many were sent to it.
     pub(crate) fn traffic(&self) -> (u64, u64) {
         (
             self.shared.read.load(Ordering::Relaxed),
@@ -82,7 +82,7 @@ impl ClientSocket {
         )
     }
 
-    /// Says that the connection speaks another protocol now, which ends it by itself.
+    /// Records that the connection now speaks another protocol, which ends it on its own.
     pub(crate) fn set_upgraded(&self) {
         self.shared.room.set_upgraded();
     }
@@ -92,12 +92,13 @@ impl ClientSocket {
         self.shared.room.is_upgraded()
     }
 
-    /// Says that a head is complete: its request is under way until the answer's body was sent.
+    /// Records that a head is complete, and its request is being handled until the response's body
+    /// has been sent.
     pub(crate) fn request_began(&self) {
         self.shared.room.request_began();
     }
 
-    /// The body of the answer to that request.
+    /// The body of the response to that request.
     pub(crate) fn answer(&self, body: Body) -> Answer {
         Answer {
             body,
@@ -106,15 +107,15 @@ impl ClientSocket {
         }
     }
 
-    /// Since when the client has had the time to send a head; `None` while it need not send one.
+    /// Since when the client has had time to send a head; `None` while none is expected.
     pub(crate) fn head_began(&self) -> Option<Instant> {
         self.shared.room.head_began()
     }
 
-    /// Ends a connection that waits for a head, as if its time were up.
+    /// Ends a connection that is waiting for a head, as if it had timed out.
     pub(crate) fn hang_up(&self) {
         self.shared.room.set_late();
-        // Whoever reads from it finds its end. An error means that there is nobody any more.
+        // Reads from it then find its end. An error means that it is closed already.
         let reader = lock(&self.shared.reader);
         let _ = socket2::SockRef::from((*reader).as_ref()).shutdown(Shutdown::Read);
     }
@@ -129,10 +130,10 @@ impl ClientSocket {
         self.shared.room.is_refused()
     }
 
-    /// Closes in a way that the client can still read what it was sent: a socket that is closed
-    /// while there is something unread in it resets the connection, and a client that has not read
-    /// the answer yet loses it. So only this side is closed, and what the client still sends is
-    /// taken and dropped until it closes too (RFC 9112, section 9.6).
+    /// Closes the connection so that the client can still read what it was sent. Closing a socket
+    /// with unread data resets the connection, and a client that has not read the response yet
+    /// loses it. So only this side is closed, and what the client still sends is read and dropped
+    /// until it closes its side, too (RFC 9112, section 9.6).
     pub(crate) async fn linger(&self) {
         let Shared { reader, writer, .. } = &*self.shared;
         let closed = poll_fn(|cx| Pin::new(&mut *lock(writer)).poll_shutdown(cx)).await;
@@ -159,10 +160,10 @@ impl ClientSocket {
     }
 }
 
-/// The body of an answer. With its end the client's next request begins.
+/// The body of a response. When it ends, the client's next request begins.
 pub(crate) struct Answer {
     body: Body,
-    /// Why it ends before its end, until the client was sent what came before that.
+    /// Why it ends early, until the client was sent what came before that.
     broken: Option<BodyError>,
     socket: ClientSocket,
 }
@@ -186,8 +187,9 @@ impl http_body::Body for Answer {
         }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Err(error)) => {
-                // hyper drops what it has not written yet together with the connection: without this
-                // turn a client gets nothing at all where the origin's body is broken from the start.
+                // hyper drops what it has not written yet together with the connection. Without this
+                // turn a client would get nothing at all if the origin's body is broken from the
+                // start.
                 self.broken = Some(error);
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -212,13 +214,13 @@ pub(crate) struct ClientIo {
     waiting: Option<Waiting>,
     /// Runs while the client does not read what it is sent.
     unread: Option<Pin<Box<Sleep>>>,
-    /// Runs out when a head may have taken too long; it is made once for all heads, and set again
-    /// only where it did run out.
+    /// Expires when a head may have taken too long. It is created once for all heads, and reset
+    /// only when it has expired.
     late: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
-    /// Takes note of what was written, and gives the connection up if the client has read nothing
+    /// Records what was written, and abandons the connection if the client has not read anything
     /// for too long.
     fn written(
         &mut self,
@@ -247,7 +249,7 @@ impl ClientIo {
         }
     }
 
-    /// While nothing comes: gives the connection up if a head has taken too long.
+    /// Called while nothing arrives: abandons the connection if a head has taken too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let Some(began) = self.shared.room.head_began() else {
@@ -318,7 +320,7 @@ impl AsyncWrite for ClientIo {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has no buffer of this process.
+        // A socket has no buffer in this process.
         Poll::Ready(Ok(()))
     }
 

@@ -1,13 +1,14 @@
-//! `/_edge/kv`: the stores for the developer at this machine, behind the check of the status page.
+//! `/_edge/kv`: the stores, for the developer at this machine. It is protected like the status page.
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /_edge/kv` | all entries, a line of JSON each; `?store=` and `?site=` choose |
+//! | `GET /_edge/kv` | all entries, one line of JSON each; `?store=` and `?site=` filter |
 //! | `GET /_edge/kv?store=S&site=S&key=K` | the entry, or 404 |
-//! | `PUT /_edge/kv` | stores the entry that the body is |
+//! | `PUT /_edge/kv` | stores the entry in the body |
 //! | `DELETE /_edge/kv?store=S&site=S&key=K` | deletes it: 204, or 404 |
 //!
-//! What changes something has the header `x-flaron-edit`, which a page of another origin cannot send.
+//! Requests that change something must have the header `x-flaron-edit`, which a page of another
+//! origin cannot send.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,12 +25,12 @@ use crate::stores::{StoreName, StoredEntry, Stores};
 
 /// The path.
 pub(super) const PATH: &str = "/_edge/kv";
-/// The header that what changes something must have.
+/// The header that changes must have.
 const EDIT: &str = "x-flaron-edit";
-/// The longest body, in bytes: a value of Plasma's, in Base64 or escaped, has room.
+/// The longest body, in bytes: there is room for a Plasma value in Base64 or with escapes.
 const MAX_BODY: usize = 16 << 20;
 
-/// Answers a request, which must be one of this machine's.
+/// Answers a request, which must come from this machine.
 pub(super) async fn kv(state: &Arc<State>, request: Request<Body>) -> Response<Body> {
     let method = request.method().clone();
     let changes = method == Method::PUT || method == Method::DELETE;
@@ -85,7 +86,7 @@ pub(super) async fn kv(state: &Arc<State>, request: Request<Body>) -> Response<B
     }
 }
 
-/// The answer's text; `None` if there is no such key.
+/// The text of the response; `None` if there is no such key.
 fn answer(
     stores: &Stores,
     method: &Method,

@@ -26,9 +26,9 @@ use crate::server::io::{HEAD_TIMEOUT, UNREAD};
 use crate::shutdown::stopped;
 use crate::state::State;
 
-/// How long a client that was answered may go on sending once the node stops.
+/// How long a client may continue sending after it was answered, once the node stops.
 const LINGER_WHEN_STOPPING: Duration = Duration::from_millis(300);
-/// How long an HTTP/2 client may be silent, to the same ends.
+/// How long an HTTP/2 client may be silent, for the same reasons.
 #[cfg(feature = "tls")]
 const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience {
     idle: HEAD_TIMEOUT,
@@ -36,13 +36,13 @@ const PATIENCE: crate::server::http2::Patience = crate::server::http2::Patience 
     end: Duration::from_secs(600),
     look: Duration::from_secs(5),
 };
-/// How long nothing is said again of connections that cannot be accepted.
+/// How long the log stays silent about further connections that cannot be accepted.
 const SAID: Duration = Duration::from_secs(60);
 
-/// What connections are encrypted with.
+/// The keys for encrypting connections.
 #[cfg(feature = "tls")]
 pub(crate) type Tls = tokio_rustls::TlsAcceptor;
-/// Without the feature there is nothing.
+/// Without the feature there are none.
 #[cfg(not(feature = "tls"))]
 #[derive(Clone)]
 pub(crate) enum Tls {}
@@ -64,7 +64,7 @@ pub(crate) async fn accept(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Mostly "too many open files": it passes when connections close.
+                // Usually "too many open files", which passes when connections close.
                 if said.is_none_or(|said| said.elapsed() >= SAID) {
                     tracing::warn!("cannot accept connections: {error}");
                     said = Some(Instant::now());
@@ -74,7 +74,8 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        // Without this, small responses wait for the client's acknowledgement of the one before.
+        // Without this, a small response would wait for the client's acknowledgement of the one
+        // before.
         let _ = stream.set_nodelay(true);
         let socket = ClientSocket::new(stream, state.node.budget.clone());
         let place = tokio::select! {
@@ -110,7 +111,7 @@ struct Client {
 }
 
 impl Client {
-    /// Serves a connection that is not encrypted.
+    /// Serves an unencrypted connection.
     async fn plain(self) {
         let ended = self.http1(self.socket.io()).await;
         let socket = &self.socket;
@@ -119,14 +120,14 @@ impl Client {
         {
             self.say(&error);
             if let Some(answer) = last_answer(&error, socket) {
-                // The client did something wrong, and may not even listen.
+                // The client made a mistake, and may not even be listening.
                 let _ = socket.io().write_all(answer).await;
             }
         }
         self.linger().await;
     }
 
-    /// Agrees with the client on keys and a protocol, and serves the connection.
+    /// Negotiates keys and a protocol with the client, and serves the connection.
     #[cfg(feature = "tls")]
     async fn encrypted(mut self, tls: Tls) {
         let io = tokio::select! {
@@ -134,17 +135,17 @@ impl Client {
             () = stopped(&mut self.stop) => return,
         };
         let Ok(Ok(io)) = io else {
-            // The client has been told by an alert, says nothing, or speaks no TLS.
+            // The client has received an alert, is silent, or does not speak TLS.
             return;
         };
         if io.get_ref().1.alpn_protocol() != Some(b"h2") {
-            // What is wrong with a head, too, ends the connection without an answer of this node's then.
+            // Here an invalid head, too, ends the connection without a response from this node.
             if let Err(error) = self.http1(io).await {
                 self.say(&error);
             }
             return self.linger().await;
         }
-        // HTTP/2 counts for itself.
+        // HTTP/2 does its own accounting.
         self.socket.set_upgraded();
         let (client, socket) = (Arc::new(self.clone()), self.socket.clone());
         let answer = move |request| {
@@ -177,10 +178,10 @@ impl Client {
                 Ok::<_, std::convert::Infallible>(response.map(|body| socket.answer(body)))
             }
         });
-        // hyper's `pipeline_flush` stays off: with it nothing is sent, and everything kept, for as long
-        // as the client has sent something that was not looked at yet.
-        // hyper has no timer: the socket itself looks after a head's time, with one timer for the whole
-        // connection instead of one for each request.
+        // hyper's `pipeline_flush` stays off: with it, nothing is sent, and everything is kept, for as
+        // long as there is unprocessed data from the client. hyper gets no timer: the socket itself
+        // enforces the time limit for a head, with one timer for the whole connection instead of one
+        // for each request.
         let connection = http1::Builder::new()
             .max_buf_size(MAX_HEAD)
             .half_close(true)
@@ -209,7 +210,7 @@ impl Client {
         handle(&self.state, request, Some(self.peer), Some(&self.stop)).await
     }
 
-    /// Tells the log of what was no request, and was refused before any flare heard of it.
+    /// Logs an invalid request, which was refused before any flare saw it.
     fn say(&self, error: &hyper::Error) {
         let why = if self.socket.is_refused() {
             "there was no room for the request's head (the node's --memory is in use)".to_owned()
@@ -225,8 +226,8 @@ impl Client {
         state.journal.record(entry);
     }
 
-    /// Lets the client read what it was sent, if the connection has not become one that sees to that
-    /// itself.
+    /// Lets the client read what it was sent, unless the connection was upgraded to one that does
+    /// this itself.
     async fn linger(self) {
         if !self.socket.is_upgraded() {
             self.end().await;
@@ -244,7 +245,7 @@ impl Client {
     }
 }
 
-/// The answer to what hyper ends a connection for without one.
+/// The response when hyper ends a connection without one.
 fn last_answer(error: &hyper::Error, socket: &ClientSocket) -> Option<&'static [u8]> {
     let (read, written) = socket.traffic();
     if socket.is_refused() && written == 0 {
@@ -254,7 +255,7 @@ fn last_answer(error: &hyper::Error, socket: &ClientSocket) -> Option<&'static [
         );
     }
     if written > 0 || read == 0 {
-        // After an answer it may be anything that is wrong, and silence needs no answer.
+        // After a response anything may be wrong, and silence needs no response.
         return None;
     }
     if socket.is_late() {

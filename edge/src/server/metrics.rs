@@ -1,7 +1,7 @@
-//! `/_edge/metrics`: the node's counts in the text format of Prometheus.
+//! `/_edge/metrics`: the node's metrics in Prometheus's text format.
 //!
-//! It is for this machine, as the status page is: a collector runs beside the node, or asks through
-//! something that does.
+//! Like the status page it is for this machine only: a collector runs next to the node, or asks
+//! through something that does.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::state::State;
 /// The path.
 pub(super) const PATH: &str = "/_edge/metrics";
 
-/// One of the metrics: its name and kind as Prometheus has them, what it is, and its values.
+/// A metric: its name and kind in Prometheus's terms, its description, and its values.
 struct Metric {
     name: &'static str,
     kind: &'static str,
@@ -27,11 +27,11 @@ struct Metric {
     values: fn(&Seen) -> Vec<Value>,
 }
 
-/// The labels with what they say, and the number.
+/// Labels with their values, and the number.
 type Value = (Vec<Label>, f64);
 type Label = (&'static str, String);
 
-/// The page, from the top to the bottom.
+/// The page, from top to bottom.
 static METRICS: [Metric; 16] = [
     Metric {
         name: "flaron_invocations_total",
@@ -146,7 +146,7 @@ static METRICS: [Metric; 16] = [
     },
 ];
 
-/// The answer.
+/// The response.
 pub(super) fn metrics(state: &State) -> Response<Body> {
     let mut response = Response::new(Body::from(page(&METRICS, &Seen::of(state))));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -154,7 +154,7 @@ pub(super) fn metrics(state: &State) -> Response<Body> {
     response
 }
 
-/// Lets a collector have the same metrics, by the same names, whenever it is sent some.
+/// Gives a collector the same metrics under the same names, whenever some are sent.
 #[cfg(feature = "otlp")]
 pub(crate) fn tell(state: &Arc<State>) {
     use opentelemetry::KeyValue;
@@ -164,7 +164,7 @@ pub(crate) fn tell(state: &Arc<State>) {
         return;
     };
     for metric in &METRICS {
-        // The state has the telemetry, so the telemetry does not have the state.
+        // The state owns the telemetry, so the telemetry must not own the state.
         let state = Arc::downgrade(state);
         let observe = move |observer: &dyn AsyncInstrument<f64>| {
             let Some(state) = state.upgrade() else {
@@ -197,7 +197,7 @@ pub(crate) fn tell(state: &Arc<State>) {
     }
 }
 
-/// All metrics, each with what it is.
+/// All metrics, each with its description.
 fn page(metrics: &[Metric], seen: &Seen) -> String {
     let mut text = String::new();
     for metric in metrics {
@@ -217,10 +217,10 @@ fn page(metrics: &[Metric], seen: &Seen) -> String {
     text
 }
 
-/// What the node has and counts, at one moment.
+/// The node's values at one moment.
 struct Seen {
     flares: Vec<SeenFlare>,
-    /// None where the store cannot be read, which is among the problems.
+    /// `None` if the store cannot be read, which is listed as a problem.
     sites: Vec<SiteUsage>,
     plasma: PlasmaStatus,
     problems: Vec<Problem>,
@@ -268,7 +268,7 @@ impl Seen {
             .collect()
     }
 
-    /// The quantiles of each flare that was asked yet.
+    /// The latency quantiles of each flare that has had requests.
     fn latencies(&self) -> Vec<Value> {
         let asked = self.flares.iter().filter(|flare| flare.stats.requests > 0);
         asked
@@ -285,12 +285,12 @@ impl Seen {
     }
 }
 
-/// A number that there is once in the node.
+/// A value that exists once per node.
 fn one(value: f64) -> Vec<Value> {
     vec![(Vec::new(), value)]
 }
 
-/// 1 for what is so.
+/// 1 for true, 0 for false.
 fn truth(value: bool) -> f64 {
     f64::from(u8::from(value))
 }

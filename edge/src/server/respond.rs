@@ -1,4 +1,4 @@
-//! The client's response, from what the flare set.
+//! The response to the client, from what the flare set.
 
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body as _;
@@ -21,7 +21,7 @@ pub(super) fn respond(draft: ResponseDraft) -> Response<Body> {
     response
 }
 
-/// The answer when the node has no room for more.
+/// The response when the node has no room.
 pub(super) fn over_budget() -> Response<Body> {
     let mut response = reply(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -33,24 +33,24 @@ pub(super) fn over_budget() -> Response<Body> {
     response
 }
 
-/// Makes a response one that its status and the request's method allow, whoever made it: no body
-/// where there must be none, a length that is the body's, and nothing that belongs to a connection
-/// (RFC 9110, sections 6.4, 8.6 and 15).
+/// Makes a response valid for its status and the request's method, wherever it comes from: no body
+/// where none is allowed, a length that matches the body, and no connection-specific fields (RFC
+/// 9110, sections 6.4, 8.6 and 15).
 pub(super) fn fit(method: &Method, mut response: Response<Body>) -> Response<Body> {
     strip_connection_headers(response.headers_mut());
     let stated = response.headers_mut().remove(header::CONTENT_LENGTH);
     let status = response.status();
     let never = status == StatusCode::NO_CONTENT || status == StatusCode::RESET_CONTENT;
     if !never && *method != Method::HEAD && status != StatusCode::NOT_MODIFIED {
-        // The server states the length of what it sends.
+        // The server sets the length of what it sends.
         return response;
     }
     let body = std::mem::take(response.body_mut());
     if never {
         return response;
     }
-    // The length is that of the body that a GET would get: what the origin says of one that it did
-    // not send either, or that of the flare's.
+    // The length is that of the body that a GET would get: what the origin states for a body it did
+    // not send either, or the length of the flare's.
     let own = body.size_hint().exact().filter(|length| *length > 0);
     if let Some(length) = own.map(HeaderValue::from).or(stated) {
         response
@@ -69,7 +69,7 @@ pub(super) fn transform(mut response: Response<Body>, draft: ResponseDraft) -> R
         *response.status_mut() = status;
     }
     if let Some(body) = draft.body {
-        // These describe the body that is replaced.
+        // These describe the body that is being replaced.
         for name in [
             header::CONTENT_LENGTH,
             header::CONTENT_ENCODING,

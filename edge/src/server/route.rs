@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::flare::Flare;
 use crate::flare::slot::Slot;
 
-/// The slot whose route covers most of the path.
+/// The slot with the route that covers most of the path.
 pub(crate) fn route<'a>(slots: &'a [Arc<Slot>], path: &str) -> Option<(&'a Arc<Slot>, Arc<Flare>)> {
     let mut best = None;
     for slot in slots {
@@ -26,7 +26,7 @@ pub(crate) fn route<'a>(slots: &'a [Arc<Slot>], path: &str) -> Option<(&'a Arc<S
     best.map(|(_, slot, flare)| (slot, flare))
 }
 
-/// How much of a path a route covers: its length if the path is the route, or lies below it.
+/// How much of a path a route covers: its length, if the path is the route or below it.
 fn covers(route: &str, path: &str) -> Option<usize> {
     let prefix = route.trim_end_matches('/');
     let rest = path.strip_prefix(prefix)?;

@@ -1,17 +1,17 @@
-//! The status page at `/_edge`: what the node runs and has, and what happens, live.
+//! The status page at `/_edge`: what the node runs and stores, and what happens, live.
 //!
 //! | path | what |
 //! |---|---|
 //! | `/_edge` | the page |
-//! | `/_edge/status.json` | what it shows, as JSON |
+//! | `/_edge/status.json` | its contents, as JSON |
 //! | `/_edge/events` | each invocation as it ends, as server-sent events |
-//! | `/_edge/metrics` | the node's counts, for Prometheus |
-//! | `/_edge/kv` | what the stores have, and changing it |
-//! | `/_edge/health` | whether the node can do its work: 200 or 503 |
+//! | `/_edge/metrics` | the node's metrics, for Prometheus |
+//! | `/_edge/kv` | the contents of the stores, and changing them |
+//! | `/_edge/health` | whether the node works: 200 or 503 |
 //! | `/_edge/spark/export` | where other nodes pull keys from |
 //!
-//! It is for the developer at this machine: other addresses, requests that came through a proxy,
-//! and host names that are not this machine's (a web page that has its name lead here) are refused.
+//! It is for the developer at this machine. Refused are other addresses, requests that came through
+//! a proxy, and host names that are not this machine's (a web page whose name points here).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -38,19 +38,19 @@ const PAGE: &str = include_str!("status.html");
 
 /// How many keys of each site the page lists, and how many invocations it shows at first.
 const LISTED: usize = 200;
-/// How many invocations the stream of events has in one window, and how long that is: more than
-/// anybody can read, and no more than a page can show while it does something else.
+/// How many invocations the event stream contains per window, and the length of a window: more than
+/// anyone can read, and no more than a page can show while doing something else.
 const SHOWN: usize = 50;
 const WINDOW: Duration = Duration::from_millis(250);
-/// How often a quiet event stream says that it is alive.
+/// How often a quiet event stream sends a sign of life.
 const ALIVE: Duration = Duration::from_secs(15);
 
-/// Whether a path is the node's own, and no flare's.
+/// Whether a path belongs to the node, and not to a flare.
 pub(super) fn owns(path: &str) -> bool {
     path == "/_edge" || path.starts_with("/_edge/")
 }
 
-/// Answers a request for one of these paths. A request without a socket has no `peer`, and comes
+/// Answers a request for one of these paths. A request without a socket has no `peer`; it comes
 /// from this process.
 pub(super) async fn handle(
     state: &Arc<State>,
@@ -113,7 +113,7 @@ pub(super) async fn handle(
     response
 }
 
-/// All that the page shows.
+/// Everything that the page shows.
 fn status(state: &State) -> Value {
     let flares: Vec<Value> = state
         .slots
@@ -212,7 +212,7 @@ fn plasma_json(state: &State) -> Value {
     let mut value = serde_json::to_value(&status).unwrap_or_default();
     if let Some(object) = value.as_object_mut() {
         object.insert("count".to_owned(), count.into());
-        // JavaScript's numbers are exact up to 2^53 only.
+        // JavaScript's numbers are exact only up to 2^53.
         for key in object
             .get_mut("keys")
             .and_then(Value::as_array_mut)
@@ -245,7 +245,7 @@ fn events(state: &Arc<State>, stop: Option<watch::Receiver<bool>>) -> Body {
             }
         };
         let mut ending = std::pin::pin!(ending);
-        // The head goes out with the first bytes.
+        // The head is sent with the first bytes.
         let mut text = ": here\n\n".to_owned();
         let mut window = Instant::now();
         let (mut shown, mut missed) = (0, 0);

@@ -1,4 +1,4 @@
-//! The certificate that the node shows, and TLS with it.
+//! The node's certificate, and TLS with it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,14 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Error, Result};
 
-/// Both, the better first.
+/// Both protocols, the preferred one first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
-/// How long a self-made certificate is good for. Some clients refuse those that are longer.
+/// How long a self-signed certificate is valid. Some clients refuse those that are valid for
+/// longer.
 const VALID: Duration = Duration::from_secs(397 * 24 * 60 * 60);
-/// How old it may be when the node starts; then there is a new one.
+/// How old it may be when the node starts; after that it is replaced.
 const REPLACED: Duration = Duration::from_secs(367 * 24 * 60 * 60);
-/// Whom it is for.
+/// The names and addresses it is for.
 const NAMES: [&str; 4] = ["localhost", "*.localhost", "127.0.0.1", "::1"];
 
 /// A certificate with its key.
@@ -32,11 +33,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a chain of certificates, the node's own first, and its key, both as PEM.
+    /// Reads a certificate chain, beginning with the node's own certificate, and its key, both as
+    /// PEM.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, or the key is not that of the certificate.
+    /// When a file cannot be read, or the key does not belong to the certificate.
     pub fn from_files(chain: &Path, key: &Path) -> Result<Certificate> {
         let unreadable = |file: &Path, what: &dyn std::fmt::Display| {
             Error::new(format!("cannot read {}: {what}", file.display()))
@@ -53,7 +55,8 @@ impl Certificate {
             rustls::pki_types::pem::Error::NoItemsFound => unreadable(key, &none("key")),
             error => unreadable(key, &error),
         })?;
-        // Named here, not installed for the process: whoever embeds the edge may have another.
+        // Passed here and not installed for the process, because a program that embeds the edge may
+        // use another.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -77,12 +80,12 @@ impl Certificate {
         })
     }
 
-    /// The certificate for this machine that is kept in a folder. It is made when there is none yet or
-    /// the one that is there is about to end; it is for `localhost`, 127.0.0.1 and ::1.
+    /// This machine's self-signed certificate, which is kept in a folder. It is created if there is
+    /// none yet, or if the one there is about to expire; it is for `localhost`, 127.0.0.1 and ::1.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be written, or what is in it is no certificate.
+    /// When the folder cannot be written to, or its contents are not a certificate.
     pub fn self_made(folder: &Path) -> Result<Certificate> {
         let (chain, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         let is_good = std::fs::metadata(&chain)
@@ -146,7 +149,7 @@ fn make() -> std::result::Result<(String, String), rcgen::Error> {
     Ok((params.self_signed(&key)?.pem(), key.serialize_pem()))
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that only its owner can read.
 fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();

@@ -1,4 +1,5 @@
-//! WebSockets: one instance for each connection, which sees its events one after the other.
+//! WebSockets: each connection has an instance of its own, which handles its events one after the
+//! other.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,12 +41,12 @@ use crate::wasm::program::Instance;
 /// How long the other side may take to answer a close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whether a request wants to become a WebSocket connection.
+/// Whether a request asks for a WebSocket connection.
 pub(super) fn is_upgrade(request: &Request<Body>) -> bool {
     list_has(request.headers(), &header::UPGRADE, "websocket")
 }
 
-/// The answer to a request's `Sec-WebSocket-Key`, if the request is a proper one (RFC 6455, section
+/// The answer to a request's `Sec-WebSocket-Key`, if the request is valid (RFC 6455, section
 /// 4.2.1).
 fn accept(request: &Request<Body>) -> Option<HeaderValue> {
     let headers = request.headers();
@@ -64,7 +65,8 @@ fn accept(request: &Request<Body>) -> Option<HeaderValue> {
     HeaderValue::try_from(accept).ok()
 }
 
-/// The subprotocol to speak, of those that the client offers; and a note if it offers some in vain.
+/// The subprotocol to speak, among those that the client offers; and a note if none of those it
+/// offers is supported.
 fn subprotocol(request: &Request<Body>, flare: &Flare) -> (Option<HeaderValue>, Option<String>) {
     let offered: Vec<&str> = list(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL).collect();
     let spoken = &flare.env.config.websocket_protocols;
@@ -82,14 +84,14 @@ fn subprotocol(request: &Request<Body>, flare: &Flare) -> (Option<HeaderValue>, 
     (chosen, note)
 }
 
-/// The answer to an upgrade, and a note about it if there is something to say.
+/// The response to an upgrade, and a note about it if there is something to report.
 pub(super) type Answer = (Response<Body>, Option<String>);
 
 /// Answers such a request, and serves the connection in the background once it is upgraded.
 ///
 /// # Errors
 ///
-/// The failure, when the flare could not be instantiated.
+/// The failure, if the flare could not be instantiated.
 pub(super) fn upgrade(
     state: &Arc<State>,
     slot: &Arc<Slot>,
@@ -157,7 +159,7 @@ pub(super) fn upgrade(
     };
     socket.set_upgraded();
     tokio::spawn(async move {
-        // An error means that the client hung up before it was upgraded.
+        // An error means that the client disconnected before it was upgraded.
         if let Ok(upgraded) = upgrade.await {
             connection.slot.stats.socket_opened();
             let slot = connection.slot.clone();
@@ -170,20 +172,20 @@ pub(super) fn upgrade(
 
 type Stream = Frames<TokioIo<Upgraded>>;
 
-/// One connection with its instance.
+/// A connection with its instance.
 struct Connection {
     state: Arc<State>,
     slot: Arc<Slot>,
     flare: Arc<Flare>,
     path: String,
     id: String,
-    /// Gone once an event has failed.
+    /// `None` once an event has failed.
     instance: Option<Instance>,
-    /// The connection as a part of a trace.
+    /// The connection's span in a trace.
     span: Span,
 }
 
-/// How a connection came to its end.
+/// How a connection ended.
 enum End {
     /// The other side closed it, perhaps with a code.
     Closed(Option<u16>),
@@ -191,13 +193,13 @@ enum End {
     Broken,
     /// This side closes it, with this code.
     Close(u16),
-    /// This side closes it, with this code, and does not understand what the other side says.
+    /// This side closes it, with this code, because it can no longer understand the other side.
     Lost(u16),
 }
 
 impl Connection {
-    /// Serves the connection to its end. `stop` is held until the flare has seen the last event: as
-    /// long as somebody holds it, the server is not done.
+    /// Serves the connection to its end. `stop` is held until the flare has handled the last event:
+    /// the server is not done as long as anyone holds it.
     async fn serve(
         mut self,
         upgraded: Upgraded,
@@ -208,7 +210,7 @@ impl Connection {
         let budget = self.flare.env.node.budget.clone();
         let mut stream = Frames::new(TokioIo::new(upgraded), limit, budget);
         let end = self.converse(&mut stream, &mut stop).await;
-        // Whatever becomes of the close, the connection ends here.
+        // Whatever happens to the close, the connection ends here.
         let code = match end {
             End::Closed(code) => {
                 let _ = timeout(CLOSE_TIMEOUT, stream.send_close(code)).await;
@@ -225,11 +227,11 @@ impl Connection {
             }
         };
         drop(stream);
-        // A failed event has left no instance that could be told.
+        // After a failed event there is no instance left to notify.
         if self.instance.is_some() {
             let _ = self.event(WsEvent::Close, Bytes::new(), code).await;
         }
-        // Before `stop` is let go of, and with it a node that ends: it would not be sent any more.
+        // Before `stop` is released: a node that is shutting down would not send it any more.
         std::mem::take(&mut self.span).end();
         if code != ABNORMAL {
             socket.linger().await;
@@ -280,7 +282,7 @@ impl Connection {
         }
     }
 
-    /// The end of a connection from which nothing can be read any more.
+    /// How a connection ends from which nothing more can be read.
     fn lost(&self, error: &ReadError) -> End {
         match error {
             ReadError::Broken => End::Broken,
@@ -310,7 +312,7 @@ impl Connection {
         }
     }
 
-    /// Lets the flare handle an event, and sends what it wants sent.
+    /// Lets the flare handle an event, and sends what it queued.
     async fn exchange(
         &mut self,
         stream: &mut Stream,
@@ -341,8 +343,8 @@ impl Connection {
         }
     }
 
-    /// Runs an event in the instance; what it queued to send, and whether it closes. `None` if it
-    /// failed.
+    /// Runs an event in the instance; returns what it queued to send, and whether it closes the
+    /// connection. `None` if it failed.
     async fn event(
         &mut self,
         event: WsEvent,
@@ -401,7 +403,7 @@ impl Connection {
         actions
     }
 
-    /// Says something about the connection that is no event.
+    /// Records something about the connection that is not an event.
     fn note(&self, note: String) {
         self.state.journal.record(Entry {
             notes: vec![note],
@@ -418,11 +420,11 @@ impl Connection {
     }
 }
 
-/// Closes a connection: sends the close, and waits for the answer.
+/// Closes a connection: sends the close frame, and waits for the answer.
 async fn close(stream: &mut Stream, code: u16) {
     if stream.send_close(Some(code)).await.is_err() {
         return;
     }
-    // What was under way comes before the answer, and nobody looks at it any more.
+    // Messages that were in transit arrive before the answer, and are ignored.
     while !matches!(stream.next().await, Ok(Received::Close(_)) | Err(_)) {}
 }

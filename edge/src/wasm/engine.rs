@@ -1,4 +1,4 @@
-//! The Wasm engine: its configuration, and the compiling of flares.
+//! The Wasm engine: its configuration, and compiling flares.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -17,22 +17,23 @@ use crate::wasm::renewal::Renewable;
 use crate::wasm::spares::{MOST, Spares};
 use crate::wasm::ticker::Ticker;
 
-/// How many instances can live at once: requests that run, and WebSocket connections.
+/// How many instances can exist at once: running requests, and WebSocket connections.
 pub(crate) const MAX_INSTANCES: u32 = 2000;
-/// The stack of a guest, in bytes. The thread's own must have room for it and the host's calls.
+/// The stack of a guest, in bytes. The thread's own stack must have room for it and for the host's
+/// calls.
 const GUEST_STACK: usize = 512 << 10;
-/// How much of an instance's memory is cleared by hand when it is used again, in bytes: a small
-/// flare's stack and data, and the beginning of its arena. What lies beyond goes back to the system,
-/// which costs a page fault for each page that the next instance touches; what is cleared costs its
-/// time for each instance, touched or not.
+/// How much of an instance's memory is cleared explicitly before it is used again, in bytes: a small
+/// flare's stack and data, and the beginning of its arena. The rest is returned to the system, which
+/// costs a page fault for each page that the next instance touches; clearing takes time for every
+/// instance, whether it touches the memory or not.
 const KEEP_RESIDENT: usize = 16 << 10;
 
-/// What is special about an engine.
+/// The options of an engine.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Settings {
     /// Whether host calls are recorded.
     pub(crate) trace: bool,
-    /// Whether instructions are counted. It slows a guest down.
+    /// Whether instructions are counted, which slows guests down.
     pub(crate) count: bool,
 }
 
@@ -47,17 +48,17 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine and the thread that keeps its time.
+    /// Starts an engine and the thread that enforces time limits.
     ///
     /// # Errors
     ///
-    /// When the machine has no room for it.
+    /// When the machine has too little memory for it.
     pub(crate) fn new(settings: Settings) -> Result<Engine> {
         let failed = |error: wasmtime::Error| {
             Error::new(format!("the Wasm engine could not be started: {error:#}"))
         };
-        // The pool reserves much address space (not memory). Where that is not to be had, each
-        // instance gets its own, which is slower.
+        // The pool reserves a lot of address space (not memory). Where that is not available, each
+        // instance allocates its own, which is slower.
         let config = |pooling| {
             let mut config = config(pooling);
             config.consume_fuel(settings.count);
@@ -130,7 +131,7 @@ impl Engine {
         })
     }
 
-    /// What a module is, without the demand that it be a flare.
+    /// What a module is, even if it is not a flare.
     ///
     /// # Errors
     ///
@@ -145,7 +146,7 @@ impl Engine {
                 "not a Wasm module: it does not begin with the bytes \"\\0asm\"",
             ));
         }
-        // The layer that the header names: 0 is a module, 1 a component.
+        // The layer in the header: 0 is a module, 1 a component.
         if wasm.get(6..8) == Some(&[1, 0]) {
             return Err(Error::new(
                 "this is a WebAssembly component, and flares are modules: build for \
@@ -168,7 +169,7 @@ fn config(pooling: bool) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.max_wasm_stack(GUEST_STACK);
-    // Where a module has names and lines, failures show them; it costs nothing before one.
+    // If a module has names and lines, failures show them; this costs nothing until one happens.
     config.wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if pooling {
         let mut pool = PoolingAllocationConfig::new();

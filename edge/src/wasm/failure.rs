@@ -1,4 +1,4 @@
-//! Why an invocation failed: for the client a status and a word, for the developer the reason.
+//! Why an invocation failed: a status and a word for the client, the reason for the developer.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use crate::wasm::place::Place;
 /// Why an invocation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The guest trapped: the engine's words for it, and where.
+    /// The guest trapped: the engine's description, and where.
     Trap(String),
-    /// It panicked: what it said of that, and where.
+    /// It panicked: its message, and where.
     Panic(String),
-    /// It computed for longer than it may.
+    /// It computed for longer than its limit.
     Timeout { limit_ms: u64 },
-    /// It wanted more memory than it may have, and did not survive the refusal.
+    /// It asked for more memory than its limit, and did not survive the refusal.
     Memory {
         wanted: usize,
         limit_mib: u64,
         trap: String,
     },
-    /// It called itself too deeply: where.
+    /// It recursed too deeply: where.
     Stack(Option<String>),
-    /// Its own stack, in its memory, was too small: it accessed what lies below the memory.
+    /// Its own stack, in its memory, was too small: it accessed an address below the memory.
     SmallStack(String),
     /// It returned no action.
     BadAction(i64),
@@ -61,7 +61,7 @@ impl Failure {
         let panic = host.notebook.panic_message();
         let panic = panic.filter(|_| trap == Some(&Trap::UnreachableCodeReached));
         message = match (panic, place) {
-            // It says by itself what went wrong inside what was called.
+            // The message itself says what went wrong inside the called function.
             (Some(said), Some(place)) => format!("{said}, {}", place.own),
             (Some(said), None) => said.to_owned(),
             (None, Some(place)) => format!("{message}, {place}"),
@@ -87,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// The status that the client gets.
+    /// The status for the client.
     pub(crate) fn status(&self) -> http::StatusCode {
         use http::StatusCode;
         match self {
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// One word for the client: the value of `x-flaron-error`.
+    /// The value of `x-flaron-error`.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Failure::Trap(_) | Failure::Panic(_) => "trap",
@@ -117,12 +117,12 @@ impl Failure {
     }
 }
 
-/// Whether a memory access went to just below address 0, which to a guest is the end of the address
-/// space. A flare's stack lies at the beginning of its memory and grows down, so it is the stack
-/// that is there when it has overflowed, and hardly anything else.
+/// Whether a memory access went to just below address 0, which for a guest is the end of the
+/// address space. A flare's stack is at the beginning of its memory and grows down, so such an
+/// access almost always means that it has overflowed.
 fn is_below_memory(error: &wasmtime::Error) -> bool {
     const NEAR: u64 = 1 << 20;
-    // The engine reports the place only as text.
+    // The engine reports the address only as text.
     let said = "memory fault at wasm address 0x";
     error.chain().any(|cause| {
         let text = cause.to_string();

@@ -1,4 +1,4 @@
-//! What a module is, held against the contract.
+//! What a module is, compared with the contract.
 
 use wasmtime::{ExternType, Module};
 
@@ -15,17 +15,17 @@ pub struct FlareInfo {
     pub imports: Vec<&'static Import>,
     /// The names of the exports, in the module's order.
     pub exports: Vec<String>,
-    /// The memory at the start, in bytes.
+    /// The initial memory, in bytes.
     pub memory: u64,
-    /// The most that the module itself declares its memory may grow to, in bytes.
+    /// The maximum that the module itself declares for its memory, in bytes.
     pub max_memory: Option<u64>,
-    /// Whether it has the stack of 1 MiB that a module gets which was linked without flags.
+    /// Whether it has a stack of 1 MiB, which means that it was linked without flags.
     pub has_default_stack: bool,
-    /// What it serves by its exports; `None` if nothing.
+    /// What it serves according to its exports; `None` if nothing.
     pub kind: Option<Kind>,
     /// Whether it has a start function, which runs before each invocation.
     pub start: bool,
-    /// What keeps it from being a flare; empty for one that runs.
+    /// What keeps it from being a flare; empty if nothing does.
     pub problems: Vec<String>,
 }
 
@@ -89,8 +89,8 @@ impl FlareInfo {
                 (0, None)
             }
         };
-        // Whether there is such an export; one of another type (the first of the results is the
-        // contract's, the others are accepted too) is a problem of its own.
+        // Whether there is such an export. One of another type is a problem of its own. (Of the
+        // results, the first is the contract's; the others are accepted, too.)
         let mut has =
             |name: &'static str, params: &[contract::Val], results: &[Option<contract::Val>]| {
                 let got = match export(name) {
@@ -115,7 +115,7 @@ impl FlareInfo {
         use contract::Val::{I32, I64};
         let has_alloc = has("alloc", &[I32], &[Some(I32)]);
         let has_http = has("handle_request", &[], &[Some(I64)]);
-        // The C SDK's handlers have an i32; none is used.
+        // The C SDK's handlers return an i32; the result is not used.
         let handlers = WS_HANDLERS.map(|name| has(name, &[], &[Some(I64), Some(I32), None]));
         if !has_alloc && let Some(import) = imports.iter().find(|import| import.allocates()) {
             problems.push(format!(

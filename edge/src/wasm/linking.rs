@@ -1,16 +1,16 @@
-//! How a module was linked, as far as that can be seen.
+//! How a module was linked, as far as can be detected.
 
 use wasmparser::{DataKind, Operator, Parser, Payload};
 
-/// The stack that Rust's linker gives a module unless it is told otherwise, in bytes.
+/// The stack that Rust's linker gives a module by default, in bytes.
 const DEFAULT_STACK: i32 = 1 << 20;
 
-/// Whether a module has the stack of 1 MiB that it gets without a flag for the linker. Such a module
-/// begins with 16 pages of memory for it, and was most likely linked without the other flags, too.
+/// Whether a module has the stack of 1 MiB that it gets without a linker flag. Such a module begins
+/// with 16 pages of memory for it, and was most likely linked without the other flags, too.
 ///
-/// The stack comes first in the memory, so the sign is its pointer's first value (the pointer is the
-/// first global), or, where an optimiser has removed a pointer that nothing used, data that begins
-/// behind it.
+/// The stack comes first in the memory, so the sign is the initial value of its pointer (which is
+/// the first global), or, if an optimiser has removed an unused pointer, data that begins right
+/// after the stack.
 pub(crate) fn has_default_stack(wasm: &[u8]) -> bool {
     let mut first_data = None;
     for payload in Parser::new(0).parse_all(wasm) {
@@ -34,7 +34,7 @@ pub(crate) fn has_default_stack(wasm: &[u8]) -> bool {
                     }
                 }
             }
-            // Whether it is valid is the engine's to say.
+            // Whether it is valid is for the engine to decide.
             Err(_) => return false,
             Ok(_) => {}
         }
@@ -63,7 +63,7 @@ mod tests {
     fn without_one_the_data_tells() {
         assert!(has("(module (memory 20) (data (i32.const 1048580) \"x\"))"));
         assert!(!has("(module (memory 20) (data (i32.const 4096) \"x\"))"));
-        // A constant is no pointer.
+        // A constant is not a stack pointer.
         assert!(has(
             "(module (memory 20) (global i32 (i32.const 8)) (data (i32.const 1048576) \"x\"))"
         ));

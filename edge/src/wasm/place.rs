@@ -1,18 +1,18 @@
 //! Where in its source a flare was when it failed: functions, files and lines, as far as the module
-//! names them.
+//! has names for them.
 
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use wasmtime::WasmBacktrace;
 
-/// How many of a flare's functions are named.
+/// How many of a flare's functions are listed.
 const NAMED: usize = 6;
 
-/// A function that was running, or waited for one that was.
+/// A function that was running, or was waiting for one it had called.
 #[derive(Debug, PartialEq, Eq)]
 struct Frame {
-    /// As it is written in the source, or as the linker calls it.
+    /// As written in the source, or as the linker names it.
     function: String,
     /// `FILE:LINE:COLUMN`
     at: Option<String>,
@@ -20,7 +20,7 @@ struct Frame {
 }
 
 impl Frame {
-    /// `root` is the flare's folder; what lies in it is named from there.
+    /// `root` is the flare's folder; paths in it are shown relative to it.
     fn new(
         name: &str,
         file: Option<&str>,
@@ -56,14 +56,14 @@ impl Frame {
     }
 }
 
-/// Whether a function is where panics end, which is no place that anybody looks for.
+/// Whether a function is part of the panic machinery, which nobody wants to see.
 fn is_panic(function: &str) -> bool {
     let name = function.trim_start_matches("__rustc::");
     ["rust_begin_unwind", "rust_panic", "__rust_start_panic"].contains(&name)
 }
 
-/// Whether a function of a flare whose folder nobody knows is one of its own, and not of the SDK, of the
-/// standard library or of another crate.
+/// Whether a function belongs to the flare, if the flare's folder is not known, and not to the SDK, the
+/// standard library or another crate.
 fn is_own(function: &str, file: &str) -> bool {
     let function = function.trim_start_matches(['<', '&', '_']);
     let crates = ["core::", "alloc::", "std::", "flaron_sdk::"];
@@ -75,10 +75,10 @@ fn is_own(function: &str, file: &str) -> bool {
 /// Where in the guest an error happened.
 #[derive(Debug)]
 pub(crate) struct Place {
-    /// `in inner (src/lib.rs:3:5) < outer (src/lib.rs:9:5)`: the flare's own functions. Where nothing has
-    /// a name, a function's number and a place in the module.
+    /// `in inner (src/lib.rs:3:5) < outer (src/lib.rs:9:5)`: the flare's own functions. Without names, a
+    /// function's number and an offset in the module.
     pub(crate) own: String,
-    /// The function of others that the innermost one had called.
+    /// The function outside the flare that its innermost function had called.
     called: Option<String>,
 }
 
@@ -125,7 +125,7 @@ impl Place {
         Some(Place::from_frames(&frames))
     }
 
-    /// The innermost comes first.
+    /// The innermost frame comes first.
     fn from_frames(frames: &[Frame]) -> Place {
         let first_own = frames.iter().position(|frame| frame.own);
         let own: Vec<String> = match first_own {

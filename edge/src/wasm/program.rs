@@ -15,7 +15,7 @@ use crate::wasm::info::FlareInfo;
 use crate::wasm::spares::Spares;
 use crate::wasm::ticker::Ticker;
 
-/// Where a module has the exports that the host uses.
+/// The exports of a module that the host uses.
 pub(crate) struct Exports {
     memory: Option<ModuleExport>,
     handle_request: Option<ModuleExport>,
@@ -48,7 +48,7 @@ pub(crate) struct Program {
     pub(crate) info: FlareInfo,
 }
 
-/// What a flare wants done with the request.
+/// What a flare wants to happen with the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Respond,
@@ -57,7 +57,7 @@ pub(crate) enum Action {
 }
 
 /// An instance of a flare with its state. Once an invocation has failed it must be dropped: a trap
-/// runs no destructors, so what is in its memory is not to be trusted.
+/// runs no destructors, so its memory cannot be trusted.
 pub(crate) struct Instance {
     live: Live,
     program: Arc<Program>,
@@ -80,7 +80,8 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When there is no room for one, or its start function fails; with what was said meanwhile.
+    /// When there is no room for one, or its start function fails; with what was recorded until
+    /// then.
     pub(crate) fn instantiate(
         self: &Arc<Self>,
         host: Host,
@@ -171,11 +172,11 @@ fn typed<P: wasmtime::WasmParams, R: wasmtime::WasmResults>(
 }
 
 impl Instance {
-    /// Handles the request of its state.
+    /// Handles the request in its state.
     ///
     /// # Errors
     ///
-    /// When the guest fails or answers with no action.
+    /// When the guest fails or returns no action.
     pub(crate) fn handle_request(&mut self) -> Result<Action, Failure> {
         let Live {
             store,
@@ -242,7 +243,7 @@ impl Instance {
         outcome.map_err(|error| Failure::from_error(&error, store.data(), moved))
     }
 
-    /// What it has used since it was made, if the engine counts.
+    /// What it has used so far, if the engine counts.
     pub(crate) fn used(&self) -> Option<Used> {
         let store = &self.live.store;
         let left = self.program.counts.then(|| store.get_fuel().ok())??;

@@ -1,4 +1,4 @@
-//! The thread that keeps the time of guests that run.
+//! The thread that enforces the time limits of running guests.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 
-/// How often guests that compute are looked at.
+/// How often computing guests are checked.
 const TICK: Duration = Duration::from_millis(2);
-/// How many ticks without a guest send the ticker to sleep.
+/// After how many ticks without a guest the ticker goes to sleep.
 const IDLE_TICKS: u32 = 100;
 
-/// The thread that keeps the time of guests that run. It sleeps while none does, so an idle node
-/// does nothing at all.
+/// The thread that enforces the time limits of running guests. It sleeps while there are none, so
+/// an idle node does nothing at all.
 pub(crate) struct Ticker {
-    /// How many guests run.
+    /// The number of running guests.
     running: AtomicUsize,
-    /// Whether the thread sleeps until it is woken.
+    /// Whether the thread is asleep.
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
     /// Whether the engine is gone.
@@ -58,7 +58,7 @@ impl Ticker {
                 std::thread::sleep(TICK);
                 continue;
             }
-            // Either this sees a guest that has just begun, or the guest sees this asleep.
+            // Either this sees a guest that has just begun, or the guest sees that this is asleep.
             self.asleep.store(true, Ordering::SeqCst);
             while self.asleep.load(Ordering::SeqCst)
                 && self.running.load(Ordering::SeqCst) == 0
@@ -71,7 +71,7 @@ impl Ticker {
         }
     }
 
-    /// Says that a guest runs, until the returned guard is dropped.
+    /// Registers a running guest, until the returned guard is dropped.
     pub(crate) fn guest(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::SeqCst);
         if self.asleep.load(Ordering::SeqCst) {
@@ -94,7 +94,7 @@ impl Ticker {
     }
 }
 
-/// A guest runs while this lives.
+/// A running guest, while this exists.
 pub(crate) struct Running(Arc<Ticker>);
 
 impl Drop for Running {

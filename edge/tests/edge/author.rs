@@ -1,4 +1,4 @@
-//! What an author does all day: recording requests, doing them again, measuring them, looking into the
+//! An author's daily work: recording requests, replaying them, measuring them, looking into the
 //! stores.
 
 use std::fs;
@@ -45,7 +45,7 @@ impl Folder {
             .unwrap()
     }
 
-    /// What it prints; it must end well.
+    /// Its output; it must succeed.
     #[track_caller]
     fn says(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -54,7 +54,7 @@ impl Folder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// What it complains of; it must fail.
+    /// Its error message; it must fail.
     #[track_caller]
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -74,7 +74,7 @@ impl Folder {
     }
 }
 
-/// Answers with its greeting and the request's body, and says so in its log.
+/// Answers with its greeting and the request's body, and logs that it did.
 fn greeter(greeting: &str) -> Guest {
     http_guest(|g| {
         let (greeting, key) = (g.text(greeting), g.text("greeted"));
@@ -116,7 +116,7 @@ fn a_recorded_request_is_done_again_and_compared() {
         "{said}"
     );
 
-    // A flare that answers something else is found out, and how.
+    // A flare that answers differently is detected, with the difference.
     folder.write("flare.wasm", &greeter("hullo").wasm());
     let said = folder.fails(&["replay", "r.jsonl", "flare.wasm"]);
     for part in [
@@ -200,7 +200,7 @@ fn a_flare_that_costs_more_than_its_baseline_fails() {
     );
     folder.says(&["bench", "flare.wasm", "--rounds", "3", "--tolerance", "50"]);
 
-    // What fails is not measured.
+    // A flare that fails is not measured.
     folder.write("flare.wasm", &http_guest(|_| "(unreachable)".into()).wasm());
     let said = folder.fails(&["bench", "flare.wasm", "--rounds", "3"]);
     assert!(said.contains("GET /: the flare trapped"), "{said}");
@@ -214,7 +214,7 @@ fn values_are_read_and_changed_while_the_node_runs_and_when_it_does_not() {
     let node = folder.node(&[]);
     for running in [true, false] {
         if !running {
-            // The folder still says that the node is there.
+            // The folder still says that the node is running.
             node.kill_hard();
         }
         folder.says(&["kv", "put", "spark", "k", "a value", "--ttl", "100"]);
@@ -268,7 +268,8 @@ async fn the_stores_are_changed_by_this_machine_only_and_on_purpose() {
         request.body(entry).unwrap()
     };
     let edit = Some(("x-flaron-edit", "1"));
-    // A page of another origin can send a PUT, but not with this header; one whose name leads here can.
+    // A page of another origin can send a PUT, but not with this header; one whose name points here
+    // can.
     assert_eq!(edge.request(put(None, "localhost")).await.status(), 403);
     assert_eq!(edge.request(put(edit, "evil.example")).await.status(), 403);
     let url = "/_edge/kv?store=spark&site=shop&key=k";
@@ -329,7 +330,7 @@ async fn secrets_are_not_in_a_trace() {
     );
 }
 
-/// A traced call does the same as one that is not, in the start function too.
+/// A traced call does the same as an untraced one, in the start function, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_traced_flare_answers_the_same() {
     let wat = r#"(module
@@ -404,7 +405,7 @@ fn outside_of_a_flare_the_tools_say_so() {
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(said.contains(&here), "{command}: {said}");
         assert!(said.contains("flaron-edge new NAME"), "{command}: {said}");
-        // What a flare lacks is not told where there is none.
+        // What a flare lacks is not reported where there is no flare.
         assert!(!said.contains("rustflags"), "{command}: {said}");
     }
 }
@@ -463,7 +464,7 @@ fn a_running_node_is_followed_and_its_log_can_be_json() {
     let (mut people, mut text) = tail(&[]);
     let (mut programs, mut json) =
         tail(&["--format", "json", "--status", "2xx", "--flare", "greeter"]);
-    // The two follow as soon as they are connected; what came before is not theirs.
+    // The two follow from the moment they are connected; they do not get earlier entries.
     let line = loop {
         assert_eq!(node.get("/a?b=1"), "hello");
         let listening = followers(&node);
@@ -489,7 +490,7 @@ fn a_running_node_is_followed_and_its_log_can_be_json() {
     }
 }
 
-/// How many follow the node's events.
+/// How many clients follow the node's events.
 fn followers(node: &Process) -> u64 {
     let metrics = node.get("/_edge/metrics");
     let line = metrics

@@ -1,4 +1,4 @@
-//! A real browser, where there is one: Chromium, driven through its DevTools protocol.
+//! A real browser, if one is installed: Chromium, controlled through its DevTools protocol.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::guest::{Guest, RESPOND, get};
 use crate::socket::{LONG, serve};
 
-/// Under load a browser takes its time.
+/// A browser is slow on a busy machine.
 const PATIENT: Duration = Duration::from_secs(60);
 
 /// A browser with one page; killed when dropped.
@@ -135,7 +135,7 @@ impl Browser {
             .unwrap_or_else(|_| panic!("no answer to {method}"))
     }
 
-    /// What an expression of JavaScript comes to in the page, once its promise is kept.
+    /// The value of a JavaScript expression in the page, once its promise is resolved.
     async fn eval(&mut self, expression: &str) -> Value {
         let params = json!({
             "expression": expression, "awaitPromise": true, "returnByValue": true,
@@ -148,7 +148,7 @@ impl Browser {
         result["result"]["value"].clone()
     }
 
-    /// Opens a page in another tab, which is the one that is looked at from now on.
+    /// Opens a page in a new tab, which becomes the current one.
     async fn tab(&mut self, url: &str) -> String {
         let made = self
             .call("Target.createTarget", json!({ "url": url }))
@@ -161,7 +161,7 @@ impl Browser {
         tab
     }
 
-    /// Goes to a page, in a window of this width, and waits until it shows what this says.
+    /// Opens a page, in a window of this width, and waits until it shows this.
     async fn open(&mut self, url: &str, width: u32, until: &str) {
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -205,7 +205,7 @@ async fn targets(addr: &str) -> Result<Value, Box<dyn std::error::Error>> {
     let mut stream = TcpStream::connect(addr).await?;
     let request = format!("GET /json/list HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    // It keeps the connection open, whatever it is asked for.
+    // It keeps the connection open in any case.
     let mut text = String::new();
     let read = async {
         let mut buffer = [0; 4096];
@@ -245,7 +245,8 @@ async fn a_browser_sees_the_close_codes_that_were_sent() {
         .edge_with("websocket_protocols = [\"chat\"]\n[limits]\nmax_ws_message_bytes = 1000");
     let server = serve(&edge).await;
     let url = format!("ws://{}/", server.addr());
-    // The flare's own code, the one of a message that is too large, and that of a stop.
+    // The flare's own code, the one for a message that is too large, and the one when the node
+    // stops.
     for (message, code) in [("'kick'", 4321), ("'x'.repeat(3e6)", 1009)] {
         for _ in 0..10 {
             let closed = browser
@@ -315,7 +316,7 @@ async fn the_status_page_shows_host_calls_and_edits_values() {
     );
     screenshot(&mut browser, "host-calls").await;
 
-    // As JSON, changed, and refused as long as it is none.
+    // As JSON, changed, and refused as long as it is invalid.
     let editor_is = |open: bool| format!("document.getElementById('editor').open === {open}");
     browser
         .eval("document.querySelector('#spark button.key').click()")
@@ -345,7 +346,7 @@ async fn the_status_page_shows_host_calls_and_edits_values() {
     assert_eq!(found.value, b"{\"a\":2}");
     assert!(found.ttl_left_ms.is_some(), "it still expires");
 
-    // A counter beyond what JavaScript's numbers can say.
+    // A counter beyond the exact range of JavaScript's numbers.
     browser
         .eval("document.querySelector('#plasma button.key').click()")
         .await;
@@ -370,7 +371,7 @@ async fn the_status_page_shows_host_calls_and_edits_values() {
     assert!(edge.spark().peek("shop", "greeting").unwrap().is_none());
 }
 
-/// A browser has no more than six connections to a host, for all of its tabs.
+/// A browser opens at most six connections to a host, for all of its tabs together.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tabs_are_live_and_leave_room_for_requests() {
     let Some(mut browser) = Browser::start().await else {
@@ -403,7 +404,7 @@ async fn many_tabs_are_live_and_leave_room_for_requests() {
     browser.wait(live).await;
 }
 
-/// Keeps what the page looks like, where FLARON_SCREENSHOTS names a folder for it.
+/// Saves a screenshot of the page, if FLARON_SCREENSHOTS names a folder for it.
 async fn screenshot(browser: &mut Browser, name: &str) {
     use base64::Engine as _;
     let Some(folder) = std::env::var_os("FLARON_SCREENSHOTS") else {
@@ -441,7 +442,7 @@ async fn the_status_page_fits_its_window_and_stays_awake() {
         .unwrap();
     let server = serve(&edge).await;
     let url = format!("http://{}/_edge", server.addr());
-    // U+202E would turn what follows around.
+    // U+202E would reverse the text that follows.
     get(&edge, "/a%20b?\u{202e}gpj.exe").await;
     for width in [1280, 390] {
         browser
@@ -454,7 +455,7 @@ async fn the_status_page_fits_its_window_and_stays_awake() {
             .await;
         let page = browser.eval("document.documentElement.scrollWidth").await;
         assert!(page.as_u64() <= Some(width.into()), "{page} at {width}");
-        // Nothing sticks out of its card, and the log says when and which flare.
+        // Nothing overflows its card, and the log shows the time and the flare.
         let outside = browser
             .eval(
                 "[...document.querySelectorAll('section button, section input, section table')]
@@ -476,7 +477,7 @@ async fn the_status_page_fits_its_window_and_stays_awake() {
     assert!(text.contains("9,007,199,254,740,993"), "{text}");
     assert!(!text.contains('\u{202e}'), "{text}");
 
-    // Thousands of requests in a few seconds, and a page that goes on.
+    // Thousands of requests within a few seconds, and the page keeps working.
     browser
         .eval(
             "window.last = performance.now(); window.gap = 0;

@@ -1,4 +1,4 @@
-//! Hand-written guests: every import is declared, and texts find their place in memory.
+//! Hand-written guests: every import is declared, and texts are placed in memory automatically.
 
 use std::fmt::Write as _;
 
@@ -6,13 +6,13 @@ use bytes::Bytes;
 use flaron_edge::contract::{IMPORTS, Val};
 use flaron_edge::{Edge, FlareConfig};
 
-/// `return` codes of `handle_request`.
+/// The results of `handle_request`.
 pub const RESPOND: &str = "(i64.const 0x100000000)";
 pub const TRANSFORM: &str = "(i64.const 0x200000000)";
 pub const PASS: &str = "(i64.const 0x300000000)";
 
-/// A guest in the making. Its memory has texts below 64 KiB, a bump `alloc` from there up to
-/// 16 MiB, which every export rewinds.
+/// Builds a guest. Its memory has texts below 64 KiB, and above that, up to 16 MiB, a bump `alloc`,
+/// which every export resets.
 pub struct Guest {
     data: Vec<u8>,
     funcs: String,
@@ -39,13 +39,13 @@ impl Guest {
         }
     }
 
-    /// Another `alloc`: the whole function.
+    /// Replaces `alloc`; this is the whole function.
     pub fn alloc(mut self, function: &str) -> Self {
         self.alloc = function.to_owned();
         self
     }
 
-    /// Puts a text into memory; two constants that point at it.
+    /// Puts a text into memory; returns two constants that point at it.
     pub fn text(&mut self, text: impl AsRef<[u8]>) -> String {
         let text = text.as_ref();
         let at = self.data.len();
@@ -77,7 +77,7 @@ impl Guest {
         self
     }
 
-    /// More functions.
+    /// Adds functions.
     pub fn func(mut self, func: &str) -> Self {
         self.funcs.push_str(func);
         self
@@ -157,7 +157,7 @@ impl Guest {
         self.build(config).unwrap()
     }
 
-    /// Why no node runs it with these settings.
+    /// Why a node refuses it with these settings.
     pub fn refusal(&self, config: &str) -> String {
         match self.build(config) {
             Ok(_) => panic!("it runs"),
@@ -173,7 +173,7 @@ impl Guest {
     }
 }
 
-/// A guest whose `handle_request` is this; a closure places the texts.
+/// A guest with this `handle_request`; the closure places the texts.
 pub fn http_guest(body: impl FnOnce(&mut Guest) -> String) -> Guest {
     let mut guest = Guest::new();
     let body = body(&mut guest);
@@ -186,7 +186,7 @@ pub async fn get(edge: &Edge, path: &str) -> http::Response<Bytes> {
         .await
 }
 
-/// Everything that was said so far: log lines, notes, errors.
+/// Everything recorded so far: log lines, notes, errors.
 pub fn said(edge: &Edge) -> String {
     edge.entries()
         .iter()

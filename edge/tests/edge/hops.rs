@@ -1,4 +1,4 @@
-//! One hop among others: what is said to the next one, what ends here, and requests in a circle.
+//! One hop among others: what is passed on, what ends here, and request loops.
 
 use flaron_edge::{Edge, FlareConfig, Server};
 use tokio::net::TcpListener;
@@ -63,7 +63,7 @@ async fn a_request_that_may_go_no_further_is_answered_here() {
         ("OPTIONS", "0", "HTTP/1.1 204 "),
         ("TRACE", "0", "HTTP/1.1 501 "),
         ("OPTIONS", "3", "\r\nmax-forwards: 2\r\n"),
-        // The others do not count.
+        // Other methods do not count hops.
         ("GET", "0", "\r\nmax-forwards: 0\r\n"),
     ] {
         let line = format!("{method} /x HTTP/1.1");
@@ -76,7 +76,7 @@ async fn a_request_that_may_go_no_further_is_answered_here() {
 #[tokio::test]
 async fn a_field_for_this_hop_alone_is_shown_to_nobody() {
     let fields = "X-Role: admin\r\nConnection: close, X-Role, Host\r\n";
-    // The flare has no other request than the origin.
+    // The flare sees the same request as the origin.
     let edge = http_guest(|g| {
         let role = g.text("x-role");
         format!("(call $reply (call $req_header_get {role})) {RESPOND}")
@@ -90,11 +90,11 @@ async fn a_field_for_this_hop_alone_is_shown_to_nobody() {
     let server = serve(&edge).await;
     let seen = ask(&server, "GET / HTTP/1.1", fields).await;
     assert!(!seen.contains("admin"), "{seen}");
-    // Who was asked is no affair of one hop.
+    // The requested host does not belong to a single hop.
     assert!(seen.contains("\r\nx-forwarded-host: h\r\n"), "{seen}");
 }
 
-/// A client cannot say in another spelling what the node says of it.
+/// A client cannot use another spelling of a field to override what the node says about it.
 #[tokio::test]
 async fn the_origin_hears_the_same_of_the_client_in_every_spelling() {
     let edge = passing(&mirror().await);
@@ -102,7 +102,7 @@ async fn the_origin_hears_the_same_of_the_client_in_every_spelling() {
     let fields = "Forwarded: for=6.6.6.6;host=evil\r\nX_Forwarded_Host: evil\r\nX-Forwarded_For: 6.6.6.6\r\n\
                   X-Mine: kept\r\nConnection: close\r\n";
     let seen = ask(&server, "GET / HTTP/1.1", fields).await;
-    // What came before is kept, and goes before.
+    // Earlier members are kept, and come first.
     let hop = "\r\nforwarded: for=6.6.6.6;host=evil\r\n\
                forwarded: for=127.0.0.1;proto=http;host=\"h\"\r\n";
     assert!(seen.contains(hop), "{seen}");

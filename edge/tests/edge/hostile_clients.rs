@@ -18,8 +18,8 @@ async fn lives(server: &flaron_edge::Server) {
     assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
-/// A client that has announced a body of so many bytes and sent a part of it, to a flare that is to
-/// see it. From here on the clock is the test's own, so waiting takes no time.
+/// A client that has announced a body of this length and sent a part of it, to a flare that reads
+/// bodies. From here on the test controls the clock, so waiting takes no time.
 async fn half_sent(length: usize, part: &str) -> (flaron_edge::Server, tokio::net::TcpStream) {
     let edge = http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
         .edge_with("requires_body = true");
@@ -91,7 +91,7 @@ async fn oversized_heads_are_a_431() {
         (uri(200_000), &["414", "431"]),
     ] {
         for _ in 0..5 {
-            // All of it is sent before anything is read.
+            // Everything is sent before anything is read.
             let response = exchange(&server, &request).await;
             let status = response.get(9..12).unwrap_or("none");
             assert!(statuses.contains(&status), "{}: {status}", request.len());
@@ -125,7 +125,7 @@ async fn what_follows_a_request_does_not_keep_its_answer_back() {
         .unwrap();
     let response = read_response(&mut stream).await;
     assert!(response.ends_with("\r\n\r\nhello"), "{response}");
-    // HTTP/2, which is not spoken here.
+    // HTTP/2, which this port does not speak.
     let response = exchange(&server, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     assert!(response.starts_with("HTTP/1.1 505"), "{response}");
 }
@@ -133,7 +133,7 @@ async fn what_follows_a_request_does_not_keep_its_answer_back() {
 #[tokio::test]
 async fn a_body_that_trickles_in_does_not_hold_its_room_for_ever() {
     let (_server, mut stream) = half_sent(1000, "").await;
-    // A byte every ten seconds is never a pause that is too long.
+    // With a byte every ten seconds, no pause is too long.
     let mut answer = [0; 12];
     for sent in 0.. {
         match timeout(Duration::from_secs(10), stream.read_exact(&mut answer)).await {
@@ -150,7 +150,7 @@ async fn a_body_that_trickles_in_does_not_hold_its_room_for_ever() {
 
 #[tokio::test]
 async fn a_head_that_trickles_in_is_cut_off() {
-    // The clock is the test's own, so this takes no time.
+    // The test controls the clock, so this takes no time.
     tokio::time::pause();
     let server = serve(&hello()).await;
     let mut stream = connect(&server).await;
@@ -202,7 +202,7 @@ async fn large_heads_come_out_of_the_nodes_memory() {
     }
     statuses.sort();
     assert_eq!(statuses, ["408", "408", "408", "503", "503", "503"]);
-    // Nothing of it is held any more, and each of these gives its room back.
+    // Nothing of it is held any more, and each of these returns its room.
     for _ in 0..5 {
         let mut stream = connect(&server).await;
         for _ in 0..2 {
@@ -255,7 +255,7 @@ async fn clients_that_hang_up_leave_nothing_behind() {
         };
         stream.write_all(request).await.unwrap();
         if n % 8 < 4 {
-            // A reset instead of an orderly end.
+            // A reset instead of an orderly close.
             stream.set_zero_linger().unwrap();
         }
         drop(stream);
@@ -268,7 +268,7 @@ async fn clients_that_hang_up_leave_nothing_behind() {
     let response = read_response(&mut stream).await;
     assert!(response.ends_with("abc"), "{response}");
     drop(stream);
-    // Every connection's task has ended: nothing keeps the shutdown waiting.
+    // Every connection's task has ended: nothing delays the shutdown.
     assert!(server.shutdown(Duration::from_secs(10)).await);
 }
 

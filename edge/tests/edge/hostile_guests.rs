@@ -4,11 +4,11 @@ use flaron_edge::contract::{IMPORTS, Import, Val};
 
 use crate::guest::{Guest, RESPOND, get, http_guest, said};
 
-/// A call of an import with these for its pointers and lengths, its result dropped.
+/// A call of an import with these values as pointers and lengths; the result is dropped.
 fn call(import: &Import, ptr: &str, len: &str) -> String {
     let mut args = String::new();
     for (n, param) in import.params.iter().enumerate() {
-        // Pointers and lengths take turns; a lone number is a length, a fifth a TTL.
+        // Pointers and lengths alternate; a single number is a length, a fifth one a TTL.
         let alone = import.params.len() == 1;
         args += &match param {
             Val::I64 => "(i64.const 0x8000000000000000)".to_owned(),
@@ -23,7 +23,7 @@ fn call(import: &Import, ptr: &str, len: &str) -> String {
     }
 }
 
-/// Everything is allowed, and time enough to do it to 16 MiB.
+/// Everything is allowed, with enough time to do it to 16 MiB.
 const CONFIG: &str = "limits.max_time_ms = 60000\nrequires_body = true\nrequires_raw_auth = true\n\
     writes_spark_kv = true\nwrites_plasma_kv = true\nallowed_secrets = [\"S\"]";
 
@@ -43,12 +43,12 @@ async fn no_pointer_or_length_harms_any_import() {
         let mut calls = String::new();
         for ptr in numbers {
             for len in numbers {
-                // What is in range and large is not what this test is about.
+                // Large values that are in range are not the subject of this test.
                 calls += &call(import, ptr, len);
             }
         }
-        // Every call on an instance of its own would be slow; all of them on one is worse for the
-        // host. A WebSocket's imports are called without a connection here.
+        // A separate instance for every call would be slow, and a single one is harder on the host.
+        // The WebSocket imports are called without a connection here.
         let edge = Guest::new()
             .http(&format!("{calls} {RESPOND}"))
             .edge_with(CONFIG);
@@ -81,7 +81,7 @@ async fn nothing_may_be_anywhere() {
     assert_eq!(get(&edge, "/").await.headers()["x-a"], "");
 }
 
-/// What an import that has a result (the method) gives with this `alloc`.
+/// What an import that has a result (the method) returns with this `alloc`.
 async fn with_alloc(alloc: &str) -> (String, String) {
     let edge = Guest::new()
         .alloc(alloc)
@@ -106,7 +106,7 @@ async fn an_alloc_that_lies_means_no_result() {
     }
 }
 
-/// The published Rust SDK's arena may lie at an odd address, and so may its blocks.
+/// The published Rust SDK's arena, and so its blocks, may be at odd addresses.
 #[tokio::test]
 async fn an_alloc_that_is_not_aligned_is_fine() {
     let (body, _) =
@@ -170,7 +170,7 @@ async fn an_alloc_that_traps_is_a_trap() {
 
 #[tokio::test]
 async fn an_alloc_may_grow_the_memory() {
-    // The block is in pages that were not there when the host looked before.
+    // The block is in pages that did not exist when the host last looked.
     let (body, _) = with_alloc(
         r#"(func (export "alloc") (param i32) (result i32)
              (i32.mul (memory.grow (i32.const 1)) (i32.const 0x10000)))"#,

@@ -87,7 +87,7 @@ async fn headers_are_read_in_any_case() {
 
 #[tokio::test]
 async fn an_empty_header_is_there() {
-    // An empty result that exists has a pointer, and so is not "<none>".
+    // An empty result has a pointer, and so is not "<none>".
     let edge = header_reader("x-empty").edge();
     let request = Request::get("/").header("x-empty", "").body("").unwrap();
     assert_eq!(edge.request(request).await.body(), "");
@@ -135,7 +135,7 @@ async fn the_body_is_given_only_if_required() {
 
     let edge = body_echo().edge_with("requires_body = true");
     assert_eq!(edge.request(request("hello")).await.body(), "hello");
-    // An empty body is there, and empty.
+    // An empty body exists, and is empty.
     assert_eq!(edge.request(request("")).await.body(), "");
 }
 
@@ -224,7 +224,7 @@ async fn statuses_out_of_range_are_ignored() {
 
 #[tokio::test]
 async fn more_headers_than_fit_are_refused() {
-    // 300 headers of different names.
+    // 300 headers with different names.
     let edge = http_guest(|g| {
         let name = g.text("x-aa");
         let at = name.split(' ').nth(1).unwrap().trim_end_matches(')').parse::<u32>().unwrap();

@@ -1,5 +1,6 @@
-//! Every capability through its imports. What they compute is tested where it is implemented; here
-//! it is that each import reaches the right one, and that limits and capabilities hold.
+//! Every capability through its imports. What they compute is tested where it is implemented; these
+//! tests check that each import reaches the right one, and that limits and capabilities are
+//! enforced.
 
 use flaron_edge::{Edge, FlareConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::guest::{Guest, RESPOND, get, http_guest, said};
 use crate::socket::serve;
 
-/// What an import of one text argument answers.
+/// The result of an import with one text argument.
 async fn answer(import: &str, argument: impl AsRef<[u8]>) -> String {
     answer_with(import, argument, "").await
 }
@@ -78,7 +79,7 @@ async fn encoding() {
         ("encoding_hex_decode", b"6", "<none>"),
         ("encoding_url_encode", b"a b&c", "a+b%26c"),
         ("encoding_url_decode", b"a+b%26c", "a b&c"),
-        // An empty result is there.
+        // An empty result is a result.
         ("encoding_base64_encode", b"", ""),
         ("encoding_hex_decode", b"", ""),
     ] {
@@ -149,7 +150,7 @@ async fn secrets_are_never_said() {
     assert!(!said.contains("value-of-the-secret"), "{said}");
 }
 
-/// A flare that does this with `key` and `value`, which are texts.
+/// A flare with this body, and the texts `key` and `value`.
 fn kv(body: &str) -> Guest {
     http_guest(|g| {
         let (key, value) = (g.text("key"), g.text("value"));
@@ -226,7 +227,7 @@ async fn spark_codes_reach_the_flare() {
         assert_eq!(get(&edge, "/").await.body(), code, "{call} {config}");
         assert!(said(&edge).contains("spark_set"), "{}", said(&edge));
     }
-    // Pull: no such node is 5, without the capability 9; both negative.
+    // Pull: 5 without such a node, 9 without the capability; both negated.
     for (config, code) in [("writes_spark_kv = true", "0005"), ("", "0009")] {
         let edge = http_guest(|g| {
             let (origin, keys) = (g.text("nowhere"), g.text("[\"a\"]"));
@@ -385,7 +386,7 @@ async fn beam_reaches_nothing_private() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beam_does_not_fetch_from_its_own_edge() {
-    // The port is known only when the edge serves, so the flare takes the URL from the request.
+    // The port is only known once the edge serves, so the flare takes the URL from the request.
     let edge = http_guest(|g| {
         let options = g.text("{}");
         format!(
@@ -449,7 +450,7 @@ async fn waiting_does_not_count_as_computing_and_holds_nobody_up() {
         tokio::spawn(async move { get(&slow, "/").await })
     };
     was_asked.await.unwrap();
-    // The one thread is free for others.
+    // The only thread is free for others.
     let fast = Guest::new().http(RESPOND).edge();
     let other = tokio::spawn(async move { get(&fast, "/").await.status() });
     assert_eq!(other.await.unwrap(), 200);

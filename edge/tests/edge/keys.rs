@@ -1,4 +1,5 @@
-//! The program in a terminal: the keys that work while it runs, and the terminal after it.
+//! The program in a terminal: the keys that work while it runs, and the state of the terminal
+//! afterwards.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -16,12 +17,12 @@ use crate::process::PROGRAM;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// The program in a terminal of its own, with a flare that logs its greeting.
+/// The program in its own terminal, with a flare that logs its greeting.
 struct Screen {
     child: Child,
     keyboard: File,
     shown: Receiver<Vec<u8>>,
-    /// What was shown and not looked for yet.
+    /// Output that no check has looked at yet.
     rest: String,
     folder: TempDir,
 }
@@ -31,7 +32,7 @@ impl Screen {
         let folder = tempfile::tempdir().unwrap();
         let guest = http_guest(|g| format!("(call $log_info {}) {RESPOND}", g.text("a greeting")));
         std::fs::write(folder.path().join("flare.wasm"), guest.wasm()).unwrap();
-        // What opens the browser, found before any other.
+        // The program that opens the browser; this one is found before any other.
         let opener = folder.path().join("xdg-open");
         std::fs::write(
             &opener,
@@ -58,7 +59,7 @@ impl Screen {
             .open(name.to_str().unwrap())
             .unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
-        // A session of its own, whose terminal it is.
+        // A separate session with this controlling terminal.
         let child = Command::new("setsid")
             .args([
                 "--ctty",
@@ -102,7 +103,7 @@ impl Screen {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until this is shown; what was shown until then.
+    /// Waits until this is shown; returns what was shown up to there.
     #[track_caller]
     fn shows(&mut self, what: &str) -> String {
         let until = Instant::now() + LONG;
@@ -119,7 +120,7 @@ impl Screen {
         }
     }
 
-    /// Waits until the program serves; the address.
+    /// Waits until the program serves; returns the address.
     fn serves(&mut self) -> String {
         self.shows("Serving on http://");
         let addr = self.shows(" (Ctrl-C stops)");
@@ -127,7 +128,7 @@ impl Screen {
         addr.trim_end_matches(" (Ctrl-C stops)").to_owned()
     }
 
-    /// Whether lines are edited and shown, as a shell's user expects it.
+    /// Whether lines are edited and echoed, as a shell's user expects.
     fn is_as_it_was(&self) -> bool {
         let modes = tcgetattr(&self.keyboard).unwrap().local_modes;
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
@@ -139,7 +140,7 @@ impl Screen {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     #[track_caller]
     fn until(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
         let end = Instant::now() + LONG;
@@ -149,7 +150,7 @@ impl Screen {
         }
     }
 
-    /// Waits for the end; the terminal must be as it was.
+    /// Waits for the program to end; the terminal must be as it was before.
     #[track_caller]
     fn ends(mut self) {
         let until = Instant::now() + LONG;
@@ -192,7 +193,7 @@ fn keys_act_while_it_runs() {
         help.lines().all(|line| line.chars().count() <= 40),
         "{help}"
     );
-    // A terminal's lines end with both; were it raw, they would not.
+    // In a terminal lines end with both characters; in raw mode they would not.
     assert!(help.contains("rebuild and load the flares\r\n"), "{help:?}");
 
     ask(&addr);
@@ -223,7 +224,7 @@ fn keys_act_while_it_runs() {
 
     screen.press("c");
     screen.shows("\u{1b}[2J");
-    // The arrows are three characters each, and none of them is a key.
+    // An arrow key sends three characters, and none of them counts as a key.
     screen.press("\u{1b}[A");
     screen.press("x");
     let said = screen.shows("x does nothing; h lists the keys");
@@ -257,7 +258,7 @@ fn calls_are_printed_when_they_are_wanted() {
 
 #[test]
 fn the_terminal_is_left_as_it_was() {
-    // Ctrl-C, which is typed, and a signal from elsewhere.
+    // Ctrl-C typed in the terminal, and a signal from elsewhere.
     for typed in [true, false] {
         let mut screen = Screen::start(&[]);
         screen.serves();

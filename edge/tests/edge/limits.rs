@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, RESPOND, get, http_guest, said};
 
-/// Asserts that a request fails with this status and word, that the developer is told `told`, and
-/// that the node lives on.
+/// Asserts that a request fails with this status and word, that the developer sees `told`, and that
+/// the node keeps running.
 async fn fails(guest: Guest, config: &str, status: u16, word: &str, told: &str) {
     let edge = guest.edge_with(config);
     for _ in 0..3 {
@@ -89,7 +89,7 @@ async fn a_start_function_can_use_imports() {
 
 #[tokio::test]
 async fn memory_that_runs_out_is_a_507() {
-    // What an allocator does: grow, and give up when that fails.
+    // What an allocator does: grow the memory, and give up when that fails.
     let guest = http_guest(|_| {
         format!(
             "(loop $on

@@ -1,10 +1,10 @@
-//! Modules that are no flares.
+//! Modules that are not flares.
 
 use flaron_edge::{Edge, FlareConfig, Kind, inspect};
 
 use crate::guest::{Guest, RESPOND, http_guest};
 
-/// Why a module (Wasm text) is refused.
+/// Why a module (in Wasm text) is refused.
 fn refusal(wat: &str) -> String {
     refusal_of(wat::parse_str(wat).unwrap())
 }

@@ -1,4 +1,4 @@
-//! What a flare is told, what is routed and what the origin gets are one request.
+//! What the flare sees, what is routed and what the origin receives are the same request.
 
 use flaron_edge::{Edge, FlareConfig, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::guest::{Guest, RESPOND, http_guest};
 use crate::socket::{exchange, serve};
 
-/// Passes what lies below `/public`, by the path in the URL that it is told, and answers 403 to
+/// Passes requests below `/public`, according to the path in the URL it sees, and answers 403 to
 /// anything else. The path begins at the third slash.
 fn guard() -> Guest {
     let mut guest = Guest::new();
@@ -32,7 +32,7 @@ fn guard() -> Guest {
     ))
 }
 
-/// An origin that answers with the request it got.
+/// An origin that answers with the request it received.
 pub async fn mirror() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -84,12 +84,12 @@ async fn a_guarded_path_cannot_be_reached_by_writing_it_otherwise() {
         ("/admin", "x/public?", "400"),
         ("/admin", "x/public#", "400"),
         ("/admin", "x/public/", "400"),
-        // Dots that the origin would resolve.
+        // Dot segments that the origin would resolve.
         ("/public/../admin", "h", "403"),
         ("/public/%2e%2e/admin", "h", "403"),
         ("/public/.%2E/admin", "h", "403"),
         ("/x/../public/y", "h", "200"),
-        // Dots that some origins would resolve.
+        // Dot segments that some origins would resolve.
         ("/public/..%2fadmin", "h", "400"),
         ("/public/..\\admin", "h", "400"),
         ("/public/..;/admin", "h", "400"),
@@ -129,11 +129,11 @@ async fn a_host_that_is_missing_doubled_or_malformed_is_a_400() {
     ] {
         let request = format!("GET / HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
         let response = exchange(&server, request).await;
-        // What hyper gives for a list is its own business; here it is none.
+        // How hyper treats a list is its own business; to the edge this is not a list.
         let fine = hosts.contains("a,b") && status(&response) == "200";
         assert!(status(&response) == "400" || fine, "{hosts}{response}");
     }
-    // HTTP/1.0 did not know the field.
+    // HTTP/1.0 did not have the field.
     let response = exchange(&server, "GET /x HTTP/1.0\r\n\r\n").await;
     assert!(response.ends_with("http://localhost/x"), "{response}");
 }

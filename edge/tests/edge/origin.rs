@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::guest::{Guest, PASS, TRANSFORM, get, http_guest, said};
 use crate::socket::{connect, exchange, read_all, serve};
 
-/// An origin that answers every connection with the same bytes, and keeps what it was sent.
+/// An origin that answers every connection with the same bytes, and keeps what it receives.
 struct Origin {
     url: String,
     seen: Arc<Mutex<Vec<String>>>,
@@ -51,7 +51,7 @@ impl Origin {
     }
 }
 
-/// Whether a request is all there.
+/// Whether a request is complete.
 fn complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
@@ -81,7 +81,7 @@ const ANSWER: &str = "HTTP/1.1 201 Created\r\nX-Upstream: u\r\nX-Both: up\r\nSet
     Set-Cookie: b=2\r\nKeep-Alive: timeout=5\r\nETag: \"e\"\r\nContent-Length: 8\r\n\
     Connection: close\r\n\r\nupstream";
 
-/// A guest that sets a status, headers and a body, and then does this.
+/// A guest that sets a status, headers and a body, and then returns this action.
 fn setter(action: &str) -> Guest {
     http_guest(|g| {
         let (both, mine, value) = (g.text("x-both"), g.text("x-mine"), g.text("flare"));
@@ -330,7 +330,7 @@ async fn trailers_end_here_and_what_they_follow_does_not() {
     assert!(!sent.to_lowercase().contains("x-mine"), "{sent}");
 }
 
-/// Reads a response whose end is that of its chunks.
+/// Reads a chunked response to its last chunk.
 async fn read_chunked(stream: &mut tokio::net::TcpStream) -> String {
     let mut response = Vec::new();
     while !response.ends_with(b"0\r\n\r\n") {

@@ -1,4 +1,4 @@
-//! Traces and metrics, as a collector gets them.
+//! Traces and metrics, as a collector receives them.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -30,11 +30,11 @@ use crate::guest::{Guest, PASS, RESPOND, get, http_guest};
 use crate::process::{PROGRAM, Process, flare, free_address};
 use crate::socket::{LONG, connect, serve};
 
-/// A trace that a client is in, with this flag: whether it is sampled.
+/// A client's trace, with this flag for whether it is sampled.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// A server that keeps what it is sent, and answers with one answer.
+/// A server that keeps what it receives, and always gives the same answer.
 struct Stub {
     url: String,
     seen: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
@@ -133,7 +133,7 @@ fn number(attributes: &[KeyValue], name: &str) -> Option<i64> {
     }
 }
 
-/// What `traceparent` says of who sent it: trace, span, flags.
+/// The parts of a `traceparent`: trace, span, flags.
 fn parent(header: &str) -> (String, String, String) {
     let parts: Vec<&str> = header.split('-').collect();
     assert_eq!((parts.len(), parts[0]), (4, "00"), "{header}");
@@ -162,8 +162,8 @@ fn problems(status: &[u8]) -> String {
     status["problems"].to_string()
 }
 
-/// A client's trace goes on through the node: to the flare, to what the flare fetches, and to the origin;
-/// and each step is told the collector, below the one that caused it.
+/// A client's trace continues through the node: to the flare, to what the flare fetches, and to the
+/// origin. Each step is reported to the collector, as a child of the one that caused it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_goes_through_the_node() {
     let (collector, api, origin) = tokio::join!(Stub::well(), Stub::well(), Stub::well());
@@ -223,7 +223,7 @@ async fn a_trace_goes_through_the_node() {
     }
     assert_eq!(collector.spans()[0].1, "flaron-edge");
 
-    // Who was asked continues the trace from the call that asked.
+    // The server that was asked continues the trace from the call.
     for (asked, span) in [(&api, &fetch), (&origin, &onward)] {
         let (trace, caller, flags) = parent(&asked.header("traceparent").unwrap());
         assert_eq!(
@@ -235,8 +235,8 @@ async fn a_trace_goes_through_the_node() {
     }
 }
 
-/// Without a trace a request begins one. The flare finds where it is in its request's headers, and what a
-/// flare says itself to whom it fetches from is left as it is.
+/// A request without a trace begins one. The flare finds its own place in the request's headers, and a
+/// `traceparent` that a flare sets itself on a fetch is left alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flare_sees_the_trace_and_can_say_it_itself() {
     let (collector, api) = tokio::join!(Stub::well(), Stub::well());
@@ -261,7 +261,7 @@ async fn a_flare_sees_the_trace_and_can_say_it_itself() {
     assert_eq!(api.header("traceparent").unwrap(), own);
 }
 
-/// A client that says that its trace is not sampled is believed, and so are those who are asked.
+/// A client's decision not to sample its trace is respected, and passed on.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_sampled_is_not_sent_but_passed_on() {
     let (collector, origin) = tokio::join!(Stub::well(), Stub::well());
@@ -290,7 +290,8 @@ async fn a_failure_is_told_with_its_reason() {
     }
 }
 
-/// A WebSocket is a part of the request that opened it, for as long as it lasts; its events are parts of it.
+/// A WebSocket is a part of the request that opened it, for as long as it lasts; its events are parts of the
+/// WebSocket.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_websocket_is_a_part_of_its_request() {
     let collector = Stub::well().await;
@@ -301,7 +302,7 @@ async fn a_websocket_is_a_part_of_its_request() {
     let (mut client, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
     client.send(Message::text("hello")).await.unwrap();
     client.close(None).await.unwrap();
-    // A node that is shut down reads no more messages, so it has to have read this one.
+    // A node that is shutting down reads no more messages, so it must have read this one.
     let ended = async { while let Some(Ok(_)) = client.next().await {} };
     tokio::time::timeout(LONG, ended).await.unwrap();
     assert!(server.shutdown(LONG).await);
@@ -319,7 +320,7 @@ async fn a_websocket_is_a_part_of_its_request() {
     assert_eq!(events, ["open", "message", "close"]);
 }
 
-/// The collector has the metrics of `/_edge/metrics`, and how long requests took.
+/// The collector receives the metrics of `/_edge/metrics`, and how long requests took.
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_arrive() {
     let collector = Stub::well().await;
@@ -361,7 +362,7 @@ async fn metrics_arrive() {
     for line in str::from_utf8(page.body()).unwrap().lines() {
         if let Some(name) = line.strip_prefix("# TYPE ") {
             let name = name.split(' ').next().unwrap();
-            // A node alone follows nobody.
+            // A single node follows nobody.
             let has_values = str::from_utf8(page.body())
                 .unwrap()
                 .lines()
@@ -374,13 +375,13 @@ async fn metrics_arrive() {
     }
 }
 
-/// A collector that is away, that refuses, or that takes a part of it: the node works, and says so in its
-/// log and on the status page.
+/// A collector that is down, refuses, or accepts only a part: the node works, and reports it in its log
+/// and on the status page.
 #[test]
 fn an_exporter_that_fails_is_heard() {
     let folder = tempfile::tempdir().unwrap();
     let flare = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
-    // Nobody listens there.
+    // Nothing listens there.
     let addr = free_address();
     let mut command = Command::new(PROGRAM);
     command
@@ -432,7 +433,7 @@ async fn a_collector_that_refuses_is_heard() {
     }
 }
 
-/// Spans that nobody takes do not pile up; that they are dropped is reported.
+/// Spans that are not collected do not pile up, and dropping them is reported.
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_that_nobody_takes_do_not_pile_up() {
     // It accepts connections, and never answers.

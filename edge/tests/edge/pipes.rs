@@ -1,4 +1,4 @@
-//! Commands whose output nobody reads to its end, as in `flaron-edge inspect FILE | head -1`.
+//! Commands whose output is not read to the end, as in `flaron-edge inspect FILE | head -1`.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::guest::{RESPOND, http_guest};
 use crate::process::{PROGRAM, Process, flare, free_address};
 
-/// Runs a command whose reader has gone already; `both` says that it is standard error's, too.
+/// Runs a command whose standard output (and, with `both`, standard error) is closed already.
 fn unread(folder: &Path, args: &[&str], both: bool) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -47,7 +47,7 @@ fn a_command_that_nobody_reads_does_what_it_does() {
         (&["kv", "export"], 0),
         (&["store", "check", ".flaron"], 0),
         (&["store", "export", ".flaron"], 0),
-        // What fails is not well because nobody has read that.
+        // A failure stays a failure, even if nobody has read about it.
         (&["doctor"], 1),
         (&["kv", "get", "spark", "b", "--site", "s"], 1),
         (&["inspect", "requests.jsonl"], 1),
@@ -68,7 +68,7 @@ fn a_command_that_nobody_reads_does_what_it_does() {
     assert!(folder.join("flare.bench.json").is_file());
 }
 
-/// A node whose log nobody reads any more goes on.
+/// A node keeps running if its log is no longer read.
 #[test]
 fn a_node_that_nobody_reads_serves() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn a_node_that_nobody_reads_serves() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-/// A command that never ends by itself ends when its reader has gone.
+/// A command that never ends on its own ends when its output is closed.
 #[test]
 fn a_tail_that_nobody_reads_ends() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Hostile clients of the program as it is run: what it holds has a bound, and others are served
-//! meanwhile.
+//! Hostile clients of the program as users run it: its memory is bounded, and others are served in
+//! the meantime.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use crate::guest::{Guest, PASS, RESPOND, http_guest};
 use crate::process::{Process, get};
 
-/// What a node may hold over what it holds when idle, in MiB.
+/// How much memory a node may use on top of what it uses when idle, in MiB.
 const BOUND: u64 = 256;
-/// How long anybody else may wait meanwhile.
+/// How long anyone else may have to wait in the meantime.
 const PROMPT: Duration = Duration::from_secs(1);
-/// How much later than that all answers together may be. A node that is held up is late again and
-/// again, or for as long as the attack lasts; a machine that is busy with something else takes its
-/// time from one or the other of two processes for some moments.
+/// By how much all answers together may exceed that. A node that is held up is late again and
+/// again, or for as long as the attack lasts; a machine that is busy with something else takes time
+/// from one of the two processes for a few moments.
 const LATE: Duration = Duration::from_secs(2);
 
 /// A request for a WebSocket.
@@ -30,7 +30,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// The program with a flare at `/flare`, and `hello` at `/hello`.
 struct Node {
     process: Process,
-    /// Another one, which nobody attacks: what it takes is the machine's fault.
+    /// A second node that is not attacked: what it takes is due to the machine.
     control: Process,
     idle: u64,
     _folder: tempfile::TempDir,
@@ -74,12 +74,12 @@ impl Node {
         connect(self.process.addr())
     }
 
-    /// Asks for `/hello` and looks at the memory until the attack is over.
+    /// Requests `/hello` and checks the memory until the attack is over.
     fn watch<R: Send>(&self, attack: impl FnOnce(&dyn Fn() -> TcpStream) -> R + Send) -> R {
         self.watch_within(BOUND, attack)
     }
 
-    /// The same with a bound of so many MiB.
+    /// The same with this bound, in MiB.
     fn watch_within<R: Send>(
         &self,
         bound: u64,
@@ -95,7 +95,7 @@ impl Node {
             });
             let (mut most, mut slowest, mut late) = (0, Duration::ZERO, Duration::ZERO);
             while !attack.is_finished() {
-                // Both at the same moment, so that what the machine does meanwhile meets both.
+                // Both at the same moment, so that the machine's load affects both.
                 let (own, usual) = std::thread::scope(|scope| {
                     let usual = scope.spawn(|| ask(control));
                     (ask(addr), usual.join().unwrap())
@@ -136,7 +136,7 @@ fn connect(addr: SocketAddr) -> TcpStream {
     stream
 }
 
-/// What a process has in memory, in KiB.
+/// A process's resident memory, in KiB.
 fn resident(id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
     let line = status
@@ -156,7 +156,7 @@ fn echo() -> Guest {
     http_guest(|_| format!("(call $reply (call $req_body)) {RESPOND}"))
 }
 
-/// An origin that answers with so many bytes, as fast as they are taken.
+/// An origin that sends this many bytes as fast as they are read.
 fn large_origin(bytes: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
@@ -183,7 +183,7 @@ fn large_origin(bytes: usize) -> SocketAddr {
 #[test]
 fn pipelined_requests_whose_answers_nobody_reads() {
     let _alone = alone();
-    // Each answer has a mebibyte.
+    // Each response has a mebibyte.
     let guest = Guest::new().http(&format!(
         "(call $resp_body_set (i32.const 0) (i32.const 0x100000)) {RESPOND}"
     ));
@@ -225,7 +225,7 @@ fn slow_readers_of_a_large_origin() {
 fn large_answers_to_fetches() {
     let _alone = alone();
     let origin = large_origin(9 << 20);
-    // The guest takes nothing of them, since its own memory is not what this is about.
+    // The guest takes none of it, because this is not about its own memory.
     let alloc = r#"(func $alloc (export "alloc") (param $size i32) (result i32) (i32.const 0))"#;
     let mut guest = Guest::new().alloc(alloc);
     let url = guest.text(format!("http://{origin}/"));
@@ -234,7 +234,7 @@ fn large_answers_to_fetches() {
     ));
     let node = Node::start(&guest, "[beam]\nallow_private = true", &[]);
     node.watch(|connect| {
-        // Together 900 MiB.
+        // 900 MiB in total.
         let clients: Vec<_> = (0..100)
             .map(|_| {
                 let mut stream = connect();
@@ -285,7 +285,7 @@ fn half_sent_bodies() {
             .collect::<Vec<_>>()
     });
     let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
-    // Those that had room paused for too long; the others were turned away.
+    // Those that had room paused for too long; the others were rejected.
     assert!(count("503") >= 60, "{statuses:?}");
     assert!(count("408") >= 10, "{statuses:?}");
     // There is room again.
@@ -299,8 +299,8 @@ fn half_sent_bodies() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{}", &answer[..100]);
 }
 
-/// The number of connections is what is bounded by descriptors; so fewer than a node takes, and less
-/// memory.
+/// What bounds the number of connections is descriptors, so there are fewer than a node accepts, and
+/// less memory.
 #[test]
 fn large_heads_that_never_end() {
     let _alone = alone();
@@ -329,13 +329,13 @@ fn large_heads_that_never_end() {
         statuses
     });
     let count = |status: &str| statuses.iter().filter(|s| *s == status).count();
-    // Those that had room did not use it; the others were turned away.
+    // Those that had room did not use it; the others were rejected.
     assert!(count("408") >= 10, "{statuses:?}");
     assert!(count("503") >= 100, "{statuses:?}");
     assert_eq!(count("408") + count("503"), 200, "{statuses:?}");
 }
 
-/// A head takes its memory for as long as its request is under way, and not only while it arrives.
+/// A head uses its memory for as long as its request is in progress, and not only while it arrives.
 #[test]
 fn large_heads_whose_bodies_never_come() {
     let _alone = alone();
@@ -367,11 +367,11 @@ fn large_heads_whose_bodies_never_come() {
     assert!(count("503") >= 300, "{statuses:?}");
 }
 
-/// Of a body without a length nobody knows that it is larger than all that there is.
+/// Without a length nobody knows that a body is larger than the whole budget.
 #[test]
 fn a_body_without_a_length_gets_its_room_alone() {
     let _alone = alone();
-    // Its own answer is small: one that is large is not waited for.
+    // Its own response is small: a large one would not be waited for.
     let answers = http_guest(|g| {
         let body = g.text("taken");
         format!("(call $resp_body_set {body}) {RESPOND}")
@@ -439,7 +439,7 @@ fn websocket_messages_that_never_end() {
 
 #[test]
 fn websocket_messages_in_parts_that_never_end() {
-    // The same in parts that are too small to be counted each.
+    // The same in parts that are too small to be counted individually.
     let part = |opcode| [&[opcode, 0xfe, 0x1f, 0x40, 0, 0, 0, 0][..], &[1; 8000]].concat();
     never_ending([part(2), part(0).repeat((9 << 20) / 8000)].concat());
 }
@@ -454,7 +454,7 @@ fn never_ending(sent: Vec<u8>) {
     );
     let sent: Arc<[u8]> = sent.into();
     node.watch(|connect| {
-        // Together 900 MiB.
+        // 900 MiB in total.
         let clients: Vec<_> = (0..100)
             .map(|_| {
                 let (mut stream, sent) = (connect(), sent.clone());

@@ -1,4 +1,4 @@
-//! The program as it is run: its commands, several nodes, a kill.
+//! The program as users run it: its commands, several nodes, a kill.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use crate::guest::{Guest, RESPOND, http_guest};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_flaron-edge");
 const LONG: Duration = Duration::from_secs(30);
-/// How long it may take until a node serves: it may build a flare first, on a machine that is busy.
+/// The time limit until a node serves: it may have to build a flare first, on a busy machine.
 const START: Duration = Duration::from_secs(300);
 
 /// A running `flaron-edge run`; killed when dropped.
@@ -33,11 +33,11 @@ impl Process {
         Process::of(command)
     }
 
-    /// Runs a command that is it and prints JSON, until it serves.
+    /// Runs a command that starts a node and prints JSON, until it serves.
     pub fn of_json(mut command: Command) -> Process {
         command.stderr(Stdio::piped());
         let mut process = Process::spawn(command);
-        // Its address is told to people, on standard error.
+        // Its address is reported to people, on standard error.
         let told = lines_of(process.child.stderr.take().unwrap());
         let lines = std::mem::replace(&mut process.lines, told);
         process.find_addr();
@@ -45,14 +45,15 @@ impl Process {
         process
     }
 
-    /// Runs a command that is it, until it serves.
+    /// Runs a command that starts a node, until it serves.
     pub fn of(command: Command) -> Process {
         let mut process = Process::spawn(command);
         process.find_addr();
         process
     }
 
-    /// Runs a command that is it over TLS, until it serves. Its address is the one without TLS.
+    /// Runs a command that starts a node with TLS, until it serves. Its address is the one without
+    /// TLS.
     #[cfg(feature = "tls")]
     pub fn of_tls(command: Command) -> Process {
         let mut process = Process::spawn(command);
@@ -94,12 +95,12 @@ impl Process {
         panic!("{what:?} was not printed:\n{seen}");
     }
 
-    /// Where it serves.
+    /// The address it serves at.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Its process.
+    /// Its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -109,7 +110,7 @@ impl Process {
         get(self.addr, path)
     }
 
-    /// Waits until it has ended; whether it did well.
+    /// Waits until it has ended; returns whether it succeeded.
     pub fn ends_well(&mut self) -> bool {
         self.child.wait().unwrap().success()
     }
@@ -133,10 +134,10 @@ impl Process {
 }
 
 impl Process {
-    /// `kill -9`, of a process that is still to be dropped.
+    /// `kill -9` of a process that has yet to be dropped.
     pub fn kill_hard(&self) {
         self.signal("-9");
-        // Until nobody answers there any more.
+        // Until nothing answers there any more.
         while TcpStream::connect(self.addr).is_ok() {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -150,7 +151,7 @@ impl Drop for Process {
     }
 }
 
-/// What is printed, a line each.
+/// Its output, line by line.
 fn lines_of(output: impl Read + Send + 'static) -> Receiver<String> {
     let (send, lines) = channel();
     std::thread::spawn(move || {
@@ -178,7 +179,7 @@ pub fn get(addr: SocketAddr, path: &str) -> String {
     response.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
-/// Writes a flare and its settings into a folder; the `.wasm`'s path.
+/// Writes a flare and its settings into a folder; returns the path of the `.wasm`.
 pub fn flare(folder: &Path, guest: &Guest, config: &str) -> String {
     let file = folder.join("flare.wasm");
     std::fs::write(&file, guest.wasm()).unwrap();
@@ -186,7 +187,7 @@ pub fn flare(folder: &Path, guest: &Guest, config: &str) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-/// Answers with the little-endian bytes of a Spark value that it makes one larger first.
+/// Increments a Spark value, and answers with its little-endian bytes.
 fn spark_counter() -> Guest {
     http_guest(|g| {
         let (key, value) = (g.text("count"), g.text([0]));
@@ -276,7 +277,7 @@ fn three_nodes_agree_on_a_counter_through_a_kill_and_a_restart() {
         }
     };
     let nodes = [start(0), start(1), start(2)];
-    // All at once.
+    // Concurrently.
     std::thread::scope(|scope| {
         for node in &nodes {
             let addr = node.addr;
@@ -353,8 +354,8 @@ fn it_says_what_runs_and_each_request_and_ends_with_sigterm() {
     assert!(process.child.wait().unwrap().success());
 }
 
-/// Two signals, and the second is not waited for: a client that never sends the rest of its request holds the
-/// first up.
+/// Two signals, of which the second forces the exit: a client that never sends the rest of its request holds
+/// up the first.
 #[test]
 fn a_second_ctrl_c_ends_it_while_it_waits_for_what_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -370,7 +371,7 @@ fn a_second_ctrl_c_ends_it_while_it_waits_for_what_runs() {
             b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n",
         )
         .unwrap();
-    // It reads the body now.
+    // It is now reading the body.
     let mut going_on = [0; 12];
     client.read_exact(&mut going_on).unwrap();
     assert_eq!(&going_on, b"HTTP/1.1 100");
@@ -422,7 +423,7 @@ fn on_start_it_tells_all_about_the_flare() {
     }
 }
 
-/// Exit code, standard output and error of a command that ends.
+/// Exit code, standard output and standard error of a command that ends.
 fn output(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(PROGRAM).args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -483,7 +484,7 @@ fn inspect_tells_problems_too() {
     assert!(error.contains("not a flare"), "{error}");
 }
 
-/// What the message about a clock that was wrong says to type.
+/// What the message about a wrong clock says to type.
 #[test]
 fn a_store_that_is_not_damaged_is_put_aside_if_it_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -527,7 +528,7 @@ fn watch_loads_what_changed() {
     let line = process.line_with("Not reloaded");
     assert!(line.contains("not a Wasm module"), "{line}");
     assert_eq!(process.get("/"), "two");
-    // Settings count too: a new route.
+    // Changed settings count, too: here, a new route.
     std::fs::write(&path, named("three").wasm()).unwrap();
     std::fs::write(folder.path().join("flare.toml"), "routes = [\"/new\"]").unwrap();
     process.line_with("Reloaded flare");

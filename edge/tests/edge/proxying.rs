@@ -1,4 +1,4 @@
-//! Origins that nobody here wrote, and those that do what origins do.
+//! Other people's servers as origins, and origins that behave as real ones do.
 
 use std::io::BufRead as _;
 use std::process::{Child, Command, Stdio};
@@ -126,7 +126,7 @@ async fn an_http_1_0_origin_does_not_make_the_client_speak_it() {
         assert!(response.ends_with("\r\n\r\nfrom python"), "{response}");
         assert!(!response.contains("connection: close"), "{response}");
     }
-    // A folder's list, an error, and a method that it does not have.
+    // A folder listing, an error, and a method that it does not support.
     for (line, expected) in [("GET /", "200"), ("GET /none", "404"), ("POST /", "501")] {
         let response = exchange(
             &server,
@@ -394,14 +394,14 @@ async fn an_upload_that_the_client_cuts_off_is_the_clients_fault() {
     assert!(!said.contains("FAILED"), "{said}");
 }
 
-/// How many files this process has open.
+/// How many file descriptors this process has open.
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_origin_that_answers_early_holds_nobody_up() {
-    // It answers after the head and reads no more, in three ways.
+    // It answers after the head and reads no more, in one of three ways.
     for way in 0..3 {
         let url = origin(move |mut stream, _| async move {
             if head(&mut stream).await.is_none() {
@@ -412,9 +412,9 @@ async fn an_origin_that_answers_early_holds_nobody_up() {
             match way {
                 // It closes at once, with unread input: a reset.
                 0 => {}
-                // It keeps the connection, and reads no more.
+                // It keeps the connection open, and reads no more.
                 1 => tokio::time::sleep(LONG).await,
-                // It closes its side only.
+                // It only closes its own side.
                 _ => {
                     let _ = stream.shutdown().await;
                     tokio::time::sleep(LONG).await;
@@ -433,7 +433,7 @@ async fn an_origin_that_answers_early_holds_nobody_up() {
                 "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
             );
             stream.write_all(head.as_bytes()).await.unwrap();
-            // A client that sends all of it before it reads.
+            // A client that sends everything before it reads.
             let body = vec![b'x'; size];
             timeout(LONG, stream.write_all(&body))
                 .await
@@ -461,8 +461,8 @@ async fn an_origin_that_answers_early_holds_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
-    // It answers one request, and closes a moment later without saying so: just when the next one
-    // may be on its way.
+    // It answers one request, and closes a moment later without announcing it: just when the next
+    // one may be in transit.
     let posts = Arc::new(AtomicUsize::new(0));
     let counted = posts.clone();
     let url = origin(move |mut stream, count| {
@@ -502,7 +502,7 @@ async fn a_connection_that_the_origin_closes_is_never_the_clients_trouble() {
     for task in tasks {
         task.await.unwrap();
     }
-    // What may not be done twice was not.
+    // Requests that must not be repeated were not.
     assert_eq!(posts.load(Ordering::SeqCst), 800);
 }
 
@@ -512,7 +512,7 @@ async fn a_response_that_stops_is_cut_off_and_said() {
         let request = head(&mut stream).await.unwrap();
         let begin = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nab";
         stream.write_all(begin).await.unwrap();
-        // A pause that may be, and then one that is too long, or none.
+        // First a pause that is allowed, and then one that is too long, or none.
         tokio::time::sleep(Duration::from_secs(50)).await;
         stream.write_all(b"cd").await.unwrap();
         if request.starts_with("GET /stops") {
@@ -525,7 +525,7 @@ async fn a_response_that_stops_is_cut_off_and_said() {
     .await;
     let edge = passing(&url);
     let server = serve(&edge).await;
-    // The clock is the test's own, so this takes no time.
+    // The test controls the clock, so this takes no time.
     tokio::time::pause();
     for (path, body, seconds) in [
         ("/stops", "abcd", 110..112),
@@ -567,7 +567,7 @@ async fn a_response_that_the_origin_breaks_off_is_said() {
     assert!(said.contains("the origin's response broke off"), "{said}");
 }
 
-/// However soon the origin's body breaks, the client gets what came before.
+/// However early the origin's body breaks off, the client gets what came before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_broken_from_the_start_does_not_take_the_head_along() {
     for (chunks, got) in [
@@ -585,7 +585,7 @@ async fn a_body_that_is_broken_from_the_start_does_not_take_the_head_along() {
         .await;
         let edge = passing(&url);
         let server = serve(&edge).await;
-        // What decides is which task runs first.
+        // The result depends on which task runs first.
         for _ in 0..50 {
             let answer = exchange(&server, GET).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer:?}");
@@ -595,7 +595,8 @@ async fn a_body_that_is_broken_from_the_start_does_not_take_the_head_along() {
     }
 }
 
-/// What is under way comes out of the node's memory, and however little that is, all arrives.
+/// Data in transit is charged to the node's memory budget, and however small that is, everything
+/// arrives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_share_what_room_there_is() {
     const SIZE: usize = 1 << 20;

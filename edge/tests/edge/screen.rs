@@ -1,4 +1,5 @@
-//! What a developer reads: messages, the log, the status page's data, and what is watched.
+//! What a developer reads: messages, the log, and the status page's data; and which files are
+//! watched.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::guest::{Guest, RESPOND, get, http_guest, said};
 use crate::process::PROGRAM;
 use crate::socket::{LONG, connect, hello, serve};
 
-/// A flare that answers with this.
+/// A flare that answers with this text.
 fn saying(text: &str) -> Vec<u8> {
     http_guest(|g| {
         let body = g.text(text);
@@ -21,7 +22,7 @@ fn saying(text: &str) -> Vec<u8> {
     .wasm()
 }
 
-/// What `flaron-edge` says when it is refused.
+/// The message of `flaron-edge` when it refuses these arguments.
 fn refused(args: &[&str]) -> String {
     let output = Command::new(PROGRAM).args(args).output().unwrap();
     assert!(!output.status.success(), "{args:?} was accepted");
@@ -45,7 +46,8 @@ fn wrong_options_are_named_with_what_to_do() {
             &["--data", file.to_str().unwrap()],
             "is a file; name a folder",
         ),
-        // Not even root can make a folder there. It is said once, before the engine misses its cache.
+        // Not even root can create a folder there. This is reported once, before the engine misses
+        // its cache.
         #[cfg(target_os = "linux")]
         (
             &["--data", "/proc/none"],
@@ -133,7 +135,7 @@ fn a_node_that_cannot_start_leaves_nothing_behind() {
     }
 }
 
-/// Cargo has nothing to build here, and would say so.
+/// Cargo has nothing to build here, and would report that.
 #[test]
 fn a_wrong_flare_toml_is_reported_before_the_crate_is_built() {
     let folder = tempfile::tempdir().unwrap();
@@ -191,7 +193,7 @@ async fn a_start_function_that_fails_is_found_on_load() {
     let edge = Edge::builder().flare(module("(unreachable)")).build();
     let said = edge.err().expect("it was accepted").to_string();
     assert!(said.contains("its start function fails"), "{said}");
-    // One that takes its time, on a runtime that has one thread.
+    // A slow flare, on a runtime with one thread.
     let busy = "(local $i i32) (loop $on
         (local.set $i (i32.add (local.get $i) (i32.const 1)))
         (br_if $on (i32.lt_u (local.get $i) (i32.const 20000000))))";
@@ -201,7 +203,7 @@ async fn a_start_function_that_fails_is_found_on_load() {
 
 #[tokio::test]
 async fn a_small_stack_that_overflows_is_told_as_the_stack() {
-    // The stack pointer is at 16, and the function wants 64 bytes below it.
+    // The stack pointer is at 16, and the function needs 64 bytes below it.
     for size in [64, 5000] {
         let module = format!(
             r#"(module (memory (export "memory") 1)
@@ -219,7 +221,7 @@ async fn a_small_stack_that_overflows_is_told_as_the_stack() {
         let said = said(&edge);
         assert!(said.contains("-zstack-size="), "{said}");
     }
-    // An access elsewhere is none.
+    // An access elsewhere is not a stack overflow.
     let edge = Guest::new()
         .http(&format!(
             "(i32.store (i32.const 0x40000000) (i32.const 1)) {RESPOND}"
@@ -286,7 +288,7 @@ async fn a_burst_does_not_flood_the_page() {
         get(&edge, "/").await;
     }
     let windows = started.elapsed().as_millis() / 250 + 2;
-    // What was left out is counted, and all is accounted for.
+    // What was left out is counted, and the total is right.
     let total = |seen: &str| {
         let missed: usize = seen
             .split("event: missed\ndata: ")
@@ -337,7 +339,7 @@ async fn counters_are_exact_on_the_page() {
     );
 }
 
-/// Waits until the flare says this.
+/// Waits until the flare answers with this text.
 fn until_says(edge: &Edge, runtime: &tokio::runtime::Runtime, text: &str) {
     let until = Instant::now() + LONG;
     loop {
@@ -364,7 +366,7 @@ fn a_link_that_is_pointed_elsewhere_is_noticed() {
         std::os::unix::fs::symlink(target, &new).unwrap();
         std::fs::rename(&new, link).unwrap();
     };
-    // A link to a folder, as deployments have it, and a link to the file in it.
+    // A link to a folder, as in deployments, and a link to the file in it.
     point(&path("current"), "one");
     point(&path("flare.wasm"), "current/flare.wasm");
     let edge = Edge::builder().flare(path("flare.wasm")).build().unwrap();
@@ -375,7 +377,7 @@ fn a_link_that_is_pointed_elsewhere_is_noticed() {
     until_says(&edge, &runtime, "two");
     point(&path("flare.wasm"), "three/flare.wasm");
     until_says(&edge, &runtime, "three");
-    // And the new one's file itself.
+    // And the new target file itself.
     std::fs::write(path("three/flare.wasm"), saying("four")).unwrap();
     until_says(&edge, &runtime, "four");
 }

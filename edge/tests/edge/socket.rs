@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::guest::{Guest, RESPOND, http_guest, said};
 
-/// How long anything in these tests may take.
+/// The time limit for anything in these tests.
 pub const LONG: Duration = Duration::from_secs(20);
 
 /// Serves a node on a free port.
@@ -212,8 +212,8 @@ async fn shutdown_lets_requests_end_and_takes_no_more() {
     busy.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         .await
         .unwrap();
-    // The request is under way once the edge has begun to run it; a moment is enough, and if it
-    // were not, the test would only be easier.
+    // The request is in progress once the edge has begun to run it. A moment is enough; if it were
+    // not, the test would only be easier.
     tokio::time::sleep(Duration::from_millis(50)).await;
     let stopped = tokio::spawn(server.shutdown(LONG));
     let response = read_all(&mut busy).await;

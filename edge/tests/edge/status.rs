@@ -134,7 +134,7 @@ async fn events_are_sent_as_they_happen_and_end_with_the_server() {
     let entry: Value = serde_json::from_str(data).unwrap();
     assert_eq!(entry["path"], "/seen");
     assert_eq!(entry["lines"][0]["text"], "line\nwith break");
-    // An open stream does not keep the server from ending.
+    // An open stream does not keep the server from stopping.
     assert!(server.shutdown(LONG).await);
 }
 

@@ -26,7 +26,7 @@ use crate::guest::{Guest, RESPOND, http_guest};
 use crate::process::{PROGRAM, Process};
 use crate::socket::LONG;
 
-/// A node over TLS, and the folder of its certificate.
+/// A node that serves TLS, and the folder of its certificate.
 struct Encrypted {
     server: Server,
     folder: TempDir,
@@ -41,7 +41,7 @@ impl Encrypted {
         Encrypted { server, folder }
     }
 
-    /// Connects as a client that trusts the certificate and speaks these protocols.
+    /// Connects as a client that trusts the certificate and offers these protocols.
     async fn connect(&self, protocols: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         let file = self.folder.path().join("certificate.pem");
@@ -95,7 +95,7 @@ fn url_reader() -> Guest {
 async fn many_requests_share_an_http2_connection() {
     let node = Encrypted::serve(&url_reader().edge()).await;
     let sender = node.http2().await;
-    // More than may be under way at once.
+    // More than the limit of concurrent requests.
     let requests = (0..150).map(|number| {
         let mut sender = sender.clone();
         async move {
@@ -121,7 +121,7 @@ async fn a_client_without_http2_speaks_http1() {
             .await
             .unwrap();
         let mut response = String::new();
-        // With a goodbye: without one this would be an error.
+        // With a close notification: without one this would be an error.
         let read = timeout(LONG, stream.read_to_string(&mut response)).await;
         read.unwrap().unwrap();
         assert!(
@@ -147,25 +147,25 @@ async fn one_request_of_http2_is_what_it_is_in_http1() {
         sender.send_request(request).await.unwrap()
     };
     let url = "https://localhost/";
-    // Cookies may come in pieces.
+    // Cookies may be split into several fields.
     let response = ask(get(url).header("cookie", "a=1").header("cookie", "b=2")).await;
     assert_eq!(text(response).await, "a=1; b=2");
-    // A host that is another than the authority.
+    // A host that differs from the authority.
     let response = ask(get(url).header("host", "other.test")).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert_eq!(response.headers()["x-flaron-error"], "bad-host");
     let response = ask(get(url).header("host", "localhost")).await;
     assert_eq!(response.status(), StatusCode::OK);
-    // The scheme of another connection.
+    // The scheme of another kind of connection.
     let response = ask(get("http://localhost/")).await;
     assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
-    // A head that is too large. Where exactly the limit is differs: HTTP/2 adds 32 for each field.
+    // A head that is too large. The exact limit differs: HTTP/2 adds 32 for each field.
     let response = ask(get(url).header("x", "y".repeat(70_000))).await;
     assert_eq!(
         response.status(),
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
     );
-    // What a flare sets for a connection does not get out.
+    // Connection-specific fields set by a flare are not sent.
     assert!(response.headers().get("connection").is_none());
 }
 
@@ -208,7 +208,7 @@ async fn websockets_go_over_tls() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_without_a_request_ends() {
     let node = Encrypted::serve(&url_reader().edge()).await;
-    // One never says hello, one never begins with HTTP/2, one plain HTTP.
+    // One client never says hello, one never begins HTTP/2, and one sends plain HTTP.
     let mut silent = TcpStream::connect(node.server.addr()).await.unwrap();
     let mut agreed = node.connect(&["h2"]).await.unwrap();
     let mut plain = TcpStream::connect(node.server.addr()).await.unwrap();
@@ -243,7 +243,7 @@ fn a_certificate_is_kept_and_its_key_is_nobody_elses() {
         let mode = std::fs::metadata(&key).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }
-    // One that is about to end is replaced.
+    // A certificate that is about to expire is replaced.
     let old = std::time::SystemTime::now() - Duration::from_secs(380 * 24 * 60 * 60);
     let file = std::fs::File::options().append(true).open(&chain).unwrap();
     file.set_modified(old).unwrap();

@@ -1,4 +1,4 @@
-//! What is run to build a flare's crate, with a toolchain that only these tests have: where the
+//! What is run to build a flare's crate, with a toolchain that exists only in these tests: if the
 //! Wasm target is missing, it is installed through rustup.
 #![cfg(unix)]
 
@@ -15,14 +15,14 @@ use crate::process::{PROGRAM, Process};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// A crate, and a PATH with nothing on it but what a test puts there.
+/// A crate, and a PATH that contains only what a test puts there.
 struct Toolchain {
     folder: TempDir,
 }
 
 impl Toolchain {
-    /// A Rust without the target: rustc tells the folder where it would be, and cargo fails as long
-    /// as that is not there.
+    /// A Rust installation without the target: rustc names the folder where it would be, and cargo
+    /// fails as long as that does not exist.
     fn without_target() -> Toolchain {
         let toolchain = Toolchain {
             folder: tempfile::tempdir().unwrap(),
@@ -81,7 +81,7 @@ impl Toolchain {
         self.path("sysroot/lib/rustlib").join(TARGET).join("lib")
     }
 
-    /// Puts a shell script on the PATH, which writes down how it was called.
+    /// Puts a shell script on the PATH, which records how it was called.
     fn program(&self, name: &str, script: &str) {
         let bin = self.path("bin");
         fs::create_dir_all(&bin).unwrap();
@@ -93,31 +93,31 @@ impl Toolchain {
         fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// The edge with the crate, in this toolchain's PATH.
+    /// The edge with the crate, using this toolchain's PATH.
     fn edge(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(["run", "--listen", "127.0.0.1:0"]);
         command.arg(self.path("flare"));
         command.env("PATH", self.path("bin"));
-        // Cargo, which runs these tests, says which one it is.
+        // The cargo that runs these tests sets variables that name itself.
         command.env_remove("CARGO").env_remove("RUSTC");
         command
     }
 
-    /// What the edge says when it does not start.
+    /// The edge's message when it does not start.
     fn error(&self) -> String {
         let output = self.edge().output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// How the programs were called, without the folder, which is the crate's each time.
+    /// How the programs were called, without the folder, which is always the crate's.
     fn calls(&self) -> Vec<String> {
         let krate = self.path("flare").canonicalize().unwrap();
         let within = format!(" in {}", krate.display());
         let calls = fs::read_to_string(self.path("calls")).unwrap();
         let call = |line: &str| line.strip_suffix(&within).unwrap_or(line).to_owned();
-        // It also asks cargo for the manifest, to know what of the SDK it can turn on.
+        // It also asks cargo for the manifest, to find out which features of the SDK it can enable.
         let calls = calls.lines().map(call);
         calls
             .filter(|call| !call.starts_with("cargo metadata "))
@@ -158,7 +158,7 @@ fn a_target_that_is_there_is_not_installed() {
     assert_eq!(toolchain.calls(), [ASKED, BUILT]);
 }
 
-/// The node does not wait for a cargo that runs.
+/// The node does not wait for a running cargo.
 #[test]
 fn ctrl_c_ends_it_while_it_builds_again() {
     let toolchain = Toolchain::without_target();
@@ -168,7 +168,7 @@ fn ctrl_c_ends_it_while_it_builds_again() {
     let mut process = Process::of(command);
     assert_eq!(process.get("/"), "hello");
     let builds = toolchain.path("builds");
-    // All programs of the test's PATH are those of the test.
+    // All programs on the test's PATH are the test's own.
     let script = format!("echo $$ > '{}'\nexec /bin/sleep 60\n", builds.display());
     toolchain.program("cargo", &script);
     fs::write(toolchain.path("flare/src/lib.rs"), "// Changed.\n").unwrap();
@@ -181,7 +181,7 @@ fn ctrl_c_ends_it_while_it_builds_again() {
     process.signal("-INT");
     assert!(process.ends_well());
     let took = asked.elapsed();
-    // In a terminal it gets the signal, too. Here it did not.
+    // In a terminal cargo gets the signal, too. Here it did not.
     let cargo = fs::read_to_string(&builds).unwrap();
     let _ = Command::new("kill").arg(cargo.trim()).status();
     assert!(took < Duration::from_secs(20), "{took:?}");
@@ -216,7 +216,7 @@ fn a_rustup_that_fails_has_the_word() {
     assert_eq!(toolchain.calls(), [ASKED, ADDED]);
 }
 
-/// rustup has installed it for its own Rust, but another is used.
+/// rustup has installed the target for its own Rust, but another one is used.
 #[test]
 fn a_rust_that_is_not_rustups_is_told() {
     let toolchain = Toolchain::without_target();

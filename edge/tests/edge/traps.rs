@@ -1,5 +1,5 @@
-//! A flare's crate in development: what goes wrong in it is told with function, file, line and message,
-//! and what is deployed has nothing of that.
+//! A flare's crate in development: failures are reported with function, file, line and message, and the
+//! deployed build contains none of that.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-/// A flare's crate as an author has it, with the SDK of this repository.
+/// A flare's crate as an author has it, with this repository's SDK.
 pub fn flare_crate(name: &str, features: &str, source: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -28,7 +28,7 @@ pub fn flare_crate(name: &str, features: &str, source: &str) -> TempDir {
              features = [{features}]\n"
         ),
     );
-    // The flags of flares, `--compress-relocations` among them, and their profile.
+    // The linker flags of flares, including `--compress-relocations`, and their profile.
     let config = config.replace("edge = \"run --package flaron-edge -- run\"", "");
     write(".cargo/config.toml", &config);
     write("src/lib.rs", source);
@@ -50,7 +50,7 @@ fn failure(node: &Process, path: &str) -> String {
     node.line_with("FAILED")
 }
 
-/// The `.wasm` that is deployed does not have this word in it.
+/// Asserts that the deployed `.wasm` does not contain this word.
 fn assert_not_deployed(krate: &TempDir, name: &str, word: &str) {
     let release = krate.path().join("target/wasm32-unknown-unknown/release");
     let deployed = fs::read(release.join(name).with_extension("wasm")).unwrap();
@@ -122,7 +122,7 @@ fn a_trap_names_function_file_line_and_message() {
     assert!(said.contains("the handler returned an error: "), "{said}");
     assert!(said.contains("ArenaFull"), "{said}");
 
-    // What is deployed has no word of it, and no name.
+    // The deployed build contains neither messages nor names.
     for word in ["panicked", "out of bounds", "lib.rs", "third"] {
         assert_not_deployed(&krate, "trapper", word);
     }
@@ -155,7 +155,7 @@ fn first(length: usize) -> FlareAction {
 }
 "#;
 
-/// The standard library writes a panic's message to a standard error that Wasm does not have.
+/// The standard library writes a panic's message to standard error, which Wasm does not have.
 #[test]
 fn a_flare_with_std_tells_the_same() {
     let features = "\"request\", \"response\", \"logging\"";
@@ -171,7 +171,7 @@ fn a_flare_with_std_tells_the_same() {
     let frames = "in first (src/lib.rs:15:25) < answer (src/lib.rs:9:5)";
     assert!(said.contains(frames), "{said}");
 
-    // The flare's own hook is left to it.
+    // A flare's own hook is not replaced.
     let said = failure(&node, "/h");
     assert!(!said.contains("out of bounds"), "{said}");
     assert!(said.contains(frames), "{said}");

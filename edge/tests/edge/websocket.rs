@@ -64,7 +64,7 @@ async fn until_said(edge: &Edge, what: &str) {
     }
 }
 
-/// Sends "type:", the data (or "<none>") and counts its events in memory.
+/// Answers with "type:", the data (or "<none>"), and the number of events it has counted in memory.
 fn teller() -> Guest {
     let tell = "(call $send (call $ws_event_type)) (call $send (call $ws_event_data))";
     let mut guest = Guest::new();
@@ -95,7 +95,7 @@ async fn events_come_in_order_with_their_data() {
         assert_eq!(text(&mut client).await, "message");
         assert_eq!(text(&mut client).await, format!("m{n}"));
     }
-    // An empty message is there.
+    // An empty message is an event, too.
     client.send(Message::text("")).await.unwrap();
     assert_eq!(text(&mut client).await, "message");
     assert_eq!(text(&mut client).await, "");
@@ -124,7 +124,7 @@ async fn text_and_binary_go_both_ways() {
     assert_eq!(next(&mut client).await, Message::binary(vec![0xff, 0, 1]));
     client.send(Message::text("é")).await.unwrap();
     assert_eq!(next(&mut client).await, Message::text("é"));
-    // What is UTF-8 goes out as text, however it came in.
+    // UTF-8 is sent as text, however it arrived.
     client
         .send(Message::binary("abc".as_bytes()))
         .await
@@ -447,7 +447,7 @@ async fn a_silent_client_is_pinged_and_then_closed() {
         .edge_with("[limits]\nws_idle_secs = 1");
     let server = serve(&edge).await;
     let mut stream = raw(&server).await;
-    // It never answers.
+    // The client never answers.
     let mut answer = Vec::new();
     let _ = timeout(LONG, stream.read_to_end(&mut answer))
         .await

@@ -1,5 +1,5 @@
-//! The cases of RFC 6455, walked with a client of its own that can send what no library would: after
-//! the list of the Autobahn test suite, whose numbers the names have.
+//! The cases of RFC 6455, with a client of its own that can send what no library would; based on the
+//! list of the Autobahn test suite, whose numbers are in the names.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 const FIN: u8 = 0x80;
 
-/// A flare that sends back what it gets.
+/// A flare that sends back what it receives.
 fn echo(settings: &str) -> Edge {
     let echo = "(call $send (call $ws_event_data))";
     Guest::new().ws("", echo, "").edge_with(settings)
 }
 
-/// A frame as a client sends it, with a mask.
+/// A frame as a client sends it, masked.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
@@ -55,7 +55,7 @@ const UPGRADE: &[u8] =
     Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// The head of the answer to [`UPGRADE`].
+/// The head of the response to [`UPGRADE`].
 async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -72,7 +72,7 @@ async fn open(server: &Server) -> TcpStream {
     stream
 }
 
-/// What the server sent, to the end of the connection: opcodes with payloads.
+/// What the server sent until the end of the connection: opcodes with payloads.
 async fn received(stream: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     loop {
@@ -99,7 +99,7 @@ async fn received(stream: &mut TcpStream) -> Vec<(u8, Vec<u8>)> {
     }
 }
 
-/// One case: what is sent, and what comes back; a close at the end of either.
+/// One case: what is sent, and what comes back, each ending with a close.
 struct Case {
     name: String,
     sent: Vec<u8>,
@@ -112,14 +112,14 @@ struct Case {
 struct Cases(Vec<Case>);
 
 impl Cases {
-    /// Sends this and then a close with 1000, and gets these messages back.
+    /// Sends this and then a close with 1000, and expects these messages.
     fn good(&mut self, name: impl Into<String>, frames: &[Vec<u8>], messages: &[(u8, &[u8])]) {
         let mut sent = frames.concat();
         sent.extend(close(1000, b"done"));
         self.add(name, sent, messages, Some(1000));
     }
 
-    /// Sends this, and the connection is closed with this code.
+    /// Sends this, and expects a close with this code.
     fn bad(
         &mut self,
         name: impl Into<String>,
@@ -149,7 +149,7 @@ impl Cases {
         });
     }
 
-    /// The last case once more, in pieces.
+    /// The last case again, in small pieces.
     fn and_chopped(&mut self, chop: usize) {
         let last = self.0.last().unwrap();
         self.0.push(Case {
@@ -165,7 +165,7 @@ impl Cases {
 fn all() -> Vec<Case> {
     let mut cases = Cases(Vec::new());
     let c = &mut cases;
-    // 1: sizes. Bytes that are no UTF-8 come back as binary.
+    // 1: sizes. Bytes that are not UTF-8 come back as binary.
     for size in [0, 125, 126, 127, 128, 65535, 65536] {
         let text = vec![b'*'; size];
         let bytes = vec![0xfe; size];
@@ -366,7 +366,7 @@ fn all() -> Vec<Case> {
         );
         c.and_chopped(1);
     }
-    // It is refused at once, while the message goes on.
+    // It is refused at once, while the message is still being sent.
     c.bad(
         "6.4 fails fast over frames",
         &[frame(TEXT, b"a\xf4"), frame(0, b"\x90")],
@@ -443,7 +443,7 @@ fn all() -> Vec<Case> {
     ] {
         c.bad(format!("7.9 code {code}"), &[close(code, b"")], &[], 1002);
     }
-    // 9 and 10: large ones, in one frame and in many.
+    // 9 and 10: large messages, in one frame and in many.
     for size in [64 << 10, 256 << 10, 1 << 20] {
         let text = vec![b'*'; size];
         c.good(
@@ -505,7 +505,7 @@ async fn every_case_ends_as_the_protocol_says() {
             write
         });
         let frames = {
-            // A TcpStream again, for the reader's sake.
+            // Back into a TcpStream, for the reader.
             let mut frames = Vec::new();
             let mut bytes = Vec::new();
             let _ = timeout(LONG, read.read_to_end(&mut bytes))
@@ -573,7 +573,7 @@ async fn a_message_over_the_limit_is_a_1009_and_not_a_reset() {
     for size in [1001, 100_000, 3 << 20] {
         for _ in 0..20 {
             let mut stream = open(&server).await;
-            // All of it is sent before anything is read, as browsers do.
+            // Everything is sent before anything is read, as browsers do.
             stream
                 .write_all(&frame(FIN | TEXT, &vec![b'x'; size]))
                 .await
@@ -629,7 +629,7 @@ async fn a_stop_lets_every_flare_see_the_close() {
     let mut clients = Vec::new();
     for _ in 0..20 {
         let mut stream = open(&server).await;
-        // The flare has seen it open.
+        // The flare has handled the open event.
         stream.write_all(&frame(FIN | TEXT, b"x")).await.unwrap();
         let mut back = [0; 3];
         timeout(LONG, stream.read_exact(&mut back))
@@ -643,13 +643,13 @@ async fn a_stop_lets_every_flare_see_the_close() {
         tokio::spawn(async move {
             let mut bytes = [0; 4];
             stream.read_exact(&mut bytes).await.unwrap();
-            // A client that takes its time.
+            // A slow client.
             tokio::time::sleep(Duration::from_millis(200)).await;
             stream.write_all(&close(1001, b"")).await.unwrap();
             received(&mut stream).await;
         });
     }
     assert!(stopped.await.unwrap(), "not everything ended");
-    // The program would end here.
+    // The program would exit here.
     assert_eq!(said(&edge).matches("close 1001").count(), 20);
 }

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_is_drawn_and_kept() {
+    fn each_client_keeps_its_variant() {
         assert_eq!(variant("x=1; ab-variant=b; y=2", 0), ("b".into(), false));
         assert_eq!(variant("ab-variant=a", 0), ("a".into(), false));
         for cookie in ["", "xab-variant=b", "ab-variant=z", "ab-variant"] {

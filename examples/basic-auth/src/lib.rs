@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_name_and_password_is_let_through() {
+    fn the_right_password_is_admitted() {
         assert_eq!(
             answer("Basic YWRtaW46aHVudGVyMg=="),
             (FlareAction::PassThrough, 200)
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_nobody_is() {
+    fn without_a_secret_nobody_is_admitted() {
         let host = Host::new();
         assert_eq!(host.run(auth).status, 500);
     }

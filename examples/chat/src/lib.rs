@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn who_closes_has_left() {
+    fn closing_leaves_the_room() {
         let host = host();
         say(&host, r#"{"cmd":"join","room":"x"}"#);
         host.close(1000, leave);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_an_error() {
+    fn an_unknown_command_is_an_error() {
         let host = host();
         let long = String::from(r#"{"cmd":"join","room":""#) + &"x".repeat(33) + r#""}"#;
         for bad in [

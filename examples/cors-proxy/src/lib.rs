@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_goes_upstream_as_it_is() {
+    fn requests_are_forwarded_unchanged() {
         let host = host("POST");
         host.header("authorization", "Bearer t")
             .header("content-type", "application/json")
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_answer_it_is_502() {
+    fn an_unreachable_api_is_a_502() {
         let host = Host::new();
         let response = host.run(proxy);
         assert_eq!(response.status, 502);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_125_kilobytes_goes_there_and_back() {
+    fn a_body_of_125_kilobytes_passes_both_ways() {
         let host = host("POST");
         let body = "z".repeat(125_000);
         host.body(&body)

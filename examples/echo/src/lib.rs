@@ -22,7 +22,7 @@ mod tests {
     use flaron_sdk::testing::Host;
 
     #[test]
-    fn it_says_what_was_asked_for() {
+    fn answers_with_method_and_url() {
         let host = Host::new();
         host.method("PUT").url("http://localhost/a?b=1");
         let response = host.run(echo);
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_answer_of_the_host_the_origin_answers() {
+    fn if_the_host_refuses_the_origin_answers() {
         let host = Host::new();
         host.on("req_url", |_| None);
         assert_eq!(host.run(echo).action, FlareAction::PassThrough);

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_the_page_gets_304() {
+    fn a_matching_tag_gets_304() {
         assert_eq!(answer("GET", ""), (200, PAGE.len()));
         assert_eq!(answer("GET", ETAG), (304, 0));
         assert_eq!(answer("GET", &(String::from("\"x\", W/") + ETAG)), (304, 0));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_a_hash_in_quotes() {
+    fn the_tag_is_a_quoted_hash() {
         assert_eq!(ETAG.len(), 18);
         assert!(
             ETAG.trim_matches('"')

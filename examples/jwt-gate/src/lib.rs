@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_valid_token_is_let_through() {
+    fn a_valid_token_is_admitted() {
         let host = host(&(String::from("bearer ") + TOKEN));
         let response = host.run(gate);
         assert_eq!(response.action, FlareAction::Transform);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_valid_token_it_is_401() {
+    fn anything_else_is_a_401() {
         for authorization in ["", "Basic abc", "Bearer a.b.c", &String::from(TOKEN)] {
             let response = host(authorization).run(gate);
             assert_eq!(

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_written_read_listed_and_deleted() {
+    fn values_are_written_read_listed_and_deleted() {
         let host = host();
         assert_eq!(ask(&host, "GET", "/kv"), (200, "[]".into()));
         host.body("hello");
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_has_its_status_and_is_not_stored() {
+    fn refused_writes_have_a_status_and_store_nothing() {
         let host = host();
         assert_eq!(ask(&host, "PUT", "/kv/a%20b").0, 400);
         host.body(vec![b'z'; 70_000]);

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pinned_is_shown_over_both() {
+    fn notes_are_shown_over_http_and_websockets() {
         let host = host();
         assert_eq!(host.run(serve).status, 404);
         host.open(send_notice);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_pinned_is_not() {
+    fn invalid_notes_are_refused() {
         let host = host();
         host.method("PUT").body("x".repeat(70_000));
         assert_eq!(host.run(serve).status, 413);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_cannot_be_served_is_closed() {
+    fn a_failing_socket_is_closed() {
         let host = host();
         host.open(send_notice);
         host.fails_with("ws_send", 3).message("?", send_notice);

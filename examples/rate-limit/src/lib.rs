@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_let_through() {
+    fn uncounted_requests_are_admitted() {
         let host = Host::new();
         assert_eq!(host.run(limit).action, FlareAction::PassThrough);
         host.writes_plasma_kv(true)

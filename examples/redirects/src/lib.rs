@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_moved_is_redirected_with_its_query() {
+    fn moved_pages_redirect_and_keep_the_query() {
         assert_eq!(location("https://a/about-us").as_deref(), Some("/about"));
         assert_eq!(
             location("https://a/docs/v1/api?x=1&y=%20").as_deref(),

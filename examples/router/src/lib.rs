@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_is_answered_in_json() {
+    fn known_paths_answer_in_json() {
         assert_eq!(get("/"), (200, r#"{"name":"demo-api","version":1}"#.into()));
         assert_eq!(get("?x"), get("/"));
         assert_eq!(
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_not_has_its_status() {
+    fn other_paths_and_methods_have_a_status() {
         for (path, status) in [
             ("/nope", 404),
             ("/users", 404),

@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn each_request_counts_until_a_day_after_the_last() {
+    fn the_count_expires_a_day_after_the_last_request() {
         let host = host();
         host.put_spark(KEY, "41", DAY_SECS);
         assert_eq!(host.run(count).text(), "hits: 42");

@@ -25,7 +25,7 @@ mod tests {
     use flaron_sdk::testing::Host;
 
     #[test]
-    fn it_welcomes_and_sends_messages_back() {
+    fn welcomes_and_echoes() {
         let host = Host::new();
         host.open(on_open);
         host.message("hello", on_message);

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_counted_the_most_frequent_first() {
+    fn words_are_counted_most_frequent_first() {
         assert_eq!(
             answer("To be or not to be".as_bytes()),
             (200, "2 be\n2 to\n1 not\n1 or\n".into())
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused() {
+    fn a_body_that_is_not_text_is_refused() {
         assert_eq!(answer(b"\xff").0, 400);
         let host = Host::new();
         let response = host.run(count);

@@ -106,6 +106,10 @@ impl World {
                 self.held.clear();
                 self.hold_text(room());
             }
+            In::Fill => {
+                let free = room() - PENDING.get().next_multiple_of(8) as usize;
+                assert_eq!(guest_alloc(free as i32) == 0, free == 0);
+            }
         }
         self.check();
     }

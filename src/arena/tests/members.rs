@@ -95,6 +95,59 @@ fn an_empty_answer_is_none_whatever_the_host_was_refused_before() {
 }
 
 #[test]
+fn what_a_host_allocates_and_does_not_return_is_given_up_before_more_is_written() {
+    let outside = storage::origin() as i32 - 8;
+    for wrong in [0, -1, pack(outside, 8), pack(outside, u32::MAX)] {
+        let mut free = 0;
+        let allocates_all = || {
+            assert_ne!(guest_alloc(room() as i32), 0);
+            free = room();
+            wrong
+        };
+        let asks_for_more = || {
+            assert_eq!(guest_alloc(1 << 30), 0, "there is no such room");
+            assert_eq!(guest_alloc(room() as i32 + 1), 0);
+            host_returns(b"1")
+        };
+        let text = Members::build(
+            |text| text.bytes(b"behind"),
+            b"}",
+            |text| {
+                text.member("b", crate::json::quoted, allocates_all);
+                text.put(b"\"headers\":{");
+                text.member("a", crate::json::quoted, asks_for_more);
+                text.put(b"{");
+            },
+        );
+        let (built, behind) = text.unwrap().payloads().unwrap();
+        // SAFETY: read before anything else is done, as the host does.
+        let (built, behind) = unsafe { (&*Bytes::raw(built), &*Bytes::raw(behind)) };
+        assert_eq!(built, b"{\"a\":\"1\",\"headers\":{}");
+        assert_eq!((behind, free), (&b"behind"[..], ARENA_BYTES - 8));
+        assert!(arena_is_free());
+    }
+}
+
+#[test]
+fn what_the_host_was_refused_for_a_text_that_failed_tells_nothing_of_the_next_call() {
+    let full = leave_free(24);
+    // The first answer has no room to be written; the host is asked all the same, and refused.
+    let text = members_sent(
+        b"{",
+        &mut [
+            ("b", &mut || host_returns(b"0123456789abcdef")),
+            ("a", &mut || host_returns(&[b'x'; 100])),
+        ],
+        b"}",
+    );
+    assert_eq!(text, None);
+    assert!(arena_refused());
+    assert!(claim(0).is_none() && !arena_refused());
+    drop(full);
+    assert!(arena_is_free());
+}
+
+#[test]
 fn the_last_member_is_told_by_what_comes_behind_it() {
     let text = one(b"", "a", || host_returns(b"1"), b"]");
     assert_eq!(

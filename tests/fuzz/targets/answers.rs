@@ -1,4 +1,4 @@
-//! Whatever JSON a host answers with: the readers of Spark's and Plasma's lists, and of Beam's answers.
+//! Arbitrary JSON as the host's answer: the readers of Spark's and Plasma's lists, and of Beam's responses.
 #![no_main]
 
 use flaron_fuzz::{acceptable, elements, members, unescape};
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
         };
         assert_eq!(texts, expected);
     }
-    // What is not JSON may be any keys; that they are UTF-8, the check in `texts` has shown.
+    // For input that is not JSON any keys are allowed; `texts` has checked that they are UTF-8.
     assert!(texts.iter().all(|text| std::str::from_utf8(text.as_bytes()).is_ok()));
 
     match (fetched, json) {
@@ -56,7 +56,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(read, strings);
         }
         (Ok(response), None) => {
-            // Not JSON: any value, but none that is not what its type says.
+            // Not JSON: any value is allowed, as long as it is valid for its type.
             assert!((100..1000).contains(&response.status));
             assert!(std::str::from_utf8(response.body().as_bytes()).is_ok());
             let _ = (response.header("a"), response.headers().count());

@@ -1,7 +1,7 @@
 //! The arena: any sequence of results, leases dropped in any order, forgets, resets, texts, and calls from
-//! within calls, under a host that puts its answers where it likes. Each lease and text is compared with a copy
+//! within calls, under a host that puts its answers anywhere. Each lease and text is compared with a copy
 //! after each step, so that an overlap shows; in the end, everything is free again. Blocks of the heap and responses
-//! of beam, which are decoded where they lie, are among them.
+//! of beam, which are decoded in place, are among them.
 #![no_main]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -16,7 +16,7 @@ use flaron_sdk::text::{self, Text};
 use flaron_sdk::{ARENA_BYTES, ArenaBytes, crypto, guest_alloc, request, reset_arena, response, spark, ws};
 use libfuzzer_sys::fuzz_target;
 
-/// Everything that is alive, as whatever derefs to bytes, and what its bytes have to be.
+/// Everything that is alive, as something that derefs to bytes, and the bytes it must have.
 #[derive(Default)]
 struct World {
     leases: Vec<(Lease, Vec<u8>)>,
@@ -50,7 +50,7 @@ impl Block {
             return None;
         }
         assert_eq!(start.addr() % align, 0);
-        // SAFETY: the block is that large. (The rest, if the bytes are none, is initialised too.)
+        // SAFETY: the block is that large. (If there are no bytes, the rest is initialised, too.)
         unsafe {
             start.write(b'h');
             start.copy_from(bytes.as_ptr(), bytes.len());
@@ -58,7 +58,7 @@ impl Block {
         Some(Block { start, layout })
     }
 
-    /// Makes it larger or smaller; what is added is `fill`.
+    /// Makes it larger or smaller; added bytes are `fill`.
     fn resize(&mut self, size: usize, fill: u8) {
         let (old, size) = (self.layout.size(), size.max(1));
         // SAFETY: the block came from `alloc` with this layout, and the size is not 0.
@@ -99,7 +99,7 @@ impl Deref for Lease {
 
 impl World {
     fn bytes(&mut self, len: usize) -> Vec<u8> {
-        // ASCII, so that it is text too; the same twice in a row never.
+        // ASCII, so that it is text, too; never the same twice in a row.
         self.stamp = self.stamp % 90 + 1;
         vec![32 + self.stamp; len]
     }
@@ -121,7 +121,7 @@ fuzz_target!(|steps: &[u8]| {
     let world = Rc::new(RefCell::new(World::default()));
     run(&host, &world, steps, 0);
     let mut left = std::mem::take(&mut world.borrow_mut().leases);
-    // From the first to the last or from the last to the first.
+    // From first to last, or from last to first.
     if steps.len() % 2 == 0 {
         left.reverse();
     }
@@ -137,7 +137,7 @@ fuzz_target!(|steps: &[u8]| {
 });
 
 fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) {
-    // Three bytes a step: what, how much, and something else.
+    // Three bytes per step: what to do, how much, and something else.
     for (i, step) in steps.chunks_exact(3).take(40).enumerate() {
         let (len, other) = (usize::from(step[1]) * if step[2] & 1 == 0 { 1 } else { 4 }, step[2]);
         let data = world.borrow_mut().bytes(len);
@@ -146,7 +146,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 host.returns("req_url", &data);
                 request::try_url().ok().map(|url| {
                     assert_eq!(url.as_bytes(), data);
-                    // Its bytes from here on: the check at each look would take most of the time.
+                    // Its bytes from here on: checking at each access would take most of the time.
                     Lease::Bytes(url.into_bytes())
                 })
             }
@@ -159,7 +159,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 host.returns("spark_get", value);
                 spark::get("a").map(|entry| Lease::Bytes(entry.value))
             }
-            // Blocks that are never returned, then an answer anywhere in them, or beside them.
+            // Blocks that are never returned, then an answer anywhere in them, or next to them.
             3 | 4 => {
                 let skip = u32::from(other >> 1);
                 let wanted = if step[0] & 32 == 0 { len as u32 } else { u32::MAX };
@@ -212,7 +212,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 }
                 None
             }
-            // A draft of everything there is, consuming one.
+            // A draft with everything there is, consuming one lease.
             12 => {
                 let mut world = world.borrow_mut();
                 let last = world.leases.pop();
@@ -226,7 +226,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                     _ => (None, vec![]),
                 };
                 match owned {
-                    // By itself a lease is not copied: it always fits, and is given back before the call.
+                    // A single lease is not copied: it always fits, and is released before the call.
                     Some(lease) if other & 4 != 0 => {
                         response::set_body_pieces(lease).unwrap();
                         let call = host.calls_of("resp_body_set").pop().unwrap();
@@ -244,7 +244,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 }
                 None
             }
-            // A call with a draft, during which the host calls and more is done.
+            // A call with a draft, during which the host calls the flare, which does more.
             13 | 14 if depth < 2 => {
                 let rest: Vec<u8> = steps[(i + 1) * 3..].iter().copied().take(12).collect();
                 let (inner, answer) = (world.clone(), data.clone());
@@ -258,7 +258,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 host.off("crypto_hash");
                 hash.map(|hash| Lease::Bytes(hash.into_bytes()))
             }
-            // A text that asks: the host answers, allocates beside its answer, calls the flare first, or lies.
+            // A text that asks the host, which answers, allocates next to its answer, calls the flare first, or lies.
             15 => {
                 let (beside, skip) = (i32::from(other >> 5), u32::from(other >> 1));
                 let honest = other & 3 != 0;
@@ -324,7 +324,7 @@ fn run(host: &Rc<Host>, world: &Rc<RefCell<World>>, steps: &[u8], depth: usize) 
                 }
                 None
             }
-            // Decoded where it lies; a bad one is no lease at all.
+            // Decoded in place; for a bad one there is no lease.
             18 | 19 => {
                 let body = "\\u0041".repeat(len % 50);
                 let end = if other & 3 == 0 { "" } else { "}" };

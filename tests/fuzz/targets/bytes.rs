@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [how, rest @ ..] = data else { return };
-    // Of four inputs three are digits, near the limits or not.
+    // Three of four inputs are digits, near the limits or not.
     let bytes: Vec<u8> = match how & 3 {
         0 => rest.to_vec(),
         1 => rest.iter().map(|byte| b'0' + byte % 10).collect(),

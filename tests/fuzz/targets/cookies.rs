@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let [how, rest @ ..] = data else { return };
-    // Half of the headers are folded into what cookies are made of.
+    // Half of the headers are mapped to characters that occur in cookies.
     let header: Vec<u8> = if how & 1 == 0 {
         let bytes = b"aab;;==  \t\"c1,\xc3\xa9";
         rest.iter().map(|byte| bytes[usize::from(*byte) % bytes.len()]).collect()
@@ -18,14 +18,14 @@ fuzz_target!(|data: &[u8]| {
     let host = Host::new();
     host.returns("req_header_get", &header);
 
-    // What the first element of a list is. Control characters, of which a header has none but the tab, end it as spaces
-    // do.
+    // The expected first element of a list. Control characters end it, as spaces do (a header contains none but
+    // the tab).
     let first = header.split(|byte| *byte == b',').next().unwrap();
     let len = first.iter().rposition(|byte| *byte > b' ').map_or(0, |last| last + 1);
     let found = request::first_of("x-forwarded-for").map(|found| found.into_bytes().to_vec());
     assert_eq!(found, (len > 0).then(|| first[..len].to_vec()));
 
-    // The cookies in the simplest way: the first one with each name.
+    // The expected cookies, computed in the simplest way: the first one with each name.
     let pairs: Vec<(&[u8], &[u8])> = header
         .split(|byte| *byte == b';')
         .filter_map(|pair| {
@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(found.as_deref(), expected.map(|(_, value)| *value), "{name:?}");
     }
 
-    // As `cookie` reads them. (It takes away more space than a header may have.)
+    // As `cookie` parses them. (It trims more kinds of white space than a header may have.)
     let spaces = |text: &str| text.contains([' ', '\t']) || text.contains(char::is_control);
     if let Ok(text) = std::str::from_utf8(&header) {
         let cookies: Vec<_> = Cookie::split_parse(text).filter_map(Result::ok).collect();
@@ -62,7 +62,7 @@ fuzz_target!(|data: &[u8]| {
     flaron_sdk::reset_arena();
 });
 
-/// Without the spaces around it, and the control characters, as above.
+/// Trimmed of spaces and control characters, as above.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [0..=b' ', rest @ ..] | [rest @ .., 0..=b' '] = text {
         text = rest;

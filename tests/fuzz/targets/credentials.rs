@@ -1,4 +1,4 @@
-//! `Authorization`: its scheme and what is behind it, and name and password, against `base64`.
+//! `Authorization`: its scheme and what follows it, and name and password, against `base64`.
 #![no_main]
 
 use base64::Engine;

@@ -1,16 +1,16 @@
-//! `If-None-Match`: against the tags that the list was made of, by the rules of RFC 9110.
+//! `If-None-Match`: against the tags that the list was built from, by the rules of RFC 9110.
 #![no_main]
 
 use flaron_sdk::request;
 use flaron_sdk::testing::Host;
 use libfuzzer_sys::fuzz_target;
 
-/// What is between two tags of a list: elements may be empty.
+/// What separates two tags of a list: elements may be empty.
 const BETWEEN: [&str; 6] = [",", ", ", " ,\t", ",,", ", ,", "  , "];
 
 fuzz_target!(|data: &[u8]| {
     let [how, rest @ ..] = data else { return };
-    // Half of them are of few characters, so that they are often parts of each other.
+    // Half of them use only a few characters, so that they are often parts of each other.
     let few = b"a,W/ab";
     let tags: Vec<String> = rest
         .split(|byte| *byte == 0xff)
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
             String::from_utf8_lossy(&tag).into_owned()
         })
         .collect();
-    // The first one is looked for in a list of the others, or of all.
+    // The first one is searched for in a list of the others, or of all.
     let (wanted, others) = tags.split_first().unwrap();
     let listed = if how & 2 == 0 { others } else { &tags };
     let mut list = if how & 4 == 0 { String::new() } else { ", ".to_owned() };
@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let host = Host::new();
     host.returns("req_header_get", &list);
-    // By its documentation a tag is more than what may stand between two others.
+    // According to the documentation, a tag is more than what may separate two others.
     if wanted.replace("W/", "").chars().all(|char| char == ',') && listed.len() > 1 {
         return;
     }
@@ -44,7 +44,7 @@ fuzz_target!(|data: &[u8]| {
 
     host.returns("req_header_get", "*");
     assert!(request::matches_etag(&format!("\"{wanted}\"")));
-    // Whatever the client sends: a tag that it does not name is not found in it.
+    // Whatever the client sends, a tag that it does not contain is not found.
     host.returns("req_header_get", rest);
     let quoted = format!("\"{wanted}\"");
     if request::matches_etag(&quoted) {
@@ -52,7 +52,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Whether a tag may have it (RFC 9110, section 8.8.3).
+/// Whether a tag may contain it (RFC 9110, section 8.8.3).
 fn is_etagc(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x7e | 0x80..)
 }

@@ -6,7 +6,7 @@ use flaron_sdk::{ARENA_BYTES, RandomBytesError, crypto};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    // Half of the inputs are folded into what is nearly hexadecimal.
+    // Half of the inputs are mapped to nearly hexadecimal characters.
     let text: Vec<u8> = if data.first().is_some_and(|byte| byte & 1 == 0) {
         let digits = b"0123456789abcdefABCDEFgG:/`@";
         data.iter().map(|byte| digits[usize::from(byte >> 1) % digits.len()]).collect()
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     match crypto::random_bytes(data.len() as u32) {
         Ok(bytes) => {
             assert_eq!(Some(&bytes[..]), expected.as_deref());
-            // What was cut off is free again, and only that.
+            // Exactly what was cut off is free again.
             host.returns("crypto_random_bytes", "5a5a5a5a5a5a5a5a");
             let _second = crypto::random_bytes(8);
             assert_eq!(Some(&bytes[..]), expected.as_deref());

@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
     let mut next = || parts.next().unwrap_or_default();
     let (first, second, third) = (next(), next(), next());
     let token = if how & 0xe0 == 0 {
-        // Anything that looks like one.
+        // Anything that resembles one.
         let bytes = b"eyJ.AQgw-_19=";
         rest.iter().map(|byte| char::from(bytes[usize::from(*byte) % bytes.len()])).collect()
     } else {
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let mut signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(claims));
         if how & 0x10 != 0 && !third.is_empty() {
-            // Base64url that is none, or not the only one for its bytes.
+            // Invalid Base64url, or not the only encoding of its bytes.
             let at = usize::from(third[0]) % signed.len();
             let byte = b"AQgw-_19=+/ .B"[usize::from(*third.last().unwrap()) % 14];
             signed.replace_range(at..=at, &char::from(byte).to_string());
@@ -59,7 +59,7 @@ fuzz_target!(|data: &[u8]| {
     host.time_ms(NOW * 1000 + 999);
     host.returns("req_header_get", format!("Bearer {token}"));
     host.on("crypto_hmac", |call| {
-        // Its argument is JSON, whatever is in the token.
+        // The argument of the host call is JSON, whatever is in the token.
         let argument: Value = serde_json::from_slice(&call.bytes[0]).expect("JSON");
         assert_eq!(argument["secret_key"], "key");
         Some(hex(&mac(argument["input"].as_str().unwrap())).into_bytes())
@@ -75,7 +75,7 @@ fuzz_target!(|data: &[u8]| {
     match expected(&token) {
         Expected::Yes { exp, text, is_json } => {
             let (found, found_text, read) = match verified {
-                // Signing takes room for another token.
+                // Signing needs room for another token.
                 Err(VerifyError::ArenaFull) => return assert!(token.len() * 2 > ARENA_BYTES - 200),
                 other => other.unwrap_or_else(|error| panic!("{token}: {error:?}")),
             };
@@ -92,14 +92,14 @@ fuzz_target!(|data: &[u8]| {
 });
 
 enum Expected {
-    /// It is valid, and has these claims: `exp`, and a text that is written without escapes.
+    /// It is valid, and has these claims: `exp`, and a text without escapes.
     Yes {
         exp: u64,
         text: Option<String>,
         is_json: bool,
     },
     No,
-    /// It is signed, but with something that is no JSON or ambiguous: it may be valid or not, and not for this reason.
+    /// It is signed, but its contents are not JSON, or ambiguous: whether it is valid is not determined here.
     Unless(VerifyError),
 }
 
@@ -132,7 +132,7 @@ fn expected(token: &str) -> Expected {
     if deep { unclear } else { Expected::Yes { exp, text, is_json: true } }
 }
 
-/// An object of JSON that says one thing only: no escapes, no name twice, no number that is written as a float.
+/// An unambiguous JSON object: no escapes, no duplicate names, no numbers written as floats.
 fn plain_object(json: &[u8]) -> Option<Map<String, Value>> {
     let Value::Object(members) = serde_json::from_slice(json).ok()? else { return None };
     let text = std::str::from_utf8(json).ok()?;

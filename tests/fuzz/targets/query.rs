@@ -1,4 +1,4 @@
-//! Queries decoded where they lie, of what has a meaning in them above all: against the simplest reading, and
+//! Queries decoded in place, built mostly from characters with a meaning in them: against the simplest reading, and
 //! `form_urlencoded`.
 #![no_main]
 
@@ -7,7 +7,7 @@ use flaron_sdk::testing::Host;
 use flaron_sdk::{request, text};
 use libfuzzer_sys::fuzz_target;
 
-/// What means something, or ends what does.
+/// Characters with a meaning in a query, or that end one.
 const MEANINGFUL: &[u8] = b"&&==%%%++#?/aafFgG0129\x00\x7f\x80\xf7\xf8\xfe\xff";
 
 fuzz_target!(|data: &[u8]| {
@@ -18,14 +18,14 @@ fuzz_target!(|data: &[u8]| {
             *byte = MEANINGFUL[usize::from(*byte) % MEANINGFUL.len()];
         }
     }
-    // A fragment is none of it.
+    // A fragment is not part of the query.
     raw.retain(|byte| *byte != b'#');
 
     let host = Host::new();
     host.returns("req_url", [b"https://h/?", &raw[..]].concat());
     let target = request::target();
     assert_eq!(target.query(), raw);
-    // The raw query split, as an author does who decodes nothing.
+    // The raw query, split as an author would who decodes nothing.
     let pairs =
         text::split(&raw, b'&').map(|pair| text::split_once(pair, b'=').unwrap_or((pair, b"")));
     let expected = raw.split(|byte| *byte == b'&').map(|pair| {
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(pairs.eq(expected));
     query(target);
 
-    // Names that are there in part, or with more behind them.
+    // Names that occur only in part, or with something appended.
     let query = request::query();
     for (name, _) in query.pairs() {
         if let Ok(name) = std::str::from_utf8(name) {

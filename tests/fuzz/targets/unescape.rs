@@ -1,5 +1,5 @@
 //! The un-escaper: one string, as a value, as an element, as a name and as a member, at every alignment, with
-//! others before and behind it that must stay as they are.
+//! others before and after it that must not change.
 #![no_main]
 
 use flaron_fuzz::{acceptable, unescape};

@@ -1,4 +1,4 @@
-//! The request's URL in parts, and its query decoded: against what it was made of, `url` and `form_urlencoded`.
+//! The parts of the request's URL, and its decoded query: against what it was built from, `url` and `form_urlencoded`.
 #![no_main]
 
 use flaron_fuzz::query::query;
@@ -19,7 +19,7 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// Whatever the host calls a URL: the functions agree with each other, and nothing comes out that was not in.
+/// Anything as the URL: the functions agree with each other, and return nothing that was not in it.
 fn garbage(url: &[u8]) {
     let host = Host::new();
     host.returns("req_url", url);
@@ -42,7 +42,7 @@ fn garbage(url: &[u8]) {
     query(target);
 }
 
-/// A URL that is made of an authority, a path, a query and a fragment, or of some of these.
+/// A URL built from an authority, a path, a query and a fragment, or some of these.
 fn parts(how: usize, data: &[u8]) {
     let mut parts = data.splitn(3, |byte| *byte == 0xff).map(<[u8]>::to_vec);
     let mut next = |but_not: &[u8]| {
@@ -55,7 +55,7 @@ fn parts(how: usize, data: &[u8]) {
         path.insert(0, b'/');
     }
     let authority = AUTHORITIES[how % 8];
-    // A URL of a path alone has none.
+    // A URL that is only a path has none.
     let is_path = how & 8 != 0 && !path.is_empty();
     let mut url = if is_path { vec![] } else { format!("https://{authority}").into_bytes() };
     url.extend(&path);
@@ -73,7 +73,7 @@ fn parts(how: usize, data: &[u8]) {
     let target = request::target();
     assert_eq!(target.path(), expected);
     assert_eq!(target.query(), query_part.as_deref().unwrap_or_default());
-    // With `url`, where it changes nothing.
+    // Compared with `url`, if that changes nothing.
     if let Ok(text) = String::from_utf8(url)
         && let Ok(parsed) = Url::parse(&text)
         && parsed.as_str() == text

@@ -1,4 +1,4 @@
-//! The UTF-8 check against `core`'s, and the repair of what a host wrote.
+//! The UTF-8 check against `core`'s, and the repair of invalid text from a host.
 #![no_main]
 
 use flaron_sdk::testing::Host;
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let repaired: &str = &url;
-    // It is UTF-8, as long as before, the same where that was UTF-8, and `?` otherwise.
+    // The result is UTF-8, has the same length, is unchanged where the input was UTF-8, and has `?` elsewhere.
     assert_eq!(std::str::from_utf8(repaired.as_bytes()), Ok(repaired));
     let mut expected = Vec::new();
     for chunk in data.utf8_chunks() {
@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         expected.extend(chunk.invalid().iter().map(|_| b'?'));
     }
     assert_eq!(repaired.as_bytes(), expected);
-    // The second look changes nothing.
+    // Repairing it again changes nothing.
     assert_eq!(url.as_str(), repaired);
     assert_eq!(url.as_str().as_ptr(), repaired.as_ptr());
 });

@@ -1,5 +1,5 @@
 //! The JSON writer, into the arena's scratch and into buffers of any size: `serde_json` reads what was
-//! written, and what does not fit is an error that leaves everything as it was.
+//! written, and what does not fit is an error that changes nothing.
 #![no_main]
 
 use flaron_sdk::text::{self, Hex, TextBuf};
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     let built = match text::build(pieces()) {
         Ok(built) => built,
         Err(_) => {
-            // Every byte takes six at most, and each string is written up to three times.
+            // Each byte takes at most six, and each string is written up to three times.
             assert!(rest.len() * 3 * 6 + 512 > ARENA_BYTES);
             return;
         }
@@ -38,7 +38,7 @@ fuzz_target!(|data: &[u8]| {
     let read: Value = serde_json::from_slice(&built).expect("what is written is JSON");
     assert_eq!(read[0], first);
     assert_eq!(read[1], Value::from(strings.clone()));
-    // Of equal names `serde_json` takes the last.
+    // If a name occurs more than once, `serde_json` uses the last.
     let object = read[2].as_object().unwrap();
     for (name, value) in pairs.iter().copied().collect::<std::collections::BTreeMap<_, _>>() {
         assert_eq!(object[name], value);
@@ -48,12 +48,12 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(read[5], format!("{number:x}"));
     assert_eq!((&read[6], &read[7]), (&(signed as i8).into(), &(number as u16).into()));
 
-    // The SDK reads it as well.
+    // The SDK reads it, too.
     let mut copy = built.to_vec();
     let root = json::parse(&mut copy).unwrap();
     assert!(root.elements().next().unwrap() == *first);
 
-    // The same into a buffer, behind something else; or else nothing.
+    // The same into a buffer, after something else; or nothing at all.
     let mut buffer = vec![0xaa; usize::from(*size) * 8];
     let mut buf = TextBuf::new(&mut buffer);
     let _ = buf.push("before");

@@ -133,7 +133,7 @@ macro_rules! take {
 }
 
 fn step() {
-    match below(34) {
+    match below(35) {
         0 => {
             // Compared with itself before anybody has read it: reading it repairs its bytes.
             let url = request::try_url().unwrap_or_default();
@@ -231,8 +231,18 @@ fn step() {
             let pieces = (json::Array(&["a", "b"]), id::nanoid_piece(3));
             hold_text(text::build((encoding::hex_encode_piece(b"a"), pieces)));
         }
-        #[cfg(feature = "heap")]
         32 => {
+            let url = ("u", request::url_piece());
+            let response = match below(2) {
+                0 => beam::forward(url, &["a", "b"]),
+                _ => beam::forward("u", &["a"]),
+            };
+            if let Ok(response) = response {
+                hold(Held::Response(response));
+            }
+        }
+        #[cfg(feature = "heap")]
+        33 => {
             let mut block = alloc::vec::Vec::new();
             for n in 0..below(40) {
                 if block.try_reserve(1).is_err() {
@@ -247,7 +257,7 @@ fn step() {
             hold(Held::Heap(block));
         }
         #[cfg(feature = "heap")]
-        33 => {
+        34 => {
             let mut block = alloc::vec::Vec::<Aligned>::new();
             if block.try_reserve_exact(1).is_ok() {
                 block.push(Aligned([crate::random() as u8; 40]));

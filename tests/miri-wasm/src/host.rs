@@ -3,10 +3,12 @@
 use core::cell::Cell;
 
 use crate::{Global, below, flare, random};
-use flaron_sdk::{guest_alloc, reset_arena};
+use flaron_sdk::{ARENA_BYTES, guest_alloc, request, reset_arena};
 
 /// How deep the flare has been entered from an import.
 static DEPTH: Global<Cell<u32>> = Global(Cell::new(0));
+/// Whether the host has nothing for anybody.
+static IS_EMPTY: Global<Cell<bool>> = Global(Cell::new(false));
 
 /// Answers as a well-behaved host has them, to one import or another.
 const ANSWERS: [&[u8]; 8] = [
@@ -44,9 +46,23 @@ fn give_answer() -> i64 {
     give(answer.len(), |at| answer[at])
 }
 
+/// Allocates all that is free, to the last byte, and returns nothing of it. That the arena refused larger blocks is
+/// what another call is told.
+fn give_nothing_of_all() -> i64 {
+    let sizes = (1..=ARENA_BYTES as i32 / 8).rev();
+    sizes.map(|n| 8 * n).find(|size| guest_alloc(*size) != 0);
+    let before = IS_EMPTY.0.replace(true);
+    drop(request::header("x"));
+    IS_EMPTY.0.set(before);
+    0
+}
+
 /// What an import that returns data returns.
 fn answer() -> i64 {
-    match below(13) {
+    if IS_EMPTY.0.get() {
+        return 0;
+    }
+    match below(14) {
         0 => 0,
         1 => give_noise(below(40)),
         2 => {
@@ -74,6 +90,7 @@ fn answer() -> i64 {
             reset_arena();
             give_noise(16)
         }
+        9 => give_nothing_of_all(),
         _ => give_answer(),
     }
 }

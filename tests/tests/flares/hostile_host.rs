@@ -47,6 +47,8 @@ const TRAPS: [&str; 21] = [
 
 /// The seed of all random choices.
 const SEED: u64 = 0x5eed_0001;
+/// How many calls the host makes while another is running: all but the last, which leaks.
+const NESTED: usize = 173;
 /// The fuel of an invocation: far more than any needs, so only an endless loop runs out of it.
 const FUEL: u64 = 200_000_000;
 /// What the honest answer is, and the text that the flare keeps in its scratch.
@@ -110,6 +112,8 @@ enum Trick {
     },
     /// All of it, in small blocks, until there is none, and then nothing.
     Exhausted,
+    /// All of it, to the last byte, and then nothing.
+    Forgotten,
     /// All of it where nothing can be returned, and then that from a call which allocates nothing.
     Earlier,
     /// What is leased already, or the argument of the call itself.
@@ -288,6 +292,13 @@ fn answer(
                 }
             }
             if code % 2 == 0 { 0 } else { last }
+        }
+        Trick::Forgotten => {
+            let room = room(caller)?;
+            if room > 0 {
+                alloc(caller, room)?;
+            }
+            0
         }
         Trick::Earlier => {
             if !has_data {
@@ -853,6 +864,7 @@ fn contents() -> Vec<Vec<u8>> {
 fn tricks() -> Vec<Trick> {
     let mut tricks = vec![
         Trick::Exhausted,
+        Trick::Forgotten,
         Trick::Earlier,
         Trick::Held,
         Trick::Argument,
@@ -940,7 +952,7 @@ fn tricks() -> Vec<Trick> {
     ] {
         tricks.extend([0, 9].map(|short| Trick::Full { with, short }));
     }
-    tricks.extend((0..80).map(Trick::Nested));
+    tricks.extend((0..NESTED).map(Trick::Nested));
     tricks
 }
 
@@ -992,6 +1004,7 @@ fn may_trap(call: usize) -> bool {
 #[test]
 fn every_call_survives_every_trick() {
     let calls = sources();
+    assert_eq!(NESTED, calls.len() - 1);
     let next = AtomicUsize::new(0);
     let invocations = AtomicUsize::new(0);
     let gave = AtomicUsize::new(0);

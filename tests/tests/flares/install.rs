@@ -101,6 +101,12 @@ fn releases_are_found_where_they_are_put() {
     assert!(workflow.contains("tags: [\"v*\"]"));
     assert!(workflow.contains(r#"name="flaron-${GITHUB_REF_NAME}-${{ matrix.target }}""#));
     assert!(workflow.contains(r#"tar -czf "$name.tar.gz" "$name""#));
+    // A released program makes flares with the SDK of its own release: the build reads the variable that the
+    // workflow sets.
+    assert!(workflow.contains(
+        "FLARON_SDK: ${{ github.server_url }}/${{ github.repository }}#${{ github.ref_name }}"
+    ));
+    assert!(read("edge/src/scaffold.rs").contains(r#"option_env!("FLARON_SDK")"#));
     let docker = read("Dockerfile");
     for (manifest, program) in [
         ("edge/Cargo.toml", "flaron-edge"),

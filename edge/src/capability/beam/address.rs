@@ -1,22 +1,22 @@
-//! Which addresses are the public internet, and where a name leads.
+//! Which addresses are on the public internet, and what a name resolves to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::Host;
 
-/// Whom an address reaches.
+/// What an address reaches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AddressClass {
     /// The public internet.
     Public,
-    /// This machine or a network of its owner's.
+    /// This machine, or a network of its owner.
     Private(&'static str),
-    /// Nobody that a flare has business with, whatever the configuration.
+    /// An address that no flare may reach, whatever the configuration.
     Never(&'static str),
 }
 
-/// By the special-purpose address registries of IANA (RFC 6890 and its updates). What is not known
-/// to be public counts as not public.
+/// Follows IANA's special-purpose address registries (RFC 6890 and its updates). Addresses not
+/// known to be public count as not public.
 pub(super) fn classify(ip: IpAddr) -> AddressClass {
     match ip {
         IpAddr::V4(ip) => classify_v4(ip),
@@ -56,13 +56,13 @@ fn classify_v6(ip: Ipv6Addr) -> AddressClass {
     match s {
         [0, 0, 0, 0, 0, 0, 0, 0] => AddressClass::Never("an unspecified address"),
         [0, 0, 0, 0, 0, 0, 0, 1] => AddressClass::Private("a loopback address"),
-        // NAT64: the IPv4 address within is where it ends.
+        // NAT64: the embedded IPv4 address is the destination.
         [0x64, 0xff9b, 0, 0, 0, 0, _, _] => match classify_v4(last_v4()) {
             AddressClass::Public => AddressClass::Public,
             _ => AddressClass::Never("a translated address that is not public"),
         },
         [0xfc00..=0xfdff, ..] => {
-            // A cloud's metadata lives among the private ones.
+            // One cloud's metadata service has an address in the private range.
             if s == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] {
                 AddressClass::Never("a metadata address")
             } else {
@@ -70,8 +70,8 @@ fn classify_v6(ip: Ipv6Addr) -> AddressClass {
             }
         }
         [0xfe80..=0xfebf, ..] => AddressClass::Never("a link-local address"),
-        // Within 2000::/3, what is set apart: Teredo and the rest of 2001::/23, documentation,
-        // 6to4 and what only routers use.
+        // Special-purpose ranges within 2000::/3: Teredo and the rest of 2001::/23, documentation,
+        // 6to4, and one that only routers use.
         [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..=0xfff, ..] => {
             AddressClass::Never("a reserved address")
         }
@@ -81,7 +81,8 @@ fn classify_v6(ip: Ipv6Addr) -> AddressClass {
     }
 }
 
-/// Whether an interface of this machine has the address: only then can a socket be bound to it.
+/// Whether the address belongs to an interface of this machine: only then can a socket be bound to
+/// it.
 pub(super) fn is_of_this_machine(ip: IpAddr) -> bool {
     std::net::UdpSocket::bind((ip, 0)).is_ok()
 }

@@ -1,11 +1,12 @@
-//! The ABI's JSON of a response, made while its body arrives, so that a large body is held once and not twice.
+//! The ABI's JSON form of a response, built while the body arrives, so that a large body is held once and not
+//! twice.
 
 use std::collections::BTreeMap;
 
 use reqwest::header::HeaderMap;
 use serde::Serialize;
 
-/// The JSON's beginning: what is known before the body.
+/// The beginning of the JSON: what is known before the body.
 #[derive(Serialize)]
 struct Head {
     status: u16,
@@ -13,26 +14,26 @@ struct Head {
     body: &'static str,
 }
 
-/// The JSON, and what of the body is not in it yet.
+/// The JSON, and the bytes of the body that are not in it yet.
 pub(super) struct Envelope {
     json: Vec<u8>,
-    /// The beginning of a character whose end has not come.
+    /// The beginning of a character whose remaining bytes have not arrived.
     rest: Vec<u8>,
 }
 
 impl Envelope {
-    /// Begins with a response's status and headers; the body is likely to have so many bytes.
+    /// Begins with a response's status and headers. `size` is the expected length of the body.
     ///
     /// # Errors
     ///
-    /// What serde says.
+    /// A serialisation error.
     pub(super) fn new(status: u16, from: &HeaderMap, size: usize) -> serde_json::Result<Envelope> {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in from {
             let value = String::from_utf8_lossy(value.as_bytes());
             headers
                 .entry(name.as_str().to_owned())
-                // The ABI's map has one value a name; HTTP lets lists be joined by commas.
+                // The ABI's map has one value per name; HTTP allows lists to be joined with commas.
                 .and_modify(|all| {
                     all.push_str(", ");
                     all.push_str(&value);
@@ -45,7 +46,7 @@ impl Envelope {
             body: "",
         })?;
         let mut json = Vec::with_capacity(head.len() + size);
-        // The body's end is written last.
+        // The end of the JSON is written last.
         json.extend_from_slice(head.strip_suffix(END).unwrap_or(&head));
         Ok(Envelope {
             json,
@@ -80,24 +81,24 @@ impl Envelope {
 
     fn escape(&mut self, text: &str) {
         let begin = self.json.len();
-        // A text can always be written to memory. It comes in quotes.
+        // Writing text to memory cannot fail. It is written in quotes.
         let _ = serde_json::to_writer(&mut self.json, text);
         self.json.remove(begin);
         self.json.pop();
     }
 
-    /// Makes it so large that so many bytes fit in. Memory that was not written to is none.
+    /// Reserves capacity for this many bytes. Memory that is not written to uses no physical pages.
     pub(super) fn reserve(&mut self, size: usize) {
         self.json
             .reserve_exact(size.saturating_sub(self.json.len()));
     }
 
-    /// How long the JSON is so far, in bytes.
+    /// The length of the JSON so far, in bytes.
     pub(super) fn len(&self) -> usize {
         self.json.len()
     }
 
-    /// The whole of it.
+    /// The complete JSON.
     pub(super) fn finish(mut self) -> Vec<u8> {
         if !self.rest.is_empty() {
             self.escape("\u{fffd}");
@@ -127,7 +128,7 @@ mod tests {
             b"\"quoted\" \\ \n \x01",
             "äöü 🦀 \u{2028}".as_bytes(),
             b"\xff\xfe\xf0\x9f\xa6\x80",
-            // Characters that are broken off, within and at the end.
+            // Truncated characters, in the middle and at the end.
             b"\xf0\x9f\xa6x\xc3",
             b"\xe2\x82\xe2\x82\xac\xed\xa0\x80\xf0\x9f",
         ] {

@@ -28,15 +28,16 @@ pub enum BeamRefusal {
     Limit(u32),
     /// Not an `http` or `https` URL.
     Url(String),
-    /// The options are not the JSON object that the ABI names, or hold what HTTP forbids.
+    /// The options are not the JSON object that the ABI specifies, or contain something that HTTP
+    /// forbids.
     Options(String),
     /// The address is not one that flares may reach.
     Forbidden {
         /// The host as the URL has it.
         host: String,
-        /// Where it leads.
+        /// The address it leads to.
         address: SocketAddr,
-        /// What kind of address that is.
+        /// The kind of address that is.
         kind: &'static str,
     },
     /// The name has no address.
@@ -48,13 +49,14 @@ pub enum BeamRefusal {
     },
     /// It took too long.
     Timeout(Duration),
-    /// The node holds as much as it may, and went on to.
+    /// The node already holds as much data as it may, and there was no room for the response in
+    /// time.
     NoRoom,
-    /// The body is longer than the cap, in bytes.
+    /// The body is longer than the limit, in bytes.
     TooLarge(usize),
-    /// More redirects than are followed.
+    /// More redirects than the limit.
     Redirects(u32),
-    /// Connection, TLS or protocol.
+    /// A failure of the connection, TLS or the protocol.
     Transport {
         /// The host as the URL has it.
         host: String,

@@ -1,4 +1,4 @@
-//! `[beam.hosts]`: hosts that are somewhere else than their names say.
+//! `[beam.hosts]`: host names that are redirected to other addresses.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use url::Host;
 
 use crate::capability::beam::error::BeamConfigError;
 
-/// Where a mapped host is in truth.
+/// Where a mapped host really is.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) scheme: &'static str,
@@ -15,11 +15,11 @@ pub(super) struct Target {
     pub(super) port: u16,
 }
 
-/// Whether a mapping of `[beam.hosts]` makes sense.
+/// Checks a mapping of `[beam.hosts]`.
 ///
 /// # Errors
 ///
-/// When it does not.
+/// When it is invalid.
 pub(crate) fn check_host(from: &str, to: &str) -> Result<(), BeamConfigError> {
     map_key(from)?;
     map_target(from, to).map(drop)
@@ -34,8 +34,8 @@ pub(super) fn map_key(from: &str) -> Result<String, BeamConfigError> {
     if from.contains(['/', '@', '?', '#']) {
         return Err(wrong());
     }
-    // The URL parser spells hosts as it will when a flare names them. `ftp` has no default port
-    // that a flare's URL could have, so a port that is written stays written.
+    // The URL parser normalises the host as it will when a flare uses it. `ftp` has no default port
+    // that a flare's URL could have, so an explicit port is preserved.
     let url = Url::parse(&format!("ftp://{from}/")).map_err(|_| wrong())?;
     let host = url.host_str().ok_or_else(wrong)?;
     Ok(match url.port() {

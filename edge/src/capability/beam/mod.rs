@@ -1,30 +1,30 @@
-//! Beam: fetches that flares make.
+//! Beam: fetches made by flares.
 //!
 //! # What a flare may reach
 //!
-//! Any `http` or `https` address on the public internet. Not: this machine, private networks,
-//! link-local addresses (cloud metadata among them), and whatever else is not the public internet,
-//! in any spelling (IPv4 in IPv6, NAT64, decimal hosts). The name is resolved first, the addresses
-//! are checked, and the connection goes to a checked address: a name server that changes its answer
-//! in between gains nothing. Redirects are followed by this module and each hop is checked alike.
+//! Any `http` or `https` address on the public internet. Not allowed are this machine, private networks, link-local
+//! addresses (cloud metadata among them), and any other address that is not public, in whatever spelling (IPv4 in IPv6,
+//! NAT64, decimal hosts). The name is resolved first, then the addresses are checked, and the connection goes to a
+//! checked address: a name server that changes its answer in between gains nothing. This module follows redirects
+//! itself, and checks each hop in the same way.
 //!
-//! Two settings widen this. [`BeamConfig::allow_private`] opens loopback and private networks,
-//! though never the edge's own listeners (a flare that fetches itself would never end).
-//! [`BeamConfig::hosts`] sends single hosts wherever the operator says, the edge included.
+//! Two settings widen this. [`BeamConfig::allow_private`] allows loopback and private networks, but never the edge's
+//! own listeners (a flare that fetches itself would never end). [`BeamConfig::hosts`] sends individual hosts wherever
+//! the operator says, including to the edge.
 //!
 //! # Trying flares offline
 //!
-//! `[beam.hosts]` maps the host of a URL to a local server, so that a flare with a fixed
-//! `https://api.example.com/…` needs no change:
+//! `[beam.hosts]` maps the host of a URL to a local server, so that a flare with a fixed `https://api.example.com/…`
+//! needs no change:
 //!
 //! | mapping | `https://api.example.com/v1` becomes |
 //! |---|---|
 //! | `"api.example.com" = "127.0.0.1:9000"` | plain HTTP to 127.0.0.1:9000 |
 //! | `"api.example.com" = "http://localhost:9000"` | the same |
-//! | `"api.example.com" = "https://127.0.0.1:9443"` | TLS to 127.0.0.1:9443, which must show a certificate for `api.example.com` that this machine trusts ([`BeamConfig::extra_ca`]) |
+//! | `"api.example.com" = "https://127.0.0.1:9443"` | TLS to 127.0.0.1:9443, which must present a certificate for `api.example.com` that this machine trusts ([`BeamConfig::extra_ca`]) |
 //!
-//! The path stays, and `Host` stays `api.example.com`. A key with a port (`"api.example.com:8443"`)
-//! is for that port only and goes before one without.
+//! The path stays the same, and so does `Host`: `api.example.com`. A key with a port (`"api.example.com:8443"`) applies
+//! to that port only, and takes precedence over one without.
 
 mod address;
 mod envelope;
@@ -63,34 +63,33 @@ pub use crate::capability::beam::error::{BeamConfigError, BeamRefusal};
 pub(crate) use crate::capability::beam::hosts::check_host;
 pub use crate::capability::beam::session::BeamSession;
 
-/// How many fetches one invocation may make, if its configuration says nothing
-/// (`max_fetch_requests`).
+/// How many fetches an invocation may make by default (`max_fetch_requests`).
 pub const DEFAULT_FETCHES: u32 = 16;
 
 /// How long a resolved and checked host is used before it is resolved again.
 const CLIENT_LIFETIME: Duration = Duration::from_secs(30);
 
-/// How many hosts' connections are kept.
+/// The number of hosts whose connections are kept.
 const MAX_CLIENTS: usize = 128;
 
-/// What all fetches of this node have in common.
+/// The settings that all fetches of this node share.
 #[derive(Debug, Clone)]
 pub struct BeamConfig {
-    /// How long one fetch may take, with its redirects and its body.
+    /// The time limit for a fetch, including its redirects and its body.
     pub timeout: Duration,
-    /// How long making one connection may take.
+    /// The time limit for establishing a connection.
     pub connect_timeout: Duration,
-    /// The longest body of a response, in bytes. A longer one is no response.
+    /// The longest body of a response, in bytes. A fetch with a longer one fails.
     pub max_response_bytes: usize,
-    /// How many redirects are followed. One more is no response.
+    /// How many redirects are followed. A fetch with more fails.
     pub max_redirects: u32,
-    /// Whether loopback and private addresses may be reached. The edge's own cannot, nor can
-    /// link-local ones.
+    /// Whether loopback and private addresses may be reached. The edge's own and link-local
+    /// addresses never can be.
     pub allow_private: bool,
-    /// `host` or `host:port` of a URL, to where it is in truth: `IP:PORT`, `http://HOST:PORT` or
-    /// `https://HOST:PORT`.
+    /// From the `host` or `host:port` of a URL to where it really is: `IP:PORT`, `http://HOST:PORT`
+    /// or `https://HOST:PORT`.
     pub hosts: BTreeMap<String, String>,
-    /// A PEM file with certificates to trust besides the system's.
+    /// A PEM file with certificates to trust in addition to the system's.
     pub extra_ca: Option<PathBuf>,
 }
 
@@ -109,13 +108,13 @@ impl Default for BeamConfig {
     }
 }
 
-/// A client that knows one host only, at addresses that were checked.
+/// A client for a single host, at addresses that were checked.
 struct Pinned {
     client: Client,
     made: Instant,
 }
 
-/// What makes fetches, for all flares.
+/// Makes the fetches of all flares.
 pub struct Beam {
     config: BeamConfig,
     hosts: HashMap<String, Target>,
@@ -124,7 +123,7 @@ pub struct Beam {
     own: RwLock<Vec<SocketAddr>>,
     clients: Mutex<HashMap<(String, String, u16), Pinned>>,
     runtime: tokio::runtime::Handle,
-    /// What responses come out of.
+    /// The memory budget that responses are charged to.
     budget: Arc<Budget>,
 }
 
@@ -137,11 +136,11 @@ impl fmt::Debug for Beam {
 }
 
 impl Beam {
-    /// A client with this configuration. Its connections live on `runtime`.
+    /// A client with this configuration. Its connections run on `runtime`.
     ///
     /// # Errors
     ///
-    /// [`BeamConfigError`]: a mapping that makes no sense, or certificates that cannot be read.
+    /// [`BeamConfigError`]: an invalid mapping, or certificates that cannot be read.
     pub fn new(
         config: BeamConfig,
         runtime: tokio::runtime::Handle,
@@ -149,7 +148,7 @@ impl Beam {
         Beam::within(Budget::new(DEFAULT_BYTES), config, runtime)
     }
 
-    /// The same, with responses that come out of this budget.
+    /// The same, with responses charged to this budget.
     pub(crate) fn within(
         budget: Arc<Budget>,
         config: BeamConfig,
@@ -188,15 +187,15 @@ impl Beam {
         }))
     }
 
-    /// Tells where this edge listens, so that flares cannot fetch from it. An address of all
-    /// interfaces (`0.0.0.0`, `::`) stands for each address of this machine.
+    /// Adds an address that this edge listens on, so that flares cannot fetch from it. The
+    /// unspecified address (`0.0.0.0`, `::`) stands for every address of this machine.
     pub fn add_own_address(&self, address: SocketAddr) {
         write(&self.own).push(address);
-        // A client may hold a connection to it from before.
+        // A client may have an earlier connection to it.
         lock(&self.clients).clear();
     }
 
-    /// Fetches, without the count of an invocation. What comes back is the ABI's JSON.
+    /// Fetches, without counting towards an invocation's limit. Returns the ABI's JSON.
     ///
     /// # Errors
     ///
@@ -205,7 +204,7 @@ impl Beam {
         self.fetch_with(url, options, &HeaderMap::new()).await
     }
 
-    /// As [`fetch`](Self::fetch), with headers that are the node's own. The flare's go before them.
+    /// Like [`fetch`](Self::fetch), with headers added by the node. The flare's take precedence.
     pub(crate) async fn fetch_with(
         &self,
         url: &[u8],
@@ -275,7 +274,8 @@ impl Beam {
         if stated.is_some_and(|length| length > limit) {
             return Err(BeamRefusal::TooLarge(limit));
         }
-        // Room for all of it, or for what most are and then for what it may be. Escapes make it longer.
+        // Room for the whole body, or first for a typical one and then for the largest allowed. Escapes
+        // make it longer.
         let size = stated.unwrap_or(FIRST.min(limit));
         let status = response.status().as_u16();
         let mut json = Envelope::new(status, response.headers(), size)
@@ -303,7 +303,8 @@ impl Beam {
                     false => needed,
                 };
                 let enough = expected + expected / 4;
-                // Who holds much and waits could wait for one that does the same.
+                // If a fetch that already holds much could wait, it might wait for another that
+                // does the same.
                 match std::mem::take(&mut may_wait) {
                     true => self.budget.grow(&mut held, enough).await?,
                     false => self.add(&mut held, enough - room)?,
@@ -319,13 +320,13 @@ impl Beam {
         Ok(held.keep(json.into()))
     }
 
-    /// Adds room for so many bytes, if there is some now.
+    /// Adds room for this many bytes, if there is some now.
     fn add(&self, held: &mut Held, bytes: usize) -> Result<(), OverBudget> {
         held.add(self.budget.try_hold(bytes).ok_or(OverBudget)?);
         Ok(())
     }
 
-    /// The client that reaches the URL's host at checked addresses, and the URL to give it.
+    /// A client that reaches the URL's host at checked addresses, and the URL to pass to it.
     async fn route(&self, url: &Url) -> Result<(Client, Url), BeamRefusal> {
         let no_host = || BeamRefusal::Url("it has no host".to_owned());
         let host = url.host().ok_or_else(no_host)?.to_owned();
@@ -349,7 +350,7 @@ impl Beam {
             ),
         };
         let mut routed = url.clone();
-        // Neither can fail: both schemes are special ones, and there is a host.
+        // Neither can fail: both schemes are special, and there is a host.
         let _ = routed.set_scheme(scheme);
         let _ = routed.set_port(Some(port));
 
@@ -374,8 +375,8 @@ impl Beam {
                 self.permitted(&name, found)?
             }
         };
-        // A host that is an address is never resolved, so nothing can be pinned to it: go there by
-        // the mapped address itself.
+        // A host that is an address is never resolved, so addresses cannot be pinned to it: put the
+        // mapped address into the URL instead.
         if mapped.is_some()
             && !matches!(host, Host::Domain(_))
             && let Some(address) = addresses.first()
@@ -432,7 +433,8 @@ impl Beam {
         );
     }
 
-    /// TLS with the system's certificates, read when first needed: it takes some milliseconds.
+    /// TLS with the system's certificates, which are read when first needed, because that takes
+    /// some milliseconds.
     fn tls(&self) -> &rustls::ClientConfig {
         self.tls.get_or_init(|| {
             let mut roots = system_roots("beam");
@@ -446,7 +448,7 @@ impl Beam {
         })
     }
 
-    /// Those of the addresses that a flare may reach, or why there is none.
+    /// The addresses among these that a flare may reach, or why there are none.
     fn permitted(
         &self,
         host: &str,

@@ -1,4 +1,5 @@
-//! One request of a fetch: the first, made of what a flare passes, and those that redirects make.
+//! One request of a fetch: the first, built from what a flare passes, or one that follows a
+//! redirect.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ use crate::capability::beam::error::BeamRefusal;
 /// The longest URL, in bytes.
 const MAX_URL_BYTES: usize = 8 * 1024;
 
-/// Headers that belong to the connection or that the client writes itself. A flare that passes a
-/// request's headers on may well set them; they are left out, so that nothing a flare writes can
+/// Headers that belong to the connection, or that the client writes itself. A flare that forwards a
+/// request's headers may well set them; they are left out, so that nothing a flare sets can
 /// contradict the message it is in.
 const DROPPED_HEADERS: [&str; 11] = [
     "host",
@@ -28,7 +29,7 @@ const DROPPED_HEADERS: [&str; 11] = [
     "expect",
 ];
 
-/// What a flare passes besides the URL.
+/// What a flare passes in addition to the URL.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Options {
@@ -37,7 +38,7 @@ struct Options {
     body: Option<String>,
 }
 
-/// One request of a fetch; redirects rewrite it.
+/// One request of a fetch; redirects modify it.
 pub(super) struct Request {
     pub(super) url: Url,
     pub(super) method: Method,
@@ -59,7 +60,7 @@ pub(super) fn first_request(url: &[u8], options: &[u8]) -> Result<Request, BeamR
     let options: Options = match options {
         [] => Options::default(),
         json => serde_json::from_slice(json).map_err(|e| {
-            // Line, column and kind; the text itself may quote a header's value.
+            // Line, column and kind only; the error's own text may quote a header's value.
             bad(format!(
                 "not {{\"method\"?, \"headers\"?, \"body\"?}}: {}",
                 kind_of(&e)
@@ -141,7 +142,7 @@ pub(super) fn redirect(
         next.headers.remove("content-encoding");
         next.headers.remove("content-language");
     }
-    // What was meant for one origin is not handed to another.
+    // Credentials for one origin are not sent to another.
     if next.url.origin() != request.url.origin() {
         next.headers.remove(AUTHORIZATION);
         next.headers.remove(COOKIE);

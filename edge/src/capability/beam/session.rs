@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use crate::capability::beam::Beam;
 use crate::capability::beam::error::BeamRefusal;
 
-/// Beam as one invocation sees it.
+/// Beam as one invocation sees it: its fetches, and how many are left.
 #[derive(Debug)]
 pub struct BeamSession {
     beam: Arc<Beam>,
@@ -26,7 +26,7 @@ impl BeamSession {
         }
     }
 
-    /// `beam_fetch`: the ABI's JSON out. Every call counts, whatever becomes of it.
+    /// `beam_fetch`: returns the ABI's JSON. Every call counts, whether it succeeds or not.
     ///
     /// Waits for the network through the runtime that [`Beam`] holds: call it from a thread that
     /// may block, never from async code ([`BeamSession::fetch_async`] is for that).
@@ -38,7 +38,7 @@ impl BeamSession {
         self.fetch_with(url, options, &HeaderMap::new())
     }
 
-    /// As [`BeamSession::fetch`], with headers that are the node's own. The flare's go before them.
+    /// Like [`BeamSession::fetch`], with headers added by the node. The flare's take precedence.
     pub(crate) fn fetch_with(
         &mut self,
         url: &[u8],
@@ -50,11 +50,11 @@ impl BeamSession {
         self.beam.runtime.block_on(fetch)
     }
 
-    /// As [`BeamSession::fetch`], for async callers.
+    /// Like [`BeamSession::fetch`], for async callers.
     ///
     /// # Errors
     ///
-    /// As [`BeamSession::fetch`].
+    /// As for [`BeamSession::fetch`].
     pub async fn fetch_async(&mut self, url: &[u8], options: &[u8]) -> Result<Bytes, BeamRefusal> {
         self.count()?;
         self.beam.fetch(url, options).await

@@ -1,13 +1,14 @@
 //! A stream between two nodes that both have the cluster's key.
 //!
-//! The handshake is Noise's `NNpsk0` with X25519, ChaCha20-Poly1305 and BLAKE2s, by [`snow`]: the
-//! first bytes of a stranger do not decrypt and end the connection, what is recorded today cannot
-//! be read with a key that is stolen tomorrow, and no byte of one connection is of use in another.
-//! The first message begins with the number of the key that it is made with, so that two can be in
-//! use while one replaces the other.
+//! The handshake is Noise's `NNpsk0` with X25519, ChaCha20-Poly1305 and BLAKE2s, implemented by
+//! [`snow`]. A stranger's first bytes do not decrypt, which ends the connection; traffic recorded
+//! today cannot be read with a key that is stolen tomorrow; and no byte of one connection is of any
+//! use in another. The first message begins with the number of the key it was made with, so that
+//! two keys can be in use while one replaces the other.
 //!
-//! Afterwards each side sends messages: a length, and the message cut into Noise's own of at most
-//! 64 KiB. A length above what the reader expects ends the connection before anything is allocated.
+//! After that, each side sends messages: a length, then the message, cut into Noise messages of at
+//! most 64 KiB. A length above what the reader expects ends the connection before anything is
+//! allocated.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::capability::cluster::ClusterKeys;
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 
-/// What both sides must agree on besides the key: the version of what is said.
+/// What both sides must agree on besides the key: the version of the protocol.
 const PROLOGUE: &[u8] = b"flaron-edge cluster 1";
 
 /// The longest Noise message, and how much of ours fits into one.
@@ -27,20 +28,20 @@ const NOISE_MAX: usize = 65_535;
 const CHUNK: usize = NOISE_MAX - TAG;
 const TAG: usize = 16;
 
-/// A handshake's message: a public key and a tag.
+/// A handshake message: a public key and a tag.
 const HANDSHAKE: usize = 32 + TAG;
 
-/// How long a handshake may take.
+/// The time limit for a handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a stream ended.
 #[derive(Debug)]
 pub(crate) enum ChannelError {
-    /// The network's word for it.
+    /// A network error.
     Io(std::io::Error),
-    /// The other side does not have our key, or is no node.
+    /// The other side does not have our key, or is not a node.
     Stranger,
-    /// A node that has the key broke the rules of the stream.
+    /// A node that has the key broke the protocol.
     Broken(&'static str),
 }
 
@@ -70,12 +71,12 @@ pub(crate) struct Channel {
 }
 
 impl Channel {
-    /// Opens a stream as the one who called.
+    /// Opens a stream as the caller.
     pub(crate) async fn dial(stream: TcpStream, keys: &ClusterKeys) -> Result<Self, ChannelError> {
         within(HANDSHAKE_TIMEOUT, Self::dial_now(stream, keys)).await
     }
 
-    /// Opens a stream as the one who was called.
+    /// Opens a stream as the side that was called.
     pub(crate) async fn accept(
         stream: TcpStream,
         keys: &ClusterKeys,
@@ -96,7 +97,7 @@ impl Channel {
             .map_err(|_| ChannelError::Stranger)?;
         stream.write_all(&first).await?;
         let mut second = [0; HANDSHAKE];
-        // Who does not have the key is not answered, but hung up on.
+        // A caller without the key gets no answer; the connection is closed.
         match stream.read_exact(&mut second).await {
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(ChannelError::Stranger);
@@ -193,7 +194,7 @@ fn builder(secret: &[u8; 32]) -> Result<Builder<'_>, ChannelError> {
         .map_err(|_| ChannelError::Stranger)
 }
 
-/// The result, or a timeout as the network's error.
+/// The result, or a timeout, as a network error.
 pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, ChannelError>>,

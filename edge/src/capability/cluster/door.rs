@@ -1,10 +1,10 @@
-//! What strangers may cost who knock at a node's door.
+//! Limits what strangers can cost a node.
 //!
-//! Until a caller's first message has come, nobody knows who he is. So that those who have nothing
-//! to say do not keep out those who have, the callers that are waited for are few, and if one more
-//! comes, the one who has waited for longest has to go, of the network that has the most of them: a
-//! node has said who it is within a round trip. A network that has failed to show the key a few
-//! times is hung up on unheard for the rest of the second, if the kernel lets it come so far (`filter`).
+//! Until a caller's first message has arrived, nobody knows who it is. So that callers that say nothing
+//! do not keep members out, only a limited number may be waiting. When one more arrives, the one that
+//! has waited longest is dropped, from the network that has the most of them: a node identifies itself
+//! within a round trip. A network that has failed to prove the key several times is dropped without a
+//! hearing for the rest of the second, if the kernel lets it through at all (`filter`).
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,17 +15,17 @@ use tokio::sync::oneshot;
 
 use crate::sync::lock;
 
-/// How many callers are waited for at once.
+/// How many callers may be waiting at once.
 const WAITING: usize = 256;
 
-/// How often a network may fail to show the key in [`MEMORY`] before it is no longer listened to.
+/// How often a network may fail to prove the key within [`MEMORY`] before it is ignored.
 const FAILURES: u32 = 16;
 const MEMORY: Duration = Duration::from_secs(1);
 
 /// How many networks' failures are remembered.
 const NETWORKS: usize = 1024;
 
-/// Who knocks at one node's door.
+/// The callers waiting at one node's door.
 #[derive(Debug, Default)]
 pub(crate) struct Door(Mutex<Callers>);
 
@@ -40,7 +40,7 @@ struct Callers {
 struct Waiting {
     ticket: u64,
     network: IpAddr,
-    /// Dropped, it tells him to go.
+    /// Dropping it tells the caller's task to give up.
     _stays: oneshot::Sender<()>,
 }
 
@@ -50,7 +50,7 @@ struct Failed {
     count: u32,
 }
 
-/// A caller's place while he is waited for.
+/// A waiting caller's place.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     door: Arc<Door>,
@@ -60,7 +60,7 @@ pub(crate) struct Ticket {
 }
 
 impl Door {
-    /// A place for one more caller; `None` if his network is not listened to.
+    /// A place for another caller; `None` if its network is being ignored.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Ticket> {
         let network = network(address);
         let mut callers = lock(&self.0);
@@ -86,7 +86,7 @@ impl Door {
         })
     }
 
-    /// The networks that are not listened to, and until when.
+    /// The networks that are being ignored, and until when.
     pub(crate) fn shut(&self) -> Vec<(IpAddr, Instant)> {
         let callers = lock(&self.0);
         let networks = callers.failed.iter();
@@ -98,8 +98,8 @@ impl Door {
 }
 
 impl Ticket {
-    /// What the caller says first, unless he has to go before. If it is an error, or he had to go, he
-    /// has failed to show the key.
+    /// The caller's first message, unless it is dropped before that arrives. If it is dropped, or the
+    /// result is an error, the caller has failed to prove the key.
     pub(crate) async fn hear<T, E>(
         mut self,
         says: impl Future<Output = Result<T, E>>,
@@ -126,7 +126,7 @@ impl Drop for Ticket {
 
 impl Callers {
     fn is_shut(&self, network: IpAddr) -> bool {
-        // Nodes and strangers on this machine have one address.
+        // All nodes and strangers on this machine share one address.
         !network.is_loopback()
             && self
                 .failed
@@ -154,7 +154,7 @@ impl Callers {
         failed.count += 1;
     }
 
-    /// The longest waiting caller of the network that has the most.
+    /// Drops the longest waiting caller of the network that has the most.
     fn send_one_away(&mut self) {
         let mut counts: HashMap<IpAddr, usize> = HashMap::new();
         for waiting in &self.waiting {
@@ -171,7 +171,7 @@ impl Callers {
     }
 }
 
-/// The addresses that one caller can have: of IPv6 a whole network.
+/// The addresses that one caller can have: for IPv6, a whole network.
 pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if !v6.is_loopback() => {

@@ -1,10 +1,10 @@
-//! Networks that the kernel turns away before anybody is woken.
+//! Rejects networks in the kernel, before any task is woken.
 //!
-//! To accept a connection and to hang up on it costs a node some 80 µs, most of it in the kernel. A
-//! packet filter on the listening socket (`SO_ATTACH_FILTER`, for which no privilege is needed) drops
-//! the packet that asks for the connection instead. It looks at nothing else, so connections that are
-//! there already, and those that inherit the filter, are not touched. Linux has it; elsewhere, and
-//! where it is refused, a node goes on hanging up.
+//! Accepting a connection and closing it costs a node some 80 µs, most of it in the kernel. A packet
+//! filter on the listening socket (`SO_ATTACH_FILTER`, which needs no privileges) instead drops the
+//! packet that requests the connection. It looks at nothing else, so existing connections, and the
+//! connections that inherit the filter, are not affected. Only Linux has it; elsewhere, and where it
+//! is refused, a node keeps closing the connections itself.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::capability::cluster::door::Door;
 
-/// How many networks are turned away at once. The kernel bounds the program by its length.
+/// How many networks are rejected at once. The kernel limits the length of the program.
 const NETWORKS: usize = 64;
 
 /// The filter of one listening socket.
@@ -21,13 +21,13 @@ const NETWORKS: usize = 64;
 pub(crate) struct Filter<'a> {
     listener: &'a TcpListener,
     away: Vec<IpAddr>,
-    /// When the first of them is listened to again.
+    /// When the first of them may connect again.
     until: Option<Instant>,
     is_attached: bool,
 }
 
 impl<'a> Filter<'a> {
-    /// Nobody is turned away, whatever was before.
+    /// Rejects nobody, and removes any filter that was there before.
     pub(crate) fn new(listener: &'a TcpListener) -> Self {
         let mut filter = Self {
             listener,
@@ -39,16 +39,17 @@ impl<'a> Filter<'a> {
         filter
     }
 
-    /// Turns away those whom the door is shut to, of whom this is one. Whether the kernel does it.
+    /// Rejects the networks that the door ignores, of which `network` is one. Returns whether the
+    /// kernel does it.
     pub(crate) fn turn_away(&mut self, network: IpAddr, door: &Door) -> bool {
-        // Those who were in the queue already come one after the other.
+        // Connections that were already in the queue still arrive, one after the other.
         if !self.away.contains(&network) {
             self.renew(door);
         }
         self.is_attached
     }
 
-    /// Lets those in whose time is over. To be called when [`Self::is_over`] returns.
+    /// Admits the networks whose time is over. To be called when [`Self::is_over`] returns.
     pub(crate) fn renew(&mut self, door: &Door) {
         let shut = door.shut();
         self.until = shut.iter().map(|(_, until)| *until).min();
@@ -57,7 +58,7 @@ impl<'a> Filter<'a> {
         self.attach();
     }
 
-    /// Returns when somebody's time is over; never, if nobody is turned away.
+    /// Returns when the time of one of the networks is over; never, if none is rejected.
     pub(crate) async fn is_over(&self) {
         match self.until {
             Some(until) => tokio::time::sleep_until(until.into()).await,
@@ -69,7 +70,7 @@ impl<'a> Filter<'a> {
     fn attach(&mut self) {
         let socket = socket2::SockRef::from(self.listener);
         if self.away.is_empty() {
-            // An error means that there was none.
+            // An error means that there was no filter.
             let _ = socket.detach_filter();
             self.is_attached = false;
             return;
@@ -95,14 +96,15 @@ mod program {
 
     use socket2::SockFilter;
 
-    // What an instruction does (linux/bpf_common.h).
+    // Instruction codes (linux/bpf_common.h).
     const LOAD_BYTE: u16 = 0x30;
     const LOAD_WORD: u16 = 0x20;
     const AND: u16 = 0x54;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
 
-    /// Where the IP header begins (`SKF_NET_OFF`). Without it offsets are into the TCP header.
+    /// Where the IP header begins (`SKF_NET_OFF`). Without it, offsets are relative to the TCP
+    /// header.
     const IP: u32 = 0u32.wrapping_sub(0x10_0000);
     const V4_SOURCE: u32 = IP.wrapping_add(12);
     const V6_SOURCE: u32 = IP.wrapping_add(8);
@@ -114,11 +116,11 @@ mod program {
     const DROP: u32 = 0;
     const KEEP: u32 = u32::MAX;
 
-    /// Drops what asks for a connection from one of these networks, and nothing else.
+    /// Drops connection requests from these networks, and nothing else.
     pub(super) fn of(networks: &[IpAddr]) -> Vec<SockFilter> {
         let load_byte = |at| SockFilter::new(LOAD_BYTE, 0, 0, at);
         let load_word = |at| SockFilter::new(LOAD_WORD, 0, 0, at);
-        // The next one if it is equal; otherwise so many are skipped.
+        // Continues with the next instruction if the value is equal, and otherwise skips this many.
         let skip_unless = |value, skip| SockFilter::new(JUMP_IF_EQUAL, 0, skip, value);
         let and = |mask| SockFilter::new(AND, 0, 0, mask);
         let end = |verdict| SockFilter::new(RETURN, 0, 0, verdict);
@@ -169,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether somebody at this address gets a connection.
+    /// Whether a client at this address gets a connection.
     fn connects(from: &str, to: SocketAddr) -> bool {
         let from: IpAddr = from.parse().unwrap();
         let domain = Domain::for_address(to);
@@ -200,7 +202,7 @@ mod tests {
         filter.attach();
         assert!(!connects("127.0.0.7", address));
         assert!(connects("127.0.0.8", address));
-        // What is there already goes on, and so does what inherits the filter.
+        // Existing connections continue, and so does one that inherits the filter.
         let (_, _) = listener.accept().await.unwrap();
         let after = std::net::TcpStream::connect(address).unwrap();
         let (inherits, _) = listener.accept().await.unwrap();

@@ -1,17 +1,17 @@
-//! The cluster's secret: how it is written, and which of two counts during a rotation.
+//! The cluster's secret: how it is written, and which of two keys is used during a rotation.
 
 use std::fmt;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// The bytes of a key.
+/// The length of a key, in bytes.
 const KEY_BYTES: usize = 32;
 
 /// The most keys at once: the one in use, and the one before or after it.
 const MAX_KEYS: usize = 2;
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterKeyError(&'static str);
 
@@ -27,19 +27,19 @@ impl fmt::Display for ClusterKeyError {
 
 impl std::error::Error for ClusterKeyError {}
 
-/// One key, under the number that nodes name it by.
+/// A key, with the number by which nodes refer to it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// Says which key a message was made with, and nothing about the key itself.
+    /// Says which key a message was made with, and reveals nothing about the key itself.
     pub(crate) number: [u8; 4],
     pub(crate) secret: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-/// The keys of a cluster: what this node says is sealed with the first, what others say may be
-/// sealed with any.
+/// The keys of a cluster: this node seals with the first, and opens what others sealed with any of
+/// them.
 ///
-/// A key is replaced while the cluster runs by giving every node, one after the other, first
-/// `old,new`, then `new,old`, then `new`.
+/// To replace a key while the cluster runs, give every node, one after the other, first `old,new`,
+/// then `new,old`, then `new`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterKeys {
     keys: Arc<[Key]>,
@@ -47,11 +47,11 @@ pub struct ClusterKeys {
 }
 
 impl ClusterKeys {
-    /// Reads one key, or two with a comma or white space between them.
+    /// Reads one key, or two separated by a comma or white space.
     ///
     /// # Errors
     ///
-    /// [`ClusterKeyError`]: not 64 hex digits, none or more than two, or the same twice.
+    /// [`ClusterKeyError`]: not 64 hex digits, no key, more than two, or the same key twice.
     pub fn parse(text: &str) -> Result<Self, ClusterKeyError> {
         let mut keys = Vec::new();
         for word in text
@@ -80,8 +80,8 @@ impl ClusterKeys {
         }
     }
 
-    /// What stands for a key where there is none: everybody has it. It protects against accidents
-    /// (two clusters that meet), not against people.
+    /// Takes the place of a key where there is none. It is known to everyone: it protects against
+    /// accidents (two clusters that meet), not against attackers.
     pub fn public(cluster: &str) -> Self {
         let secret =
             blake3::derive_key("flaron-edge cluster without a key, v1", cluster.as_bytes());
@@ -91,18 +91,18 @@ impl ClusterKeys {
         }
     }
 
-    /// A new key, as [`ClusterKeys::parse`] reads it.
+    /// A new key, in the format that [`ClusterKeys::parse`] reads.
     ///
     /// # Errors
     ///
-    /// When the operating system gives no randomness.
+    /// When the operating system provides no randomness.
     pub fn generate() -> Result<Zeroizing<String>, getrandom::Error> {
         let mut secret = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(&mut secret[..])?;
         Ok(Zeroizing::new(hex::encode(&secret[..])))
     }
 
-    /// Whether anybody can have made what these keys open.
+    /// Whether anyone can have made what these keys open.
     pub fn is_public(&self) -> bool {
         self.is_public
     }
@@ -112,7 +112,7 @@ impl ClusterKeys {
         &self.keys[0]
     }
 
-    /// The key of a message that names it.
+    /// The key with the number that a message names.
     pub(crate) fn find(&self, number: [u8; 4]) -> Option<&Key> {
         self.keys.iter().find(|key| key.number == number)
     }

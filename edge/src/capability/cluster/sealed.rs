@@ -1,9 +1,9 @@
-//! Single messages that only nodes with the cluster's key can make and read.
+//! Single messages that only nodes with the cluster's key can create and read.
 //!
-//! `number of the key (4 bytes) ‖ nonce (12) ‖ AES-256-GCM`, under a key derived for the purpose,
-//! with a nonce drawn at random: there are few such messages, and 2^32 under one key are safe. An
-//! answer is bound to its question by the question's bytes as associated data, so that neither can
-//! be exchanged for another.
+//! The format is `number of the key (4 bytes) ‖ nonce (12) ‖ AES-256-GCM`, under a key derived for
+//! the purpose, with a random nonce: there are few such messages, and 2^32 under one key are safe.
+//! A response is bound to its request, whose bytes are the associated data, so neither can be
+//! exchanged for another.
 
 use aes_gcm::aead::{Aead as _, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -20,8 +20,8 @@ fn cipher(key: &Key, purpose: &str) -> Aes256Gcm {
     Aes256Gcm::new((&*key).into())
 }
 
-/// Seals a message for a purpose, bound to `context`. `None` when there is no randomness, or it is
-/// longer than the cipher takes.
+/// Seals a message for a purpose, bound to `context`. `None` if there is no randomness, or the
+/// message is longer than the cipher accepts.
 pub(crate) fn seal(
     keys: &ClusterKeys,
     purpose: &str,
@@ -41,7 +41,7 @@ pub(crate) fn seal(
     Some([&key.number[..], &nonce, &sealed].concat())
 }
 
-/// Opens what [`seal`] made for the same purpose and context.
+/// Opens what [`seal`] sealed for the same purpose and context.
 pub(crate) fn open(
     keys: &ClusterKeys,
     purpose: &str,

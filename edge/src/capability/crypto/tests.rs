@@ -197,7 +197,7 @@ fn secrets_are_guarded_everywhere() {
 
 #[test]
 fn jwt_signatures_of_rfc_7515_and_rfc_4231() {
-    // RFC 7515 appendix A.1: the signing input and the key are given there as they are.
+    // RFC 7515 appendix A.1, which gives both the signing input and the key.
     let key = URL_SAFE_NO_PAD
         .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
         .unwrap();
@@ -348,7 +348,7 @@ fn aes_gcm_test_vectors() {
 
 #[test]
 fn a_published_vector_through_the_import() {
-    // Test case 3 of the same paper cannot come back as text, so test case 1: an empty plaintext.
+    // Test case 3 of the same paper does not decrypt to text, so test case 1: an empty plaintext.
     let view = secrets(&[("k", &[0; 16])]);
     let sealed = hex::decode("00000000000000000000000058e2fccefa7e3061367f1d57a4e7455a").unwrap();
     let args = json!({ "secret_key": "k", "input": STANDARD.encode(sealed) }).to_string();
@@ -413,7 +413,7 @@ fn keys_are_derived_by_form() {
         bytes(format!("{}\n", STANDARD.encode(long)).as_bytes()),
         long
     );
-    // 32 hex digits are 32 bytes, so they are the key as they are.
+    // 32 hex digits are 32 bytes, so they are used directly as the key.
     assert_eq!(
         bytes(hex::encode(short).as_bytes()),
         hex::encode(short).as_bytes()

@@ -1,35 +1,38 @@
-//! What a key is, and how two nodes' knowledge of it becomes one. Pure: no disk, no network, no
-//! clock, and nothing of this crate, so that `edge/merge-model` can be made of this very file.
+//! What a key is, and how two nodes' knowledge of it is merged. Pure: no disk, no network, no clock,
+//! and nothing from the rest of this crate, so that `edge/merge-model` can be built from this very
+//! file.
 //!
-//! [`KeyState::merge`] is the join of a semilattice: merging in any order, any number of times, ends
-//! in the same state. `tests/model.rs` tries all orders of all small worlds, and `edge/merge-model`
-//! adds deletes that are forgotten, and folders that are restored.
+//! [`KeyState::merge`] is the join of a semilattice: merging in any order, any number of times,
+//! gives the same state. `tests/model.rs` tries all orders in all small worlds, and
+//! `edge/merge-model` adds forgotten deletes and restored folders.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What an entry costs of [`PlasmaConfig::max_bytes`](crate::capability::plasma::PlasmaConfig)
-/// besides its key and value.
+/// How much an entry counts towards
+/// [`PlasmaConfig::max_bytes`](crate::capability::plasma::PlasmaConfig), in addition to its key and
+/// value.
 const ENTRY_OVERHEAD: usize = 128;
 
-/// A site and a key in it.
+/// A site, and a key in it.
 pub(super) type Id = (String, String);
 
-/// When and by whom something was done. Ordered by time, then by actor.
+/// When something was done, and by whom. Ordered by time, then by actor.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Stamp {
-    /// Milliseconds since 1970 in the upper 48 bits, a count in the lower 16. 0 = never.
+    /// Milliseconds since 1970 in the upper 48 bits, a count in the lower 16. 0 means never.
     pub(super) time: u64,
     pub(super) actor: Arc<str>,
 }
 
-/// What one actor added to and took from a counter in the counter's present life.
+/// What one actor added to a counter, and subtracted from it, in the counter's present life.
 ///
-/// A counter that is deleted and counted again has another life, and each actor that counts in it
-/// begins a new `epoch`, by its clock. So an old sum that comes back late is known to be old, even
-/// where nobody remembers the delete: it can neither be taken for the new one nor hide it.
+/// A counter that is deleted and then incremented again starts a new life, and each actor that
+/// counts in it begins a new `epoch`, by its own clock. So an old sum that comes back late is
+/// recognised as old even where the delete has been forgotten: it is never taken for the new one,
+/// and never hides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Count {
     /// The time at which the actor began to count.
@@ -49,7 +52,7 @@ impl Count {
         }
     }
 
-    /// Whether `other` knows of counting that this does not.
+    /// Whether `other` includes counting that this does not.
     pub(super) fn is_behind(&self, other: &Count) -> bool {
         let mut merged = *self;
         merged.merge(*other);
@@ -57,19 +60,20 @@ impl Count {
     }
 }
 
-/// All that is known of a key.
+/// Everything known about a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 pub(super) struct KeyState {
-    /// The last set or delete. It ends what was counted in lives that began before it.
+    /// The last set or delete. It ends everything counted in lives that began before it.
     pub(super) base: Stamp,
-    /// What it set; `None` if it was a delete, or never, or if counting began after it.
+    /// The value it set; `None` if it was a delete, if there was none, or if counting began after
+    /// it.
     pub(super) value: Option<Arc<[u8]>>,
     /// What each actor counted, in lives that began after `base`.
     pub(super) counts: BTreeMap<Arc<str>, Count>,
 }
 
 impl KeyState {
-    /// Takes in what another node knows. Whether it was news.
+    /// Merges what another node knows. Returns whether that changed anything.
     pub(super) fn merge(&mut self, other: &KeyState) -> bool {
         let before = self.clone();
         if other.base > self.base {
@@ -85,7 +89,7 @@ impl KeyState {
         *self != before
     }
 
-    /// A set (`Some`) or a delete.
+    /// A set (`Some`) or a delete (`None`).
     pub(super) fn replace(&mut self, stamp: Stamp, value: Option<Arc<[u8]>>) {
         self.merge(&KeyState {
             base: stamp,
@@ -94,7 +98,7 @@ impl KeyState {
         });
     }
 
-    /// Counts on, or begins to at `now`.
+    /// Continues counting, or begins to at `now`.
     pub(super) fn add(&mut self, actor: &Arc<str>, now: u64, up: u64, down: u64) {
         let count = self.counts.entry(actor.clone()).or_insert(Count {
             epoch: now,
@@ -109,7 +113,8 @@ impl KeyState {
         let base = &self.base;
         self.counts
             .retain(|actor, count| (count.epoch, &**actor) > (base.time, &*base.actor));
-        // A set and, unaware of it, the first count of a counter: the later of the two stands.
+        // A set and the first count of a counter may happen concurrently: the later of the two
+        // wins.
         if !self.counts.is_empty() {
             self.value = None;
         }
@@ -136,12 +141,12 @@ impl KeyState {
         self.value.is_some() || !self.counts.is_empty()
     }
 
-    /// Whether it is what a delete leaves.
+    /// Whether it is the remains of a deleted key.
     pub(super) fn is_tombstone(&self) -> bool {
         !self.exists()
     }
 
-    /// What it takes of the store's room. A delete never costs more than what it deletes.
+    /// How much of the store's room it takes. A tombstone never takes more than what was deleted.
     pub(super) fn cost(&self, id: &Id) -> usize {
         if self.base.time == 0 && self.counts.is_empty() {
             return 0;

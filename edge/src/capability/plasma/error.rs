@@ -6,17 +6,18 @@ use crate::capability::kv::{KvCode, KvError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum PlasmaCode {
-    /// There is no Plasma on this node.
+    /// This node has no Plasma.
     NotAvailable = 1,
     /// The invocation has used up its writes.
     WriteLimit = 2,
     /// The value is longer than `max_kv_value_bytes`.
     TooLarge = 3,
-    /// The key breaks the rules.
+    /// The key is invalid.
     BadKey = 4,
     /// The flare may not write.
     NoCapability = 5,
-    /// The store failed or is full, a register was to be incremented, or too much was read.
+    /// The store failed or is full, `increment` was called on a register, or there were too many
+    /// reads.
     Internal = 6,
 }
 

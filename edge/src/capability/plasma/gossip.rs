@@ -1,11 +1,11 @@
 //! The network between nodes: this node follows every other one, over one encrypted TCP stream
-//! each, and answers those who follow it.
+//! each, and answers the nodes that follow it.
 //!
-//! Membership travels with the news: a node says where it is when it says hello, and tells of those
-//! it knows with every answer. Whoever is known is followed, and whoever answers is alive. Nothing
-//! is ever sent to one who has not shown that he has the cluster's key.
+//! Membership travels with the changes: a node gives its address when it says hello, and lists the
+//! nodes it knows in every answer. Every known node is followed, and a node that answers is alive.
+//! Nothing is sent to anyone who has not proved that they have the cluster's key.
 //!
-//! Every task is tied to [`Gossip`]: a task that fails is started again, and says so.
+//! All tasks belong to [`Gossip`]. A task that fails is reported and restarted.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -36,29 +36,29 @@ use crate::capability::plasma::shared::{Link, Shared};
 use crate::capability::plasma::writer::Job;
 use crate::sync::lock;
 
-/// How long an answer without news waits for news.
+/// How long an answer is held back while there are no changes.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// How long a stream may be silent before it counts as dead.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How long after it was last heard of a node counts as alive.
+/// How recently a node must have been heard from to count as alive.
 const ALIVE: Duration = Duration::from_secs(2);
 
-/// How often seeds are asked who they are, in a cluster that is well.
+/// How often seeds are asked who they are, in a healthy cluster.
 const ASK_SEEDS: Duration = Duration::from_secs(60);
 
-/// How long a connection may take to be made.
+/// The time limit for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// The longest pause before a node that cannot be reached is tried again.
+/// The longest pause before trying an unreachable node again.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How many connections there may be at once.
+/// The maximum number of open connections.
 const CONNECTIONS: usize = 1024;
 
-/// How long a node looks away after it has hung up on somebody whom the kernel does not turn away: of
-/// many who come in this time all are hung up on at once.
+/// How long a node stops accepting after it has closed a connection that the kernel does not reject:
+/// those that arrive in the meantime are then all closed at once.
 const BREATH: Duration = Duration::from_millis(20);
 
 /// How a node finds the others.
@@ -66,25 +66,25 @@ const BREATH: Duration = Duration::from_millis(20);
 pub struct GossipConfig {
     /// The TCP address to listen on; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// The address that the others reach it at, if it is not `listen`.
+    /// The address at which the others reach it, if it is not `listen`.
     pub advertise: Option<SocketAddr>,
-    /// `HOST:PORT` of nodes to begin with. Any one that is up will do; this node itself may be among
-    /// them.
+    /// `HOST:PORT` of nodes to contact first. One that is up is enough; this node itself may be
+    /// among them.
     pub seeds: Vec<String>,
-    /// The cluster's name. Nodes of other clusters are not listened to.
+    /// The cluster's name. Nodes of other clusters are ignored.
     pub cluster: String,
-    /// How often a node looks for others to follow, and the shortest pause before one that could not
-    /// be reached is tried again.
+    /// How often a node looks for others to follow, and the shortest pause before trying an
+    /// unreachable one again.
     pub interval: Duration,
-    /// The cluster's key. Without one a node listens on loopback only.
+    /// The cluster's key. Without one, a node listens on loopback only.
     pub keys: Option<ClusterKeys>,
-    /// Whether a node without a key may listen elsewhere: everybody who can reach it can then read
-    /// and change all that the cluster's flares share.
+    /// Whether a node without a key may listen on other addresses: anyone who can reach it can then
+    /// read and change everything that the cluster's flares share.
     pub insecure: bool,
 }
 
 impl GossipConfig {
-    /// Looking every 200 ms, in the cluster `flaron`, with no seeds and no key.
+    /// Looks every 200 ms, in the cluster `flaron`, with no seeds and no key.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -98,7 +98,7 @@ impl GossipConfig {
     }
 }
 
-/// A node's place in the network. Dropped, it leaves.
+/// A node's membership of the network. Dropping it leaves the network.
 pub(super) struct Gossip {
     supervisor: tokio::task::JoinHandle<()>,
 }
@@ -109,7 +109,7 @@ impl Drop for Gossip {
     }
 }
 
-/// What all tasks of the gossip have.
+/// What all gossip tasks share.
 struct Node {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
@@ -118,22 +118,22 @@ struct Node {
     address: SocketAddr,
     seeds: Vec<String>,
     interval: Duration,
-    /// Whom this node follows now.
+    /// The nodes that this node follows now.
     followed: Mutex<HashSet<String>>,
-    /// When a seed was asked last who it is. `None`: it is this node itself.
+    /// When each seed was last asked who it is. `None` means that it is this node itself.
     asked: Mutex<HashMap<String, Option<Instant>>>,
     reach: Reach,
     door: Arc<Door>,
 }
 
 impl Plasma {
-    /// Joins the other nodes and says at which address this one listens. The gossip runs on the
-    /// current tokio runtime until [`Plasma::leave`], or until this is dropped.
+    /// Joins the other nodes and returns the address at which they reach this one. Gossip runs on
+    /// the current tokio runtime until [`Plasma::leave`] is called, or this is dropped.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the address cannot be had or not be advertised, there is no key for a
-    /// network, or it has joined before.
+    /// [`OpenError`]: the address cannot be bound or cannot be advertised, there is no key for a
+    /// network, or it has joined already.
     pub async fn join(&self, config: GossipConfig) -> Result<SocketAddr, OpenError> {
         let fail = |what: String| OpenError::other(format!("plasma: cannot join: {what}"));
         if lock(&self.gossip).is_some() {
@@ -148,7 +148,7 @@ impl Plasma {
                 return Err(fail(format!(
                     "without a key anyone who can reach {} could read and change what the flares \
                      share. Make one with `flaron-edge new-key` and give it to all nodes \
-                     (FLARON_CLUSTER_KEY), or say --insecure-gossip if the network is yours alone",
+                     (FLARON_CLUSTER_KEY), or pass --insecure-gossip if nobody else uses this network",
                     config.listen
                 )));
             }
@@ -160,8 +160,8 @@ impl Plasma {
         let address = config.advertise.unwrap_or(bound);
         if address.ip().is_unspecified() {
             return Err(fail(format!(
-                "others cannot reach {address}: name an address that they can reach (--advertise), or \
-                 listen on one address"
+                "others cannot reach {address}: pass an address that they can reach (--advertise), or \
+                 listen on a specific address"
             )));
         }
         let node = Arc::new(Node {
@@ -192,19 +192,19 @@ impl Plasma {
         let gossip = lock(&self.gossip).take();
         if let Some(mut gossip) = gossip {
             gossip.supervisor.abort();
-            // It ends by having been stopped, and its tasks with it.
+            // The supervisor ends because it was aborted, and its tasks with it.
             let _ = (&mut gossip.supervisor).await;
         }
     }
 
-    /// Cuts this node off, both ways, as if the network were gone, until called with `false`. For
-    /// tests of what flares do then.
+    /// Disconnects this node in both directions, as if the network were down, until called with
+    /// `false`. For testing what flares do then.
     pub fn set_isolated(&self, isolated: bool) {
         self.shared.isolated.send_replace(isolated);
     }
 }
 
-/// Keeps the tasks going for as long as the node is a member.
+/// Keeps the tasks running for as long as the node is a member.
 async fn supervise(node: Arc<Node>, listener: TcpListener) {
     let listener = Arc::new(listener);
     let mut tasks = JoinSet::new();
@@ -238,10 +238,10 @@ async fn supervise(node: Arc<Node>, listener: TcpListener) {
     }
 }
 
-/// Following this one (a node's name, or a seed's address) ended.
+/// Following this node (its name, or a seed's address) has ended.
 struct Followed(String);
 
-/// Who is to be followed and is not yet.
+/// The nodes that should be followed and are not yet.
 fn targets(node: &Node) -> Vec<(String, Target)> {
     let followed = lock(&node.followed);
     let members = lock(&node.shared.members);
@@ -250,7 +250,8 @@ fn targets(node: &Node) -> Vec<(String, Target)> {
         .filter(|(name, _)| !followed.contains(*name))
         .map(|(name, member)| (name.clone(), Target::Node(member.address)))
         .collect();
-    // Who a seed is can change, and a cluster that fell apart finds itself again by its seeds.
+    // The node behind a seed can change, and a cluster that fell apart finds itself again through
+    // its seeds.
     let is_alone = members.iter().all(|(_, member)| !member.is_alive(ALIVE));
     let ask_again = if is_alone { SILENCE } else { ASK_SEEDS };
     let asked = lock(&node.asked);
@@ -274,7 +275,7 @@ enum Target {
     Seed,
 }
 
-/// Follows a node until it cannot be reached, and then waits before it is tried again.
+/// Follows a node until it cannot be reached, and pauses before it may be tried again.
 async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
     let mut isolated = node.shared.isolated.subscribe();
     let began = Instant::now();
@@ -296,7 +297,7 @@ async fn follow(node: Arc<Node>, name: String, target: Target) -> Followed {
             (_, Target::Seed) => {}
         }
     }
-    // A node that was followed for long is looked for again at once.
+    // A node that was followed for a while is tried again at once.
     let pause = match began.elapsed() {
         long if long > MAX_PAUSE => node.interval,
         _ => (node.interval * 5).min(MAX_PAUSE),
@@ -330,7 +331,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
         }
         Welcome::OtherCluster(other) => {
             let what = format!(
-                "`{name}` is of the cluster `{other}`, not `{}`",
+                "`{name}` belongs to the cluster `{other}`, not to `{}`",
                 node.cluster
             );
             node.shared.tell(Severity::Warning, &peer(name), what);
@@ -345,7 +346,8 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     if let Target::Seed = target {
         // From now on it is followed under its name.
         lock(&node.asked).insert(name.to_owned(), Some(Instant::now()));
-        // Who hears of a life that is not this folder's need not wait until it follows.
+        // If the other node knows a life that is not this folder's, there is no need to wait until
+        // the stream follows.
         let is_ours = |life: &u64| lock(&node.shared.identity).lives.contains(life);
         if seen.is_some_and(|life| !is_ours(&life)) {
             let from = hello.node.as_str().into();
@@ -386,7 +388,7 @@ async fn follow_once(node: &Node, name: &str, target: Target) -> Result<(), Chan
     }
 }
 
-/// Stores what another node told.
+/// Stores what another node sent.
 async fn store(
     node: &Node,
     from: &Arc<str>,
@@ -406,7 +408,7 @@ async fn store(
     node.jobs.send(job).map_err(|_| ended())?;
     match stored.await {
         Ok(Ok(())) => Ok(()),
-        // It is said where it happens; asked again later, the same is answered.
+        // The error is reported where it occurs; asking again later gives the same answer.
         Ok(Err(_)) | Err(_) => Err(ended()),
     }
 }
@@ -415,7 +417,7 @@ fn ended() -> ChannelError {
     std::io::Error::other("the entries could not be stored").into()
 }
 
-/// Accepts those who follow this node.
+/// Accepts the nodes that follow this one.
 async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
     let mut connections = JoinSet::new();
     let mut filter = Filter::new(&listener);
@@ -432,7 +434,7 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // No more files, for instance: it passes.
+                // Too many open files, for instance, which passes.
                 let what = format!("cannot accept connections: {error}");
                 node.shared.tell(Severity::Failure, "listen", what);
                 tokio::time::sleep(node.interval).await;
@@ -453,7 +455,7 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
             let mut isolated = node.shared.isolated.subscribe();
             let served = async {
                 if let Some(channel) = ticket.hear(Channel::accept(stream, &node.keys)).await {
-                    // How a stream ends is for the one who follows to say.
+                    // It is up to the follower to report how a stream ended.
                     let _ = serve(&node, channel).await;
                 }
             };
@@ -466,8 +468,8 @@ async fn listen(node: Arc<Node>, listener: Arc<TcpListener>) -> Followed {
     }
 }
 
-/// The next who connects. After somebody was hung up on, those who come within a while are taken
-/// together: it costs less to be woken once.
+/// The next connection. After one has been closed as unwanted, those that arrive within a short
+/// time are handled together, which needs only one wake-up.
 async fn next_caller(
     listener: &TcpListener,
     has_hung_up: &mut bool,
@@ -481,7 +483,7 @@ async fn next_caller(
     listener.accept().await
 }
 
-/// Answers one who follows.
+/// Answers a follower.
 async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
     let hello: Hello = within(SILENCE, receive(&mut channel, MAX_REQUEST)).await?;
     let own = node.hello();
@@ -517,7 +519,7 @@ async fn serve(node: &Node, mut channel: Channel) -> Result<(), ChannelError> {
             };
             news.borrow_and_update();
             if !has_news() {
-                // Either there is news, or it is time to say that this node is alive.
+                // Either there are changes, or it is time to show that this node is alive.
                 let _ = tokio::time::timeout(WAIT, news.changed()).await;
             }
         }
@@ -539,7 +541,7 @@ impl Node {
         }
     }
 
-    /// Takes in what a node says of itself; says in which life it was last met.
+    /// Records what a node says about itself, and returns the life in which it was last met.
     fn meet(&self, hello: &Hello) -> Option<u64> {
         let Met { seen, is_twin } = lock(&self.shared.members).meet(hello, (self.shared.wall)());
         if is_twin {
@@ -556,8 +558,8 @@ impl Node {
 
     fn say_twins(&self, name: &str) {
         let what = format!(
-            "two nodes are called `{name}`, or run with copies of one data folder: give each a \
-             --node-id and a --data of its own"
+            "two nodes are called `{name}`, or use copies of one data folder: give each its own \
+             --node-id and --data"
         );
         self.shared.tell(Severity::Warning, "twins", what);
     }

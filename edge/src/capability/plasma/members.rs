@@ -9,41 +9,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::plasma::protocol::{Hello, KnownNode};
 
-/// How many nodes are remembered, and how many actors' lives. More are not taken in.
+/// How many nodes, and how many actors' lives, are remembered. Further ones are not recorded.
 const MAX_MEMBERS: usize = 1000;
 const MAX_ACTORS: usize = 10_000;
 
-/// Of a node that nobody has heard of for longer than this, in milliseconds, others are not told.
+/// A node that has not been heard from for longer than this, in milliseconds, is not passed on to
+/// others.
 const MAX_HEARSAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Within this time of hearing from one life of a node, hearing from an earlier one again means
-/// that both run.
+/// If an earlier life of a node is heard from again within this time after another life of it, both
+/// are running.
 const TWIN_MS: u64 = 10_000;
 
 /// One node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) address: SocketAddr,
-    /// Of two addresses that are told of it, that of the later generation counts.
+    /// If two addresses are reported for a node, the one of the later generation counts.
     pub(super) generation: u64,
-    /// When it was last heard of, by this node's wall clock.
+    /// When it was last heard from, by this node's wall clock.
     pub(super) last_seen_ms: u64,
-    /// The same by the clock that nobody sets.
+    /// The same, by the monotonic clock.
     #[serde(skip)]
     heard_at: Option<Instant>,
-    /// When it asked this node for changes last.
+    /// When it last asked this node for changes.
     #[serde(skip)]
     followed_at: Option<Instant>,
-    /// How much of this node's feed it has stored; everything up to this.
+    /// How much of this node's feed it has stored: everything up to here.
     #[serde(skip)]
     pub(super) acked: u64,
-    /// The life that was heard last, the one before, and when that ended.
+    /// The life that was last heard from, the one before it, and when that one ended.
     #[serde(skip)]
     heard: (u64, u64, u64),
 }
 
 impl Member {
-    /// Whether it was heard of within that time.
+    /// Whether it was heard from within that time.
     pub(super) fn is_alive(&self, within: Duration) -> bool {
         self.silence().is_some_and(|silence| silence < within)
     }
@@ -53,7 +54,7 @@ impl Member {
         self.followed_at.is_some_and(|at| at.elapsed() < within)
     }
 
-    /// How long ago it was heard of, in this life of this node.
+    /// How long ago it was heard from since this node started.
     pub(super) fn silence(&self) -> Option<Duration> {
         self.heard_at.map(|at| at.elapsed())
     }
@@ -63,27 +64,27 @@ impl Member {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Members {
     by_name: BTreeMap<String, Member>,
-    /// The last life of each actor that is known to have heard of the one before.
+    /// For each actor, its last life that is known to have heard of the one before.
     lives: BTreeMap<Arc<str>, u64>,
     #[serde(skip)]
     is_dirty: bool,
 }
 
-/// What is found when a node says hello.
+/// What a node's hello reveals.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Met {
     /// The life in which its actor was last met.
     pub(super) seen: Option<u64>,
-    /// Whether two nodes have its name.
+    /// Whether two nodes use its name.
     pub(super) is_twin: bool,
 }
 
 impl Members {
-    /// Takes in what a node says of itself.
+    /// Records what a node says about itself.
     pub(super) fn meet(&mut self, hello: &Hello, now_ms: u64) -> Met {
         let seen = self.lives.get(&hello.actor).copied();
         if seen.is_none() {
-            // It takes the place of no other.
+            // It replaces no other life.
             self.remember_life(hello);
         }
         let known = KnownNode {
@@ -97,9 +98,10 @@ impl Members {
         Met { seen, is_twin }
     }
 
-    /// Remembers in which life a node was met, once it has stored in which it was met before. If that
-    /// were remembered when the node says hello, and the connection broke then, a folder that is a
-    /// copy would hear of its own new life alone, and never that there was another.
+    /// Remembers the life in which a node was met, once that node has stored the life in which it was
+    /// met before. If this were remembered as soon as the node says hello, and the connection broke
+    /// then, a node with a copied folder would later hear only of its own new life, and never that
+    /// there had been another.
     pub(super) fn remember_life(&mut self, hello: &Hello) {
         let seen = self.lives.get(&hello.actor).copied();
         if seen != Some(hello.life) && (seen.is_some() || self.lives.len() < MAX_ACTORS) {
@@ -108,7 +110,7 @@ impl Members {
         }
     }
 
-    /// Takes in what another node says of a third one, if it can be like that.
+    /// Records what another node says about a third one, if it is plausible.
     pub(super) fn learn(&mut self, known: &KnownNode, now_ms: u64) {
         if !known.is_sane() {
             return;
@@ -120,7 +122,8 @@ impl Members {
                 member.generation = known.generation;
                 self.is_dirty = true;
             }
-            // One that nobody has heard of for days is not brought back by those who tell of it.
+            // A node that nobody has heard from for days is not brought back by those that mention
+            // it.
             None if room && known.silent_ms < MAX_HEARSAY_MS => {
                 let member = Member {
                     address: known.address,
@@ -138,12 +141,13 @@ impl Members {
         }
     }
 
-    /// Notes that a life of a node is there. Whether another life of the same node is there too.
+    /// Records that a life of a node is running. Returns whether another life of the same node is
+    /// running too.
     pub(super) fn heard(&mut self, node: &str, life: u64, now_ms: u64) -> bool {
         let Some(member) = self.by_name.get_mut(node) else {
             return false;
         };
-        // Once a minute is enough for the disk.
+        // Writing this to disk once a minute is enough.
         self.is_dirty |= now_ms.saturating_sub(member.last_seen_ms) > 60_000;
         member.last_seen_ms = now_ms;
         member.heard_at = Some(Instant::now());
@@ -155,26 +159,26 @@ impl Members {
         life == before && now_ms.saturating_sub(ended) < TWIN_MS
     }
 
-    /// Notes that a node follows this one.
+    /// Records that a node follows this one.
     pub(super) fn followed(&mut self, node: &str) {
         if let Some(member) = self.by_name.get_mut(node) {
             member.followed_at = Some(Instant::now());
         }
     }
 
-    /// Notes how much of this node's feed another has stored.
+    /// Records how much of this node's feed another node has stored.
     pub(super) fn acked(&mut self, node: &str, seq: u64) {
         if let Some(member) = self.by_name.get_mut(node) {
             member.acked = member.acked.max(seq);
         }
     }
 
-    /// Whether every node that is known has stored this node's feed up to there.
+    /// Whether every known node has stored this node's feed up to there.
     pub(super) fn all_have(&self, seq: u64) -> bool {
         self.by_name.values().all(|member| member.acked >= seq)
     }
 
-    /// Forgets nodes that have been away since before; says which.
+    /// Forgets nodes that have been away since before the given time, and returns their names.
     pub(super) fn forget(&mut self, since_ms: u64) -> Vec<String> {
         let gone: Vec<String> = self
             .by_name
@@ -189,7 +193,7 @@ impl Members {
         gone
     }
 
-    /// Nobody has stored anything of a feed that starts over.
+    /// When a feed starts over, nobody has stored anything of it.
     pub(super) fn restart_feed(&mut self) {
         for member in self.by_name.values_mut() {
             member.acked = 0;
@@ -208,12 +212,12 @@ impl Members {
         self.by_name.iter()
     }
 
-    /// Whether there is something for the disk, from here on no more.
+    /// Whether there is something to write to disk; clears the mark.
     pub(super) fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.is_dirty)
     }
 
-    /// What was to be stored was not.
+    /// Sets the mark again after writing failed.
     pub(super) fn set_dirty(&mut self) {
         self.is_dirty = true;
     }

@@ -1,52 +1,54 @@
-//! Plasma: keys and counters that several edge nodes share.
+//! Plasma: keys and counters shared by several edge nodes.
 //!
 //! # What a key is
 //!
 //! A key holds a register or a counter, never both.
 //!
-//! - A *register* has the value that was set last. "Last" is decided by a hybrid logical clock: the
-//!   node's wall clock in milliseconds, pushed forward by every stamp the node has seen, so that who
-//!   has seen a write and then writes wins over it however wrong the clocks are. Equal stamps are
-//!   decided by the nodes' names, everywhere alike.
+//! - A *register* holds the value that was set last. "Last" is decided by a hybrid logical clock: the
+//!   node's wall clock in milliseconds, advanced past every stamp the node has seen. So a node that
+//!   has seen a write and then writes wins, however wrong the clocks are. Ties are broken by the
+//!   nodes' names, the same way everywhere.
 //! - A *counter* is what `increment` and `decrement` make of a key that holds no value. Every node
-//!   keeps two sums of its own, what it added and what it took away, and only ever raises them;
-//!   the counter is the sum over all nodes. Seeing a node's sums twice or late changes nothing, so
-//!   nothing is counted twice. A sum stops at 2^64 - 1, and a counter outside of `i64` reads as the
-//!   nearest `i64`.
-//! - `delete` leaves a stamped *tombstone*, and `set` replaces a counter by a register. Both end the
-//!   counter's life: increments that another node made on it meanwhile go with it. What is
-//!   incremented after a delete is another life, and each node's sums say when they began: an old sum
-//!   that comes back late, after everybody has forgotten the delete, is known to be old.
-//! - `delete` of a key that is not there does nothing. If another node has just written it, that is
-//!   a write at the same time, and stays.
-//! - `increment` on a register is refused: nothing sensible could be added to bytes. Delete it first.
-//! - `get` on a counter gives its `i64` as 8 little-endian bytes, as `increment` does.
+//!   keeps two sums of its own, what it added and what it subtracted, and only ever raises them; the
+//!   counter is the total over all nodes. Seeing a node's sums twice or late changes nothing, so
+//!   nothing is counted twice. A sum stops at 2^64 - 1, and a counter outside the range of `i64`
+//!   reads as the nearest `i64`.
+//! - `delete` leaves a stamped *tombstone*, and `set` replaces a counter with a register. Both end
+//!   the counter's life: concurrent increments made by another node are lost with it. Increments
+//!   after a delete start a new life, and each node's sums record when they began. So an old sum that
+//!   comes back late is recognised as old, even after every node has forgotten the delete.
+//! - `delete` of a key that does not exist does nothing. If another node has just written the key,
+//!   that write is concurrent with the delete, and stays.
+//! - `increment` on a register is refused, because there is no sensible way to add to bytes. Delete
+//!   the register first.
+//! - `get` on a counter returns its `i64` as 8 little-endian bytes, as `increment` does.
 //!
-//! A tombstone goes when every node that is known has seen it, and not before it is ten minutes old.
-//! A node that is away is waited for, for [`PlasmaConfig::tombstone_grace`]; one that comes back
-//! after that loses and hides nothing that was counted, but can bring back keys that were deleted
-//! meanwhile.
+//! A tombstone is dropped once every known node has seen it, but not before it is ten minutes old.
+//! The cluster waits [`PlasmaConfig::tombstone_grace`] for a node that is away. One that comes back
+//! later than that neither loses nor hides anything that was counted, but it can bring back keys that
+//! were deleted in the meantime.
 //!
 //! # On disk
 //!
-//! All state is kept in memory and written to a `redb` file (see [`crate::spark`] for why redb) in
-//! one transaction before a write is answered or told to anyone. A node that is killed comes back
-//! with its contribution to every counter, so it adds to it instead of starting over. Contributions
-//! are filed under an *actor*: the node's name and random digits, drawn when its folder is first
-//! used. If the folder is lost, the next life is another actor, and what the first one counted
-//! stays counted by the nodes that know it.
+//! All state is kept in memory, and written to a `redb` file (see [`crate::spark`] for why redb) in
+//! one transaction before a write is acknowledged or sent to another node. A node that is killed
+//! comes back with its contribution to every counter, and adds to that instead of starting over.
+//! Contributions are filed under an *actor*: the node's name and random digits, generated when its
+//! folder is first used. If the folder is lost, the node's next life is another actor, and the nodes
+//! that know what the first one counted keep it.
 //!
-//! A folder that is restored from a backup must not count on where the backup stood. So each life
-//! of a folder has a number, the folder has the numbers of all its lives, and the others remember
-//! the last one they met. A node counts under a provisional name until the first of them has said
-//! a number that is in its folder; at one that is not, it goes on as another actor, and says so.
+//! A node whose folder was restored from a backup must not continue counting from the backup's sums.
+//! So each life of a folder has a number, the folder stores the numbers of all its lives, and the
+//! other nodes remember the last one they met. A node counts under a provisional name until the first
+//! other node has told it a number. If that number is in its folder, all is well; if it is not, the
+//! node continues as another actor, and says so.
 //!
 //! # Between nodes
 //!
 //! Each node follows every other over TCP, encrypted and authenticated with the cluster's key
-//! (`gossip.rs`, `protocol.rs`). News is on its way as soon as it is on disk; a node that was away,
-//! or is new, compares digests and fetches what differs. Whatever a node learned it tells on, so
-//! nobody depends on the node that wrote something. The edge's README argues the choice.
+//! (`gossip.rs`, `protocol.rs`). A change is sent as soon as it is on disk; a node that was away, or
+//! is new, compares digests and fetches what differs. A node passes on whatever it learns, so nothing
+//! depends on the node that made a change. The edge's README explains why it was built this way.
 
 mod clock;
 mod crdt;
@@ -91,18 +93,18 @@ pub use crate::capability::plasma::gossip::GossipConfig;
 pub use crate::capability::plasma::session::{PlasmaLimits, PlasmaSession};
 pub use crate::capability::plasma::status::{NodeInfo, PlasmaKey, PlasmaKind, PlasmaStatus};
 
-/// Where and as whom a node stores.
+/// Where a node stores its data, and under which name.
 #[derive(Debug, Clone)]
 pub struct PlasmaConfig {
     /// The node's name, unique in its cluster.
     pub node_id: String,
-    /// The store's file; its folder is made if need be. `None` keeps everything in memory.
+    /// The store's file; its folder is created if necessary. `None` keeps everything in memory.
     pub path: Option<PathBuf>,
-    /// How much may be stored here, in bytes of keys and values and 128 an entry and an actor that
-    /// counted, before writes that would add to it are refused. What other nodes wrote counts, and
-    /// is taken in up to twice as much.
+    /// How many bytes may be stored here before writes that would add to it are refused: keys and
+    /// values, plus 128 for each entry and for each actor that counted in it. What other nodes
+    /// wrote counts too, and is accepted up to twice this limit.
     pub max_bytes: usize,
-    /// How long a node that is away is waited for before deletes that it has not seen are forgotten.
+    /// How long to wait for a node that is away before forgetting deletes that it has not seen.
     pub tombstone_grace: Duration,
 }
 
@@ -136,21 +138,21 @@ impl fmt::Debug for Plasma {
 }
 
 impl Plasma {
-    /// Opens or makes the store. The node is alone until it [joins](Plasma::join) others.
+    /// Opens or creates the store. The node is alone until it [joins](Plasma::join) others.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: a bad node name, no permission, not a store, a damaged one, or another
-    /// process has it.
+    /// [`OpenError`]: an invalid node name, no permission, not a store, a damaged store, or one
+    /// that is open in another process.
     pub fn open(config: PlasmaConfig) -> Result<Arc<Self>, OpenError> {
         Self::open_with_clock(config, wall_clock())
     }
 
-    /// As [`Plasma::open`], with a clock of the caller's (milliseconds since 1970), for tests.
+    /// Like [`Plasma::open`], with the caller's clock (milliseconds since 1970), for tests.
     ///
     /// # Errors
     ///
-    /// As [`Plasma::open`].
+    /// As for [`Plasma::open`].
     pub fn open_with_clock(config: PlasmaConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
         check_key(config.node_id.as_bytes()).map_err(|_| {
             OpenError::other(format!(
@@ -193,7 +195,7 @@ impl Plasma {
         answer.recv().map_err(|_| stopped())?
     }
 
-    /// What is wrong with this node's Plasma, the worst first.
+    /// What is wrong with this node's Plasma, the worst problem first.
     pub fn problems(&self) -> Vec<Problem> {
         self.shared.problems.list()
     }

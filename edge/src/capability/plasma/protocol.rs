@@ -1,10 +1,11 @@
-//! What nodes say to each other, and the answers to it. No network here.
+//! What nodes say to each other, and how a node answers. There is no network code here.
 //!
-//! A node *pulls*: it asks another for what has changed there since it last asked. The other's
-//! answer may be long in coming, until something does change, so news is there at once and a quiet
-//! cluster says little. A node that is asked for the first time, or has another life, is first
-//! compared with: both have digests of 256 parts of the keys, and only parts that differ are told.
-//! Whoever asks for what comes after a point says with it that he has stored all before.
+//! A node *pulls*: it asks another for what has changed there since it last asked. The other holds
+//! back its answer until something changes, so changes arrive at once and a quiet cluster sends
+//! little. When a node asks for the first time, or the other has started a new life, the two
+//! compare first: both have digests of 256 parts of the keys, and only the parts that differ are
+//! sent. By asking for what comes after a point, a node also says that it has stored everything
+//! before it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,26 +19,26 @@ use crate::capability::plasma::crdt::{Id, KeyState};
 use crate::capability::plasma::shared::Shared;
 use crate::sync::lock;
 
-/// About how many bytes of keys one answer has.
+/// How many bytes of keys an answer contains, roughly.
 const ANSWER_BYTES: usize = 256 * 1024;
 
-/// The longest request and answer, in bytes. An answer ends with the entry that fills it, and a key
-/// with a value of the longest kind and many actors fits behind that.
+/// The longest request and answer, in bytes. An answer ends with the entry that fills it; there is
+/// room for that to be a key with a value of maximum length and many actors.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
 pub(super) const MAX_RESPONSE: usize = 16 * 1024 * 1024;
 
-/// The longest value, and the most actors of a counter, that are taken from another node, whatever
-/// its limits are.
+/// The longest value, and the most actors of a counter, that are accepted from another node,
+/// whatever its own limits are.
 const MAX_REMOTE_VALUE: usize = 4 * 1024 * 1024;
 const MAX_ACTORS: usize = 20_000;
 
 /// The longest name of a node or an actor.
 const MAX_NAME: usize = 512;
 
-/// The most nodes that one answer tells of.
+/// The most nodes that one answer lists.
 const MAX_KNOWN: usize = 1000;
 
-/// What a connection begins with, from both sides.
+/// How both sides begin a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Hello {
     pub(super) cluster: String,
@@ -46,7 +47,7 @@ pub(super) struct Hello {
     /// This life of the node's folder.
     pub(super) life: u64,
     pub(super) generation: u64,
-    /// Where it is reached.
+    /// The address at which it can be reached.
     pub(super) address: SocketAddr,
 }
 
@@ -55,10 +56,10 @@ pub(super) struct Hello {
 pub(super) enum Welcome {
     Accepted {
         hello: Hello,
-        /// The last life of the caller's actor that was known before.
+        /// The last life of the caller's actor that was known so far.
         seen: Option<u64>,
     },
-    /// Another cluster, though it has the same key.
+    /// Another cluster that has the same key.
     OtherCluster(String),
     /// The caller has this node's name.
     SameName,
@@ -73,23 +74,24 @@ pub(super) struct Cursor {
     pub(super) seq: u64,
 }
 
-/// A key and what is known of it.
+/// A key, and what is known about it.
 pub(super) type Entry = (Id, KeyState);
 
-/// A node that another one tells of.
+/// A node as another one describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KnownNode {
     pub(super) node: String,
     pub(super) address: SocketAddr,
     pub(super) generation: u64,
-    /// For how long it has not been heard of. One that is gone stays gone, however many tell of it.
+    /// How long it has not been heard from. A node that is gone stays gone, however many others
+    /// mention it.
     pub(super) silent_ms: u64,
 }
 
-/// A question of a node that pulls.
+/// A request of a node that pulls.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// What has changed after this? It has stored all before.
+    /// What has changed after this point? Everything before it has been stored.
     Changes { since: Cursor },
     /// What are the digests of the parts?
     Digests,
@@ -103,19 +105,20 @@ pub(super) enum Response {
     Changes {
         cursor: Cursor,
         entries: Vec<Entry>,
-        /// Whether there is more at once.
+        /// Whether there is more already.
         more: bool,
-        /// The digest of all, at the end of the feed.
+        /// The digest of everything, at the end of the feed.
         root: u64,
         members: Vec<KnownNode>,
     },
-    /// The cursor is of an earlier life: compare.
+    /// The cursor belongs to an earlier life: compare.
     OtherFeed,
     Digests {
         cursor: Cursor,
         digests: Vec<u64>,
-        /// What the answerer's clock has seen. Deletes do not show in digests, so whoever compares
-        /// may not hear of one; but what it counts from then on comes after it.
+        /// A time that the answering node's clock has seen. Deletes do not show in digests, so the
+        /// node that compares may not hear of one; but whatever it counts from then on comes after
+        /// it.
         time: u64,
     },
     Entries {
@@ -125,7 +128,7 @@ pub(super) enum Response {
 }
 
 impl Hello {
-    /// Whether a node can be like that.
+    /// Whether this can describe a node.
     pub(super) fn is_sane(&self) -> bool {
         is_node(&self.node, self.address)
             && self.actor.len() <= MAX_NAME
@@ -134,18 +137,18 @@ impl Hello {
 }
 
 impl KnownNode {
-    /// Whether a node can be like that.
+    /// Whether this can describe a node.
     pub(super) fn is_sane(&self) -> bool {
         is_node(&self.node, self.address)
     }
 }
 
-/// Whether a node can have that name, and be reached there.
+/// Whether a node can have this name and this address.
 fn is_node(name: &str, address: SocketAddr) -> bool {
     check_key(name.as_bytes()).is_ok() && !address.ip().is_unspecified() && address.port() != 0
 }
 
-/// Notes what a request says of who asks: what it has stored.
+/// Records what a request says about the node that sent it: what it has stored.
 pub(super) fn note(shared: &Shared, hello: &Hello, request: &Request) {
     let Request::Changes { since } = request else {
         return;
@@ -155,11 +158,11 @@ pub(super) fn note(shared: &Shared, hello: &Hello, request: &Request) {
     if is_ours {
         members.acked(&hello.node, since.seq);
     }
-    // Before it asks this it stores in which life it was met.
+    // Before it sends this request, it has stored in which life it was met.
     members.remember_life(hello);
 }
 
-/// Answers a request that is not answered later.
+/// Answers a request that can be answered at once.
 pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response {
     let state = shared.state();
     match request {
@@ -197,7 +200,7 @@ pub(super) fn answer(shared: &Shared, node: &str, request: &Request) -> Response
     }
 }
 
-/// What is wrong with an entry of another node, if something is. Nodes have the cluster's key, but
+/// What is wrong with an entry from another node, if anything is. Nodes have the cluster's key, but
 /// they can be mistaken.
 pub(super) fn objection((id, state): &Entry, clock: &HybridClock) -> Option<String> {
     let (site, key) = id;
@@ -209,12 +212,12 @@ pub(super) fn objection((id, state): &Entry, clock: &HybridClock) -> Option<Stri
         .as_ref()
         .is_some_and(|v| v.len() > MAX_REMOTE_VALUE)
     {
-        return Some(format!("a value of `{key}` that is too long"));
+        return Some(format!("a value for `{key}` that is too long"));
     }
     let actors = state.counts.keys().chain([&state.base.actor]);
     if state.counts.len() > MAX_ACTORS || actors.into_iter().any(|a| a.len() > MAX_NAME) {
         return Some(format!(
-            "more actors of the counter `{key}` than there can be"
+            "too many actors for the counter `{key}`, or names that are too long"
         ));
     }
     if !clock.is_credible(state.latest()) {

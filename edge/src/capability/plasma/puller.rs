@@ -1,23 +1,24 @@
-//! One node following another: which question comes next. No network here; the simulation and
-//! [`gossip`](crate::capability::plasma::gossip) both drive it.
+//! One node following another: which request comes next. There is no network code here; the
+//! simulation and [`gossip`](crate::capability::plasma::gossip) both drive it.
 
 use crate::capability::plasma::crdt::Id;
 use crate::capability::plasma::protocol::{Cursor, Entry, Request, Response};
 use crate::capability::plasma::state::State;
 
-/// After so many answers without news, but with a digest that is not ours, the two are compared.
+/// After this many answers without changes, but with a digest that differs from ours, the two
+/// compare.
 const PATIENCE: u32 = 3;
 
 enum Phase {
-    /// Ask for the digests.
+    /// Request the digests.
     Compare,
-    /// Ask for the parts that differ; follow from there.
+    /// Request the parts that differ, then follow from `cursor`.
     Fetch {
         cursor: Cursor,
         buckets: Vec<u8>,
         after: Option<Id>,
     },
-    /// Ask for changes.
+    /// Request changes.
     Follow(Cursor),
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Puller {
 }
 
 impl Puller {
-    /// Nothing is known of the other yet.
+    /// Nothing is known about the other node yet.
     pub(super) fn new() -> Self {
         Self {
             phase: Phase::Compare,
@@ -36,7 +37,7 @@ impl Puller {
         }
     }
 
-    /// What to ask now.
+    /// The next request.
     pub(super) fn request(&self) -> Request {
         match &self.phase {
             Phase::Compare => Request::Digests,
@@ -48,13 +49,13 @@ impl Puller {
         }
     }
 
-    /// Whether all that the other had when it was asked has been stored here.
+    /// Whether everything the other node had when it was asked has been stored here.
     pub(super) fn is_following(&self) -> bool {
         matches!(self.phase, Phase::Follow(_))
     }
 
-    /// Goes on after an answer of which so many entries *have been stored*; before that it must not be called,
-    /// since the next question says that they were.
+    /// Goes on to the next request after an answer of which this many entries *have been stored*. Do not call
+    /// it before that, because the next request says that they were.
     pub(super) fn advance(&mut self, response: &Response, stored: usize, own: &State) {
         match (&mut self.phase, response) {
             (
@@ -95,12 +96,12 @@ impl Puller {
                     self.phase = Phase::Compare;
                 }
             }
-            // Another life, or an answer to another question: start over.
+            // Another life, or an answer to another request: start over.
             _ => self.phase = Phase::Compare,
         }
     }
 
-    /// A time that this node's clock has to have seen before it goes on.
+    /// A time that this node's clock must have seen before it continues.
     pub(super) fn time(response: &Response) -> u64 {
         match response {
             Response::Digests { time, .. } => *time,
@@ -108,7 +109,7 @@ impl Puller {
         }
     }
 
-    /// The entries of an answer.
+    /// The entries in an answer.
     pub(super) fn entries(response: &mut Response) -> Vec<Entry> {
         match response {
             Response::Changes { entries, .. } | Response::Entries { entries, .. } => {

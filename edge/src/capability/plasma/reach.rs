@@ -1,7 +1,8 @@
 //! Nodes that reach each other in one direction only.
 //!
-//! A node that advertises an address at which nobody finds it, or that sits behind a firewall, hears of all that
-//! the others write, and they of nothing that is written there. From inside either looks well, so both sides say it.
+//! A node that advertises an address at which nobody can reach it, or that is behind a firewall, receives everything
+//! the others write, but they receive nothing that is written on it. From its own point of view each side looks
+//! fine, so both report it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,14 +14,14 @@ use crate::capability::plasma::members::Member;
 use crate::capability::plasma::shared::Shared;
 use crate::sync::lock;
 
-/// Since when which node cannot be reached.
+/// Which nodes cannot be reached, and since when.
 pub(super) struct Reach {
     failing: Mutex<HashMap<String, Instant>>,
-    /// How long it may be so: a node that starts, ends or is busy is nobody's fault.
+    /// How long that may last before it is reported: nodes that start, stop or are busy are normal.
     patience: Duration,
 }
 
-/// The kind of problem that one node has with another.
+/// The kind under which a problem with another node is reported.
 pub(super) fn peer(name: &str) -> String {
     format!("peer {name}")
 }
@@ -33,7 +34,8 @@ impl Reach {
         }
     }
 
-    /// A node could not be reached at its address. If it is not there either, nothing is wrong.
+    /// A node could not be reached at its address. If it has not been heard from either, nothing is
+    /// wrong.
     pub(super) fn failed(&self, shared: &Shared, name: &str, address: SocketAddr, alive: Duration) {
         let members = lock(&shared.members);
         let is_alive = members
@@ -49,14 +51,14 @@ impl Reach {
         let since = failing.entry(name.to_owned()).or_insert_with(Instant::now);
         if since.elapsed() >= self.patience {
             let what = format!(
-                "`{name}` is there, but nobody answers at {address}, where it says that it is: what is written \
-                 there does not arrive here; look at --advertise there, and at firewalls between the two"
+                "`{name}` is alive, but nothing answers at {address}, the address it advertises: what is written there \
+                 does not arrive here; check its --advertise, and firewalls between the two nodes"
             );
             shared.tell(Severity::Warning, &peer(name), what);
         }
     }
 
-    /// A node has been followed since then. It should follow this one, too.
+    /// A node has been followed since then. It should be following this one, too.
     pub(super) fn followed(&self, shared: &Shared, name: &str, since: Instant, own: SocketAddr) {
         lock(&self.failing).remove(name);
         let members = lock(&shared.members);
@@ -73,8 +75,8 @@ impl Reach {
             false => Severity::Failure,
         };
         let what = format!(
-            "`{name}` is there, but does not follow this node at {own}: what is written here does not arrive there; \
-             look at --advertise here, and at firewalls between the two"
+            "`{name}` is alive, but does not follow this node at {own}: what is written here does not arrive there; \
+             check this node's --advertise, and firewalls between the two nodes"
         );
         shared.tell(severity, &peer(name), what);
     }

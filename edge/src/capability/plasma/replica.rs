@@ -1,5 +1,5 @@
-//! All changing: of flares on this node and from other nodes. To a copy first, then to the disk,
-//! then to what readers see. Whatever fails leaves everything as it was.
+//! Applies all changes, from flares on this node and from other nodes: first to a copy, then to the
+//! disk, then to what readers see. If a step fails, nothing has changed.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,15 +16,15 @@ use crate::capability::plasma::state::State;
 use crate::capability::store::{Store, StoreError};
 use crate::sync::{lock, write};
 
-/// A tombstone is kept for at least this long, in milliseconds, so that nothing that was on its way
-/// when it was made is still on its way when it goes; and for so long when room is short.
+/// The minimum age of a tombstone before it is dropped, in milliseconds, so that nothing that was
+/// in transit when it was created still is; and the minimum age when room is short.
 const MIN_TOMBSTONE_MS: u64 = 10 * 60 * 1000;
 const MIN_TOMBSTONE_SHORT_MS: u64 = 60 * 1000;
 
-/// How many tombstones one transaction drops.
+/// How many tombstones one transaction drops at most.
 const PURGE_BATCH: usize = 10_000;
 
-/// What an operation of a flare does to a key.
+/// What a flare's operation does to a key.
 pub(super) enum Op {
     Set(Arc<[u8]>),
     Delete,
@@ -34,14 +34,14 @@ pub(super) enum Op {
 /// The counter's new value, 0 for other operations.
 pub(super) type Answer = Result<i64, PlasmaError>;
 
-/// What bounds a replica.
+/// The limits of a replica.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
-    /// Of what this node's flares write, in bytes. Twice that bounds what others write.
+    /// For what this node's flares write, in bytes. The limit for what others write is twice this.
     pub(super) max_bytes: usize,
-    /// How long a node that is away is waited for before tombstones that it has not seen go.
+    /// How long to wait for a node that is away before dropping tombstones that it has not seen.
     pub(super) absence_ms: u64,
-    /// The least age of a tombstone that goes.
+    /// The minimum age of a tombstone before it is dropped.
     pub(super) min_tombstone_ms: u64,
 }
 
@@ -55,7 +55,7 @@ impl Bounds {
     }
 }
 
-/// The keys that a batch touches, as they will be.
+/// The keys touched by a batch, in their new state.
 #[derive(Default)]
 pub(super) struct Changes {
     keys: Changed,
@@ -63,20 +63,20 @@ pub(super) struct Changes {
     identity: Option<Identity>,
 }
 
-/// One node's copy.
+/// One node's copy of the data.
 pub(super) struct Replica {
     pub(super) shared: Arc<Shared>,
     store: Arc<Store>,
     clock: HybridClock,
     bounds: Bounds,
-    /// Under what this node counts now: the folder's actor, or one of its own until the others have
-    /// said that the folder is no copy of an older one.
+    /// The name this node counts under at the moment: the folder's actor, or a provisional one
+    /// until the other nodes have confirmed that the folder is not an older copy.
     acting: Arc<str>,
     is_settled: bool,
 }
 
 impl Replica {
-    /// Loads what the disk has and begins a life of the node.
+    /// Loads what is on disk and begins a life of the node.
     pub(super) fn open(
         store: Arc<Store>,
         node_id: &str,
@@ -86,8 +86,8 @@ impl Replica {
         let now_ms = wall();
         let (loaded, incarnation, own) = store.write(0, |database| {
             let loaded = load(database, node_id, now_ms)?;
-            // Whoever has met other nodes may have been restored from a backup since: what is
-            // counted before they have been asked is counted under a name of its own.
+            // A node that has met others may since have been restored from a backup, so until it
+            // has asked them it counts under a provisional name.
             let is_settled = loaded.members.is_empty();
             let own = match is_settled {
                 true => loaded.identity.actor.clone(),
@@ -118,7 +118,7 @@ impl Replica {
         })
     }
 
-    /// Loads it all again, after something failed that cannot fail: a new feed begins.
+    /// Reloads everything after a failure that should be impossible. A new feed begins.
     pub(super) fn reload(&mut self) -> Result<(), StoreError> {
         let node_id = self.shared.node_id.clone();
         let now_ms = self.clock.now_ms();
@@ -131,7 +131,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Does one operation of a flare in a batch.
+    /// Applies one operation of a flare to a batch.
     pub(super) fn local(&mut self, changes: &mut Changes, id: Id, op: Op) -> Answer {
         let before = self.key(changes, &id);
         let now = self.clock.next();
@@ -158,7 +158,7 @@ impl Replica {
                 after.replace(stamp, Some(value));
                 0
             }
-            // What is not there leaves nothing.
+            // Deleting a key that does not exist leaves no tombstone.
             Op::Delete if before.is_tombstone() => return Ok(0),
             Op::Delete => {
                 after.replace(stamp, None);
@@ -189,9 +189,9 @@ impl Replica {
             return Ok(());
         }
         let what = format!(
-            "this node's plasma store is full: {} of {max} bytes, with {} deleted keys that wait \
-             until all nodes have seen it. Delete keys, raise --plasma-limit, or bring back nodes \
-             that are away",
+            "this node's plasma store is full: {} of {max} bytes, including {} deleted keys that are \
+             kept until all nodes have seen the delete. Delete keys, raise --plasma-limit, or bring back \
+             nodes that are away",
             state.bytes(),
             state.tombstones()
         );
@@ -208,8 +208,8 @@ impl Replica {
         }
     }
 
-    /// Takes in what another node has, in a batch. What cannot be is left out, and said.
-    /// `time` is one that the other's clock has seen.
+    /// Merges entries from another node into a batch. Entries that cannot be valid are left out and
+    /// reported. `time` is a time that the other node's clock has seen.
     pub(super) fn merge(
         &mut self,
         changes: &mut Changes,
@@ -234,8 +234,9 @@ impl Replica {
                 continue;
             }
             if before == KeyState::default() && after.is_tombstone() {
-                // Of a key that was never here, or is forgotten here: nothing to delete. Should
-                // what it deleted come from a third node, the digests will differ and bring it.
+                // The key was never here, or has been forgotten: there is nothing to delete. If a
+                // third node still sends what was deleted, the digests will differ and bring the
+                // tombstone.
                 let age = self.clock.now_ms().saturating_sub(millis(after.base.time));
                 if age >= self.bounds.min_tombstone_ms {
                     continue;
@@ -245,8 +246,8 @@ impl Replica {
             let bytes = self.shared.state().bytes() + changes.grown + grown;
             if grown > 0 && bytes > max {
                 let what = format!(
-                    "other nodes have more than this one accepts ({bytes} of {max} bytes): it no \
-                     longer follows them. Raise --plasma-limit here as there"
+                    "other nodes have more data than this one accepts ({bytes} of {max} bytes), so it \
+                     no longer follows them. Raise --plasma-limit here, as on the other nodes"
                 );
                 self.shared.tell(Severity::Warning, "full", what.clone());
                 return Err(PlasmaError::new(PlasmaCode::Internal, what));
@@ -260,8 +261,8 @@ impl Replica {
         Ok(0)
     }
 
-    /// What this node counted itself, nobody can know better, unless its folder is a copy of an
-    /// older one: then it must not count on under that name.
+    /// Nobody can know better than this node what it has counted itself, unless its folder is a
+    /// copy of an older one; then it must not continue under that name.
     fn notice_fork(&mut self, changes: &mut Changes, id: &Id, ours: &KeyState, theirs: &KeyState) {
         let actor = lock(&self.shared.identity).actor.clone();
         let Some(count) = theirs.counts.get(&actor) else {
@@ -274,7 +275,7 @@ impl Replica {
         }
     }
 
-    /// Goes on under a new name.
+    /// Continues under a new name.
     fn fork(&mut self, changes: &mut Changes, why: &str) {
         let Ok(actor) = new_actor(&self.shared.node_id) else {
             return; // No randomness: the provisional name will do until there is.
@@ -282,23 +283,23 @@ impl Replica {
         let mut identity = lock(&self.shared.identity).clone();
         let life = identity.life();
         let what = format!(
-            "this data folder is a copy of an older one, or two nodes run with copies of it: other \
-             nodes have seen a later life of `{}` ({why}). From here on this node counts as \
-             `{actor}`; what both counted stays counted",
+            "this data folder is a copy of an older one, or two nodes use copies of it: other \
+             nodes have seen a later life of `{}` ({why}). From now on this node counts as \
+             `{actor}`; what both have counted is kept",
             identity.actor
         );
         self.shared.tell(Severity::Notice, "copied", what);
         identity.actor = actor.clone();
         identity.lives = vec![life];
-        // Known at once, so that one answer raises it once; written with the batch.
+        // Set at once, so that one answer advances it once; written with the batch.
         lock(&self.shared.identity).clone_from(&identity);
         changes.identity = Some(identity);
         self.acting = actor;
         self.is_settled = true;
     }
 
-    /// Another node has said in which life it last met this node's actor, and all it had then has
-    /// been stored here.
+    /// Another node has said in which life it last met this node's actor, and everything it had at
+    /// that time is now stored here.
     pub(super) fn met(&mut self, changes: &mut Changes, seen: Option<u64>) {
         let identity = lock(&self.shared.identity).clone();
         match seen {
@@ -313,7 +314,7 @@ impl Replica {
         }
     }
 
-    /// Writes a batch: all of it is on disk and seen by readers when this returns, or nothing.
+    /// Writes a batch. On return either all of it is on disk and visible to readers, or none of it.
     pub(super) fn commit(&mut self, changes: Changes) -> Result<(), PlasmaError> {
         let members_dirty = lock(&self.shared.members).take_dirty();
         if changes.keys.is_empty() && changes.identity.is_none() && !members_dirty {
@@ -341,7 +342,8 @@ impl Replica {
         if changes.keys.is_empty() {
             return Ok(());
         }
-        // Before the changes can be seen: who sees them without it would count before them.
+        // This comes before the changes become visible: a node that saw them without it would count
+        // before them.
         self.shared.time.store(self.clock.last(), Ordering::SeqCst);
         {
             let mut state = write(&self.shared.state);
@@ -354,8 +356,8 @@ impl Replica {
         Ok(())
     }
 
-    /// What is to be done now and then: forget nodes that are gone, and what deletes left once all
-    /// nodes have seen it; see whether a failed disk works again.
+    /// Periodic housekeeping: forgets nodes that are gone, drops tombstones that all nodes have
+    /// seen, and checks whether a failed disk works again.
     pub(super) fn tidy(&mut self) {
         self.store.probe();
         self.see_whether_well();
@@ -365,16 +367,16 @@ impl Replica {
             tracing::warn!(
                 node,
                 "plasma: this node has been away for so long that the others no longer wait for it. If \
-                 it comes back, keys that were deleted meanwhile may come back with it"
+                 it comes back, keys that were deleted in the meantime may come back with it"
             );
         }
         self.drop_tombstones(now_ms);
-        // The disk's error is a problem that is noted where it happens.
+        // A disk error is recorded as a problem where it occurs.
         let _ = self.commit(Changes::default());
         match self.clock.ahead_ms() {
             ahead if ahead > 60_000 => {
                 let what = format!(
-                    "this node's clock is {} s behind what it or others have written; set the clocks",
+                    "this node's clock is {} s behind the times of earlier writes, its own or others'; correct the clocks",
                     ahead / 1000
                 );
                 self.shared.problems.set(Severity::Warning, "clock", what);
@@ -389,7 +391,7 @@ impl Replica {
             let members = lock(&self.shared.members);
             let is_short = state.bytes() > self.bounds.max_bytes / 2;
             let min_age = match (members.is_empty(), is_short) {
-                // Nobody else can have what was deleted.
+                // No other node can have what was deleted.
                 (true, _) => 0,
                 (false, true) => self.bounds.min_tombstone_ms.min(MIN_TOMBSTONE_SHORT_MS),
                 (false, false) => self.bounds.min_tombstone_ms,
@@ -426,28 +428,28 @@ impl Replica {
         }
     }
 
-    /// Says no longer that the store is full, once it is not.
+    /// Clears the problem "full" once the store no longer is.
     fn see_whether_full(&self, state: &State) {
         if state.bytes() < self.bounds.max_bytes {
             self.shared.problems.clear("full");
         }
     }
 
-    /// Says no longer that the disk failed, once it works.
+    /// Clears the problem "disk" once the disk works.
     fn see_whether_well(&self) {
         if self.store.fault().is_none() {
             self.shared.problems.clear("disk");
         }
     }
 
-    /// Says that the disk failed; what whoever wanted to write gets.
+    /// Reports that the disk failed, and returns the error for the caller that wanted to write.
     fn disk_failed(&self, error: &StoreError) -> PlasmaError {
         let what = format!("cannot write to the store: {error}");
         self.shared.tell(Severity::Failure, "disk", what.clone());
         PlasmaError::new(PlasmaCode::Internal, what)
     }
 
-    /// Under what this node counts now.
+    /// The name this node counts under at the moment.
     #[cfg(test)]
     pub(super) fn acting(&self) -> &Arc<str> {
         &self.acting

@@ -13,16 +13,17 @@ use crate::capability::plasma::replica::Op;
 pub struct PlasmaLimits {
     /// The longest value (`max_kv_value_bytes`), in bytes.
     pub max_value_bytes: usize,
-    /// `plasma_get` and `plasma_list` calls. The ABI names no number; ours is generous.
+    /// The number of `plasma_get` and `plasma_list` calls. The ABI names no limit; this one is
+    /// generous.
     pub max_reads: u32,
-    /// Calls that write. The ABI names no number; ours is generous.
+    /// The number of calls that write. The ABI names no limit; this one is generous.
     pub max_writes: u32,
     /// The capability `writes_plasma_kv`.
     pub writes_allowed: bool,
 }
 
 impl Default for PlasmaLimits {
-    /// 64 KiB a value, 1000 reads, 1000 writes, no writing.
+    /// Values of 64 KiB, 1000 reads, 1000 writes, and no permission to write.
     fn default() -> Self {
         Self {
             max_value_bytes: 64 * 1024,
@@ -33,7 +34,7 @@ impl Default for PlasmaLimits {
     }
 }
 
-/// Plasma as one invocation sees it: one site, its limits, its counts.
+/// Plasma as one invocation sees it: one site, its limits, and how much of them is used.
 #[derive(Debug)]
 pub struct PlasmaSession {
     plasma: Option<Arc<Plasma>>,
@@ -44,7 +45,7 @@ pub struct PlasmaSession {
 }
 
 impl PlasmaSession {
-    /// A session for one invocation. Without Plasma every operation is "not available".
+    /// A session for one invocation. Without Plasma, every operation returns "not available".
     pub fn new(
         plasma: Option<Arc<Plasma>>,
         site: impl Into<Arc<str>>,
@@ -84,8 +85,8 @@ impl PlasmaSession {
         Ok(())
     }
 
-    /// Checks all that comes before a write, in the order of the documentation of
-    /// [`PlasmaSession::set`], and counts it.
+    /// Makes all checks that precede a write, in the order documented at [`PlasmaSession::set`],
+    /// and counts the write.
     fn begin_write(
         &mut self,
         key: &[u8],
@@ -134,43 +135,45 @@ impl PlasmaSession {
         Ok(plasma.shared.state().get(&id).and_then(KeyState::get))
     }
 
-    /// `plasma_set`. Returns when it is on disk; the other nodes get it soon after.
+    /// `plasma_set`. Returns when the value is on disk; the other nodes receive it soon after.
     ///
     /// # Errors
     ///
     /// Checked in this order: [`PlasmaCode::NoCapability`], [`PlasmaCode::NotAvailable`],
     /// [`PlasmaCode::BadKey`], [`PlasmaCode::TooLarge`], [`PlasmaCode::WriteLimit`],
-    /// [`PlasmaCode::Internal`]. What is refused before the limit does not count.
+    /// [`PlasmaCode::Internal`]. A write refused before the write limit is checked does not count
+    /// towards it.
     pub fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), PlasmaError> {
         let (plasma, id) = self.begin_write(key, value.len())?;
         plasma.write(id, Op::Set(value.into())).map(drop)
     }
 
-    /// `plasma_delete`: no error if there is no such key.
+    /// `plasma_delete`: deleting a key that does not exist is not an error.
     ///
     /// # Errors
     ///
-    /// As [`PlasmaSession::set`], without that of the value.
+    /// As for [`PlasmaSession::set`], except for those about the value.
     pub fn delete(&mut self, key: &[u8]) -> Result<(), PlasmaError> {
         let (plasma, id) = self.begin_write(key, 0)?;
         plasma.write(id, Op::Delete).map(drop)
     }
 
-    /// `plasma_increment`: the counter's new value as 8 little-endian bytes, as this node knows it.
+    /// `plasma_increment`: the counter's new value, as far as this node knows it, as 8
+    /// little-endian bytes.
     ///
     /// # Errors
     ///
-    /// As [`PlasmaSession::set`]; [`PlasmaCode::Internal`] also if the key holds a register.
+    /// As for [`PlasmaSession::set`]; [`PlasmaCode::Internal`] also if the key holds a register.
     pub fn increment(&mut self, key: &[u8], delta: i64) -> Result<[u8; 8], PlasmaError> {
         let size = delta.unsigned_abs();
         self.add(key, if delta < 0 { (0, size) } else { (size, 0) })
     }
 
-    /// `plasma_decrement`: as [`PlasmaSession::increment`], the other way.
+    /// `plasma_decrement`: like [`PlasmaSession::increment`], but subtracts.
     ///
     /// # Errors
     ///
-    /// As [`PlasmaSession::increment`].
+    /// As for [`PlasmaSession::increment`].
     pub fn decrement(&mut self, key: &[u8], delta: i64) -> Result<[u8; 8], PlasmaError> {
         let size = delta.unsigned_abs();
         self.add(key, if delta < 0 { (size, 0) } else { (0, size) })

@@ -14,23 +14,23 @@ use crate::capability::plasma::members::Members;
 use crate::capability::plasma::state::State;
 use crate::sync::read;
 
-/// What a node does on the network, for the status.
+/// How a node appears on the network, for the status page.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
-    /// Where the others reach this node.
+    /// The address at which the others reach this node.
     pub(super) address: SocketAddr,
-    /// How long after it was last heard of a node counts as alive.
+    /// How recently a node must have been heard from to count as alive.
     pub(super) alive_for: Duration,
 }
 
-/// The state, and who knows it.
+/// The state, and what the other nodes have of it.
 pub(super) struct Shared {
     pub(super) node_id: String,
     pub(super) state: RwLock<State>,
     pub(super) members: Mutex<Members>,
     pub(super) identity: Mutex<Identity>,
     pub(super) link: Mutex<Option<Link>>,
-    /// The end of the feed; whoever waits for news waits for it to change.
+    /// The end of the feed; tasks that wait for changes watch it.
     pub(super) news: watch::Sender<u64>,
     /// Whether the network is cut, for tests.
     pub(super) isolated: watch::Sender<bool>,
@@ -63,7 +63,7 @@ impl Shared {
         }
     }
 
-    /// Says what is wrong: on the status page, and in the log if it is news.
+    /// Reports a problem: on the status page, and in the log if it is new.
     pub(super) fn tell(&self, severity: Severity, kind: &str, what: String) {
         self.problems.tell("plasma", severity, kind, what);
     }
@@ -72,7 +72,7 @@ impl Shared {
         read(&self.state)
     }
 
-    /// Makes those who wait for news look.
+    /// Wakes up the tasks that wait for changes.
     pub(super) fn announce(&self) {
         let seq = self.state().cursor().seq;
         self.news.send_replace(seq);

@@ -1,5 +1,5 @@
-//! What this node knows, in memory: the keys, the order in which they changed, and digests by which
-//! two nodes find where they differ.
+//! What this node knows, in memory: the keys, the order in which they changed, and digests that two
+//! nodes compare to find where they differ.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -8,24 +8,24 @@ use std::sync::Arc;
 use crate::capability::plasma::crdt::{Id, KeyState};
 use crate::capability::plasma::protocol::{Cursor, Entry};
 
-/// How many parts the keys are compared in.
+/// How many parts the keys are divided into for comparison.
 pub(super) const BUCKETS: usize = 256;
 
 struct Held {
     state: KeyState,
-    /// Where in the feed its last change is.
+    /// The position of its last change in the feed.
     seq: u64,
     digest: u64,
-    /// The node that has told it just like this, and need not be told.
+    /// The node that sent exactly this state, and need not be sent it again.
     from: Option<Arc<str>>,
 }
 
 /// The committed state. Only the writing thread changes it.
 pub(super) struct State {
     keys: BTreeMap<Id, Held>,
-    /// Each key at its last change: who has read it all has the whole state.
+    /// Each key, at the position of its last change. Reading it to the end gives the whole state.
     feed: BTreeMap<u64, Id>,
-    /// Names this feed; another life of the node begins another one.
+    /// Identifies this feed; each life of the node begins a new one.
     incarnation: u64,
     seq: u64,
     digests: [u64; BUCKETS],
@@ -54,7 +54,7 @@ impl State {
         self.keys.get(id).map(|held| &held.state)
     }
 
-    /// All keys, tombstones among them.
+    /// All keys, including tombstones.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Id, &KeyState)> {
         self.keys.iter().map(|(id, held)| (id, &held.state))
     }
@@ -68,7 +68,7 @@ impl State {
             .map(|((_, key), _)| key.as_str())
     }
 
-    /// Sets a key to what is known of it now; `from` is the node that knows just that.
+    /// Sets a key to its new state; `from` is the node that already has exactly this state.
     pub(super) fn put(&mut self, id: Id, state: KeyState, from: Option<Arc<str>>) {
         self.remove(&id);
         self.seq += 1;
@@ -97,17 +97,17 @@ impl State {
         }
     }
 
-    /// What it takes of the store's room.
+    /// How much of the store's room it takes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many keys are what deletes left.
+    /// The number of tombstones.
     pub(super) fn tombstones(&self) -> usize {
         self.tombstones
     }
 
-    /// What deletes left, and where in the feed.
+    /// The tombstones, with their positions in the feed.
     pub(super) fn iter_tombstones(&self) -> impl Iterator<Item = (&Id, &KeyState, u64)> {
         self.keys
             .iter()
@@ -123,8 +123,8 @@ impl State {
         }
     }
 
-    /// A number that two nodes have in common when they have the same keys. What deletes left does
-    /// not bear on it: nodes drop that at different times.
+    /// A number that is the same on two nodes that have the same keys. Tombstones do not affect it,
+    /// because nodes drop them at different times.
     pub(super) fn root(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         for digest in self.digests {
@@ -133,13 +133,14 @@ impl State {
         first_word(&hasher.finalize())
     }
 
-    /// The same for each part of the keys.
+    /// The same, for each part of the keys.
     pub(super) fn digests(&self) -> &[u64; BUCKETS] {
         &self.digests
     }
 
-    /// What changed after a point of the feed, of about `most` bytes, and up to where that is. `None`
-    /// for another feed's cursor. What `to` has told itself is left out.
+    /// The changes after a point of the feed, about `most` bytes of them; how far they go; and
+    /// whether there are more. `None` if the cursor belongs to another feed. Changes that came from
+    /// `to` are left out.
     pub(super) fn changes(
         &self,
         since: Cursor,
@@ -167,13 +168,13 @@ impl State {
                 entries.push((id.clone(), held.state.clone()));
             }
         }
-        // What was forgotten leaves gaps.
+        // Removed keys leave gaps.
         cursor.seq = self.seq;
         Some((cursor, entries, false))
     }
 
-    /// The keys of some parts after a key, of about `most` bytes; and the last one, if there are
-    /// more.
+    /// The keys of some parts, after a given key, about `most` bytes of them; and the last one
+    /// returned if there are more.
     pub(super) fn entries(
         &self,
         buckets: &[u8],
@@ -223,7 +224,7 @@ fn digest(id: &Id, state: &KeyState) -> u64 {
     if state.is_tombstone() {
         return 0;
     }
-    // A digest that is always the same would hide all differences; there is no error to hide.
+    // A constant digest would hide all differences, so there is no fallback for an error here.
     let bytes = postcard::to_allocvec(&(id, state)).expect("keys are text, bytes and numbers");
     first_word(&blake3::hash(&bytes))
 }

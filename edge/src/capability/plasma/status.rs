@@ -1,4 +1,4 @@
-//! What the status page shows of Plasma.
+//! What the status page shows about Plasma.
 
 use std::net::SocketAddr;
 
@@ -9,24 +9,24 @@ use crate::capability::plasma::Plasma;
 use crate::capability::plasma::crdt::KeyState;
 use crate::sync::lock;
 
-/// What [`Plasma::status`] tells.
+/// What [`Plasma::status`] returns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlasmaStatus {
     /// This node's name.
     pub node_id: String,
-    /// The address it is reached at; `None` if it has not joined others.
+    /// The address at which it is reached; `None` if it has not joined others.
     pub gossip: Option<SocketAddr>,
-    /// All nodes that are known, this one among them, by name.
+    /// All known nodes, including this one, by name.
     pub nodes: Vec<NodeInfo>,
     /// All keys of all sites.
     pub keys: Vec<PlasmaKey>,
-    /// What the store takes of its room, in bytes.
+    /// How much of the store's room is in use, in bytes.
     pub bytes: usize,
-    /// The store's room.
+    /// The store's room, in bytes.
     pub max_bytes: usize,
-    /// How many deleted keys wait until all nodes have seen it.
+    /// How many deleted keys are kept until all nodes have seen the delete.
     pub tombstones: usize,
-    /// What is wrong, the worst first.
+    /// What is wrong, the worst problem first.
     pub problems: Vec<Problem>,
 }
 
@@ -35,14 +35,14 @@ pub struct PlasmaStatus {
 pub struct NodeInfo {
     /// Its name.
     pub node_id: String,
-    /// The address it is reached at.
+    /// The address at which it is reached.
     pub address: Option<SocketAddr>,
-    /// Whether it has been heard of lately.
+    /// Whether it has been heard from recently.
     pub alive: bool,
-    /// Whether it is this one.
+    /// Whether it is this node.
     pub this: bool,
-    /// How long ago it was heard of, in milliseconds; `None` for this one, and for those that were
-    /// not heard of since this node was started.
+    /// How long ago it was heard from, in milliseconds; `None` for this node, and for those that
+    /// have not been heard from since this node started.
     pub heard_ms_ago: Option<u64>,
     /// How many of this node's changes it has not stored yet.
     pub backlog: u64,
@@ -51,7 +51,7 @@ pub struct NodeInfo {
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlasmaKey {
-    /// Whose it is.
+    /// The site it belongs to.
     pub site: String,
     /// The key.
     pub key: String,
@@ -93,7 +93,7 @@ impl Plasma {
         self.shared.state().get(&id).and_then(PlasmaKind::of)
     }
 
-    /// What there is now, for a status page. Never waits for the network.
+    /// The current status, for a status page. Never waits for the network.
     pub fn status(&self) -> PlasmaStatus {
         let state = self.shared.state();
         let keys = state.iter().filter_map(|((site, key), state)| {

@@ -1,5 +1,5 @@
-//! The thread that owns all changing. It takes what waits, applies it in one transaction, and
-//! answers when that is on disk, so the price of a sync is shared by all who wait for it.
+//! The thread that makes all changes. It takes the jobs that are waiting, applies them in one
+//! transaction, and answers when that is on disk, so all of them share the cost of one sync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
@@ -13,10 +13,10 @@ use crate::capability::plasma::error::PlasmaError;
 use crate::capability::plasma::protocol::Entry;
 use crate::capability::plasma::replica::{Answer, Changes, Op, Replica};
 
-/// How many waiting operations share one commit at most.
+/// How many waiting operations share a commit at most.
 const MAX_BATCH: usize = 256;
 
-/// Something to change.
+/// A change to make.
 pub(super) enum Job {
     Local {
         id: Id,
@@ -26,9 +26,9 @@ pub(super) enum Job {
     Merge {
         from: Arc<str>,
         entries: Vec<Entry>,
-        /// A time that the other's clock has seen.
+        /// A time that the other node's clock has seen.
         time: u64,
-        /// In which life the other node last met this one, once all it had has been stored.
+        /// In which life the other node last met this one, once everything it had has been stored.
         met: Option<Option<u64>>,
         done: oneshot::Sender<Result<(), PlasmaError>>,
     },
@@ -40,10 +40,10 @@ enum Waiting {
     Merge(oneshot::Sender<Result<(), PlasmaError>>, Answer),
 }
 
-/// Works until it is told to stop, or nobody can tell it anything any more.
+/// Works until it is told to stop, or all senders are gone.
 pub(super) fn run(mut replica: Replica, queue: &mpsc::Receiver<Job>, tidy_every: Duration) {
     loop {
-        // What a batch leaves behind when it panics is thrown away: the replica reloads.
+        // What a panicking batch leaves behind is discarded: the replica reloads.
         let ended = catch_unwind(AssertUnwindSafe(|| serve(&mut replica, queue, tidy_every)));
         if ended.is_ok() {
             return;
@@ -83,7 +83,7 @@ fn serve(replica: &mut Replica, queue: &mpsc::Receiver<Job>, tidy_every: Duratio
     }
 }
 
-/// Applies a batch and answers. Whether it was the last one.
+/// Applies a batch and answers. Returns whether it was the last one.
 fn apply(replica: &mut Replica, batch: Vec<Job>) -> bool {
     let mut changes = Changes::default();
     let mut waiting = Vec::with_capacity(batch.len());
@@ -112,8 +112,8 @@ fn apply(replica: &mut Replica, batch: Vec<Job>) -> bool {
     }
     let committed = replica.commit(changes);
     for waiting in waiting {
-        // What was refused anyway stays refused for its own reason. Nobody waits any more if a
-        // request was cancelled.
+        // An operation that was refused anyway keeps its own reason. If a request was cancelled,
+        // nobody waits for the answer.
         match waiting {
             Waiting::Local(done, answer) => {
                 let _ = done.send(answer.and_then(|value| committed.clone().map(|()| value)));

@@ -77,7 +77,7 @@ fn a_folder_that_is_well_is_told_and_exported() {
             .contains("in use")
     );
     drop(open);
-    // What is not damaged is put aside if it is named, and is still there.
+    // An undamaged store is renamed if it is named explicitly; its contents are still there.
     let (file, aside) = reset_store(dir.path(), "plasma").unwrap();
     assert!(!file.exists() && aside.exists());
     assert!(
@@ -89,7 +89,7 @@ fn a_folder_that_is_well_is_told_and_exported() {
     assert_eq!(check(dir.path()).unwrap()[1].entries, 0);
 }
 
-/// A message that names the file, and says what to do.
+/// Checks that a message names the file and says what to do.
 #[track_caller]
 fn assert_helps(error: &dyn std::error::Error, file: &str) {
     let told = error.to_string();
@@ -97,8 +97,8 @@ fn assert_helps(error: &dyn std::error::Error, file: &str) {
     assert!(told.contains("`flaron-edge store "), "{told}");
 }
 
-/// Whatever byte of the files is changed: no value is wrong, nothing panics, every message names
-/// the file, and after a reset there is a store again.
+/// Whichever byte of the files is changed: no value is wrong, nothing panics, every message names
+/// the file, and after a reset there is a working store.
 #[test]
 fn damage_is_told_and_never_a_wrong_value() {
     let dir = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ fn damage_is_told_and_never_a_wrong_value() {
                 0 => bytes.truncate(bytes.len() * (round + 1) / 70),
                 1 => bytes[round * 67 % 4096] ^= 0xff,
                 _ => {
-                    // A run of bytes somewhere in what is used.
+                    // A run of bytes somewhere in the part that is used.
                     let at = (round * 7919 * 13) % (bytes.len() - 600);
                     bytes[at..at + 1 + round * 9].fill(0x5a);
                 }

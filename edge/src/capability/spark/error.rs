@@ -8,21 +8,21 @@ use crate::capability::kv::{KvCode, KvError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum SparkCode {
-    /// The TTL is negative or above the flare's cap.
+    /// The TTL is negative or longer than the maximum.
     InvalidTtl = 1,
     /// The value is longer than `max_kv_value_bytes`.
     TooLarge = 2,
     /// The invocation has used up its writes, or its one pull.
     WriteLimit = 3,
-    /// The site's share of the disk is full.
+    /// The site's quota is used up.
     QuotaExceeded = 4,
-    /// There is no store here, or no such node to pull from.
+    /// There is no store, or no such node to pull from.
     NotAvailable = 5,
     /// The store or the other node failed.
     Internal = 6,
     /// The invocation has used up its reads.
     ReadLimit = 7,
-    /// The key breaks the rules.
+    /// The key is invalid.
     BadKey = 8,
     /// The flare may not write.
     NoCapability = 9,

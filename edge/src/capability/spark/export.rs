@@ -18,10 +18,10 @@ use crate::capability::spark::{Entry, Spark};
 /// Who may read this node's keys over HTTP.
 #[derive(Clone, Default)]
 pub struct ExportPolicy {
-    /// With a token, whoever presents it and nobody else; without one, this machine and nobody
-    /// else. Behind a reverse proxy everyone looks like this machine: set a token there.
+    /// With a token, only those that present it; without one, only this machine. Behind a reverse
+    /// proxy everyone appears to be this machine, so set a token there.
     pub token: Option<String>,
-    /// With the cluster's key, whoever has it, and of the others those with the token alone.
+    /// With the cluster's key, those that have it; others need the token.
     pub keys: Option<ClusterKeys>,
 }
 
@@ -34,10 +34,10 @@ impl fmt::Debug for ExportPolicy {
     }
 }
 
-/// A request to [`EXPORT_PATH`](crate::capability::spark::EXPORT_PATH), taken apart by the HTTP server.
+/// A request to [`EXPORT_PATH`](crate::capability::spark::EXPORT_PATH), as parsed by the HTTP server.
 #[derive(Debug, Clone, Copy)]
 pub struct ExportRequest<'a> {
-    /// Where the connection comes from.
+    /// The address that the connection comes from.
     pub remote: IpAddr,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
@@ -47,22 +47,22 @@ pub struct ExportRequest<'a> {
     pub body: &'a [u8],
 }
 
-/// The answer of [`export`].
+/// The result of [`export`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportReply {
     /// The HTTP status.
     pub status: u16,
-    /// JSON, or that encrypted.
+    /// JSON, or encrypted JSON.
     pub body: Vec<u8>,
     /// Its `Content-Type`.
     pub content_type: &'static str,
 }
 
-/// Answers another node's pull. It reads from disk: call it from a thread that may block.
+/// Answers another node's pull. It reads from disk, so call it from a thread that may block.
 ///
 /// 200 with the entries that exist; 400 for a body that is not `{"site", "keys"}` with valid keys;
-/// 403 for strangers, and for browsers, whatever page they were told to send it by; 413 when the
-/// request or the answer is too large; 500 when the store cannot be read.
+/// 403 for strangers, and for browsers, whatever page made them send the request; 413 if the
+/// request or the answer is too large; 500 if the store cannot be read.
 pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) -> ExportReply {
     let refuse = |status, reason: &str| ExportReply {
         status,
@@ -110,7 +110,7 @@ pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) 
             return refuse(400, &reason);
         }
         match store.peek(&query.site, &key) {
-            // What runs out this very millisecond is no longer worth sending.
+            // An entry that expires within this millisecond is not worth sending.
             Ok(
                 None
                 | Some(Entry {
@@ -145,7 +145,7 @@ pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) 
             content_type: "application/json",
         };
     };
-    // Bound to the question: an answer that was recorded is no answer to another.
+    // Bound to the request, so that a recorded answer cannot be used for another one.
     match seal(keys, ANSWER_PURPOSE, request.body, &body) {
         Some(body) => ExportReply {
             status: 200,
@@ -156,7 +156,7 @@ pub fn export(store: &Spark, policy: &ExportPolicy, request: ExportRequest<'_>) 
     }
 }
 
-/// Compares digests, so that the time it takes says nothing about where two tokens differ.
+/// Compares digests, so that the time it takes does not reveal where two tokens differ.
 fn same_secret(a: &str, b: &str) -> bool {
     // blake3's comparison of hashes is constant-time.
     blake3::hash(a.as_bytes()) == blake3::hash(b.as_bytes())

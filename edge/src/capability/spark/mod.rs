@@ -3,31 +3,31 @@
 //! # The store
 //!
 //! [`redb`] holds the data: one file, copy-on-write B-trees, every commit atomic and synced. It was
-//! chosen over `fjall`, the other embedded store in pure Rust that is well kept, because
+//! chosen over `fjall`, the other well-maintained embedded store in pure Rust, for three reasons:
 //!
-//! - durability: a redb commit is on disk when it returns, and there is no journal that could be
-//!   behind the answer; fjall's journal has to be synced by hand after each write for the same;
-//! - it compiles in about 5 s, fjall in 8, with a third of its dependencies;
-//! - its file format has been stable since 1.0, and a write-heavy load, where fjall's LSM tree wins,
-//!   is not what a local node has.
+//! - Durability: a redb commit is on disk when it returns, and no journal can lag behind the answer;
+//!   fjall's journal has to be synced explicitly after each write to get the same.
+//! - Build time: it compiles in about 5 s, fjall in 8, and it has a third of fjall's dependencies.
+//! - Its file format has been stable since 1.0. Write-heavy loads, where fjall's LSM tree wins, are
+//!   not what a local node has.
 //!
-//! One thread owns all writing. It takes what waits, applies it in one transaction, commits, and
-//! only then answers, so the price of a sync is shared by all who wait for it. A write that was
-//! answered is on disk: neither `kill -9` nor a power cut takes it back. Readers never wait for
-//! writers.
+//! One thread does all writing. It takes the writes that are waiting, applies them in one
+//! transaction, commits, and only then answers, so all of them share the cost of one sync. An
+//! acknowledged write is on disk: neither `kill -9` nor a power failure undoes it. Readers never
+//! wait for writers.
 //!
 //! # Time
 //!
-//! An entry with a TTL stores its deadline in milliseconds of the wall clock, so it also runs out
-//! while the node is down. At the deadline and after it the entry cannot be read, listed or
-//! exported, swept or not. The seconds left are rounded up: a living key with a TTL never says 0,
-//! which means "no TTL". Setting the wall clock moves the deadlines with it.
+//! An entry with a TTL stores its deadline in milliseconds of the wall clock, so it also expires
+//! while the node is down. From its deadline on, an entry cannot be read, listed or exported,
+//! whether it has been swept or not. The remaining seconds are rounded up: a live key with a TTL
+//! never reports 0, which means "no TTL". Setting the wall clock moves the deadlines with it.
 //!
 //! # Between nodes
 //!
-//! [`SparkSession::pull`] asks another node's [`EXPORT_PATH`], which [`export`] answers. Time left
-//! travels instead of deadlines, since the two clocks may differ, and the time that the answer was
-//! on its way is taken off.
+//! [`SparkSession::pull`] asks another node's [`EXPORT_PATH`], which [`export`] answers. The answer
+//! contains the remaining time instead of deadlines, because the two clocks may differ; the time the
+//! answer took to arrive is subtracted.
 
 mod error;
 mod export;
@@ -64,19 +64,19 @@ pub use crate::capability::spark::peers::{
 };
 pub use crate::capability::spark::session::{SparkLimits, SparkSession};
 
-/// Where and how a [`Spark`] stores.
+/// Where and how a [`Spark`] stores its data.
 #[derive(Debug, Clone)]
 pub struct SparkConfig {
-    /// The store's file; its folder is made if need be. `None` keeps everything in memory.
+    /// The store's file; its folder is created if necessary. `None` keeps everything in memory.
     pub path: Option<PathBuf>,
-    /// What each site may store: the bytes of its keys and values and 32 for each entry.
+    /// How much each site may store: the bytes of its keys and values, plus 32 for each entry.
     pub quota_bytes: u64,
-    /// How often expired entries are removed from disk. It does not bear on when they expire.
+    /// How often expired entries are removed from disk. It does not affect when they expire.
     pub sweep_interval: Duration,
 }
 
 impl Default for SparkConfig {
-    /// In memory, 64 MiB a site, swept every 10 s.
+    /// In memory, 64 MiB per site, swept every 10 s.
     fn default() -> Self {
         Self {
             path: None,
@@ -86,7 +86,8 @@ impl Default for SparkConfig {
     }
 }
 
-/// The store of all sites. Shared by all flares; dropped last, it finishes what was begun.
+/// The store of all sites, shared by all flares. Dropping the last reference completes the writes
+/// that are waiting.
 pub struct Spark {
     store: Arc<Store>,
     problems: Arc<Problems>,
@@ -105,29 +106,29 @@ impl fmt::Debug for Spark {
 }
 
 impl Spark {
-    /// Opens or makes the store and starts its writing thread.
+    /// Opens or creates the store and starts its writing thread.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: no permission, not a store, or another process has it open.
+    /// [`OpenError`]: no permission, not a store, or open in another process.
     pub fn open(config: SparkConfig) -> Result<Arc<Self>, OpenError> {
         Self::open_with_clock(config, wall_clock())
     }
 
-    /// As [`Spark::open`], with a clock of the caller's, for tests of expiry.
+    /// Like [`Spark::open`], with the caller's clock, for testing expiry.
     ///
     /// # Errors
     ///
-    /// As [`Spark::open`].
+    /// As for [`Spark::open`].
     pub fn open_with_clock(config: SparkConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
         let store =
             Store::open(config.path.as_deref()).map_err(|e| OpenError::store("spark", e))?;
         Self::start(store, config, clock)
     }
 
-    /// Starts on a store that is open.
+    /// Starts with a store that is already open.
     fn start(store: Store, config: SparkConfig, clock: WallClock) -> Result<Arc<Self>, OpenError> {
-        // The tables are made now, so that readers find them.
+        // The tables are created now, so that readers find them.
         store
             .write(0, prepare)
             .map_err(|e| OpenError::store("spark", e))?;
@@ -207,11 +208,11 @@ impl Spark {
         }
     }
 
-    /// A living entry. For the status page and tests: no limits, no capabilities.
+    /// A live entry. For the status page and tests: no limits, no capabilities.
     ///
     /// # Errors
     ///
-    /// [`SparkCode::Internal`] when the store cannot be read.
+    /// [`SparkCode::Internal`] if the store cannot be read.
     pub fn peek(&self, site: &str, key: &str) -> Result<Option<Entry>, SparkError> {
         let found = self.read(site, key)?;
         Ok(found.map(|(deadline, value)| Entry {
@@ -220,11 +221,11 @@ impl Spark {
         }))
     }
 
-    /// The living entries of a site, in the order of their keys.
+    /// The live entries of a site, ordered by key.
     ///
     /// # Errors
     ///
-    /// [`SparkCode::Internal`] when the store cannot be read.
+    /// [`SparkCode::Internal`] if the store cannot be read.
     pub fn entries(&self, site: &str) -> Result<Vec<KeyInfo>, SparkError> {
         let now = (self.clock)();
         let found = self.store.read(|db| {
@@ -236,7 +237,7 @@ impl Spark {
                 if at != site {
                     break;
                 }
-                // A damaged one has a name, at least; who reads it is told.
+                // A damaged entry is at least listed; reading it gives the error.
                 let (deadline, value) = split(site, key, stored.value()).unwrap_or_default();
                 if alive(deadline, now) {
                     found.push(KeyInfo {
@@ -251,11 +252,11 @@ impl Spark {
         found.map_err(|e| SparkError::internal("cannot list the store", e))
     }
 
-    /// What each site stores, in the order of their names.
+    /// What each site stores, ordered by name.
     ///
     /// # Errors
     ///
-    /// [`SparkCode::Internal`] when the store cannot be read.
+    /// [`SparkCode::Internal`] if the store cannot be read.
     pub fn usage(&self) -> Result<Vec<SiteUsage>, SparkError> {
         let sites = self.store.read(|db| {
             let usage = db.begin_read()?.open_table(USAGE)?;
@@ -277,7 +278,7 @@ impl Spark {
 }
 
 impl Spark {
-    /// What is wrong with the store, the worst first.
+    /// What is wrong with the store, the worst problem first.
     pub fn problems(&self) -> Vec<Problem> {
         self.problems.list()
     }
@@ -285,7 +286,7 @@ impl Spark {
 
 impl Drop for Spark {
     fn drop(&mut self) {
-        // Without a sender the thread ends, after it has answered all that wait.
+        // Without a sender the thread ends, after it has answered everything that is waiting.
         self.jobs = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
@@ -293,23 +294,23 @@ impl Drop for Spark {
     }
 }
 
-/// What [`Spark::peek`] finds.
+/// What [`Spark::peek`] returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The value.
     pub value: Vec<u8>,
-    /// Milliseconds left; `None` = no TTL.
+    /// Milliseconds left; `None` means no TTL.
     pub ttl_left_ms: Option<u64>,
 }
 
-/// One living key, for the status page.
+/// A live key, for the status page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyInfo {
     /// The key.
     pub key: String,
     /// The value's length.
     pub value_bytes: usize,
-    /// Whole seconds left, rounded up; `None` = no TTL.
+    /// Whole seconds left, rounded up; `None` means no TTL.
     pub ttl_left_secs: Option<u32>,
 }
 
@@ -318,11 +319,11 @@ pub struct KeyInfo {
 pub struct SiteUsage {
     /// The site.
     pub site: String,
-    /// Its entries, with those that have expired and await the sweep.
+    /// The number of its entries, including those that have expired but have not been swept.
     pub keys: u64,
-    /// What they use of the quota.
+    /// How much of the quota they use, in bytes.
     pub bytes: u64,
-    /// The quota.
+    /// The quota, in bytes.
     pub quota_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The other nodes that keys are pulled from, and what is said to them.
+//! The other nodes that keys are pulled from, and the messages exchanged with them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,18 +15,19 @@ use crate::capability::kv::{OpenError, check_key};
 use crate::capability::spark::error::{SparkCode, SparkError};
 use crate::http::client::{causes, client_builder};
 
-/// What the messages of a pull are sealed for, and how HTTP calls them.
+/// The purpose that the messages of a pull are sealed for, and their content type in HTTP.
 pub(super) const PULL_PURPOSE: &str = "flaron-edge spark pull, v1";
 pub(super) const ANSWER_PURPOSE: &str = "flaron-edge spark pull's answer, v1";
 pub(super) const SEALED_TYPE: &str = "application/vnd.flaron.sealed";
 
-/// The most keys of one pull.
+/// The most keys in one pull.
 pub const MAX_PULL_KEYS: usize = 1000;
 
 /// Where [`export`](crate::capability::spark::export) is to be mounted, for POST.
 pub const EXPORT_PATH: &str = "/_edge/spark/export";
 
-/// The longest body that [`export`](crate::capability::spark::export) reads, in bytes. [`MAX_PULL_KEYS`] keys fit with room.
+/// The longest body that [`export`](crate::capability::spark::export) reads, in bytes. It has ample room for
+/// [`MAX_PULL_KEYS`] keys.
 pub const EXPORT_MAX_REQUEST: usize = 512 * 1024;
 
 /// The longest answer of [`export`](crate::capability::spark::export), in bytes.
@@ -35,13 +36,14 @@ pub const EXPORT_MAX_REPLY: usize = 16 * 1024 * 1024;
 /// The nodes that keys can be pulled from.
 #[derive(Clone)]
 pub struct SparkPeersConfig {
-    /// The name that a flare uses, to the node's address: `http://host:port`.
+    /// From the name that a flare uses to the node's address: `http://host:port`.
     pub peers: BTreeMap<String, String>,
-    /// What all nodes of the cluster know, to tell each other from strangers.
+    /// A secret shared by all nodes of the cluster, to distinguish each other from strangers.
     pub token: Option<String>,
-    /// The cluster's key. With one, what is asked and answered is encrypted with it, over HTTP too.
+    /// The cluster's key. If there is one, requests and answers are encrypted with it, even over
+    /// plain HTTP.
     pub keys: Option<ClusterKeys>,
-    /// How long a pull may take in all.
+    /// The time limit for a whole pull.
     pub timeout: Duration,
 }
 
@@ -91,7 +93,7 @@ pub(super) struct ExportEntry {
     pub(super) key: String,
     /// base64
     pub(super) value: String,
-    /// Milliseconds left; absent = no TTL.
+    /// Milliseconds left; absent means no TTL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ttl_ms: Option<u64>,
 }
@@ -101,7 +103,7 @@ impl SparkPeers {
     ///
     /// # Errors
     ///
-    /// A peer whose address is not a plain `http://` or `https://` address.
+    /// A peer's address is not a plain `http://` or `https://` address.
     pub fn new(
         config: SparkPeersConfig,
         runtime: tokio::runtime::Handle,
@@ -148,7 +150,7 @@ impl SparkPeers {
         }
         Err(SparkError::new(
             SparkCode::NotAvailable,
-            format!("no node is called `{origin}`: name it under [spark.peers]"),
+            format!("no node is called `{origin}`: add it with --peer NAME=URL"),
         ))
     }
 
@@ -176,8 +178,9 @@ impl SparkPeers {
         let (query, kind) = match &self.keys {
             Some(keys) => {
                 let sealed = seal(keys, PULL_PURPOSE, &[], &query);
-                let sealed =
-                    sealed.ok_or_else(|| bad("cannot be asked: no randomness".to_owned()))?;
+                let sealed = sealed.ok_or_else(|| {
+                    bad("cannot be asked: the system provides no randomness".to_owned())
+                })?;
                 (sealed, SEALED_TYPE)
             }
             None => (query, "application/json"),
@@ -211,12 +214,13 @@ impl SparkPeers {
                 let opened = open(keys, ANSWER_PURPOSE, &query, &body);
                 body = opened.ok_or_else(|| {
                     bad(
-                        "did not answer with the cluster's key: give both nodes the same"
+                        "did not answer with the cluster's key: give both nodes the same one"
                             .to_owned(),
                     )
                 })?;
             }
-            serde_json::from_slice(&body).map_err(|e| bad(format!("did not answer as a node: {e}")))
+            serde_json::from_slice(&body)
+                .map_err(|e| bad(format!("sent an answer that is not a node's: {e}")))
         })
     }
 }

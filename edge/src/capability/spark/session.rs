@@ -18,9 +18,11 @@ use crate::capability::spark::tables::{Op, alive, secs_left};
 pub struct SparkLimits {
     /// The longest value (`max_kv_value_bytes`), in bytes.
     pub max_value_bytes: usize,
-    /// `spark_get` and `spark_list` calls. The ABI names no number; ours is generous.
+    /// The number of `spark_get` and `spark_list` calls. The ABI names no limit; this one is
+    /// generous.
     pub max_reads: u32,
-    /// `spark_set` and `spark_delete` calls. The ABI names no number; ours is generous.
+    /// The number of `spark_set` and `spark_delete` calls. The ABI names no limit; this one is
+    /// generous.
     pub max_writes: u32,
     /// The longest TTL, in seconds.
     pub max_ttl_secs: u32,
@@ -29,7 +31,7 @@ pub struct SparkLimits {
 }
 
 impl Default for SparkLimits {
-    /// 64 KiB a value, 1000 reads, 1000 writes, ten years, no writing.
+    /// Values of 64 KiB, 1000 reads, 1000 writes, TTLs of ten years, and no permission to write.
     fn default() -> Self {
         Self {
             max_value_bytes: 64 * 1024,
@@ -41,7 +43,7 @@ impl Default for SparkLimits {
     }
 }
 
-/// Spark as one invocation sees it: one site, its limits, its counts.
+/// Spark as one invocation sees it: one site, its limits, and how much of them is used.
 #[derive(Debug)]
 pub struct SparkSession {
     store: Option<Arc<Spark>>,
@@ -54,8 +56,8 @@ pub struct SparkSession {
 }
 
 impl SparkSession {
-    /// A session for one invocation. Without a store every operation is "not available"; without
-    /// peers only `pull` is.
+    /// A session for one invocation. Without a store every operation returns "not available";
+    /// without peers only `pull` does.
     pub fn new(
         store: Option<Arc<Spark>>,
         site: impl Into<Arc<str>>,
@@ -117,8 +119,8 @@ impl SparkSession {
         Ok(())
     }
 
-    /// `spark_get`: the seconds left as a little-endian `u32` (0 = no TTL) and the value, or `None`
-    /// if there is no such key.
+    /// `spark_get`: the remaining seconds as a little-endian `u32` (0 means no TTL), followed by
+    /// the value; or `None` if there is no such key.
     ///
     /// # Errors
     ///
@@ -130,7 +132,7 @@ impl SparkSession {
         self.count_read()?;
         Ok(store.read(&self.site, key)?.and_then(|(deadline, value)| {
             let now = (store.clock)();
-            // It may have run out since it was read.
+            // It may have expired since it was read.
             if !alive(deadline, now) {
                 return None;
             }
@@ -143,14 +145,14 @@ impl SparkSession {
         }))
     }
 
-    /// `spark_set`; a TTL of 0 means that the key does not expire. Returns when it is on disk.
+    /// `spark_set`; with a TTL of 0 the key does not expire. Returns when the value is on disk.
     ///
     /// # Errors
     ///
     /// Checked in this order: [`SparkCode::NoCapability`], [`SparkCode::NotAvailable`],
     /// [`SparkCode::BadKey`], [`SparkCode::TooLarge`], [`SparkCode::InvalidTtl`],
-    /// [`SparkCode::WriteLimit`], [`SparkCode::QuotaExceeded`], [`SparkCode::Internal`]. What is refused
-    /// before the limit does not count.
+    /// [`SparkCode::WriteLimit`], [`SparkCode::QuotaExceeded`], [`SparkCode::Internal`]. A write refused
+    /// before the write limit is checked does not count towards it.
     pub fn set(&mut self, key: &[u8], value: &[u8], ttl_secs: i32) -> Result<(), SparkError> {
         self.may_write()?;
         let store = self.store()?;
@@ -192,12 +194,12 @@ impl SparkSession {
         )
     }
 
-    /// `spark_delete`: no error if there is no such key. The guest is told nothing; the error is
-    /// for the log.
+    /// `spark_delete`: deleting a key that does not exist is not an error. The guest gets no
+    /// result; the error is for the log.
     ///
     /// # Errors
     ///
-    /// As [`SparkSession::set`], without those of the value.
+    /// As for [`SparkSession::set`], except for those about the value.
     pub fn delete(&mut self, key: &[u8]) -> Result<(), SparkError> {
         self.may_write()?;
         let store = self.store()?;
@@ -211,7 +213,7 @@ impl SparkSession {
         )
     }
 
-    /// `spark_list`: a JSON array of the living keys, sorted.
+    /// `spark_list`: a JSON array of the live keys, sorted.
     ///
     /// # Errors
     ///
@@ -227,8 +229,8 @@ impl SparkSession {
         serde_json::to_vec(&keys).map_err(|e| SparkError::internal("cannot write the keys", e))
     }
 
-    /// `spark_pull`: copies keys of this site from another node and says how many it had. They
-    /// replace keys of the same name here; all of them or, on an error, none.
+    /// `spark_pull`: copies keys of this site from another node, and returns how many of them that
+    /// node had. They replace keys of the same name here: either all of them or, on an error, none.
     ///
     /// Waits for the network through the runtime that [`SparkPeers`] holds: call it from a thread
     /// that may block, never from async code.
@@ -236,21 +238,21 @@ impl SparkSession {
     /// # Errors
     ///
     /// [`SparkCode::NoCapability`]; [`SparkCode::NotAvailable`]: no store, no peers, no such peer,
-    /// or it cannot be reached; [`SparkCode::BadKey`]: a key, the list or the origin breaks the
-    /// rules; [`SparkCode::WriteLimit`]: the second pull of this invocation, or more than
-    /// [`MAX_PULL_KEYS`] keys; [`SparkCode::Internal`]: the other node's answer is no good, or does
-    /// not fit into this one's limits.
+    /// or it cannot be reached; [`SparkCode::BadKey`]: a key, the list or the origin is invalid;
+    /// [`SparkCode::WriteLimit`]: the second pull of this invocation, or more than
+    /// [`MAX_PULL_KEYS`] keys; [`SparkCode::Internal`]: the other node's answer is invalid, or
+    /// exceeds this node's limits.
     pub fn pull(&mut self, origin: &[u8], keys: &[u8]) -> Result<u32, SparkError> {
         self.may_write()?;
         let unavailable = |reason: &str| SparkError::new(SparkCode::NotAvailable, reason);
         let store = self.store()?;
         let peers = self.peers.clone().ok_or_else(|| {
-            unavailable("this node knows no other: name them under [spark.peers]")
+            unavailable("this node knows no other: add nodes with --peer NAME=URL")
         })?;
         let invalid = |reason: String| SparkError::new(SparkCode::BadKey, reason);
         let origin = check_key(origin).map_err(|e| invalid(format!("the origin: {e}")))?;
         let keys: Vec<String> = serde_json::from_slice(keys)
-            .map_err(|e| invalid(format!("the keys are not a JSON array of text: {e}")))?;
+            .map_err(|e| invalid(format!("the keys are not a JSON array of strings: {e}")))?;
         for key in &keys {
             check_key(key.as_bytes()).map_err(invalid)?;
         }

@@ -1,33 +1,36 @@
-//! The tables on disk, and what one write does to them.
+//! The tables on disk, and what a write does to them.
 
 use redb::{Database, ReadableTable as _, TableDefinition, TableHandle as _};
 
 use crate::capability::kv::{CHECK_BYTES, checked, with_check};
 use crate::capability::spark::error::{SparkCode, SparkError};
 
-/// What an entry costs of the quota besides its key and value: an estimate of the store's own bytes.
+/// How much of the quota an entry uses in addition to its key and value: an estimate of the store's
+/// own overhead.
 const ENTRY_OVERHEAD: u64 = 32;
 
-/// How many expired entries one sweep removes at most, so that it holds no writer up for long.
+/// How many expired entries one sweep removes at most, so that it does not hold up writers for
+/// long.
 pub(super) const SWEEP_BATCH: usize = 1000;
 
-/// (site, key) to a checksum, deadline (8 bytes, little-endian, milliseconds since 1970, 0 = none)
-/// and value.
+/// From (site, key) to a checksum, a deadline (8 bytes, little-endian, milliseconds since 1970, 0
+/// for none) and the value.
 pub(super) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries.2");
 
-/// The same without checksums, as it was once.
+/// The earlier format, without checksums.
 const OLD_ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
 
-/// (deadline, site, key): what expires when, so that sweeping reads nothing else.
+/// (deadline, site, key): which entry expires when, so that a sweep reads nothing else.
 pub(super) const DEADLINES: TableDefinition<(u64, &str, &str), ()> =
     TableDefinition::new("deadlines");
 
-/// Site to number of entries and bytes of quota they use, expired ones included until swept.
+/// From a site to its number of entries and the bytes of quota they use, including expired ones
+/// until they are swept.
 pub(super) const USAGE: TableDefinition<&str, (u64, u64)> = TableDefinition::new("usage");
 
-/// One write, as the writing thread gets it.
+/// One write, as the writing thread receives it.
 pub(super) enum Op {
-    /// `deadline` 0 = none.
+    /// A `deadline` of 0 means none.
     Set {
         key: String,
         value: Vec<u8>,
@@ -36,12 +39,12 @@ pub(super) enum Op {
     Delete {
         key: String,
     },
-    /// All or none.
+    /// All of them, or none.
     SetMany(Vec<(String, Vec<u8>, u64)>),
 }
 
 impl Op {
-    /// About how much it writes, in bytes.
+    /// Roughly how much it writes, in bytes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Op::Set { key, value, .. } => key.len() + value.len(),
@@ -51,7 +54,7 @@ impl Op {
     }
 }
 
-/// Makes the tables, and brings what an earlier version stored into them.
+/// Creates the tables, and migrates what an earlier version stored.
 pub(super) fn prepare(database: &Database) -> Result<(), redb::Error> {
     let txn = database.begin_write()?;
     {
@@ -83,12 +86,12 @@ pub(super) fn split<'a>(site: &str, key: &str, stored: &'a [u8]) -> Option<(u64,
     Some((u64::from_le_bytes(*deadline), value))
 }
 
-/// The length of an entry's value as the quota counts it, damaged or not.
+/// The length of an entry's value as the quota counts it, whether damaged or not.
 fn value_bytes(stored: &[u8]) -> usize {
     stored.len().saturating_sub(CHECK_BYTES + 8)
 }
 
-/// An entry's deadline, damaged or not.
+/// An entry's deadline, whether damaged or not.
 fn deadline(stored: &[u8]) -> u64 {
     let deadline = stored.get(CHECK_BYTES..).and_then(|s| s.first_chunk::<8>());
     deadline.map_or(0, |bytes| u64::from_le_bytes(*bytes))
@@ -130,7 +133,7 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// The outer result is the disk's, the inner one the flare's.
+    /// The outer result is for errors of the disk, the inner one for errors of the flare.
     pub(super) fn apply(
         &mut self,
         site: &str,
@@ -160,7 +163,7 @@ impl<'t> Tables<'t> {
     ) -> Result<Result<(), SparkError>, redb::Error> {
         let mut needed = self.needed(site, items)?;
         if needed > self.quota_bytes {
-            // What has expired must not stand in the way of what is alive.
+            // Expired entries must not take room away from live ones.
             while self.sweep(Some(site))? == SWEEP_BATCH {}
             needed = self.needed(site, items)?;
         }
@@ -196,7 +199,7 @@ impl<'t> Tables<'t> {
             .map_or((0, 0), |counts| counts.value()))
     }
 
-    /// What the site would use with these entries in it. A key given twice counts twice.
+    /// How much the site would use with these entries. A key given twice counts twice.
     fn needed(&self, site: &str, items: &[(&String, &Vec<u8>, u64)]) -> Result<u64, redb::Error> {
         let mut needed = self.usage(site)?.1;
         for (key, value, _) in items {
@@ -228,7 +231,7 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    /// Removes expired entries, of one site or of all, at most [`SWEEP_BATCH`]; says how many.
+    /// Removes expired entries of one site, or of all, at most [`SWEEP_BATCH`]; returns how many.
     pub(super) fn sweep(&mut self, site: Option<&str>) -> Result<usize, redb::Error> {
         let mut due = Vec::new();
         for item in self.deadlines.iter()? {

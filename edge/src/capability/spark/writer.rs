@@ -1,4 +1,4 @@
-//! The thread that owns all writing.
+//! The thread that does all writing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::capability::spark::error::SparkError;
 use crate::capability::spark::tables::{DEADLINES, Op, SWEEP_BATCH, Tables};
 use crate::capability::store::{Store, StoreError};
 
-/// How many waiting writes share one commit at most.
+/// How many waiting writes share a commit at most.
 const MAX_BATCH: usize = 256;
 
-/// How often a store that failed is tried again while nobody writes.
+/// How often a failed store is tried again while nobody writes.
 const PROBE_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) struct Job {
@@ -25,7 +25,7 @@ pub(super) struct Job {
     pub(super) done: mpsc::SyncSender<Result<(), SparkError>>,
 }
 
-/// The thread that owns all writing.
+/// The thread that does all writing.
 pub(super) struct Writer {
     pub(super) store: Arc<Store>,
     pub(super) problems: Arc<Problems>,
@@ -36,8 +36,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Works until nobody can give it work any more. A batch that makes it panic is answered with
-    /// an error, since its senders are gone, and the next one is served.
+    /// Works until all senders are gone. If a batch makes it panic, the writes in it get an error,
+    /// because their senders are dropped, and the next batch is processed.
     pub(super) fn run(self) {
         while catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
             tracing::error!("spark: the writing thread failed and is being restarted");
@@ -70,7 +70,7 @@ impl Writer {
                 self.note(&SparkError::internal("cannot sweep expired entries", error));
             }
             next_sweep = match swept {
-                // More may have expired than one sweep takes: come back at once.
+                // There may be more expired entries than one sweep removes: continue at once.
                 Ok(SWEEP_BATCH) => continue,
                 _ if self.store.fault().is_some() => {
                     Instant::now() + self.sweep_interval.min(PROBE_AFTER)
@@ -80,8 +80,8 @@ impl Writer {
         }
     }
 
-    /// Applies a batch in one transaction and answers each once it is on disk. What one job is
-    /// refused for (the quota) does not touch the others; a failing disk fails all.
+    /// Applies a batch in one transaction, and answers each job once that is on disk. A job that is
+    /// refused (over quota) does not affect the others; if the disk fails, all of them fail.
     fn commit(&self, batch: Vec<Job>) {
         let bytes = batch.iter().map(|job| job.op.bytes()).sum();
         let applied = self.store.write(bytes, |db| {
@@ -100,7 +100,7 @@ impl Writer {
             Ok(results) => {
                 self.see_whether_well();
                 for (job, result) in batch.into_iter().zip(results) {
-                    // Nobody waits any more if the request was cancelled.
+                    // If the request was cancelled, nobody waits for the answer.
                     let _ = job.done.send(result);
                 }
             }
@@ -114,14 +114,14 @@ impl Writer {
         }
     }
 
-    /// Says no longer that the disk does not work, once it does.
+    /// Clears the problem once the disk works.
     fn see_whether_well(&self) {
         if self.store.fault().is_none() {
             self.problems.clear("disk");
         }
     }
 
-    /// Says once that the disk does not work.
+    /// Reports once that the disk does not work.
     fn note(&self, error: &SparkError) {
         if self
             .problems
@@ -135,7 +135,7 @@ impl Writer {
         self.store.probe();
         self.see_whether_well();
         let now = (self.clock)();
-        // Most of the time nothing is due: find out without writing.
+        // Usually nothing is due: find out without writing.
         let is_due = self.store.read(|db| {
             let deadlines = db.begin_read()?.open_table(DEADLINES)?;
             let first = deadlines.iter()?.next().transpose()?;

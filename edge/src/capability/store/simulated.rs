@@ -1,16 +1,16 @@
-//! A disk for tests, on which power goes and room runs out by the numbers of a seed.
+//! A disk for tests that loses power and runs out of space as a seed dictates.
 
 use std::sync::{Arc, Mutex};
 
 use crate::capability::store::{OpenDatabase, builder};
 use crate::sync::lock;
 
-/// A small generator of numbers, so that a failure can be run again.
+/// A small random number generator, so that a failure can be reproduced.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        // SplitMix64: seeds that are close give numbers that are not.
+        // SplitMix64: similar seeds give unrelated numbers.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -23,7 +23,7 @@ impl Random {
     }
 }
 
-/// A disk that forgets what was not synced, can be full or nearly so, and can fail at any moment.
+/// A disk that forgets what was not synced, can be full or nearly full, and can fail at any moment.
 #[derive(Debug, Default)]
 pub(crate) struct Disk(Mutex<DiskState>);
 
@@ -33,9 +33,9 @@ struct DiskState {
     current: Vec<u8>,
     unsynced: Vec<Write>,
     is_full: bool,
-    /// How many bytes one sync takes, if the disk is nearly full.
+    /// How many bytes each sync may write, if the disk is nearly full.
     room: Option<usize>,
-    /// After how many writes and syncs it fails.
+    /// The number of writes and syncs after which it fails.
     fails_after: Option<usize>,
 }
 
@@ -58,7 +58,7 @@ impl Write {
         }
     }
 
-    /// How many bytes it writes.
+    /// The number of bytes written.
     fn bytes(&self) -> usize {
         match self {
             Write::Length(_) => 0,
@@ -68,7 +68,7 @@ impl Write {
 }
 
 impl DiskState {
-    /// Whether the disk does anything now.
+    /// Whether the disk works at the moment.
     fn admit(&mut self) -> std::io::Result<()> {
         if self.is_full {
             return Err(std::io::ErrorKind::StorageFull.into());
@@ -85,7 +85,7 @@ impl DiskState {
 }
 
 impl Disk {
-    /// The power goes: of what was not synced any part may be there, and a part of a part.
+    /// The power fails: any part of what was not synced may be there, even part of a write.
     pub(crate) fn crash(&self, random: &mut Random) {
         let mut state = lock(&self.0);
         let state = &mut *state;
@@ -103,7 +103,7 @@ impl Disk {
                 _ => {}
             }
         }
-        // Only what was written differs, and the rest of the file is large.
+        // Only what was written differs, and most of the file was not.
         let same = state.current.len().min(state.durable.len());
         state.current.truncate(same);
         state.current.extend_from_slice(&state.durable[same..]);
@@ -114,27 +114,27 @@ impl Disk {
         state.fails_after = None;
     }
 
-    /// From now on nothing can be written, or it can again.
+    /// Makes all writes fail from now on, or succeed again.
     pub(crate) fn set_full(&self, is_full: bool) {
         lock(&self.0).is_full = is_full;
     }
 
-    /// From now on one sync takes so many bytes, or any number again.
+    /// Limits each sync to this many bytes from now on, or removes the limit.
     pub(crate) fn set_room(&self, room: Option<usize>) {
         lock(&self.0).room = room;
     }
 
-    /// It takes so many more writes and syncs, and then fails until the power has gone.
+    /// Accepts this many more writes and syncs, and then fails until after a power failure.
     pub(crate) fn fail_after(&self, count: usize) {
         lock(&self.0).fails_after = Some(count);
     }
 
-    /// A copy of what is on it.
+    /// A copy of its contents.
     pub(crate) fn copy(&self) -> Vec<u8> {
         lock(&self.0).durable.clone()
     }
 
-    /// What was copied once is on it again.
+    /// Restores a copy of its contents.
     pub(crate) fn restore(&self, copy: Vec<u8>) {
         let mut state = lock(&self.0);
         state.unsynced.clear();
@@ -142,7 +142,7 @@ impl Disk {
         state.current = copy;
     }
 
-    /// What opens a database on it.
+    /// Opens a database on it.
     pub(crate) fn opener(self: &Arc<Self>) -> OpenDatabase {
         let disk = self.clone();
         Arc::new(move || {

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// It is unmounted when dropped.
+/// Unmounted when dropped.
 pub(crate) struct Tmpfs(tempfile::TempDir);
 
 impl Tmpfs {
-    /// One of so many MiB; nothing where that is not allowed: it needs root.
+    /// Mounts one of this size; `None` where that is not permitted: it needs root.
     pub(crate) fn mount(mib: usize) -> Option<Tmpfs> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");

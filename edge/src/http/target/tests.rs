@@ -37,7 +37,7 @@ fn host_and_path_become_one() {
         ("/a/...", "h", "h", "/a/..."),
         ("/a/.b/c.", "h", "h", "/a/.b/c."),
         ("/a//b/", "h", "h", "/a//b/"),
-        // An encoded slash, a semicolon and a backslash are nothing bad by themselves.
+        // An encoded slash, a semicolon and a backslash are fine on their own.
         ("/@scope%2fname;v=1", "h", "h", "/@scope%2fname;v=1"),
         ("/a\\b%5C..c?x=..%2f..;", "h", "h", "/a\\b%5C..c?x=..%2f..;"),
     ] {

@@ -1,4 +1,4 @@
-//! What a message holds while it arrives, and for how long.
+//! How much a message holds while it arrives, and for how long.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ const CONTINUATION: u8 = 0;
 const PING: u8 = 9;
 const FINAL: u8 = 0x80;
 
-/// A client, and the server's side of its connection: messages of 100 KiB at most, and a budget of 400.
+/// A client, and the server's side of its connection, with messages of at most 100 KiB and a budget of
+/// 400.
 fn connected() -> (DuplexStream, Frames<DuplexStream>, Arc<Budget>) {
     let (client, server) = tokio::io::duplex(1 << 20);
     let budget = Budget::new(400 << 10);
@@ -31,7 +32,7 @@ fn frame(first: u8, length: u16) -> Vec<u8> {
 async fn a_message_in_small_parts_is_counted_as_a_whole() {
     let (mut client, mut frames, budget) = connected();
     let mut sent = 0;
-    // Each part is as small as what is not counted.
+    // Each part is small enough not to be counted on its own.
     for (parts, left) in [(1, 400), (2, 336), (8, 336), (9, 300)] {
         while sent < parts {
             let first = if sent == 0 { BINARY } else { CONTINUATION };
@@ -50,7 +51,7 @@ async fn a_message_in_small_parts_is_counted_as_a_whole() {
         panic!("no message");
     };
     assert_eq!(message.len(), 80_000);
-    // Only what it turned out to be is held, and that until the message is gone.
+    // Only what it turned out to need is held, until the message is gone.
     assert_eq!(budget.free_kib(), 400 - 80_000_usize.div_ceil(1 << 10));
     drop(message);
     assert_eq!(budget.free_kib(), 400);
@@ -62,7 +63,7 @@ async fn a_message_that_never_ends_is_given_up() {
     client.write_all(&frame(BINARY, 50_000)).await.unwrap();
     let began = Instant::now();
     let error = loop {
-        // That the client is there does not make its message arrive.
+        // A client that is alive may still not complete its message.
         match timeout(Duration::from_secs(10), frames.next()).await {
             Ok(Ok(Received::Ping(_))) => {}
             Ok(Ok(received)) => panic!("{received:?}"),

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// As in truth, in fiftieths.
+/// The real values, divided by fifty.
 const PATIENCE: Patience = Patience {
     idle: Duration::from_millis(300),
     unread: Duration::from_millis(1200),
@@ -16,7 +16,7 @@ const PATIENCE: Patience = Patience {
 };
 const LONG: Duration = Duration::from_secs(10);
 
-/// A connection whose requests are answered with so many bytes, its task, and how to stop it.
+/// A connection whose requests get responses of this many bytes, its task, and a way to stop it.
 fn connection(length: usize) -> (DuplexStream, JoinHandle<()>, watch::Sender<bool>) {
     let (ours, theirs) = tokio::io::duplex(16 << 10);
     let (stop, stopped) = watch::channel(false);
@@ -76,8 +76,8 @@ async fn a_client_that_says_nothing_is_cut_off() {
     assert!(began.elapsed() < PATIENCE.unread, "{:?}", began.elapsed());
 }
 
-/// The window is nothing at first, so not a byte of the body may be sent; or smaller than the body, all of
-/// which the connection has by then.
+/// Either the window is 0 at first, so not a byte of the body may be sent; or it is smaller than the body,
+/// all of which has been handed to the connection by then.
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     for window in [0, 1000] {

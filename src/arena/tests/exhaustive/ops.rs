@@ -79,6 +79,8 @@ pub(super) enum Inside {
     Stash,
     /// Everything is dropped, and a text fills what is free then.
     Swap,
+    /// The host allocates all that is free, to the last byte, and returns nothing of it.
+    Fill,
 }
 
 use Inside as In;
@@ -189,6 +191,24 @@ pub(super) const OPS: &[Op] = &[
         len: 1,
         answers: &[Some(b"a")],
     },
+    Op::Members {
+        inside: In::Fill,
+        len: 3,
+        answers: &[None, Some(b"a")],
+    },
+    Op::Members {
+        // With what lies behind it, a word: the next byte is one of what was allocated.
+        inside: In::Fill,
+        len: 7,
+        answers: &[None],
+    },
+    Op::Ask {
+        keep: true,
+        inside: In::Fill,
+        len: 3,
+        answer: 0,
+    },
+    Op::Call(In::Fill),
     Op::Members {
         inside: In::Text,
         len: 3,

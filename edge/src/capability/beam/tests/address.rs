@@ -137,7 +137,7 @@ fn flares_cannot_reach_this_machine_or_its_networks() {
         );
         assert!(refusal.to_string().contains("[beam.hosts]"), "{refusal}");
     }
-    // Whether this name is known depends on the machine; that it leads nowhere does not.
+    // Whether this name is known depends on the machine; that it cannot be reached does not.
     setup
         .fetch(&format!("http://localhost.:{port}/"))
         .unwrap_err();
@@ -187,7 +187,7 @@ fn the_edge_itself_is_never_reached_unless_mapped() {
         SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
     ] {
         let setup = Setup::private();
-        // A connection from before the edge said that it listens there must not stay in use.
+        // A connection opened before the edge registered that address must not be used any more.
         setup.fetch(&urls[0]).unwrap();
         let before = log.lock().unwrap().len();
         setup.beam.add_own_address(own);
@@ -208,7 +208,7 @@ fn the_edge_itself_is_never_reached_unless_mapped() {
         setup.fetch(&format!("http://{other}/")).unwrap()["body"],
         "other"
     );
-    // The operator may say so.
+    // The operator may allow it.
     let setup = Setup::mapped(&[("edge.test", address.to_string())]);
     setup.beam.add_own_address(address);
     assert_eq!(setup.fetch("http://edge.test/").unwrap()["body"], "edge");

@@ -1,4 +1,4 @@
-//! Hosts that are mapped, and the certificates that they show.
+//! Mapped hosts, and the certificates they present.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn hosts_are_mapped_by_name_and_port() {
         ("http://192.0.2.7/", "any port"),
         ("https://[2001:db8::7]/", "any port"),
     ] {
-        // Twice: the second time from what is remembered.
+        // Twice: the second time from the cache.
         for _ in 0..2 {
             assert_eq!(setup.fetch(url).unwrap()["body"], body, "{url}");
         }
@@ -65,7 +65,7 @@ fn wrong_mappings_are_refused_at_the_start() {
     assert!(error.to_string().contains("/no/such/file"), "{error}");
 }
 
-/// A TLS server for `name`, and the file of the certificate that vouches for it.
+/// A TLS server for `name`, and a file with the certificate that it uses.
 fn serve_tls(name: &str, dir: &tempfile::TempDir) -> (SocketAddr, PathBuf) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let file = dir.path().join(format!("{name}.pem"));
@@ -109,7 +109,7 @@ fn https_is_checked_against_the_name_in_the_url() {
     let trusting = Setup::new(config);
     let response = trusting.fetch("https://api.example.test/").unwrap();
     assert_eq!(response["body"], "api.example.test");
-    // http is made https where the mapping says so.
+    // http becomes https where the mapping says so.
     assert_eq!(
         trusting.fetch("http://api.example.test/").unwrap()["status"],
         200

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::capability::beam::*;
 
-/// What a test server was sent.
+/// What a test server received.
 #[derive(Debug, Clone, Default)]
 struct Received {
-    /// The request line and the headers, by lines, names in lowercase.
+    /// The request line and the headers, one per line, names in lowercase.
     head: Vec<String>,
     body: String,
 }
@@ -54,7 +54,7 @@ fn read_request(stream: impl Read) -> Option<Received> {
     Some(received)
 }
 
-/// A server on loopback that answers each connection's one request with what `answer` says.
+/// A server on loopback that answers one request per connection with the result of `answer`.
 fn serve(answer: impl Fn(&Received) -> Vec<u8> + Send + 'static) -> (SocketAddr, Log) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -88,7 +88,7 @@ fn reply(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
 
 struct Setup {
     beam: Arc<Beam>,
-    // Fetches live on it.
+    // Fetches run on it.
     _runtime: tokio::runtime::Runtime,
 }
 

@@ -150,7 +150,7 @@ fn options_are_strict_and_cannot_inject() {
         Err(BeamRefusal::Url(_))
     ));
     assert!(log.lock().unwrap().is_empty());
-    // A line break within a URL is dropped by the URL rules, so it cannot split the request.
+    // A line break in a URL is removed by the URL rules, so it cannot split the request.
     setup
         .fetch(&format!("http://{address}/a\r\nEvil: 1"))
         .unwrap();
@@ -162,7 +162,7 @@ fn an_invocation_has_so_many_fetches() {
     let setup = Setup::new(BeamConfig::default());
     let mut session = BeamSession::new(setup.beam.clone(), DEFAULT_FETCHES);
     for _ in 0..16 {
-        // Refused ones count, too: a flare cannot probe without end.
+        // Refused fetches count, too: a flare cannot probe endlessly.
         let refusal = session.fetch(b"http://127.0.0.1/", b"").unwrap_err();
         assert!(matches!(refusal, BeamRefusal::Forbidden { .. }));
     }
@@ -199,7 +199,7 @@ fn slow_servers_and_long_bodies_are_no_response() {
     assert_eq!(refusal, BeamRefusal::Timeout(Duration::from_millis(300)));
     assert!(begun.elapsed() < Duration::from_secs(3));
     let refusal = setup.fetch(&format!("http://{trickling}/")).unwrap_err();
-    // The server closes early: no half body is passed on.
+    // The server closes early: a truncated body is not passed on.
     assert!(
         matches!(refusal, BeamRefusal::Transport { .. }),
         "{refusal}"
@@ -268,7 +268,7 @@ fn redirects_are_followed_by_the_rules_of_http() {
         assert_eq!(end.line(), format!("{method} /end HTTP/1.1"), "{status}");
         assert_eq!(end.body, body, "{status}");
         assert_eq!(end.header("content-type").is_some(), method == "POST");
-        // The same origin keeps what was meant for it.
+        // The same origin keeps its credentials.
         assert_eq!(end.header("authorization"), Some("a"));
     }
     log.lock().unwrap().clear();
@@ -314,7 +314,8 @@ fn fetches_run_from_async_code_too_and_side_by_side() {
     });
 }
 
-/// A response comes out of the node's memory, with or without a length, until the flare has taken it.
+/// A response is charged to the node's memory budget, with or without a length, until the flare has
+/// taken it.
 #[test]
 fn a_response_takes_room_until_it_is_gone() {
     let (stated, _) = serve(|_| reply("200 OK", &[], &[b'x'; 90 << 10]));

@@ -24,7 +24,7 @@ fn concurrent_increments_on_three_nodes_converge() {
     eventually("600", || {
         nodes.iter().all(|n| counter(n, "hits") == Some(600))
     });
-    // And it stays so.
+    // And it stays that way.
     std::thread::sleep(Duration::from_millis(100));
     assert!(nodes.iter().all(|n| counter(n, "hits") == Some(600)));
 }
@@ -52,7 +52,7 @@ fn registers_deletes_and_lists_spread() {
             .iter()
             .all(|n| session(n).list().unwrap() == b"[]")
     });
-    // What is counted after the delete begins at 0, on every node.
+    // After the delete, counting starts at 0 on every node.
     add(&c, "n", 10);
     add(&b, "n", 1);
     eventually("11", || {
@@ -80,7 +80,7 @@ fn large_values_spread() {
         get(&c, "large").unwrap() == b"small now"
     });
     set(&b, "large", b"small now");
-    // A node that comes later gets it all.
+    // A node that joins later receives everything.
     let late = cluster.node("late");
     eventually("all at the late node", || {
         get(&late, "also-large").as_deref() == Some(&value[1..])
@@ -115,7 +115,7 @@ fn a_partition_heals() {
     add(&a, "n", 1);
     set(&a, "r", b"before");
     set(&a, "deleted-at-c", b"x");
-    // Both: who has not seen a write of this millisecond may write before it.
+    // Wait for both: a node that has not seen a write from this millisecond may write before it.
     eventually("b and c to have it", || {
         [&b, &c].iter().all(|n| {
             counter(n, "n") == Some(1)
@@ -125,7 +125,7 @@ fn a_partition_heals() {
     });
 
     c.set_isolated(true);
-    // What is on its way at that moment still arrives, so nothing is written until nothing is.
+    // Changes in transit at that moment still arrive, so nothing is written until there are none.
     eventually("c to be missed", || {
         a.status()
             .nodes
@@ -182,7 +182,7 @@ fn the_last_writer_wins_however_wrong_the_clocks() {
         get(&a, "k").as_deref() == Some(b"third")
     });
 
-    // Neither has seen the other's: who has counted on further wins, on both alike.
+    // Neither has seen the other's changes: the one that has counted further wins, on both nodes.
     b.set_isolated(true);
     set(&b, "concurrent", b"from b");
     set(&a, "elsewhere", b"");
@@ -223,8 +223,8 @@ fn a_clock_that_is_set_back_loses_nothing() {
     assert_eq!(get(&node, "k"), None);
 }
 
-/// A clock that jumps by hours, forwards and back, under nodes that talk: the last writer wins, and all
-/// that is counted counts.
+/// Clocks that jump by hours, forwards and back, under nodes that talk to each other: the last writer
+/// wins, and every count counts.
 #[test]
 fn clocks_that_jump_by_hours_lose_nothing() {
     let hour = 3_600_000i64;
@@ -237,7 +237,7 @@ fn clocks_that_jump_by_hours_lose_nothing() {
     cluster.join(&a);
     let b = cluster.node("b");
     let mut total = 0;
-    // Within a day of each other: those who are further apart do not believe each other.
+    // Within a day of each other: clocks that are further apart do not accept each other's stamps.
     let jumps = [5, -10, 12, -11, 0].map(|hours: i64| now.saturating_add_signed(hours * hour));
     for jump in jumps {
         set_to.store(jump, Ordering::SeqCst);
@@ -257,8 +257,9 @@ fn clocks_that_jump_by_hours_lose_nothing() {
     }
 }
 
-/// A clock that was days ahead, and is set right: what was written meanwhile stays, the others say
-/// that they do not believe it, and the node says why it can write no more, until the time has come.
+/// A clock that was days ahead and is then corrected: what was written in the meantime stays, the
+/// other nodes report that they reject it, and the node says why it cannot write until its clock has
+/// caught up.
 #[test]
 fn a_clock_that_was_days_ahead_is_told_of() {
     let day = 24 * 60 * 60 * 1000;
@@ -450,7 +451,7 @@ fn a_node_with_a_name_that_is_taken_is_told_of() {
 fn a_node_that_is_reached_by_nobody_is_told_of_on_both_sides() {
     let mut cluster = Cluster::new();
     let a = cluster.node("a");
-    // It is free, and nobody listens there.
+    // The port is free, and nobody listens on it.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nowhere.local_addr().unwrap();
     drop(nowhere);
@@ -471,18 +472,18 @@ fn a_node_that_is_reached_by_nobody_is_told_of_on_both_sides() {
         says(
             &a,
             Severity::Warning,
-            &format!("`b` is there, but nobody answers at {address}"),
+            &format!("`b` is alive, but nothing answers at {address}"),
         )
     });
     eventually("what b has to say", || {
         says(
             &b,
             Severity::Failure,
-            &format!("`a` is there, but does not follow this node at {address}"),
+            &format!("`a` is alive, but does not follow this node at {address}"),
         )
     });
     assert_eq!(get(&a, "k"), None);
-    // It is no longer wrong once the other is gone.
+    // The problem is cleared once the other node is gone.
     cluster.runtime.block_on(b.leave());
     eventually("nothing more to say", || a.problems().is_empty());
 }

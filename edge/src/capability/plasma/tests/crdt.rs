@@ -19,8 +19,9 @@ fn counted(base: u64, counts: &[(&str, Count)]) -> KeyState {
     }
 }
 
-/// The counter is deleted; the nodes forget the delete at different times; in between one of them
-/// counts on what is left of it, the other on nothing. Sums on different bases hid each other once.
+/// The counter is deleted and the nodes forget the delete at different times; in between, one of
+/// them continues counting from the remains, the other from nothing. Sums with different bases once
+/// hid each other.
 #[test]
 fn counting_while_a_delete_is_forgotten_loses_nothing() {
     let tombstone = counted(100, &[]);
@@ -34,8 +35,8 @@ fn counting_while_a_delete_is_forgotten_loses_nothing() {
     assert_eq!((ab.counter(), ba.counter()), (Some(10), Some(10)));
 }
 
-/// A node that was away when a counter was deleted comes back, after everybody has forgotten that.
-/// Its old sum of an actor must not hide what the actor has counted since.
+/// A node that was away when a counter was deleted comes back after everyone has forgotten the
+/// delete. Its old sum for an actor must not hide what the actor has counted since.
 #[test]
 fn an_old_sum_that_comes_back_hides_nothing() {
     let old = counted(0, &[("a~1", count(50, 100))]);

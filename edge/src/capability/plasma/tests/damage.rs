@@ -1,8 +1,7 @@
-//! Real processes, one of which has a full disk, a damaged file, an old copy of its folder or a wrong clock
-//! while it takes over what the other tells: nothing that was acknowledged is lost, and the node says what is
-//! wrong.
+//! Real processes. One of them has a full disk, a damaged file, an old copy of its folder or a wrong clock while
+//! it copies what the other sends: nothing that was acknowledged is lost, and the node says what is wrong.
 //!
-//! `cargo lab` runs the long forms.
+//! `cargo lab` runs the long versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +15,7 @@ use crate::capability::store::tmpfs::Tmpfs;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Addresses of this machine that no other test has.
+/// Loopback addresses that no other test uses.
 fn loopback() -> String {
     static NETWORKS: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id() * 8 + NETWORKS.fetch_add(1, Ordering::SeqCst);
@@ -64,13 +63,13 @@ fn full_disk(rounds: usize) {
             nodes[1].number("problems") > 0 || nodes[1].number("keys") == keys
         });
         full += usize::from(nodes[1].number("problems") > 0);
-        // Whoever is told "ok" can rely on it; what is refused has left no trace, or all of its traces.
+        // An acknowledged write is reliable; a refused one has left no trace, or all of its traces.
         match nodes[1].ask("add n 1").as_deref() {
             Some("ok") => added += 1,
             _ => open += 1,
         }
         if round % 2 == 1 {
-            // The processes end as they are; a full disk does not keep the file from being there.
+            // The processes end as they are; a full disk does not prevent the file from existing.
             nodes[1].kill();
             std::fs::remove_file(&filler).unwrap();
             nodes[1] = start(&network, 1, small.path());
@@ -113,7 +112,7 @@ fn lab_a_disk_that_is_full_again_and_again() {
     full_disk(20);
 }
 
-/// Changes a file as a failing disk does: a byte, a run of bytes, or its end.
+/// Changes a file as a failing disk does: one byte, a run of bytes, or its end.
 fn damage(file: &Path, random: &mut Random) {
     let mut bytes = std::fs::read(file).unwrap();
     let at = random.below(bytes.len());
@@ -148,11 +147,11 @@ fn damaged_files(seed: u64, rounds: usize) {
         nodes[1].kill();
         let folder = folders[1].path();
         damage(&folder.join("plasma.redb"), &mut random);
-        // What is written meanwhile, it has to take over.
+        // What is written in the meantime, it has to copy.
         assert_eq!(nodes[0].ask("add n 1").as_deref(), Some("ok"));
         added += 1;
         let started = try_start(&network, 1, folder);
-        // Not every damage is where the beginning looks.
+        // Not all damage is in the part that is read at the start.
         let agrees = |nodes: &mut [Process], added| {
             nodes
                 .iter_mut()
@@ -170,7 +169,7 @@ fn damaged_files(seed: u64, rounds: usize) {
             refused += 1;
         }
         if !goes_on {
-            // As the message says.
+            // As the message advises.
             let said = ["problems", "keys", "count n", "alive"].map(|what| nodes[1].ask(what));
             nodes[1].kill();
             let reports = rescue::check(folder).unwrap();
@@ -204,7 +203,7 @@ fn lab_files_that_were_damaged() {
     }
 }
 
-/// A folder is put back as it was some writes ago.
+/// A folder is restored to the state of some writes ago.
 #[test]
 fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
     let folders = [0, 1].map(|_| tempfile::tempdir().unwrap());
@@ -222,7 +221,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
             added += n;
         };
         add(&mut nodes[1], 1);
-        // As a backup would take it, which does not stop the node.
+        // As a backup would copy it, without stopping the node.
         nodes[1].kill();
         std::fs::copy(&file, &backup).unwrap();
         nodes[1] = start(&network, 1, folders[1].path());
@@ -236,7 +235,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
         nodes[1].kill();
         std::fs::copy(&backup, &file).unwrap();
         nodes[1] = start(&network, 1, folders[1].path());
-        // At once, before it can have been told what it forgot.
+        // At once, before the others can have sent what it has forgotten.
         let answer = nodes[1].ask("add n 1000");
         assert_eq!(answer.as_deref(), Some("ok"), "round {round}");
         added += 1000;
@@ -248,7 +247,7 @@ fn a_folder_put_back_from_a_backup_costs_no_acknowledged_write() {
     assert_eq!(forked, 3, "each time it counts on as another, and says so");
 }
 
-/// The library that stands between a process and the system's clock.
+/// The library that intercepts a process's calls for the system's clock.
 fn faketime() -> Option<PathBuf> {
     let libraries = std::fs::read_dir("/usr/lib").ok()?.flatten();
     let mut of_each = libraries.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
@@ -266,7 +265,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     let network = loopback();
     let in_three_years = |folder: &Path| {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        // Timers are not what is tried here.
+        // Timers are not the subject of this test.
         command
             .env("LD_PRELOAD", &faketime)
             .env("FAKETIME", "+1095d")
@@ -284,7 +283,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     until("the other to say so", PATIENCE, || {
         nodes[0].number(told) == 1
     });
-    // The clock of the others has not moved: they write on, and it takes that over.
+    // The others' clock has not moved: they continue to write, and it copies that.
     for _ in 0..10 {
         assert_eq!(nodes[0].ask("add m 1").as_deref(), Some("ok"));
     }
@@ -293,7 +292,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     });
     assert_eq!(nodes[0].number("count n"), 0);
 
-    // The clock is set right: it keeps what it has, and says why it takes no more.
+    // The clock is corrected: it keeps what it has, and says why it accepts no more.
     nodes[1].kill();
     nodes[1] = start(&network, 1, folders[1].path());
     assert_eq!(nodes[1].number("count n"), 1);
@@ -302,7 +301,7 @@ fn a_clock_that_is_years_ahead_stops_nobody_else() {
     until("it to say so", PATIENCE, || {
         nodes[1].number("says this node's clock is") == 1
     });
-    // As the message says.
+    // As the message advises.
     nodes[1].kill();
     rescue::reset_store(folders[1].path(), "plasma").unwrap();
     nodes[1] = start(&network, 1, folders[1].path());

@@ -1,4 +1,4 @@
-//! What is on disk after a restart, and who a node is then.
+//! What is on disk after a restart, and which actor a node then is.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -25,7 +25,7 @@ fn a_restarted_node_keeps_its_contribution() {
         set(&b, "r", format!("life {life}").as_bytes());
         cluster.runtime.block_on(b.leave());
     }
-    // By itself and without gossip it knows what it knew.
+    // Alone, without gossip, it still knows what it knew.
     let b = Plasma::open(on_disk("b", &dir)).unwrap();
     assert_eq!(counter(&b, "n"), Some(42));
     assert_eq!(get(&b, "r").unwrap(), b"life 3");
@@ -45,7 +45,7 @@ fn a_lost_or_copied_folder_is_another_actor() {
     cluster.runtime.block_on(b.leave());
     drop(b);
 
-    // Another name on the same file: what the file knows stays, but not who it was.
+    // Another name on the same file: the data stays, but not the identity.
     let renamed = PlasmaConfig {
         node_id: "c".to_owned(),
         ..on_disk("b", &dir)
@@ -57,7 +57,7 @@ fn a_lost_or_copied_folder_is_another_actor() {
         counter(&a, "n") == Some(105) && counter(&c, "n") == Some(105)
     });
 
-    // The file is gone: the new life must not take the old one's place.
+    // The file is gone: the new life must not take the place of the old one.
     let b = cluster.node("b");
     assert_ne!(actor_of(&b), actor);
     add(&b, "n", 1);
@@ -66,8 +66,8 @@ fn a_lost_or_copied_folder_is_another_actor() {
     });
 }
 
-/// The child of [`killed_nodes_lose_nothing_and_count_nothing_twice`]: joins, increments for
-/// ever, and says the answers. Does nothing unless it is started as that child.
+/// The child process of [`killed_nodes_lose_nothing_and_count_nothing_twice`]: joins, increments in
+/// a loop, and prints the answers. Does nothing unless it is started as that child.
 #[test]
 fn kill_9_child() {
     let Some(path) = std::env::var_os("PLASMA_KILL_TEST") else {
@@ -88,13 +88,13 @@ fn kill_9_child() {
         .runtime
         .block_on(node.join(cluster.gossip()))
         .unwrap();
-    // stdout, past the test harness's capture.
+    // Write to the process's stdout, which the test harness does not capture.
     let mut out = std::fs::File::options()
         .write(true)
         .open("/dev/stdout")
         .unwrap();
     loop {
-        // Another counter than a's, so that the answer is this node's alone.
+        // A different counter from a's, so that the answer covers this node alone.
         let own = add(&node, "own", 1);
         add(&node, "shared", 1);
         writeln!(out, "answered {own}").unwrap();
@@ -132,7 +132,7 @@ fn killed_nodes_lose_nothing_and_count_nothing_twice() {
         );
         add(&a, "shared", 1000);
         let last = answers.by_ref().find(|n| *n >= before + 60).unwrap();
-        // While it lives, what it counts comes here.
+        // While it lives, its counts arrive here.
         eventually("a to hear of it", || {
             counter(&a, "own").unwrap_or(0) >= last
         });
@@ -142,14 +142,14 @@ fn killed_nodes_lose_nothing_and_count_nothing_twice() {
 
         let b = Plasma::open(on_disk("b", &dir)).unwrap();
         let own = counter(&b, "own").unwrap();
-        // One increment more may have reached the disk before its answer was heard.
+        // One more increment may have reached the disk before its answer was read.
         assert!(
             own == last || own == last + 1,
             "{own} on disk, {last} answered"
         );
         before = own + 1;
     }
-    // A last life, in this process: its contribution is what all lives together counted.
+    // A last life, in this process: its contribution is what all its lives together counted.
     let b = cluster.node_with(on_disk("b", &dir));
     let own = add(&b, "own", 1);
     add(&b, "shared", 1);
@@ -159,7 +159,7 @@ fn killed_nodes_lose_nothing_and_count_nothing_twice() {
             && counter(&a, "shared") == counter(&b, "shared")
     });
     let from_b = counter(&a, "shared").unwrap() - 2000;
-    // Each turn adds one to both; the kill may have come between the two.
+    // Each turn increments both; the kill may have come between the two.
     assert!((own - 2..=own).contains(&from_b), "{from_b} of {own}");
 }
 
@@ -223,7 +223,7 @@ fn a_folder_restored_from_a_backup_counts_on_without_loss() {
     std::fs::copy(&backup, &path).unwrap();
     let b = Plasma::open(on_disk("b", &dir)).unwrap();
     let old = actor_of(&b);
-    // Before it has met anyone, and after.
+    // Before it has met anyone, and afterwards.
     add(&b, "n", 5);
     cluster.join(&b);
     eventually("155", || {

@@ -1,4 +1,5 @@
-//! Messages of a node that has the key and lost its mind: garbled on their way to postcard, or forged.
+//! Messages from a node that has the key but sends nonsense: garbled before postcard decodes them, or
+//! forged.
 //!
 //! `FLARON_GARBLED=1000000 cargo test -p flaron-edge --lib garbled` tries more of them than the usual run.
 
@@ -26,7 +27,7 @@ fn replica() -> Replica {
     Replica::open(Arc::new(store), "garbled", Arc::new(|| NOW), bounds).unwrap()
 }
 
-/// A text of a few letters, now and then one that no node says.
+/// A text of a few letters, and now and then one that no node sends.
 fn text(random: &mut Random) -> String {
     let len = if random.chance(3) {
         random.below(3000)
@@ -133,7 +134,8 @@ fn request(random: &mut Random) -> Request {
     }
 }
 
-/// What arrives of a message: as it is, or with bytes changed, left out or added; `None` if it is none.
+/// A message as it arrives: unchanged, or with bytes changed, removed or added; `None` if it no longer
+/// decodes.
 fn arrives<T: Serialize + DeserializeOwned>(message: &T, random: &mut Random) -> Option<T> {
     let mut bytes = postcard::to_allocvec(message).unwrap();
     for _ in 0..random.below(4) {
@@ -141,7 +143,7 @@ fn arrives<T: Serialize + DeserializeOwned>(message: &T, random: &mut Random) ->
         match random.below(4) {
             0 => bytes.truncate(at),
             1 => bytes.insert(at, random.below(256) as u8),
-            // The first byte of a length that no message has.
+            // The first bytes of an impossible length.
             2 => drop(bytes.splice(at..at, [0xff; 8])),
             _ => {
                 if let Some(byte) = bytes.get_mut(at) {
@@ -162,7 +164,7 @@ fn what_a_garbled_node_says_harms_nobody() {
     let mut follower = None;
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..rounds {
-        // As the one who follows.
+        // As a follower.
         let _ = puller.request();
         if let Some(mut response) = arrives(&response(&mut random), &mut random) {
             if let Response::Changes { members, .. } = &response {
@@ -181,7 +183,7 @@ fn what_a_garbled_node_says_harms_nobody() {
         } else {
             refused += 1;
         }
-        // As the one who is followed.
+        // As the node that is followed.
         if let Some(hello) = arrives(&hello(&mut random), &mut random)
             && hello.is_sane()
         {
@@ -200,7 +202,7 @@ fn what_a_garbled_node_says_harms_nobody() {
         taken > rounds / 10 && refused > rounds / 10,
         "{taken}, {refused}"
     );
-    // It holds no more than its limit, of keys and of nodes, and goes on.
+    // It holds no more keys and nodes than its limits allow, and continues to work.
     assert!(replica.shared.state().bytes() <= 2 * MAX_BYTES);
     let members = lock(&replica.shared.members).clone();
     assert!(size_of_names(&members) < 1000 * 600);

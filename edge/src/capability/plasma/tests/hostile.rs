@@ -72,7 +72,7 @@ fn a_key_is_replaced_while_the_cluster_runs() {
     }
 }
 
-/// Whatever a stranger sends: nothing is answered, nothing changes, nobody falls.
+/// Whatever a stranger sends, it gets no answer, changes nothing, and crashes nobody.
 #[test]
 fn what_strangers_send_is_dropped() {
     let mut cluster = Cluster::new();
@@ -103,7 +103,7 @@ fn what_strangers_send_is_dropped() {
     assert_eq!(a.status().nodes.len(), 2);
 }
 
-/// Strangers who connect and say nothing keep nobody out, however many they are.
+/// Strangers that connect and say nothing keep nobody out, however many they are.
 #[test]
 fn strangers_who_say_nothing_keep_nobody_out() {
     let mut cluster = Cluster::new();
@@ -124,14 +124,14 @@ fn strangers_who_say_nothing_keep_nobody_out() {
     assert!(took < Duration::from_secs(4), "kept out for {took:?}");
 }
 
-/// A recorded connection, played again, is of no use.
+/// Replaying a recorded connection achieves nothing.
 #[test]
 fn what_was_recorded_cannot_be_repeated() {
     let mut cluster = Cluster::new();
     let shared = keys();
     let a = cluster.keyed("a", &shared);
     let behind = a.status().gossip.unwrap();
-    // A wire-tap between b and a that keeps what b says.
+    // A wiretap between b and a that records what b sends.
     let tap = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let tap_address = tap.local_addr().unwrap();
     let recorded: Arc<std::sync::Mutex<Vec<u8>>> = Arc::default();

@@ -57,7 +57,7 @@ fn code<T: fmt::Debug>(result: Result<T, PlasmaError>) -> i32 {
     error.code()
 }
 
-/// Waits for something that gossip will bring about.
+/// Waits for something that gossip is going to bring about.
 #[track_caller]
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -91,7 +91,7 @@ impl Cluster {
         GossipConfig {
             seeds: self.seed.iter().map(SocketAddr::to_string).collect(),
             interval: Duration::from_millis(20),
-            // Of its own: a port of one test may soon be another's.
+            // A cluster name of its own, because another test may soon use the same port.
             cluster: self.name.clone(),
             ..GossipConfig::new("127.0.0.1:0".parse().unwrap())
         }

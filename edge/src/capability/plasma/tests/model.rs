@@ -1,9 +1,10 @@
-//! The merge, tried with all orders of all operations of small worlds.
+//! Tests the merge with all orders of all operations in small worlds.
 //!
-//! A world is three nodes and a few operations each. From its beginning every step that can be next
-//! is taken: a node does its next operation, or takes in what another knows now, or drops a
-//! tombstone that all have. In every state that is reached so, merging all nodes in every order must
-//! end in the same key, and where nobody deletes or sets, in the sum of all that was counted.
+//! A world is three nodes with a few operations each. From its initial state every possible next
+//! step is taken: a node performs its next operation, merges what another node knows at that moment,
+//! or drops a tombstone that all have. In every state reached this way, merging all nodes in every
+//! order must give the same key, and, where nobody deletes or sets, the sum of everything that was
+//! counted.
 
 use std::collections::HashSet;
 
@@ -21,7 +22,7 @@ struct World {
     keys: [KeyState; 3],
     /// Each node's hybrid clock.
     clocks: [u64; 3],
-    /// How many of its operations each node has done.
+    /// How many of its operations each node has performed.
     done: [usize; 3],
 }
 
@@ -78,7 +79,7 @@ impl World {
     }
 }
 
-/// Goes through all worlds; says how many there are.
+/// Explores all worlds; returns how many there are.
 fn explore(plans: [&[Do]; 3], forgetting: bool) -> usize {
     let counts_only = plans
         .iter()
@@ -155,11 +156,11 @@ fn all_orders_of_everything_end_in_one_key() {
     assert!(worlds > 1000, "{worlds} worlds were tried");
 }
 
-/// What is counted after a delete that all have seen is there in the end, whenever the delete is
-/// forgotten by whom.
+/// What is counted after a delete that all nodes have seen is there in the end, no matter when
+/// which node forgets the delete.
 #[test]
 fn forgetting_a_delete_loses_nothing_that_is_counted_after_it() {
-    // All have the tombstone; then each counts, with tombstones going in all orders.
+    // All have the tombstone; then each counts, while tombstones are dropped in all orders.
     let tombstone = KeyState {
         base: Stamp {
             time: 5,
@@ -180,7 +181,8 @@ fn forgetting_a_delete_loses_nothing_that_is_counted_after_it() {
         assert_eq!(all.counter().unwrap_or(0), counted as i64);
         let mut next: Vec<World> = (0..3).filter_map(|at| world.forget(at)).collect();
         for at in 0..3 {
-            // One of them twice: that shows what twice does, and more makes many more worlds.
+            // One of them counts twice. That is enough to show the effect; more would create many
+            // more worlds.
             if world.done[at] < 1 + usize::from(at == 0) {
                 next.push(world.act(at, Do::Add(1)));
             }

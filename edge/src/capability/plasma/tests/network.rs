@@ -1,8 +1,8 @@
-//! Real processes on a real network: each node in a network namespace of its own, with packets that
-//! are lost, links that are cut, processes that are paused and killed.
+//! Real processes on a real network: each node in a network namespace of its own, with packet loss, links that
+//! are cut, and processes that are paused and killed.
 //!
-//! It needs root, `ip` and `nft`, so it runs only when it is asked for, by `cargo lab`. That builds it optimised:
-//! otherwise the cryptography alone takes a newcomer longer than its test allows.
+//! This needs root, `ip` and `nft`, so it only runs when asked for, through `cargo lab`, an optimised build:
+//! without optimisation the cryptography alone takes a new node longer than its test allows.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn run(command: &str) {
     assert!(status.unwrap().success(), "{command}");
 }
 
-/// A switch in a namespace, and a namespace for each node.
+/// A switch in one namespace, and a namespace for each node.
 struct Lab {
     name: String,
     folder: tempfile::TempDir,
@@ -63,7 +63,7 @@ impl Lab {
         format!("{}-{of}", self.name)
     }
 
-    /// So many of a hundred packets are lost on their way to this node.
+    /// Drops this percentage of the packets on their way to this node.
     fn lose(&self, at: usize, percent: u32) {
         let namespace = self.namespace(&at.to_string());
         let rules = format!(
@@ -106,7 +106,7 @@ impl Drop for Lab {
     }
 }
 
-/// A node in a process of its own, which does what it is told on stdin.
+/// A node in a process of its own, which takes commands on stdin.
 pub(super) struct Process {
     child: Child,
     stdin: ChildStdin,
@@ -122,7 +122,8 @@ impl Process {
         started.expect("the node starts")
     }
 
-    /// The child, in the network whose addresses begin like this; nothing if it does not start.
+    /// Starts the child in the network whose addresses begin like this; `None` if it does not
+    /// start.
     pub(super) fn start_in(
         mut command: Command,
         network: &str,
@@ -177,7 +178,7 @@ impl Process {
         run(&format!("kill -{signal} {}", self.child.id()));
     }
 
-    /// What it has in memory, in KiB.
+    /// Its resident memory, in KiB.
     fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -185,7 +186,7 @@ impl Process {
         kib.parse().unwrap()
     }
 
-    /// Seconds of processor time that it has used.
+    /// The CPU time it has used, in seconds.
     fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -201,7 +202,7 @@ impl Drop for Process {
     }
 }
 
-/// The child. Does nothing unless it is started as one.
+/// The child process. Does nothing unless it is started as one.
 #[test]
 #[ignore = "a node of the tests below"]
 fn lab_node() {
@@ -223,7 +224,7 @@ fn lab_node() {
     let node = match Plasma::open(config) {
         Ok(node) => node,
         Err(error) => {
-            // Its file was damaged, in some of the tests.
+            // In some of the tests its file has been damaged.
             eprintln!("refused: {error}");
             return;
         }
@@ -358,7 +359,7 @@ fn news_is_there_at_once() {
         times[198] as f64 / 1000.0
     );
     assert!(times[100] < 250_000);
-    // A node that is killed and comes back is followed again soon.
+    // A node that is killed and comes back is soon followed again.
     nodes[0].kill();
     nodes[0] = lab.start(0);
     let acknowledged: u128 = nodes[0].ask("set again").unwrap().parse().unwrap();
@@ -368,7 +369,7 @@ fn news_is_there_at_once() {
     assert!(took < 3000.0);
 }
 
-/// How many datagrams, and connections, a stranger sends: one each millisecond.
+/// How many datagrams, and connections, a stranger sends: one of each per millisecond.
 const STRANGERS: u32 = 5000;
 
 #[test]
@@ -410,7 +411,7 @@ fn strangers_cost_little() {
     }
 }
 
-/// Whoever attacks the first node, from this namespace.
+/// An attacker of the first node, in this namespace.
 fn stranger(lab: &Lab, at: usize, role: &str) -> Command {
     let mut command = Command::new("ip");
     command
@@ -425,13 +426,13 @@ fn stranger(lab: &Lab, at: usize, role: &str) -> Command {
     command
 }
 
-/// Each datagram and each connection comes from a network of its own, so that nothing is known of any: the
-/// nodes go on, and one that is new gets in.
+/// Each datagram and each connection comes from a different network, so nothing is known about any of
+/// them: the nodes keep working, and a new one gets in.
 #[test]
 #[ignore = "needs root and network namespaces"]
 fn strangers_from_very_many_networks_keep_nobody_out() {
     let lab = Lab::new(4);
-    // All of 10.128.0.0/9 is the stranger's.
+    // All of 10.128.0.0/9 belongs to the stranger.
     run(&format!(
         "ip -n {} route add local 10.128.0.0/9 dev lo",
         lab.namespace("3")
@@ -504,7 +505,7 @@ fn lab_stranger() {
         for _ in 0..STRANGERS {
             tick.tick().await;
             let bytes: Vec<u8> = (0..100).map(|_| random.below(256) as u8).collect();
-            // Of 32,768 networks of 256 addresses each.
+            // From 32,768 networks of 256 addresses each.
             let many = role.ends_with("of many networks");
             let (high, low) = (128 + random.below(128) as u8, random.below(256) as u8);
             let own = if many { [10, high, low, 1] } else { [0; 4] };
@@ -521,7 +522,7 @@ fn lab_stranger() {
                 let _ = socket.send_to(&bytes, address).await;
                 continue;
             }
-            // Nobody is waited for: a stranger who is not answered goes on with the next.
+            // A stranger that gets no answer does not wait, but continues with the next connection.
             connections.spawn(async move {
                 let socket = tokio::net::TcpSocket::new_v4().unwrap();
                 socket.bind((own, 0).into()).unwrap();
@@ -539,7 +540,7 @@ fn lab_stranger() {
     println!("lab: {connected}");
 }
 
-/// What the chaos below ends with.
+/// The result of the chaos below.
 struct Told {
     acknowledged: i64,
     uncertain: i64,
@@ -567,7 +568,7 @@ fn chaos(lab: &Lab, nodes: &mut [Process], seed: u64, rounds: usize) -> Told {
             3..=4 => lab.cut(at, false),
             5 => lab.lose(at, random.below(30) as u32),
             6 => {
-                // Killed with a write on its way.
+                // Killed while a write is in progress.
                 writeln!(nodes[at].stdin, "add n 1").unwrap();
                 told.uncertain += 1;
                 nodes[at].kill();
@@ -613,7 +614,7 @@ fn what_is_acknowledged_stays_on_a_real_network() {
     }
     println!("{} acknowledged, {} left open, none lost", all.0, all.1);
 
-    // The control: a loss is seen.
+    // The control: losing data is detected.
     let lab = Lab::new(3);
     let mut nodes: Vec<Process> = (0..3).map(|at| lab.start(at)).collect();
     lab.cut(2, true);

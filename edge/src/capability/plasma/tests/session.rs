@@ -1,4 +1,4 @@
-//! What one flare may do on one node, and what it is told.
+//! What a flare may do on one node, and which errors it gets.
 
 use super::*;
 

@@ -1,14 +1,14 @@
-//! A whole cluster in one thread, with everything going wrong by the numbers of a seed.
+//! A whole cluster in one thread, with everything going wrong as a seed dictates.
 //!
-//! The nodes are the real ones: replica, puller, protocol, members and redb, on a disk and a network
-//! that are simulated. Between any two steps a node may be killed with half of its unsynced writes
-//! lost or torn, its disk may fill up, the network may be cut, connections break with questions and
-//! answers in them, clocks are hours apart and jump. Then all is mended, and what was acknowledged
-//! must be there, on all nodes alike.
+//! The nodes are the real ones (replica, puller, protocol, members and redb) on a simulated disk and
+//! network. Between any two steps a node may be killed, with half of its unsynced writes lost or torn;
+//! its disk may fill up; the network may be cut; connections break with requests and answers in
+//! transit; clocks are hours apart, and jump. Then everything is repaired, and what was acknowledged
+//! must be there, the same on all nodes.
 //!
-//! `FLARON_SIM_SEEDS=2000 cargo sim` tries more, as CI does, and 20,000 once a week: an alias of
-//! `cargo test -p flaron-edge --lib simulation` that optimises this crate. A seed that fails is named,
-//! and `FLARON_SIM_SEED=N cargo sim` replays it and tells each step.
+//! `FLARON_SIM_SEEDS=2000 cargo sim` tries more, as CI does, and 20,000 once a week; it is an alias of
+//! `cargo test -p flaron-edge --lib simulation` that optimises this crate. A failing seed is named,
+//! and `FLARON_SIM_SEED=N cargo sim` replays it and prints each step.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ use crate::capability::plasma::puller::Puller;
 use crate::capability::plasma::replica::Changes;
 use crate::capability::store::simulated::{Disk, Random};
 
-/// One stream from a node that follows to the one that is followed.
+/// One stream, from a node that follows to the one it follows.
 struct Stream {
     puller: Puller,
     seen: Option<u64>,
@@ -43,7 +43,7 @@ struct Node {
 
 impl Node {
     fn open(&mut self) {
-        // A replica on a disk that is gone lets go of it first.
+        // When the disk is gone, its replica is dropped first.
         self.replica = None;
         let store = Store::open_with(self.name.clone(), self.disk.opener());
         let wall = self.wall.clone();
@@ -55,7 +55,7 @@ impl Node {
                 Bounds::new(1 << 20, 7 * DAY),
             )
         });
-        // A full disk: the process cannot start, and somebody starts it again later.
+        // A full disk: the process cannot start, and is started again later.
         self.replica = opened.ok();
     }
 
@@ -97,7 +97,7 @@ impl Node {
     }
 }
 
-/// Says what happens, when one seed is replayed.
+/// Prints what happens, when a single seed is replayed.
 fn trace(what: impl FnOnce() -> String) {
     if std::env::var_os("FLARON_SIM_SEED").is_some() {
         eprintln!("{}", what());
@@ -112,7 +112,7 @@ fn id(key: &str) -> Id {
     (SITE.to_owned(), key.to_owned())
 }
 
-/// What was told to have been counted: at least, and at most.
+/// How much was acknowledged as counted: at least, and at most.
 #[derive(Default, Clone, Copy, Debug)]
 struct Count {
     acknowledged: i64,
@@ -181,7 +181,7 @@ impl World {
         self.nodes[at].open();
     }
 
-    /// The power goes in the middle of a write, at any of the steps that it takes on disk.
+    /// The power fails in the middle of a write, at any of its steps on disk.
     fn crash_writing(&mut self, at: usize) {
         self.nodes[at].disk.fail_after(self.random.below(40));
         self.add(at, COUNTERS[0]);
@@ -204,13 +204,13 @@ impl World {
         });
         match answer {
             Ok(_) => count.acknowledged += up as i64,
-            // An error of the disk leaves open whether it was written.
+            // After a disk error it is uncertain whether the change was written.
             Err(_) => count.uncertain += up as i64,
         }
     }
 
-    /// A clock is set, forwards or back, by hours, but not so that two are a day apart: then nodes do
-    /// not believe each other.
+    /// A clock is set by hours, forwards or back, but so that no two clocks are a day apart: nodes
+    /// would then reject each other's stamps.
     fn set_clock(&mut self, at: usize) {
         let now = NOON - 11 * 60 * MINUTE + self.random.below(22 * 60) as u64 * MINUTE;
         trace(|| format!("{}'s clock is set to {now}", self.nodes[at].name));
@@ -323,7 +323,7 @@ impl World {
         }
     }
 
-    /// All is mended, and everybody hears everything.
+    /// Everything is repaired, and every node receives everything.
     fn heal(&mut self) {
         for row in &mut self.is_cut {
             row.fill(false);
@@ -393,8 +393,8 @@ impl World {
         assert_eq!(registers.len(), 1, "seed {seed}");
     }
 
-    /// A counter is deleted, everybody hears of it, and each forgets it at a time of its own while
-    /// counting goes on.
+    /// A counter is deleted and every node learns of it; each forgets the delete at a different
+    /// time, while counting continues.
     fn delete_and_count_on(&mut self, seed: u64) {
         let at = self.any();
         self.nodes[at].write("again", Op::Delete).unwrap();
@@ -414,7 +414,7 @@ impl World {
         }
     }
 
-    /// A node's folder is copied, and put back later. What the copy did not have, others had.
+    /// A node's folder is copied, and restored later. What the copy lacks, the other nodes have.
     fn copy_or_restore(&mut self) {
         let at = self.any();
         match self.copies[at].take() {
@@ -438,7 +438,7 @@ fn run(seed: u64) {
         world.check(seed);
         world.delete_and_count_on(seed);
         world.copy_or_restore();
-        // A copy that was put back knows of no later delete; once it has heard, all agree.
+        // A restored copy does not know about later deletes; once it does, all nodes agree.
         world.heal();
         world.check(seed);
     }
@@ -452,13 +452,13 @@ fn what_is_acknowledged_stays_whatever_goes_wrong() {
     }
     let seeds = number("FLARON_SIM_SEEDS").unwrap_or(60);
     if seeds > 1000 {
-        // Past the test harness, which shows what a test prints only when it has failed.
+        // Write past the test harness, which only shows the output of failed tests.
         let seconds = seeds * 25 / 1000;
         let text =
             format!("\n{seeds} simulated clusters: about {seconds} s of CPU time, optimised\n");
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
     }
-    // Each world is in one thread, and there is one for each processor.
+    // Each world runs in one thread, and there are as many threads as processors.
     let next = AtomicU64::new(0);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -476,7 +476,8 @@ fn what_is_acknowledged_stays_whatever_goes_wrong() {
     });
 }
 
-/// The checker sees what it is there to see: a folder that is wiped when nobody else has it all.
+/// The checker detects what it is meant to detect: a folder that is wiped while no other node has
+/// everything.
 #[test]
 fn a_loss_would_be_seen() {
     let mut world = World::new(1);
@@ -489,8 +490,8 @@ fn a_loss_would_be_seen() {
     assert!(seen.is_err());
 }
 
-/// A folder that is a copy of an older one hears so, however often the connection breaks at the
-/// worst moment: after the hello, and before anything was stored.
+/// A node whose folder is an older copy learns so, however often the connection breaks at the worst
+/// moment: after the hello, and before anything was stored.
 #[test]
 fn a_copy_is_told_so_however_often_streams_break() {
     let mut world = World::new(3);
@@ -499,7 +500,7 @@ fn a_copy_is_told_so_however_often_streams_break() {
     let copy = world.nodes[0].disk.copy();
     let actor = |world: &World| world.nodes[0].hello().unwrap().actor;
     let before = actor(&world);
-    // A life that the copy does not have in its history.
+    // A life that is not in the copy's history.
     world.crash(0);
     world.heal();
     assert_eq!(actor(&world), before);
@@ -509,7 +510,7 @@ fn a_copy_is_told_so_however_often_streams_break() {
     world.nodes[0].open();
     for other in 1..world.nodes.len() {
         for _ in 0..3 {
-            // Both ways only the hello comes through.
+            // In both directions only the hello gets through.
             world.talk(0, other, 0);
             world.talk(other, 0, 0);
             world.drop_streams(0);
@@ -520,8 +521,8 @@ fn a_copy_is_told_so_however_often_streams_break() {
     world.check(3);
 }
 
-/// A disk that was full once: writes fail while it is, and work after, without a restart; what
-/// others sent meanwhile is asked for again.
+/// A disk that was full for a while: writes fail during that time, and work afterwards without a
+/// restart; what other nodes sent in the meantime is requested again.
 #[test]
 fn a_disk_that_was_full_works_again() {
     let mut world = World::new(2);

@@ -45,8 +45,8 @@ fn a_file_that_is_no_store_is_an_error() {
     assert!(error.to_string().contains("spark.redb"), "{error}");
 }
 
-/// The child of [`answered_writes_survive_kill_9`]: writes forever, and says after each answer
-/// which write it was. Does nothing unless it is started as that child.
+/// The child process of [`answered_writes_survive_kill_9`]: writes in a loop, and prints the number
+/// of each write once it is acknowledged. Does nothing unless it is started as that child.
 #[test]
 fn kill_9_child() {
     let Some(path) = std::env::var_os("SPARK_KILL_TEST") else {
@@ -57,7 +57,7 @@ fn kill_9_child() {
         ..SparkConfig::default()
     })
     .unwrap();
-    // stdout, past the test harness's capture.
+    // Write to the process's stdout, which the test harness does not capture.
     let mut out = std::fs::File::options()
         .write(true)
         .open("/dev/stdout")
@@ -76,7 +76,7 @@ fn answered_writes_survive_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("spark.redb");
     let mut last: Option<u32> = None;
-    // Several lives on one file, each cut off at another point.
+    // Several lives on one file, each cut off at a different point.
     for writes in [1, 60, 137] {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([
@@ -94,7 +94,7 @@ fn answered_writes_survive_kill_9() {
             .filter_map(|line| line.split_once("answered ")?.1.parse::<u32>().ok());
         last = answered.by_ref().find(|i| *i >= writes);
         child.kill().unwrap();
-        // What it said between the last line read and its death was answered, too.
+        // What it printed between the last line read and its death was acknowledged, too.
         last = answered.last().or(last);
         child.wait().unwrap();
 
@@ -110,7 +110,7 @@ fn answered_writes_survive_kill_9() {
                 .unwrap()
                 .unwrap();
             let newest = u32::from_le_bytes(got[4..8].try_into().unwrap());
-            // One write more may have reached the disk before its answer was heard.
+            // One more write may have reached the disk before its answer was read.
             assert!(
                 newest == i || newest == last + 1,
                 "k{}: {newest}, not {i}",
@@ -128,8 +128,8 @@ fn on(disk: &Arc<Disk>) -> Result<Arc<Spark>, OpenError> {
     Spark::start(store, SparkConfig::default(), wall_clock())
 }
 
-/// Power cuts with torn writes: what was acknowledged is there afterwards, and nothing that was never
-/// written is.
+/// Power failures with torn writes: what was acknowledged is there afterwards, and nothing that was
+/// never written is.
 #[test]
 fn answered_writes_survive_power_cuts() {
     for seed in 0..40 {
@@ -149,7 +149,7 @@ fn answered_writes_survive_power_cuts() {
                 s.set(key.as_bytes(), &value, 0).unwrap();
                 acknowledged.insert(key, value);
             }
-            // The process goes with the power: nothing is written on its way out.
+            // The process dies with the power: nothing is written on its way out.
             disk.set_full(true);
             drop(s);
             drop(store);
@@ -159,7 +159,7 @@ fn answered_writes_survive_power_cuts() {
     }
 }
 
-/// A disk that was full once: redb refused all work from then on, until a restart.
+/// A disk that was full for a while: redb once refused all work from then on, until a restart.
 #[test]
 fn a_disk_that_was_full_works_again() {
     let disk = Arc::new(Disk::default());
@@ -178,7 +178,7 @@ fn a_disk_that_was_full_works_again() {
     assert_eq!(s.get(b"after").unwrap().unwrap(), b"\0\0\0\x003");
 }
 
-/// A disk that is nearly full takes small writes: that is no sign that it works again.
+/// A nearly full disk accepts small writes: that does not mean that it works again.
 #[test]
 fn a_disk_that_is_nearly_full_does_not_work_again() {
     let disk = Arc::new(Disk::default());
@@ -214,7 +214,7 @@ fn a_disk_that_is_nearly_full_does_not_work_again() {
     assert_eq!(s.get(b"before").unwrap().unwrap(), b"\0\0\0\x001");
 }
 
-/// A store that failed and that nobody writes to finds out by itself that it works again.
+/// A store that failed, and that nobody writes to, notices on its own when it works again.
 #[test]
 fn a_disk_that_was_full_is_noticed_to_work_again_while_nobody_writes() {
     let disk = Arc::new(Disk::default());
@@ -233,7 +233,7 @@ fn a_disk_that_was_full_is_noticed_to_work_again_while_nobody_writes() {
     }
 }
 
-/// A store that cannot be made leaves nothing that would be taken for one.
+/// A store that cannot be created leaves nothing behind that would be taken for one.
 #[test]
 fn a_store_is_there_whole_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
@@ -247,7 +247,7 @@ fn a_store_is_there_whole_or_not_at_all() {
     assert!(Spark::open(config()).is_err());
     assert!(!path.exists());
     std::fs::remove_dir(&half).unwrap();
-    // One that was made halfway when the power failed.
+    // A store that was half created when the power failed.
     std::fs::write(&half, vec![0; 73_728]).unwrap();
     let store = Spark::open(config()).unwrap();
     session(&store).set(b"k", b"1", 0).unwrap();
@@ -275,7 +275,7 @@ fn a_node_that_began_on_a_full_file_system_begins_once_there_is_room() {
     session(&store).set(b"k", b"1", 0).unwrap();
 }
 
-/// As on the simulated disk, on a real file system.
+/// The same as on the simulated disk, on a real file system.
 #[test]
 #[ignore = "needs root, for a tmpfs of its own"]
 fn a_file_system_that_was_full_works_again() {
@@ -292,7 +292,7 @@ fn a_file_system_that_was_full_works_again() {
             failed |= s.set(format!("k{i}").as_bytes(), &[7; 60_000], 0).is_err();
         }
         assert!(failed, "3 MiB were enough");
-        // Nearly full: what is small goes through, and does not count as well again.
+        // Nearly full: small writes succeed, and the store does not yet count as healthy.
         s.set(b"small", b"2", 0).unwrap();
         assert!(!store.problems().is_empty(), "the next large write fails");
         s.set(b"large", &[7; 60_000], 0).unwrap_err();

@@ -25,7 +25,7 @@ fn in_memory() -> Arc<Spark> {
     Spark::open(SparkConfig::default()).unwrap()
 }
 
-/// A store whose time stands still until it is moved.
+/// A store whose clock stands still until it is moved.
 fn with_clock(config: SparkConfig) -> (Arc<Spark>, Arc<AtomicU64>) {
     let now = Arc::new(AtomicU64::new(1_700_000_000_000));
     let clock = now.clone();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::capability::cluster::ClusterKeys;
 
-/// Serves a store's export on loopback, one request a connection, as plainly as can be.
+/// Serves a store's export on loopback, one request per connection, as simply as possible.
 fn serve(store: Arc<Spark>, policy: ExportPolicy) -> SocketAddr {
     let reply = move |authorization: Option<&str>, body: &[u8]| {
         let request = ExportRequest {
@@ -123,7 +123,7 @@ fn pull_copies_keys_with_their_ttl() {
     assert!((58..=60).contains(&left), "{left}");
     assert_eq!(s.get(b"forever").unwrap().unwrap(), b"\0\0\0\0new");
     assert_eq!(list(&mut s), ["forever", "ttl"]);
-    // Once an invocation; a new one may again. A loopback address needs no name.
+    // Once per invocation; a new one may pull again. A loopback address needs no name.
     assert_eq!(code(s.pull(b"edge-a", keys)), 3);
     let mut again = network.session(&here, &peers);
     assert_eq!(again.pull(address.to_string().as_bytes(), keys).unwrap(), 2);
@@ -212,6 +212,10 @@ fn pull_uses_the_codes_that_the_abi_gives_it() {
         let result = network.session(&here, &peers).pull(origin, keys);
         assert_eq!(code(result), expected, "{}", origin.escape_ascii());
     }
+    // The advice for a node without a name is an option that there is.
+    let unknown = network.session(&here, &peers).pull(b"unknown", b"[\"k\"]");
+    let reason = unknown.unwrap_err().reason;
+    assert!(reason.contains("--peer NAME=URL"), "{reason}");
     assert!(
         here.usage().unwrap().is_empty(),
         "a failed pull must write nothing"

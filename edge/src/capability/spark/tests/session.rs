@@ -1,4 +1,4 @@
-//! What one flare may do, and what it is told.
+//! What a flare may do, and which errors it gets.
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ fn what_is_set_can_be_got_listed_and_deleted() {
 #[test]
 fn expiry_is_exact_to_the_millisecond() {
     let (store, now) = with_clock(SparkConfig {
-        // Never swept, so what hides the value is the deadline alone.
+        // Never swept, so only the deadline hides the value.
         sweep_interval: Duration::from_secs(3600),
         ..SparkConfig::default()
     });
@@ -44,7 +44,7 @@ fn expiry_is_exact_to_the_millisecond() {
         assert!(list(&mut s).is_empty());
         assert_eq!(store.peek(SITE, "k").unwrap(), None);
     }
-    // Still on disk: it was hidden, not swept.
+    // Still on disk: it is hidden, not swept.
     assert_eq!(store.usage().unwrap()[0].keys, 1);
 }
 
@@ -169,7 +169,7 @@ fn a_store_that_failed_answers_internal() {
 fn sites_do_not_see_each_other() {
     let store = in_memory();
     let limits = writable();
-    // Names chosen so that joining site and key in one text would mix them up.
+    // Names chosen so that concatenating site and key would confuse them.
     let mut a = SparkSession::new(Some(store.clone()), "a", limits.clone(), None);
     let mut ab = SparkSession::new(Some(store.clone()), "a:b", limits.clone(), None);
     let mut empty = SparkSession::new(Some(store.clone()), "", limits, None);
@@ -202,16 +202,16 @@ fn the_quota_counts_what_is_alive() {
     s.set(b"k1", &value, 0).unwrap();
     s.set(b"k2", &value, 0).unwrap();
     assert_eq!(code(s.set(b"k3", b"", 0)), 4);
-    // Replacing counts the difference only.
+    // Replacing a value only counts the difference.
     s.set(b"k1", &value, 0).unwrap();
     assert_eq!(code(s.set(b"k1", &[0; 101], 0)), 4);
-    // Refused means unchanged.
+    // A refused write changes nothing.
     assert_eq!(s.get(b"k1").unwrap().unwrap().len(), 104);
-    // Another site has a quota of its own.
+    // Another site has its own quota.
     SparkSession::new(Some(store.clone()), "other", writable(), None)
         .set(b"k0", &value, 0)
         .unwrap();
-    // What has expired makes room at once, swept or not.
+    // An expired entry makes room at once, swept or not.
     now.fetch_add(1000, Ordering::SeqCst);
     s.set(b"k3", &value, 0).unwrap();
     s.delete(b"k3").unwrap();
