@@ -47,8 +47,7 @@
 //! State that has to last from one event of a WebSocket to the next goes into a [`state!`].
 //!
 //! Besides these there are [`text`], which is always there, and behind features of their own `json`, `heap`
-//! (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. With the feature `fast-json`,
-//! JSON strings are read a word at a time, which pays off in flares that read long texts. `panic-message` logs
+//! (features `dlmalloc` and `arena-alloc`) and, on native targets, `testing`. `panic-message` logs
 //! the message of a panic. It is meant for development: `flaron-edge run` enables it in the build that it
 //! serves (`panic-message-std` for flares with `std`).
 //!

@@ -145,25 +145,6 @@ impl Report {
             let target = format!("memory of {}, at least 3", pair.name);
             row(&target, format!("{ratio:.1}"), ratio >= 3.0);
         }
-        let longest = SIZES[SIZES.len() - 1];
-        for text in ["plain ASCII", "ASCII"] {
-            let found = self
-                .micro
-                .iter()
-                .find(|row| (row.job, row.text, row.bytes) == (micro::UNESCAPE, text, longest));
-            if let Some(found) = found {
-                let ratio = found.ours / found.theirs;
-                let how = if cfg!(feature = "fast-json") {
-                    " with `fast-json`"
-                } else {
-                    ""
-                };
-                let target = format!(
-                    "un-escaping 200 KiB of {text}{how}, at most 2 times serde_json's time"
-                );
-                row(&target, format!("{ratio:.2}"), ratio <= 2.0);
-            }
-        }
         let (growth, of) = self.growth();
         let target = "time for a byte, 200 KiB to 4 KiB, at most 2 in every loop";
         row(target, format!("{growth:.2} ({of})"), growth <= 2.0);

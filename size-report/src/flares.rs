@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use cargo_metadata::TargetKind;
 use flaron_build::{Build, WASM_TARGET};
 use serde::Serialize;
 
 use crate::project::{self, Project};
 use crate::wasm::measure::Measure;
+use crate::wasm::slim::{Steps, slim};
 use crate::wasm::wasm_opt::WasmOpt;
 
 /// Keeps the symbols but no debug information: the linker refuses to shorten
@@ -21,6 +22,9 @@ pub struct Measured {
     pub name: String,
     pub raw: Measure,
     pub opt: Option<Measure>,
+    /// The bytes after `cargo size slim`, of an example flare.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slim: Option<u64>,
 }
 
 impl Measured {
@@ -33,6 +37,7 @@ impl Measured {
             name: name.to_string(),
             raw: Measure::of(wasm)?,
             opt,
+            slim: None,
         })
     }
 }
@@ -117,7 +122,16 @@ pub fn measure(
     for (done, name) in names.iter().enumerate() {
         eprintln!("[{}/{}] {name}", done + 1, names.len());
         let wasm = build(&project.root, name, None)?;
-        measured.push(Measured::of(name, &wasm, wasm_opt)?);
+        let mut of_flare = Measured::of(name, &wasm, wasm_opt)?;
+        if wasm_opt.is_some() {
+            let steps = Steps {
+                words: true,
+                wasm_opt,
+            };
+            let slim = slim(&wasm, steps).with_context(|| name.clone())?;
+            of_flare.slim = Some(slim.wasm.len() as u64);
+        }
+        measured.push(of_flare);
     }
     Ok(measured)
 }

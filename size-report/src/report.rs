@@ -87,10 +87,16 @@ impl<'a> Report<'a> {
 
     /// How large each flare is, and how large it may be.
     fn sizes(&self) -> Table {
-        let mut table = Table::new(&[
+        // Files of which only the size is checked are not made smaller.
+        let is_slim = self.flares.iter().any(|row| row.measured.slim.is_some());
+        let slim = |bytes: Option<u64>| is_slim.then(|| or_dash(bytes));
+        let mut headers = vec![
             "flare", "raw", "budget", "baseline", "change", "wasm-opt", "budget", "baseline",
-            "change", "gzip", "brotli",
-        ]);
+            "change",
+        ];
+        headers.extend(is_slim.then_some("slim"));
+        headers.extend(["gzip", "brotli"]);
+        let mut table = Table::new(&headers);
         for row in &self.flares {
             let raw = Some(row.measured.raw.bytes);
             let opt = row.measured.opt.as_ref().map(|opt| opt.bytes);
@@ -112,6 +118,7 @@ impl<'a> Report<'a> {
             let mut cells = vec![row.measured.name.clone()];
             cells.extend(four(raw, row.budget.raw, row.baseline.raw));
             cells.extend(four(opt, row.budget.opt, row.baseline.opt));
+            cells.extend(slim(row.measured.slim));
             cells.push(thousands(row.measured.raw.gzip));
             cells.push(thousands(row.measured.raw.brotli));
             table.row(cells);
@@ -129,7 +136,7 @@ impl<'a> Report<'a> {
         let raw: &dyn Fn(&Row) -> Option<u64> = &|row| Some(row.measured.raw.bytes);
         let opt: &dyn Fn(&Row) -> Option<u64> =
             &|row| row.measured.opt.as_ref().map(|opt| opt.bytes);
-        table.row(vec![
+        let mut cells = vec![
             "all".to_string(),
             sum(raw),
             sum(&|row| row.budget.raw),
@@ -139,9 +146,11 @@ impl<'a> Report<'a> {
             sum(&|row| row.budget.opt),
             sum(&|row| row.baseline.opt),
             total_change(opt, &|row| row.baseline.opt),
-            sum(&|row| Some(row.measured.raw.gzip)),
-            sum(&|row| Some(row.measured.raw.brotli)),
-        ]);
+        ];
+        cells.extend(slim(self.flares.iter().map(|row| row.measured.slim).sum()));
+        cells.push(sum(&|row| Some(row.measured.raw.gzip)));
+        cells.push(sum(&|row| Some(row.measured.raw.brotli)));
+        table.row(cells);
         table
     }
 
@@ -258,6 +267,22 @@ mod tests {
             ]
         );
         assert!(text.contains("not measured after wasm-opt"));
+        assert!(!text.contains("slim"));
+    }
+
+    #[test]
+    fn what_was_made_smaller_has_a_column() {
+        let mut measured = [measured()];
+        measured[0].slim = Some(31);
+        let settings = settings();
+        let report = Report::new("Sizes", &measured, &Budgets::new(), None, &settings, None);
+        let text = report.render(Format::Text);
+        let column =
+            |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+        let lines: Vec<Vec<String>> = text.lines().take(3).map(column).collect();
+        assert_eq!(lines[0][9], "slim");
+        assert_eq!((&lines[1][9][..], &lines[2][9][..]), ("31", "31"));
+        assert_eq!(lines[0].len(), lines[1].len());
     }
 
     #[test]

@@ -7,6 +7,13 @@
 
 use core::marker::PhantomData;
 
+/// The bytes that are looked at at once, and the index of the first of them that is one of two, which are ASCII; if
+/// there is none, how many they are.
+#[cfg(all(target_family = "wasm", target_feature = "simd128"))]
+use crate::bytes::blocks::{Block as Group, find};
+#[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
+use {find_in_word as find, u32 as Group};
+
 /// A text that is read from front to back, and in whose place another one is written, which is never
 /// ahead of what has been read.
 ///
@@ -55,17 +62,17 @@ impl<'a> InPlace<'a> {
         Some((byte, WithRoom(self)))
     }
 
-    /// Reads what is before the first of two bytes, and keeps it. Of the last three bytes of the text it
-    /// leaves some, if neither of the two is among them.
+    /// Reads what is before the first of two bytes, and keeps it. Of the last bytes of the text, less than a
+    /// [`Group`], it leaves some, if neither of the two is among them.
     #[inline(always)] // size: json-run
     pub(crate) fn keep_until(&mut self, stops: [u8; 2]) {
-        while self.end.addr() - self.input.addr() >= 4 {
-            // SAFETY: so many bytes are there; any bytes are a number.
-            let word = u32::from_le(unsafe { self.input.cast::<u32>().read_unaligned() });
-            let stop = find_in_word(word, stops);
-            // SAFETY: `stop` is at most 4.
+        while self.end.addr() - self.input.addr() >= size_of::<Group>() {
+            // SAFETY: so many bytes are there; any bytes are a group.
+            let group = unsafe { self.input.cast::<Group>().read_unaligned() };
+            let stop = find(group, stops);
+            // SAFETY: `stop` is at most the group's length.
             self.input = unsafe { self.input.add(stop) };
-            if stop < 4 {
+            if stop < size_of::<Group>() {
                 break;
             }
         }
@@ -127,10 +134,11 @@ impl<'a> WithRoom<'a> {
     }
 }
 
-/// The index of the first byte of a word, from the lowest bits on, that is one of two, which are ASCII; 4 if
-/// there is none.
+/// The index of the first byte of a word in memory that is one of two, which are ASCII; 4 if there is none.
+#[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
 #[inline(always)] // size: inline-step
 fn find_in_word(word: u32, stops: [u8; 2]) -> usize {
+    let word = u32::from_le(word);
     const ONES: u32 = 0x0101_0101;
     const HIGHEST_BITS: u32 = ONES * 0x80;
     // A byte that is 0 has its highest bit set once 1 is taken off it, and so has one that had it before, which is
@@ -157,7 +165,7 @@ mod tests {
                     for &d in bytes {
                         let word = [a, b, c, d];
                         let found = word.iter().position(|byte| STOPS.contains(byte));
-                        let stop = find_in_word(u32::from_le_bytes(word), STOPS);
+                        let stop = find_in_word(u32::from_ne_bytes(word), STOPS);
                         assert_eq!(stop, found.unwrap_or(4), "{word:?}");
                     }
                 }

@@ -1,9 +1,15 @@
 //! What the SDK does with plain slices of bytes: UTF-8, numbers, splitting, Base64url, slices in one register,
-//! words.
+//! blocks.
 //!
 //! Slices in, slices out. Nothing here knows the arena, the host or the flare.
 
 pub(crate) mod base64url;
+#[cfg(all(
+    target_family = "wasm",
+    target_feature = "simd128",
+    any(reads_json, feature = "json", feature = "beam", lists_keys)
+))]
+pub(crate) mod blocks;
 #[cfg(any(feature = "crypto", feature = "secrets"))]
 pub(crate) mod equal;
 #[cfg(any(feature = "json", feature = "beam", lists_keys))]
@@ -24,8 +30,6 @@ pub(crate) mod packed;
 pub(crate) mod quote;
 pub(crate) mod split;
 pub(crate) mod utf8;
-#[cfg(all(feature = "fast-json", any(reads_json, writes_json, test)))]
-pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;

@@ -288,7 +288,7 @@ impl Pass<'_> {
                 if !in_string(self.state) {
                     break;
                 }
-                self.move_plain_words();
+                self.move_run();
                 bytes = self.input.next()?.get().into();
                 if bytes == BACKSLASH {
                     break;
@@ -311,55 +311,25 @@ impl Pass<'_> {
         Some(())
     }
 
-    /// Moves what a string has as it is, as long as it is whole words.
-    #[cfg(feature = "fast-json")]
+    /// Moves what a string has as it is, as long as it is whole blocks.
+    #[cfg(all(target_family = "wasm", target_feature = "simd128"))]
     #[inline(always)] // size: json-steps
-    fn move_plain_words(&mut self) {
-        crate::bytes::words::move_words(&mut self.input, &mut self.output, are_plain);
+    fn move_run(&mut self) {
+        crate::bytes::blocks::move_run(
+            &mut self.input,
+            &mut self.output,
+            [QUOTE as u8, BACKSLASH as u8],
+            b' ',
+            FIRST_MARK,
+        );
     }
 
-    #[cfg(not(feature = "fast-json"))]
+    #[cfg(not(all(target_family = "wasm", target_feature = "simd128")))]
     #[inline(always)] // size: json-steps
-    fn move_plain_words(&mut self) {}
+    fn move_run(&mut self) {}
 }
 
-/// Whether strings are read a word at a time. Then the next place to write to is always known; without,
+/// Whether strings are read a block at a time. Then the next place to write to is always known; without,
 /// it is looked for at the end of a round, so that each loop has one way back.
 // size: json-write
-const FAST: bool = cfg!(feature = "fast-json");
-
-/// Whether all bytes of a word are ASCII, and none of them is a quote, a backslash or a control
-/// character: what a string has as it is.
-#[cfg(feature = "fast-json")]
-fn are_plain(word: usize) -> bool {
-    const ONES: usize = usize::MAX / 0xff;
-    const QUOTES: usize = ONES * b'"' as usize;
-    const SPACES: usize = ONES * b' ' as usize;
-    const BACKSLASHES: usize = ONES * b'\\' as usize;
-    const HIGHEST_BITS: usize = ONES * 0x80;
-    // A byte from which more is taken than it has gets its highest bit set. What it borrows can set
-    // that of the byte above, too: then the answer is "no" for a word that is plain, never the other
-    // way round. The quote (0x22) changes places with the space (0x20), so that it comes to lie
-    // among the control characters.
-    let no_quote_nor_control = (word ^ (QUOTES ^ SPACES)).wrapping_sub(SPACES + ONES);
-    let no_backslash = (word ^ BACKSLASHES).wrapping_sub(ONES);
-    (word | no_quote_nor_control | no_backslash) & HIGHEST_BITS == 0
-}
-
-#[cfg(all(test, feature = "fast-json"))]
-mod tests {
-    use super::are_plain;
-
-    #[test]
-    fn a_word_is_plain_if_each_of_its_bytes_is() {
-        for at in 0..size_of::<usize>() {
-            for byte in 0..=u8::MAX {
-                let mut word = [b'a'; size_of::<usize>()];
-                word[at] = byte;
-                let is_plain = matches!(byte, b' '..=0x7f) && !b"\"\\".contains(&byte);
-                let word = usize::from_ne_bytes(word);
-                assert_eq!(are_plain(word), is_plain, "{word:x}");
-            }
-        }
-    }
-}
+const FAST: bool = cfg!(all(target_family = "wasm", target_feature = "simd128"));

@@ -448,8 +448,7 @@ fn bytes_that_are_no_utf8_are_no_text() {
     }
 }
 
-/// With the feature `fast-json` strings are read by words; each byte at each place of a word is the
-/// same as without.
+/// Each byte at each place. (`tests/tests/flares/simd.rs` has the same for blocks of sixteen bytes.)
 #[test]
 fn strings_are_read_alike_wherever_they_lie() {
     // Under Miri not all of them.
@@ -680,6 +679,34 @@ fn writing_escapes_what_has_to_be() {
         r#"{"a":"1","\"":"\u000a"}"#
     );
     assert_eq!(build(Array(&["a", "", "\\"])).unwrap(), r#"["a","","\\"]"#);
+}
+
+#[test]
+fn a_value_is_written_as_it_was_read_without_white_space() {
+    for json in [
+        "null",
+        "true",
+        "-12.50e+3",
+        "\"\"",
+        r#""a\"\\/\u0000\u001f""#,
+        "\" !#[]~\u{7f}\u{e9}\u{20ac}\u{1f600}\"",
+        r#"[1,[],{},"",[false,"a"]]"#,
+        r#"{"":{"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":"i"}}}}}}}},"z":""}"#,
+    ] {
+        let spaced = format!(" \n{json}\t\r");
+        parsed(&spaced, |value| {
+            let value = value.unwrap();
+            assert_eq!(build(value).unwrap(), json);
+            let pieces = ("<", value, value.get("z"), ">");
+            let z = if json.starts_with('{') { "\"\"" } else { "" };
+            assert_eq!(build(pieces).unwrap(), format!("<{json}{z}>"));
+        });
+    }
+    // What may be written in several ways is written in the shortest of them.
+    parsed(r#"{ "\u0061" : ["\/\u00e9", "\n"] }"#, |value| {
+        let written = build(value.unwrap()).unwrap();
+        assert_eq!(written, "{\"a\":[\"/\u{e9}\",\"\\u000a\"]}");
+    });
 }
 
 fn any_text() -> impl Strategy<Value = String> {

@@ -177,6 +177,11 @@ impl Crate {
         self.config.push_str(text);
     }
 
+    /// Replaces the crate's `.cargo/config.toml`.
+    pub fn set_config(&mut self, text: &str) {
+        text.clone_into(&mut self.config);
+    }
+
     /// Links with exactly these arguments, without those of this repository (whose configuration may apply
     /// where the crate is).
     pub fn set_link_args(&mut self, args: &[&str]) {

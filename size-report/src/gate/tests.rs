@@ -35,6 +35,7 @@ fn flare(name: &str, raw: u64, opt: Option<u64>, memory_pages: u64) -> Measured 
         name: name.into(),
         raw: measure(raw),
         opt: opt.map(measure),
+        slim: None,
     }
 }
 

@@ -77,7 +77,7 @@ impl Reencode for Shortener {
     }
 }
 
-const LOW_HALF: i64 = 0xffff_ffff;
+pub(super) const LOW_HALF: i64 = 0xffff_ffff;
 
 /// The bytes that take two bytes as they are, and one with a sign.
 const SIGNED: RangeInclusive<i32> = 0xc0..=0xff;

@@ -1,7 +1,7 @@
 //! Blocks and branches written in fewer bytes than compilers and `wasm-opt` write them.
 //!
-//! A function is taken apart into its blocks. The first place where a rule (`shape/rule.rs`) applies is rewritten,
-//! until no rule applies anywhere. Each rule makes the code shorter, so this ends. Each keeps the code's behaviour on
+//! A function is taken apart into its blocks. The first place where a rule (`shape/rule.rs`, `shape/narrow.rs`)
+//! applies is rewritten, until no rule applies anywhere. Each rule makes the code shorter, so this ends. Each keeps the code's behaviour on
 //! any input.
 
 use std::convert::Infallible;
@@ -16,6 +16,7 @@ use wasmparser::{
 use crate::wasm::rewrite::rewrite;
 use crate::wasm::shape::tree::{Body, Decoder};
 
+mod narrow;
 mod rule;
 mod tree;
 
@@ -105,6 +106,7 @@ impl Reencode for Shaper {
             return reencode::utils::parse_function_body(self, code, body);
         };
         self.changed |= rule::apply_one(&mut tree);
+        self.changed |= narrow::narrow_a_local(&mut tree, parameters, &mut locals);
         self.changed |= drop_unused(&mut tree, parameters, &mut locals);
         let mut function = Function::new_with_locals_types(locals);
         tree::write(&tree, &mut |instruction| {

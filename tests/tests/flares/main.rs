@@ -19,6 +19,7 @@ mod process;
 mod published;
 mod quick_start;
 mod refusals;
+mod simd;
 mod targets;
 mod templates;
 mod traces;

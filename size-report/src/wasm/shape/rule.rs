@@ -16,7 +16,10 @@ pub(super) fn apply_one(body: &mut Body<'_>) -> bool {
 }
 
 /// Tries a rule at each place, the outer ones first.
-fn anywhere<'a>(body: &mut Body<'a>, rule: &mut impl FnMut(&mut Body<'a>, usize) -> bool) -> bool {
+pub(super) fn anywhere<'a>(
+    body: &mut Body<'a>,
+    rule: &mut impl FnMut(&mut Body<'a>, usize) -> bool,
+) -> bool {
     (0..body.len()).any(|at| rule(body, at))
         || body.iter_mut().any(|node| match node {
             Node::Plain(_) => false,
@@ -270,7 +273,7 @@ fn opposite(compare: &I<'_>) -> Option<I<'static>> {
 /// The low half of a number is taken from the local that has it.
 ///
 /// After `a; i32.wrap_i64; y = `, as long as neither changes, `a; i32.wrap_i64` is `y`.
-fn narrow_once(body: &mut Body<'_>, at: usize) -> bool {
+pub(super) fn narrow_once(body: &mut Body<'_>, at: usize) -> bool {
     try_narrow_once(body, at).is_some()
 }
 

@@ -64,6 +64,64 @@ fn text(wasm: &[u8]) -> String {
     text.join("; ")
 }
 
+/// A function of a number of 64 bits, before and after; and that it answers the same, for some of them.
+fn narrowed(body: &str) -> (String, String) {
+    let wat = format!(
+        r#"(module (memory 1) (func (export "f") (param i32 i32) (result i64) (local i64 i64)
+            (local.set 2 (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))
+            {body}))"#
+    );
+    let before = wat::parse_str(wat).unwrap();
+    let after = shape(&before).unwrap();
+    for one in [0, 1, 70, -1] {
+        for other in [0, 1, 70, i32::MIN, -1] {
+            assert_eq!(
+                answer(&before, one, other),
+                answer(&after, one, other),
+                "{one} {other}"
+            );
+        }
+    }
+    (text(&before), text(&after))
+}
+
+#[test]
+fn a_local_that_has_low_halves_only_has_32_bits() {
+    let (before, after) = narrowed(
+        "(block
+            (br_if 0 (i64.eqz (local.tee 3 (i64.and (local.get 2) (i64.const 0xffffffff)))))
+            (br_if 0 (i64.gt_u (local.get 3) (i64.const 50)))
+            (i32.store (i32.const 8) (i32.wrap_i64 (local.get 2)))
+            (local.set 2 (i64.const 7)))
+         (i64.add (local.get 2) (i64.extend_i32_u (i32.load (i32.const 8))))",
+    );
+    assert!(before.contains("I64And") && before.contains("I32WrapI64; I32Store"));
+    assert!(
+        after.contains(
+            "LocalGet { 2 }; I32WrapI64; LocalTee { 3 }; If { Empty }; LocalGet { 3 }; I64ExtendI32U"
+        )
+            && after.contains("LocalGet { 3 }; I32Store"),
+        "{after}"
+    );
+}
+
+#[test]
+fn a_local_that_has_more_once_or_is_read_too_often_stays_wide() {
+    for body in [
+        // It is something else at first.
+        "(local.set 3 (local.get 2)) (drop (i64.eqz (local.get 3)))
+         (local.set 3 (i64.and (local.get 2) (i64.const 0xffffffff))) (local.get 3)",
+        // With a sign.
+        "(local.set 3 (i64.extend_i32_s (local.get 1))) (drop (i64.eqz (local.get 3))) (local.get 3)",
+        // Each look takes a byte more.
+        "(local.set 3 (i64.and (local.get 2) (i64.const 0xffffffff)))
+         (i64.add (local.get 3) (i64.mul (local.get 3) (local.get 3)))",
+    ] {
+        let (before, after) = narrowed(body);
+        assert_eq!(before, after);
+    }
+}
+
 #[test]
 fn a_result_lies_on_the_stack_and_its_zeros_are_shifted_in() {
     let (_, after) = shaped(
