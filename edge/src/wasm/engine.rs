@@ -121,8 +121,9 @@ impl Engine {
         Ok(Program {
             exports: Exports::find(&module),
             moved: renewable.as_ref().map_or(0, |renewable| renewable.moved),
-            spares: renewable
-                .map(|renewable| Spares::new(&module, &renewable.globals, self.spares.clone())),
+            spares: renewable.and_then(|renewable| {
+                Spares::new(&module, &renewable.globals, self.spares.clone())
+            }),
             ticker: self.ticker.clone(),
             counts: self.counts,
             pre,

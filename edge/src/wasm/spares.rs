@@ -26,18 +26,20 @@ pub(super) struct Spares {
 }
 
 impl Spares {
-    /// None yet. `globals` are the exports that were added to the module.
-    pub(super) fn new(module: &Module, globals: &[String], all: Arc<AtomicUsize>) -> Spares {
-        Spares {
+    /// None yet. `globals` are the exports that were added to the module; without one of them nothing can be kept.
+    pub(super) fn new(
+        module: &Module,
+        globals: &[String],
+        all: Arc<AtomicUsize>,
+    ) -> Option<Spares> {
+        let globals = globals.iter().map(|name| module.get_export_index(name));
+        Some(Spares {
             kept: Mutex::default(),
             most: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             all,
-            globals: globals
-                .iter()
-                .filter_map(|name| module.get_export_index(name))
-                .collect(),
+            globals: globals.collect::<Option<_>>()?,
             original: OnceLock::new(),
-        }
+        })
     }
 
     /// How many there are.
@@ -72,6 +74,7 @@ impl Spares {
     /// first: nothing of a request remains in it while it waits.
     pub(super) fn keep(&self, mut live: Live) {
         if self.all.fetch_add(1, Ordering::Relaxed) < MOST
+            && live.globals.len() == self.globals.len()
             && let Some(original) = self.original.get()
             && original.restore(&mut live)
         {

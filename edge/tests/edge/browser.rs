@@ -38,7 +38,11 @@ impl Browser {
         ]
         .iter()
         .find_map(|name| {
-            Command::new(name)
+            let mut command = Command::new(name);
+            // Debian's is a script that starts the browser and waits for it: what is killed is the group.
+            #[cfg(unix)]
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+            command
                 .args([
                     "--headless",
                     "--no-sandbox",
@@ -183,6 +187,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
