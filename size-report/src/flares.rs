@@ -122,16 +122,26 @@ pub fn measure(
     for (done, name) in names.iter().enumerate() {
         eprintln!("[{}/{}] {name}", done + 1, names.len());
         let wasm = build(&project.root, name, None)?;
-        let mut of_flare = Measured::of(name, &wasm, wasm_opt)?;
-        if wasm_opt.is_some() {
-            let steps = Steps {
-                words: true,
-                wasm_opt,
-            };
-            let slim = slim(&wasm, steps).with_context(|| name.clone())?;
-            of_flare.slim = Some(slim.wasm.len() as u64);
-        }
-        measured.push(of_flare);
+        measured.push(Measured::of(name, &wasm, wasm_opt)?);
     }
     Ok(measured)
+}
+
+/// Adds what `cargo size slim` makes of each flare.
+pub fn measure_slim(
+    project: &Project,
+    measured: &mut [Measured],
+    wasm_opt: &WasmOpt,
+) -> Result<()> {
+    eprintln!("making them smaller with `cargo size slim`");
+    for flare in measured {
+        let wasm = build(&project.root, &flare.name, None)?;
+        let steps = Steps {
+            words: true,
+            wasm_opt: Some(wasm_opt),
+        };
+        let slim = slim(&wasm, steps).with_context(|| flare.name.clone())?;
+        flare.slim = Some(slim.wasm.len() as u64);
+    }
+    Ok(())
 }
