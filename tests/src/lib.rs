@@ -9,6 +9,7 @@ pub mod http;
 pub mod nine;
 pub mod node;
 pub mod process;
+pub mod random;
 pub mod trace;
 
 use std::time::{Duration, Instant};

@@ -91,7 +91,7 @@ pub(super) fn edge(folder: &Path) -> Result<Contestant> {
     Ok(Contestant {
         server: Server::start("flaron-edge", command)?,
         about: format!(
-            "`flaron-edge`: profile `server`, wasmtime {}, flares by {}",
+            "`flaron-edge`: profile `server`, an instance in its first state for each request, wasmtime {}, flares by {}",
             flares::wasmtime_version()?,
             flares::rustc_version()?
         ),

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flaron_tests::cargo::{Crate, workspace};
+use flaron_tests::random::Random;
 use wasmparser::{DataKind, Operator, Parser, Payload};
 use wasmtime::{
     Caller, Config, Engine, Error, Extern, Instance, Linker, Memory, Module, Result, Store, Trap,
@@ -61,23 +62,6 @@ const FREE: u8 = 0xa5;
 const WORDS: usize = 12 * 4;
 /// Where in it the host's last answer to a text that asks is: any two numbers.
 const ANSWER: Range<usize> = 6 * 4..8 * 4;
-
-/// xorshift64*
-#[derive(Clone)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
 
 /// How an import answers.
 #[derive(Debug, Clone)]
@@ -231,12 +215,12 @@ fn answer(
         let at = host.random.below(host.tricks.len());
         trick = host.tricks[at].clone();
     }
-    let code = host.random.next() as i32 % 12;
+    let code = host.random.number() as i32 % 12;
     let value = match trick {
         Trick::Value(value, code) => return Ok((value, code)),
         Trick::Random => {
-            let value = caller.data_mut().random.next() as i64;
-            return Ok((value, caller.data_mut().random.next() as i32));
+            let value = caller.data_mut().random.number() as i64;
+            return Ok((value, caller.data_mut().random.number() as i32));
         }
         Trick::Anywhere {
             allocate,
@@ -728,7 +712,7 @@ fn contents() -> Vec<Vec<u8>> {
         let mut bytes = envelope.as_bytes().to_vec();
         match (at % 2, random.below(3)) {
             (0, _) => bytes.truncate(at),
-            (_, 0) => bytes[at] = random.next() as u8,
+            (_, 0) => bytes[at] = random.number() as u8,
             (_, 1) => bytes[at] = b"\"\\{}[],:\0 \x1f\x80\xff"[random.below(13)],
             _ => bytes[at] ^= 1 << random.below(8),
         }
@@ -856,7 +840,7 @@ fn contents() -> Vec<Vec<u8>> {
     contents.push(b"\x01\x00\x00\x0042".to_vec());
     for _ in 0..100 {
         let len = random.below(64);
-        contents.push((0..len).map(|_| random.next() as u8).collect());
+        contents.push((0..len).map(|_| random.number() as u8).collect());
     }
     contents
 }

@@ -8,6 +8,7 @@ use flaron_edge::FlareConfig;
 use flaron_tests::cargo::{Crate, workspace};
 use flaron_tests::http::ask;
 use flaron_tests::node::Node;
+use flaron_tests::random::Random;
 
 /// Answers with the texts of an array, a zero byte behind each.
 const FLARE: &str = r#"
@@ -69,54 +70,42 @@ async fn start(name: &str, flags: &str) -> Node {
     Node::start(&wasm, config, &[]).await
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, below: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % below
-    }
-
-    /// An array of texts, nearly always JSON: runs of all lengths, and what ends them.
-    fn json(&mut self) -> Vec<u8> {
-        let mut json = Vec::from("[");
-        for text in 0..self.below(6) {
-            json.extend_from_slice(if text == 0 { b"\"" } else { b", \"" });
-            for _ in 0..self.below(5) {
-                let run = self.below(40);
-                json.extend((0..run).map(|_| b'a' + self.below(26) as u8));
-                let pieces: [&[u8]; 14] = [
-                    b"\\\"",
-                    b"\\\\",
-                    b"\\n",
-                    b"\\u0041",
-                    b"\\u00e9",
-                    b"\\ud83d\\ude00",
-                    "\u{e9}".as_bytes(),
-                    "\u{1f600}".as_bytes(),
-                    b"\x7f",
-                    b"[]{}:,",
-                    b" ",
-                    "\u{2028}".as_bytes(),
-                    b"/",
-                    b"\\/",
+/// An array of texts, nearly always JSON: runs of all lengths, and what ends them.
+fn random_json(random: &mut Random) -> Vec<u8> {
+    let mut json = Vec::from("[");
+    for text in 0..random.below(6) {
+        json.extend_from_slice(if text == 0 { b"\"" } else { b", \"" });
+        for _ in 0..random.below(5) {
+            let run = random.below(40);
+            json.extend((0..run).map(|_| b'a' + random.below(26) as u8));
+            let pieces: [&[u8]; 14] = [
+                b"\\\"",
+                b"\\\\",
+                b"\\n",
+                b"\\u0041",
+                b"\\u00e9",
+                b"\\ud83d\\ude00",
+                "\u{e9}".as_bytes(),
+                "\u{1f600}".as_bytes(),
+                b"\x7f",
+                b"[]{}:,",
+                b" ",
+                "\u{2028}".as_bytes(),
+                b"/",
+                b"\\/",
+            ];
+            json.extend_from_slice(pieces[random.below(pieces.len())]);
+            if random.below(60) == 0 {
+                let broken: [&[u8]; 7] = [
+                    b"\x01", b"\\x", b"\"", b"\xf5", b"\xff", b"\\ud800", b"\\u00g0",
                 ];
-                json.extend_from_slice(pieces[self.below(pieces.len())]);
-                if self.below(60) == 0 {
-                    let broken: [&[u8]; 7] = [
-                        b"\x01", b"\\x", b"\"", b"\xf5", b"\xff", b"\\ud800", b"\\u00g0",
-                    ];
-                    json.extend_from_slice(broken[self.below(broken.len())]);
-                }
+                json.extend_from_slice(broken[random.below(broken.len())]);
             }
-            json.push(b'"');
         }
-        json.push(b']');
-        json
+        json.push(b'"');
     }
+    json.push(b']');
+    json
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +115,7 @@ async fn blocks_of_sixteen_bytes_are_read_as_single_ones_are() {
     let mut random = Random(1);
     let (mut read, mut refused) = (0, 0);
     for _ in 0..400 {
-        let json = random.json();
+        let json = random_json(&mut random);
         for method in ["POST", "PUT"] {
             let mut answers: Vec<(u16, Bytes)> = Vec::new();
             for node in [&scalar, &simd] {
