@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+
 /// What went wrong, as a message that one can act on.
 ///
 /// Everything that can fail before the first request (a missing file, a module that is not Wasm, an

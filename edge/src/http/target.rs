@@ -192,27 +192,11 @@ fn named_host(headers: &HeaderMap, required: bool) -> Result<Option<Cow<'_, str>
     }
 }
 
-/// The bytes that a host and its port may have: each request's is looked at.
-const IN_HOST: [bool; 256] = {
-    let others = b"-._~!$&'()*+,;=:[]";
-    let mut allowed = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        allowed[byte] = (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let mut at = 0;
-    while at < others.len() {
-        allowed[others[at] as usize] = true;
-        at += 1;
-    }
-    allowed
-};
-
 /// A host with its port in small letters, or none if it is not one: RFC 3986's `host [":" port]`,
 /// without user information.
 fn host(text: &str) -> Option<Cow<'_, str>> {
-    if !text.bytes().all(|byte| IN_HOST[usize::from(byte)]) {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]".contains(&c);
+    if !text.bytes().all(allowed) {
         return None;
     }
     let port = match text.strip_prefix('[') {

@@ -49,10 +49,10 @@ impl Renewable {
             .collect();
         let exports = module.exports?;
         let added = module.changed.iter().zip(&globals);
-        let wasm = with_exports(wasm, &exports, added);
+        let exporting = with_exports(wasm, &exports, added);
         Some(Renewable {
-            moved: wasm.len() - exports.module,
-            wasm,
+            moved: exporting.len() - wasm.len(),
+            wasm: exporting,
             globals,
         })
     }
@@ -80,8 +80,6 @@ struct Exports {
     first: usize,
     end: usize,
     count: u32,
-    /// The module's length.
-    module: usize,
 }
 
 impl Facts {
@@ -93,7 +91,7 @@ impl Facts {
         for payload in Parser::new(0).parse_all(wasm) {
             let payload = payload?;
             let section = payload.as_section();
-            if !facts.admits(payload, before, wasm.len())? {
+            if !facts.admits(payload, before)? {
                 return Ok(None);
             }
             if let Some((_, range)) = section {
@@ -111,12 +109,7 @@ impl Facts {
 
     /// Records the facts in a part of a module. Returns whether its instances can still be restored. `before` is
     /// the end of the previous section.
-    fn admits(
-        &mut self,
-        payload: Payload<'_>,
-        before: usize,
-        module: usize,
-    ) -> Result<bool, BinaryReaderError> {
+    fn admits(&mut self, payload: Payload<'_>, before: usize) -> Result<bool, BinaryReaderError> {
         match payload {
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
@@ -151,7 +144,6 @@ impl Facts {
                     first: exports.original_position(),
                     end: exports.range().end,
                     count: exports.count(),
-                    module,
                 });
                 for export in exports {
                     let export = export?;
