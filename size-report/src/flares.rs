@@ -110,11 +110,13 @@ pub fn names_dir(project: &Project) -> Result<PathBuf> {
     Ok(project.scratch()?.join("with-names"))
 }
 
-/// Builds and measures flares, and reports progress on stderr.
+/// Builds and measures flares, and reports progress on stderr. What `cargo size slim` makes of them is measured if
+/// `and_slim`, and if there is a `wasm-opt`; it takes as long as all the rest.
 pub fn measure(
     project: &Project,
     wanted: &[String],
     wasm_opt: Option<&WasmOpt>,
+    and_slim: bool,
 ) -> Result<Vec<Measured>> {
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     let names = select(&project.root, wanted)?;
@@ -122,26 +124,16 @@ pub fn measure(
     for (done, name) in names.iter().enumerate() {
         eprintln!("[{}/{}] {name}", done + 1, names.len());
         let wasm = build(&project.root, name, None)?;
-        measured.push(Measured::of(name, &wasm, wasm_opt)?);
+        let mut of_flare = Measured::of(name, &wasm, wasm_opt)?;
+        if and_slim && wasm_opt.is_some() {
+            let steps = Steps {
+                words: true,
+                wasm_opt,
+            };
+            let slim = slim(&wasm, steps).with_context(|| name.clone())?;
+            of_flare.slim = Some(slim.wasm.len() as u64);
+        }
+        measured.push(of_flare);
     }
     Ok(measured)
-}
-
-/// Adds what `cargo size slim` makes of each flare.
-pub fn measure_slim(
-    project: &Project,
-    measured: &mut [Measured],
-    wasm_opt: &WasmOpt,
-) -> Result<()> {
-    eprintln!("making them smaller with `cargo size slim`");
-    for flare in measured {
-        let wasm = build(&project.root, &flare.name, None)?;
-        let steps = Steps {
-            words: true,
-            wasm_opt: Some(wasm_opt),
-        };
-        let slim = slim(&wasm, steps).with_context(|| flare.name.clone())?;
-        flare.slim = Some(slim.wasm.len() as u64);
-    }
-    Ok(())
 }

@@ -68,7 +68,7 @@ fn measure(project: &Project) -> Result<Comparison> {
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     eprintln!("building our flares, then the same flares with {PUBLISHED}");
     eprintln!("our flares:");
-    let ours = flares::measure(project, &[], wasm_opt.as_ref())?;
+    let ours = flares::measure(project, &[], wasm_opt.as_ref(), false)?;
     eprintln!("the same with {PUBLISHED} (its dependencies take a while the first time):");
     let published = published(project, wasm_opt.as_ref())?;
     Ok(Comparison {

@@ -8,7 +8,7 @@ use wasm_encoder::{Encode, Instruction as I, ValType};
 
 use crate::wasm::peephole::LOW_HALF;
 use crate::wasm::shape::rule;
-use crate::wasm::shape::tree::{Body, Node, each};
+use crate::wasm::shape::tree::{Body, Node, write};
 
 /// Narrows the first local of which that makes the code shorter; whether there was one.
 pub(super) fn narrow_a_local(body: &mut Body<'_>, parameters: u32, locals: &mut [ValType]) -> bool {
@@ -30,20 +30,16 @@ pub(super) fn narrow_a_local(body: &mut Body<'_>, parameters: u32, locals: &mut 
 
 /// Whether a local is set, and each time to the low half of something.
 fn has_low_halves(body: &Body<'_>, local: u32) -> bool {
-    let (mut all, mut halves) = (0, 0);
-    each(body, &mut |instruction| {
-        all += usize::from(is_set(instruction, local));
-    });
+    let (mut is_written, mut are_halves) = (false, true);
     each_body(body, &mut |body| {
         for at in 0..body.len() {
-            if body[at].plain().is_some_and(|set| is_set(set, local))
-                && source(&body[..at]).is_some()
-            {
-                halves += 1;
+            if body[at].plain().is_some_and(|set| is_set(set, local)) {
+                is_written = true;
+                are_halves &= source(&body[..at]).is_some();
             }
         }
     });
-    all != 0 && all == halves
+    is_written && are_halves
 }
 
 fn is_set(instruction: &I<'_>, sought: u32) -> bool {
@@ -115,7 +111,7 @@ fn narrow(body: &mut Body<'_>, local: u32) {
 /// How many bytes the instructions take, with masks as short as they will be.
 fn length(body: &Body<'_>) -> usize {
     let mut bytes = Vec::new();
-    crate::wasm::shape::tree::write(body, &mut |instruction| match instruction {
+    write(body, &mut |instruction| match instruction {
         // (Narrowing and widening, of which the mask's `i64.and` is the other.)
         I::I64Const(LOW_HALF) => I::I32WrapI64.encode(&mut bytes),
         instruction => instruction.encode(&mut bytes),
