@@ -100,11 +100,13 @@ fn more_headers_than_it_takes_are_an_error() {
         BeamError::SerializeFailed
     );
     assert_eq!(host.fetches().len(), MAX_HEADERS + 1);
-    let many: Vec<_> = (0..100).map(|i| format!("x-{i}")).collect();
+    let count = if cfg!(miri) { 20 } else { 100 };
+    let many: Vec<_> = (0..count).map(|i| format!("x-{i}")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), "v")).collect();
     let _ = fetch(URL, Some(&FetchOptions::new().with_headers(&many)));
-    assert_eq!(host.fetches().last().unwrap().headers.len(), 100);
-    assert_eq!(host.fetches().last().unwrap().header("X-99"), Some("v"));
+    let sent = host.fetches().pop().unwrap();
+    assert_eq!(sent.headers.len(), count);
+    assert_eq!(sent.header(&format!("X-{}", count - 1)), Some("v"));
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn an_answer_that_is_not_as_the_abi_says_is_an_error() {
 #[test]
 fn a_status_is_three_digits_and_nothing_else() {
     const BYTES: &[u8] = b"09.eE-\"[],:";
-    let longest = if cfg!(miri) { 2 } else { 5 };
+    let longest = if cfg!(miri) { 1 } else { 5 };
     let mut accepted = 0;
     for len in 0..=longest {
         for number in 0..BYTES.len().pow(len) {

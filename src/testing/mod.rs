@@ -98,7 +98,7 @@ pub use record::{Call, Fetch, Level, LogLine, Response};
 pub use state::DEFAULT_TIME_MS;
 
 #[cfg(test)]
-pub(crate) use support::{ARENA_FULL, arena_is_free, assert_error, leave_free, traps};
+pub(crate) use support::{ARENA_FULL, arena_is_free, assert_error, leak, leave_free, traps};
 
 /// The in-memory host of this thread: see the [module's documentation](self).
 ///

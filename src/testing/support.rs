@@ -1,7 +1,11 @@
 //! What the SDK's own tests share.
 
+use core::sync::atomic::AtomicPtr;
+use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::string::ToString;
+use std::sync::{Mutex, PoisonError};
+use std::vec::Vec;
 
 use crate::arena::{self, ArenaBytes, claim};
 
@@ -36,4 +40,15 @@ pub(crate) const ARENA_FULL: &str =
 /// Whether it traps.
 pub(crate) fn traps<T>(what: impl FnOnce() -> T) -> bool {
     catch_unwind(AssertUnwindSafe(what)).is_err()
+}
+
+/// Leaks a value on purpose, and borrows it for ever. Miri, which ends with an error if anything is leaked, finds it in
+/// a list.
+pub(crate) fn leak<T: 'static>(value: T) -> &'static T {
+    static ALL: Mutex<Vec<AtomicPtr<()>>> = Mutex::new(Vec::new());
+    let leaked: &'static T = Box::leak(Box::new(value));
+    let address = core::ptr::from_ref(leaked).cast_mut().cast();
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.push(AtomicPtr::new(address));
+    leaked
 }

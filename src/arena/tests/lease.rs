@@ -3,13 +3,12 @@
 use core::cell::RefCell;
 use core::mem;
 use core::panic::AssertUnwindSafe;
-use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-use std::boxed::Box;
 use std::panic;
 use std::thread_local;
 
 use crate::arena::lease::MOST_UNASKED;
 use crate::arena::tests::*;
+use crate::testing::leak;
 
 #[test]
 fn dropping_the_topmost_lease_rolls_back_to_where_it_began() {
@@ -112,13 +111,7 @@ fn a_lease_in_a_thread_local_outlives_the_thread() {
 
 #[test]
 fn what_is_borrowed_from_a_leaked_lease_outlives_the_thread() {
-    // Miri is told where the leaked box is, or it reports it.
-    static LEAKED: AtomicPtr<ArenaBytes> = AtomicPtr::new(core::ptr::null_mut());
-    let thread = std::thread::spawn(|| {
-        let lease: &'static ArenaBytes = Box::leak(Box::new(leased(b"kept")));
-        LEAKED.store(core::ptr::from_ref(lease).cast_mut(), Relaxed);
-        &**lease
-    });
+    let thread = std::thread::spawn(|| &**leak(leased(b"kept")));
     let kept: &'static [u8] = thread.join().unwrap();
     // Were the arena gone with its thread, the next thread's would lie there now.
     std::thread::spawn(|| drop(leased(&vec![b'x'; ARENA_BYTES])))

@@ -106,6 +106,8 @@ fn other_tokens_are_refused_for_what_they_are() {
     let good = token(HS256, &later, &MAC);
     assert_eq!(verified(&good), Ok(None));
     use VerifyError::{BadAlgorithm, BadSignature, Expired, Malformed, NotYetValid};
+    // Under Miri, which needs a second for each, every third, so that each of these errors is among them.
+    let (first, step) = if cfg!(miri) { (1, 3) } else { (0, 1) };
     for (token, error) in [
         (token(r#"{"alg":"none"}"#, &later, &MAC), BadAlgorithm),
         (token(r#"{"alg":"HS384"}"#, &later, &MAC), BadAlgorithm),
@@ -181,7 +183,11 @@ fn other_tokens_are_refused_for_what_they_are() {
         ("....".into(), Malformed),
         (String::new(), Malformed),
         ("a b.c.d".into(), Malformed),
-    ] {
+    ]
+    .into_iter()
+    .skip(first)
+    .step_by(step)
+    {
         assert_eq!(verified(&token), Err(error), "{token}");
     }
     let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "x".repeat(256));

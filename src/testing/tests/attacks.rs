@@ -6,7 +6,6 @@
 
 use core::cell::{Cell, RefCell};
 use core::mem;
-use std::boxed::Box;
 use std::panic::panic_any;
 use std::rc::Rc;
 use std::string::{String, ToString};
@@ -64,7 +63,7 @@ fn mix_up<T: 'static>(make: impl Fn() -> T, read: impl Fn(&T) -> String) {
     assert_eq!((read(&a), read(&b)), (in_c.clone(), in_a.clone()));
 
     // One is leaked, and borrowed for ever.
-    let leaked: &'static T = Box::leak(Box::new(a));
+    let leaked: &'static T = leak(a);
     let mut held = vec![Some(b)];
     for letter in ['d', 'e', 'f'] {
         let (new, content) = value(letter);
@@ -556,7 +555,7 @@ fn threads_do_not_see_each_other() {
                 }
                 assert!(host.calls().len() > 20);
                 // One is leaked on a thread that ends.
-                let leaked: &'static ArenaStr = Box::leak(Box::new(request::method()));
+                let leaked: &'static ArenaStr = leak(request::method());
                 leaked.as_str()
             })
         })
