@@ -510,11 +510,16 @@ fn status_codes_of_every_kind_are_survived() {
 
 #[test]
 fn data_of_every_kind_is_survived() {
+    let kinds: [fn(Vec<u8>) -> Evil; 3] = [Evil::Data, Evil::Again, |data| Evil::Twice(24, data)];
     for data in adversarial().chunks(IN_TURNS) {
-        let all = |evil: fn(Vec<u8>) -> Evil| data.iter().cloned().map(evil).collect();
-        survives(all(Evil::Data));
-        survives(all(Evil::Again));
-        survives(all(|data| Evil::Twice(24, data)));
+        if cfg!(miri) {
+            let in_turns = data.iter().cloned().zip(kinds.into_iter().cycle());
+            survives(in_turns.map(|(data, evil)| evil(data)).collect());
+        } else {
+            for evil in kinds {
+                survives(data.iter().cloned().map(evil).collect());
+            }
+        }
     }
 }
 
