@@ -26,8 +26,10 @@ thread_local! {
     /// The first byte of the thread's arena. It is zeroed where it lies, on the heap: it may be
     /// larger than a thread's stack, and what is never touched then takes no memory.
     static RAW_BYTES: *mut u8 = {
-        // Words, because the arena is 8-byte aligned.
-        let words = vec![0_u64; SIZE as usize / 8].into_boxed_slice();
+        // Large words, because the arena begins at a multiple of 8. (`u64` would do, but that 32-bit x86 aligns it to 4.)
+        const WORD: usize = size_of::<u128>();
+        const { assert!(align_of::<u128>() % 8 == 0) };
+        let words = vec![0_u128; (SIZE as usize).div_ceil(WORD)].into_boxed_slice();
         let memory = Box::into_raw(words).cast();
         ALL.lock().unwrap_or_else(PoisonError::into_inner).push(AtomicPtr::new(memory));
         memory

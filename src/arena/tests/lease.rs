@@ -129,6 +129,15 @@ fn an_arena_is_not_built_on_the_stack() {
 }
 
 #[test]
+fn an_arena_begins_at_a_multiple_of_8() {
+    // More than one, because it may by chance.
+    for _ in 0..8 {
+        let begin = std::thread::spawn(|| storage::memory().addr());
+        assert_eq!(begin.join().unwrap() % 8, 0);
+    }
+}
+
+#[test]
 fn each_thread_has_its_own_arena() {
     let _full = leave_free(0);
     std::thread::spawn(|| assert!(arena_is_free()))
