@@ -34,6 +34,29 @@ pub(crate) struct InPlace<'a> {
 /// before `kept`.
 pub(crate) struct WithRoom<'a>(InPlace<'a>);
 
+/// The bytes that have not been read.
+pub(crate) struct Ahead<'a> {
+    input: *mut u8,
+    end: *mut u8,
+    text: PhantomData<&'a [u8]>,
+}
+
+impl Iterator for Ahead<'_> {
+    type Item = u8;
+
+    #[inline(always)] // size: inline-step
+    fn next(&mut self) -> Option<u8> {
+        if self.input == self.end {
+            return None;
+        }
+        // SAFETY: the text has a byte there, which nobody writes meanwhile.
+        let byte = unsafe { *self.input };
+        // SAFETY: up to the end of the text, at most.
+        self.input = unsafe { self.input.add(1) };
+        Some(byte)
+    }
+}
+
 impl<'a> InPlace<'a> {
     #[inline(always)] // size: inline-step
     pub(crate) fn new(text: &'a mut [u8]) -> InPlace<'a> {
@@ -91,6 +114,21 @@ impl<'a> InPlace<'a> {
         self.kept = self.input;
     }
 
+    /// Whether all has been read.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.input == self.end
+    }
+
+    /// What has not been written over, to its end.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn into_rest(self) -> &'a mut [u8] {
+        let len = self.end.addr() - self.output.addr();
+        // SAFETY: `output` is in the text, and so are the bytes from there to its end. It is borrowed mutably for
+        // `'a`, and nothing else looks at it: `self` is gone.
+        unsafe { core::slice::from_raw_parts_mut(self.output, len) }
+    }
+
     /// The address up to which it has been written.
     #[inline(always)] // size: inline-step
     pub(crate) fn written_to(&self) -> usize {
@@ -125,6 +163,26 @@ impl<'a> WithRoom<'a> {
     #[inline(always)] // size: inline-step
     pub(crate) fn next(self) -> Option<(u8, WithRoom<'a>)> {
         self.0.next()
+    }
+
+    /// Reads more bytes if `read` makes something of them: what it has taken from the iterator is read then.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn read_if<T>(
+        self,
+        read: impl FnOnce(&mut Ahead<'_>) -> Option<T>,
+    ) -> (Option<T>, WithRoom<'a>) {
+        let mut text = self.0;
+        let mut ahead = Ahead {
+            input: text.input,
+            end: text.end,
+            text: PhantomData,
+        };
+        let result = read(&mut ahead);
+        if result.is_some() {
+            text.input = ahead.input;
+            text.kept = ahead.input;
+        }
+        (result, WithRoom(text))
     }
 
     /// Writes nothing.

@@ -1,9 +1,7 @@
 //! A query, decoded in place.
 
-use core::cell::Cell;
-use core::slice::Iter;
-
 use crate::arena::ArenaBytes;
+use crate::bytes::in_place::{Ahead, InPlace};
 use crate::bytes::number::hex_value;
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::split::{Split, find, split, split_once, strip_prefix};
@@ -91,15 +89,16 @@ impl core::fmt::Debug for Query {
 /// Decodes a query in place: the decoded bytes move to the front, and the rest become ends of pairs, which are none.
 // size: query-rest
 pub(crate) fn decode(query: &mut [u8]) {
-    let cells = Cell::from_mut(query).as_slice_of_cells();
-    let (mut input, mut output) = (cells.iter(), cells.iter());
+    let mut text = InPlace::new(query);
     // What the next `=` becomes: only the first one in a pair ends the name.
     let mut equals = NAME_END;
-    while let Some(cell) = input.next() {
-        let raw = cell.get();
+    while !text.is_at_end() {
+        let Some((raw, mut room)) = text.next() else { return };
         let mut byte = raw;
         if raw == b'%' {
-            byte = unescape(&mut input);
+            let code;
+            (code, room) = room.read_if(unescape);
+            byte = code.unwrap_or(b'%');
         } else if raw == b'+' {
             byte = b' ';
         }
@@ -113,32 +112,20 @@ pub(crate) fn decode(query: &mut [u8]) {
             byte = equals;
             equals = b'=';
         }
-        // There is always a place to write to, because nothing gets longer.
-        if let Some(place) = output.next() {
-            place.set(byte);
-        }
+        text = room.write(byte);
     }
-    for place in output {
-        place.set(PAIR_END);
-    }
+    text.into_rest().fill(PAIR_END);
 }
 
-/// Consumes the two hexadecimal digits after a `%` and returns the byte that they stand for. If there are no two
-/// such digits, nothing is consumed, and the `%` stands for itself.
+/// The byte that two hexadecimal digits behind a `%` stand for.
 #[inline(always)] // size: inline-step
-fn unescape(input: &mut Iter<'_, Cell<u8>>) -> u8 {
-    let mut digits = input.clone();
+fn unescape(digits: &mut Ahead<'_>) -> Option<u8> {
     // A leading 1, and four bits for each digit.
     let mut code = 1;
-    while let Some(digit) = digits
-        .next()
-        .and_then(|digit| hex_value(digit.get().into()))
-    {
-        code = code << 4 | digit;
+    loop {
+        code = code << 4 | hex_value(digits.next()?.into())?;
         if code >> 8 != 0 {
-            *input = digits;
-            return code as u8;
+            return Some(code as u8);
         }
     }
-    b'%'
 }
