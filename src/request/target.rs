@@ -170,13 +170,14 @@ fn claim_url(part: Part) -> Option<ArenaBytes> {
         // that is only a path has no authority, even if it starts with two slashes.
         // size: path-start
         let slash = find(&url, b'/');
-        let mut start = 0;
+        let mut url = url.part(..if part == Part::Path { path_end } else { end })?;
         if slash != 0 && path_end != 0 {
-            let authority = end.min(slash + 2);
+            let authority = url.len().min(slash + 2);
             // Where no slash follows, the authority's last byte becomes one.
-            start = (path_end - 1).min(authority + find(url.get(authority..)?, b'/'));
-            *url.get_mut(start)? = b'/';
+            let start = (path_end - 1).min(authority + find(url.get(authority..)?, b'/'));
+            url = url.part(start..)?;
+            *url.first_mut()? = b'/';
         }
-        url.part(start..if part == Part::Path { path_end } else { end })
+        Some(url)
     })
 }
