@@ -19,12 +19,48 @@ const FIRST_MARK: u8 = 0xf8;
 ///
 /// It is a lease on the URL that the host wrote, decoded in place: names and values borrow from it.
 /// A byte of 0xF8 or above, which occurs in no UTF-8, becomes `?`.
-pub struct Query(ArenaBytes);
+// size: lease-of-all
+pub struct Query {
+    /// The URL, or what is left of it.
+    url: ArenaBytes,
+    /// Where its path ends.
+    path_end: usize,
+    /// Where its query ends.
+    end: usize,
+}
 
 impl Query {
-    /// A lease on a query that has been decoded.
-    pub(crate) fn new(decoded: ArenaBytes) -> Query {
-        Query(decoded)
+    /// Decodes the query of a URL, or of a path and a query, which ends at `end`.
+    #[inline(always)] // size: inline-register
+    pub(crate) fn decode(mut url: ArenaBytes, end: usize) -> Query {
+        let path_end = find(url.get(..end).unwrap_or_default(), b'?');
+        if let Some(query) = url.as_mut().get_mut(path_end + 1..end) {
+            decode(query);
+        }
+        Query { url, path_end, end }
+    }
+
+    /// The query, decoded.
+    #[inline(always)] // size: inline-register
+    fn decoded(&self) -> &[u8] {
+        let start = self.end.min(self.path_end + 1);
+        self.url.get(start..self.end).unwrap_or_default()
+    }
+
+    /// The path of the URL that the query is from, as it was sent: see [`path`](crate::request::path).
+    ///
+    /// It is looked for in each call: keep it in a variable.
+    pub fn path(&self) -> &[u8] {
+        let end = self.url.len().min(self.path_end);
+        let before = self.url.get(..end).unwrap_or_default();
+        // As in `claim_url`.
+        let slash = find(before, b'/');
+        let mut path = before;
+        if slash != 0 {
+            let authority = before.get(end.min(slash + 2)..).unwrap_or_default();
+            path = authority.get(find(authority, b'/')..).unwrap_or_default();
+        }
+        if path.is_empty() { b"/" } else { path }
     }
 
     /// The value of the first pair with this name, as text.
@@ -39,12 +75,12 @@ impl Query {
     /// there is only the name.
     #[inline(always)] // size: inline-register
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        value_of(&self.0, name.as_bytes()).map(PackedSlice::get)
+        value_of(self.decoded(), name.as_bytes()).map(PackedSlice::get)
     }
 
     /// All pairs of name and value, in the order in which they were sent. Repeated names are kept.
     pub fn pairs(&self) -> Pairs<'_> {
-        Pairs(split(&self.0, PAIR_END))
+        Pairs(split(self.decoded(), PAIR_END))
     }
 }
 
@@ -92,16 +128,20 @@ pub(crate) fn decode(query: &mut [u8]) {
     let mut text = InPlace::new(query);
     // What the next `=` becomes: only the first one in a pair ends the name.
     let mut equals = NAME_END;
-    while !text.is_at_end() {
-        let Some((raw, mut room)) = text.next() else { return };
+    loop {
+        let (raw, mut room) = match text.next_or_rest() {
+            Ok(read) => read,
+            Err(rest) => return rest.fill(PAIR_END),
+        };
         let mut byte = raw;
         if raw == b'%' {
             let code;
             (code, room) = room.read_if(unescape);
             byte = code.unwrap_or(b'%');
-        } else if raw == b'+' {
-            byte = b' ';
         }
+        // A `+` becomes a space.
+        // size: plus-by-sum
+        byte -= u8::from(raw == b'+') * (b'+' - b' ');
         if byte >= FIRST_MARK {
             byte = b'?';
         }
@@ -114,7 +154,6 @@ pub(crate) fn decode(query: &mut [u8]) {
         }
         text = room.write(byte);
     }
-    text.into_rest().fill(PAIR_END);
 }
 
 /// The byte that two hexadecimal digits behind a `%` stand for.
