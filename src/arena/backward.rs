@@ -87,33 +87,17 @@ impl BackwardWriter {
 const LONGEST_U32: u32 = 10 + 1;
 const LONGEST_U64: u32 = 20 + 1;
 
-/// Whether the longest number of 32 bits has room in front of `end`, where a text begins. `prepend` tells, which is
-/// there anyway: it copies the bytes in front of the text to where they are.
-#[inline(always)] // size: decimal-room
-fn fits_u32(end: u32) -> bool {
-    let in_front = at_address(end.wrapping_sub(LONGEST_U32));
-    let bytes = core::ptr::slice_from_raw_parts(in_front, LONGEST_U32 as usize);
-    // SAFETY: if there is room, the bytes are free space, which can be read and is initialised (I8).
-    unsafe { prepend(end, bytes) != 0 }
-}
-
-/// Whether the longest number of 64 bits has room in front of `end`, where a text begins.
-#[inline(always)] // size: decimal-room
-fn fits_u64(end: u32) -> bool {
-    u64::from(floor()) + u64::from(LONGEST_U64) <= u64::from(end)
-}
-
 /// Writing a number in decimal, last digit first. One for each word size, because 64-bit arithmetic costs
 /// more.
 macro_rules! decimal {
-    ($(#[$inline:meta])* $decimal:ident, $digits:ident: $word:ty, $longest:ident, $fits:ident) => {
+    ($(#[$inline:meta])* $decimal:ident, $digits:ident: $word:ty, $longest:ident) => {
         impl BackwardWriter {
             /// Puts a number in front, in decimal, with a minus sign before it if it is negative. It needs
             /// room for the longest of its size, however short it is.
             $(#[$inline])*
             pub(crate) fn $decimal(self, number: $word, is_negative: bool) -> BackwardWriter {
                 let end = self.0;
-                if !$fits(end) {
+                if u64::from(floor()) + u64::from($longest) > u64::from(end) {
                     return BackwardWriter(0); // size: decimal-room
                 }
                 // SAFETY: there is room for the longest number and a sign.
@@ -159,19 +143,18 @@ macro_rules! decimal {
 }
 decimal!(
     #[inline] // size: one-copy
-    decimal_u32, digits_u32: u32, LONGEST_U32, fits_u32
+    decimal_u32, digits_u32: u32, LONGEST_U32
 );
 decimal!(
     #[inline(always)] // size: inline-step
-    decimal_u64, digits_u64: u64, LONGEST_U64, fits_u64
+    decimal_u64, digits_u64: u64, LONGEST_U64
 );
 
 /// Writes bytes in front of `at`, if there is room; the new beginning, or 0 if there is not.
 ///
 /// # Safety
 ///
-/// `at` is where a [`BackwardWriter`]'s text begins. If there is room in front of it, the bytes are initialised and
-/// can be read.
+/// The bytes are initialised and can be read. `at` is where a [`BackwardWriter`]'s text begins.
 #[inline(never)] // size: one-copy
 pub(super) unsafe fn prepend(at: u32, bytes: *const [u8]) -> u32 {
     // In 64 bits nothing overflows, wherever in memory the arena lies and however long the slice is.

@@ -38,7 +38,7 @@ fn answer(query: &Query) -> Result<FlareAction, Error> {
 fn user(id: &[u8]) -> Result<(), Error> {
     match text::parse_u32(id) {
         Some(id) => response::set_body_pieces(("{\"id\":", id, ",\"name\":\"User ", id, "\"}"))?,
-        None => error(400, "id: not a number"),
+        None => error(400, "not a number"),
     }
     Ok(())
 }
@@ -49,7 +49,7 @@ fn search(query: &Query) -> Result<(), Error> {
         None => Some(1),
     };
     let Some(page) = page else {
-        error(400, "page: not a number");
+        error(400, "not a number");
         return Ok(());
     };
     match query.get("q") {

@@ -70,12 +70,12 @@ async fn router() {
         (
             "/search?q=a&page=x",
             400,
-            json!({ "error": "page: not a number" }),
+            json!({ "error": "not a number" }),
         ),
         (
             "/users/99999999999",
             400,
-            json!({ "error": "id: not a number" }),
+            json!({ "error": "not a number" }),
         ),
         ("/users/42/x", 404, json!({ "error": "not found" })),
         ("/nope", 404, json!({ "error": "not found" })),
