@@ -67,18 +67,26 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends the program with clap's message. Where a flare's path or an option of `run` stands in a command's place, it
-/// also says what to write.
+/// Ends the program with clap's message. Where a flare's path, an option of `run` or another tool's command stands
+/// in a command's place, it also says what to write.
 fn not_parsed(error: clap::Error) -> Cli {
     use clap::error::ErrorKind::{InvalidSubcommand, UnknownArgument};
 
     let first = std::env::args_os().nth(1).unwrap_or_default();
     let is_option = first.to_string_lossy().starts_with('-');
-    let tip = match error.kind() {
-        InvalidSubcommand if Path::new(&first).exists() => {
+    let tip = match (error.kind(), first.to_str()) {
+        (InvalidSubcommand, Some("build")) => {
+            "`flaron-edge run` builds what it serves; what is deployed is made by `cargo build --release --target \
+             wasm32-unknown-unknown`"
+                .to_owned()
+        }
+        (InvalidSubcommand, Some("deploy" | "publish")) => {
+            "this is a local node; flares are deployed with flaronctl or on Flaron's dashboard".to_owned()
+        }
+        (InvalidSubcommand, _) if Path::new(&first).exists() => {
             format!("to serve it: flaron-edge run {}", first.display())
         }
-        UnknownArgument if is_option => {
+        (UnknownArgument, _) if is_option => {
             "options belong to a command: flaron-edge run --help".to_owned()
         }
         _ => error.exit(),

@@ -446,6 +446,8 @@ fn errors_say_what_to_do() {
         ),
         (&["run", "--gossip", "127.0.0.1:1", "x"], "--node-id"),
         (&["runn"], "'run'"),
+        (&["build"], "cargo build --release --target"),
+        (&["deploy", "."], "flaronctl"),
         (&["inspect", "/no/such"], "cannot read /no/such"),
     ] {
         let (code, _, error) = output(args);
@@ -464,6 +466,65 @@ fn a_port_that_is_taken_is_told() {
         error.contains(&addr) && error.contains("--listen"),
         "{error}"
     );
+}
+
+/// What other tools call it.
+#[test]
+fn other_words_for_run_and_new_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    for word in ["serve", "dev", "start", "up"] {
+        let mut command = Command::new(PROGRAM);
+        command.args([word, &path, "--port", "0"]);
+        assert_eq!(Process::of(command).get("/"), "", "{word}");
+    }
+    for word in ["init", "create"] {
+        let new = folder.path().join(word);
+        let (code, _, error) = output(&[word, new.to_str().unwrap()]);
+        assert_eq!(code, 0, "{word}: {error}");
+        assert!(new.join("src/lib.rs").is_file(), "{word}");
+    }
+}
+
+/// `0.0.0.0` is no address to connect to.
+#[test]
+fn a_node_on_all_addresses_is_told_as_localhost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        // A machine may have no IPv6.
+        if TcpListener::bind(listen).is_err() {
+            eprintln!("SKIPPED: {listen}, which this machine cannot listen on");
+            continue;
+        }
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", &path, "--listen", listen]);
+        let mut process = Process::spawn(command);
+        let tried = process.line_within(START, "curl -i '");
+        let serves = process.line_with("Serving on ");
+        let port = serves
+            .strip_prefix("Serving on http://localhost:")
+            .and_then(|rest| rest.strip_suffix(" (Ctrl-C stops)"))
+            .unwrap_or_else(|| panic!("{serves}"));
+        assert!(
+            tried.contains(&format!("'http://localhost:{port}/'")),
+            "{tried}"
+        );
+        // With a network, what comes next is its address there.
+        let page = process.line_with("Status page: ");
+        assert_eq!(page, format!("Status page: http://localhost:{port}/_edge"));
+
+        let data = folder.path().join(".flaron");
+        let kv = ["kv", "list", "--data", data.to_str().unwrap()];
+        assert_eq!(output(&kv).0, 0, "{}", output(&kv).2);
+        process.addr = format!("{}:{port}", listen.trim_end_matches(":0"))
+            .replace("0.0.0.0", "127.0.0.1")
+            .replace("[::]", "[::1]")
+            .parse()
+            .unwrap();
+        let status = process.get("/_edge/status.json");
+        assert!(status.contains("\"flares\""), "{status}");
+    }
 }
 
 #[test]
