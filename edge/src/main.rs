@@ -37,6 +37,11 @@ fn main() -> ExitCode {
         Command::Test { flare, arguments } => cli::tools::test(&flare, &arguments),
         Command::Bench(args) => cli::bench::bench(&args).map(done),
         Command::Size { flare, arguments } => cli::tools::size(&flare, &arguments),
+        Command::Slim {
+            flare,
+            output,
+            arguments,
+        } => cli::tools::slim(&flare, output, &arguments),
         Command::Doctor { flare } => cli::doctor::doctor(&flare).map(done),
         Command::Replay(args) => cli::replay::replay(&args).map(done),
         Command::Kv(args) => cli::kv::kv(&args).map(done),
@@ -76,12 +81,12 @@ fn not_parsed(error: clap::Error) -> Cli {
     let is_option = first.to_string_lossy().starts_with('-');
     let tip = match (error.kind(), first.to_str()) {
         (InvalidSubcommand, Some("build")) => {
-            "`flaron-edge run` builds what it serves; what is deployed is made by `cargo build --release --target \
-             wasm32-unknown-unknown`"
+            "`flaron-edge run` builds what it serves; `flaron-edge slim` makes the file to deploy"
                 .to_owned()
         }
         (InvalidSubcommand, Some("deploy" | "publish")) => {
-            "this is a local node; flares are deployed with flaronctl or on Flaron's dashboard".to_owned()
+            "this is a local node; flares are deployed with flaronctl or on Flaron's dashboard"
+                .to_owned()
         }
         (InvalidSubcommand, _) if Path::new(&first).exists() => {
             format!("to serve it: flaron-edge run {}", first.display())
@@ -127,6 +132,7 @@ fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
     outln!("  test     (cd {folder} && cargo test)");
     outln!("  serve    {program} run {folder} --watch");
     outln!("  measure  (cd {folder} && {program} size --bless && {program} bench --save)");
+    outln!("  publish  (cd {folder} && {program} slim) makes the file to deploy");
     outln!("  gate     {folder}/.github/workflows/size.yml checks its size on GitHub");
     Ok(())
 }

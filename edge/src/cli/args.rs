@@ -61,6 +61,18 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Make the file to deploy: build the flare and make it smaller (flaron-size slim).
+    Slim {
+        /// The flare's folder.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        flare: PathBuf,
+        /// Where to write it [default: beside cargo's .wasm, as NAME.slim.wasm].
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Further arguments for flaron-size slim.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check that everything a flare needs is installed and set up, and show how to fix what is not.
     Doctor {
         /// The flare's folder.

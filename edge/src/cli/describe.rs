@@ -37,6 +37,10 @@ const NO_LINK_FLAGS: &str = "  note     its stack is 1 MiB: it was linked withou
      reads them from .cargo/config.toml in the current folder and its parents (whatever\n           \
      --manifest-path says), and only for the target that they are written for\n";
 
+/// The note about a module that was linked as if it had no use for a stack.
+const LACKS_STACK: &str = "  note     it uses a stack and is linked without one (-zstack-size=16): it will trap. Link it with\n           \
+     \"-Clink-arg=-zstack-size=4096\" in .cargo/config.toml\n";
+
 fn describe_info(info: &FlareInfo) -> String {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for import in &info.imports {
@@ -58,9 +62,10 @@ fn describe_info(info: &FlareInfo) -> String {
         true => "none".to_owned(),
         false => groups.join("\n           "),
     };
-    let note = match info.has_default_stack {
-        true => NO_LINK_FLAGS,
-        false => "",
+    let note = match (info.has_default_stack, info.lacks_stack) {
+        (true, _) => NO_LINK_FLAGS,
+        (_, true) => LACKS_STACK,
+        (false, false) => "",
     };
     format!(
         "  imports  {imports}\n  exports  {}\n  memory   {} at the start, {max}\n{note}",

@@ -1,4 +1,4 @@
-//! Commands that other programs carry out (`flaron-edge test` and `size`), shell completions and man pages.
+//! Commands that other programs carry out (`flaron-edge test`, `size` and `slim`), shell completions and man pages.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use flaron_edge::{Error, Result, Subject};
 
 use crate::cli::args::Cli;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, errln};
 
 /// Runs the flare's unit tests.
 pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
@@ -35,15 +35,52 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
         .any(|argument| argument.starts_with("--baseline"));
     let blesses = arguments.iter().any(|argument| argument == "--bless");
     if !names_one && (blesses || baseline.is_file()) {
-        command.arg("--baseline").arg(baseline);
+        command.arg("--baseline").arg(&baseline);
+    }
+    let has_limits =
+        names_one || baseline.is_file() || arguments.iter().any(|argument| is_limit(argument));
+    if !has_limits && !blesses {
+        command.arg("--measure");
     }
     command.args(arguments);
-    run(
-        command,
-        "flaron-size",
-        "install it as you installed this program: cargo install --locked --path size-report",
-    )
+    let code = run(command, "flaron-size", HOW_TO_GET_SIZE)?;
+    if !has_limits && !blesses && code == ExitCode::SUCCESS {
+        errln!(
+            "      `flaron-edge size --bless` accepts them: it writes {}, which later sizes are compared with",
+            baseline.display()
+        );
+    }
+    Ok(code)
 }
+
+/// Whether this argument of `flaron-size check` gives it something to check.
+fn is_limit(argument: &str) -> bool {
+    ["--budget", "--opt-budget", "--max-pages"]
+        .iter()
+        .any(|limit| argument.starts_with(limit))
+}
+
+/// Makes the file to deploy. It is not cargo's, which cargo would take for up to date, and whose size is the one that
+/// is compared with the baseline.
+pub(crate) fn slim(
+    flare: &Path,
+    output: Option<PathBuf>,
+    arguments: &[String],
+) -> Result<ExitCode> {
+    let subject = Subject::at(flare)?;
+    let output = output.unwrap_or_else(|| subject.wasm().with_extension("slim.wasm"));
+    let mut command = Command::new(size_tool());
+    command
+        .arg("slim")
+        .arg(subject.wasm())
+        .arg("--output")
+        .arg(output)
+        .args(arguments);
+    run(command, "flaron-size", HOW_TO_GET_SIZE)
+}
+
+const HOW_TO_GET_SIZE: &str =
+    "install it as you installed this program: cargo install --locked --path size-report";
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {

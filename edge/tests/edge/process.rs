@@ -62,7 +62,8 @@ impl Process {
         process
     }
 
-    fn spawn(mut command: Command) -> Process {
+    /// Runs a command that starts a node; [`find_addr`](Self::find_addr) waits until it serves.
+    pub fn spawn(mut command: Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
         Process {
@@ -72,10 +73,12 @@ impl Process {
         }
     }
 
-    fn find_addr(&mut self) {
-        let line = self.line_within(START, "Serving on http://");
+    /// Waits until it serves; returns what it printed before.
+    pub fn find_addr(&mut self) -> String {
+        let (before, line) = self.lines_until(START, "Serving on http://");
         let addr = line.split("http://").nth(1).unwrap();
         self.addr = addr.split(' ').next().unwrap().parse().unwrap();
+        before
     }
 
     /// The next line that contains this.
@@ -84,11 +87,16 @@ impl Process {
     }
 
     fn line_within(&self, patience: Duration, what: &str) -> String {
+        self.lines_until(patience, what).1
+    }
+
+    /// The next line that contains this, and those before it.
+    fn lines_until(&self, patience: Duration, what: &str) -> (String, String) {
         let mut seen = String::new();
         let until = Instant::now() + patience;
         while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
             if line.contains(what) {
-                return line;
+                return (seen, line);
             }
             seen = seen + &line + "\n";
         }
@@ -446,7 +454,7 @@ fn errors_say_what_to_do() {
         ),
         (&["run", "--gossip", "127.0.0.1:1", "x"], "--node-id"),
         (&["runn"], "'run'"),
-        (&["build"], "cargo build --release --target"),
+        (&["build"], "flaron-edge slim"),
         (&["deploy", "."], "flaronctl"),
         (&["inspect", "/no/such"], "cannot read /no/such"),
     ] {
