@@ -97,6 +97,13 @@ const COMMANDS: &[(&str, Fate)] = &[
         ),
     ),
     (
+        "flaron-edge slim",
+        By(
+            "tests/tests/flares/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
         "flaron-edge",
         By(
             "tests/tests/flares/author_day.rs",
