@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Command::Kv(args) => cli::kv::kv(&args).map(done),
         Command::Tail(args) => cli::tail::tail(&args).map(done),
         Command::Schema => {
-            outln!("{}", flaron_edge::schema());
+            outln!("{}", flaron_edge::schema().trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {

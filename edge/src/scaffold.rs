@@ -195,7 +195,7 @@ fn write(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
         ("Cargo.toml", manifest(name, &dependency, template)?),
         ("src/lib.rs", template.source().to_owned()),
         ("flare.toml", settings(template)),
-        ("flare.schema.json", schema() + "\n"),
+        ("flare.schema.json", schema().to_owned()),
         (".cargo/config.toml", link_flags(template)?),
         (
             ".gitignore",
