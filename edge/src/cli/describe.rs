@@ -62,10 +62,9 @@ fn describe_info(info: &FlareInfo) -> String {
         true => "none".to_owned(),
         false => groups.join("\n           "),
     };
-    let note = match (info.has_default_stack, info.lacks_stack) {
-        (true, _) => NO_LINK_FLAGS,
-        (_, true) => LACKS_STACK,
-        (false, false) => "",
+    let note = match info.has_default_stack {
+        true => NO_LINK_FLAGS,
+        false => "",
     };
     format!(
         "  imports  {imports}\n  exports  {}\n  memory   {} at the start, {max}\n{note}",
@@ -91,6 +90,10 @@ pub(crate) fn inspect(file: &Path) -> Result<()> {
         .map_err(|error| Error::new(format!("{}: {error}", file.display())))?;
     outln!("{}  {}", file.display(), bytes(info.size as u64));
     out!("{}", describe_info(&info));
+    // A node that serves it logs this.
+    if info.lacks_stack {
+        out!("{LACKS_STACK}");
+    }
     if info.problems.is_empty() {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use clap::CommandFactory as _;
 use flaron_edge::{Error, Result, Subject};
 
 use crate::cli::args::Cli;
+use crate::cli::doctor::flare_above;
 use crate::cli::output::{Output, errln};
 
 /// Runs the flare's unit tests.
@@ -14,8 +15,9 @@ pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     if !flare.join("Cargo.toml").is_file() {
         return Err(Error::new(format!(
             "there is no flare crate in {}: it has no Cargo.toml (--flare PATH selects another folder, and \
-             `flaron-edge new NAME` creates a flare)",
-            full(flare).display()
+             `flaron-edge new NAME` creates a flare){}",
+            full(flare).display(),
+            flare_above(flare)
         )));
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -26,7 +28,7 @@ pub(crate) fn test(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
 
 /// Measures the flare, and compares it with its baseline if there is one.
 pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
-    let subject = Subject::at(flare)?;
+    let subject = subject(flare)?;
     let mut command = Command::new(size_tool());
     command.arg("check").arg(subject.wasm());
     let baseline = flare.join("flare.size.toml");
@@ -67,7 +69,7 @@ pub(crate) fn slim(
     output: Option<PathBuf>,
     arguments: &[String],
 ) -> Result<ExitCode> {
-    let subject = Subject::at(flare)?;
+    let subject = subject(flare)?;
     let output = output.unwrap_or_else(|| subject.wasm().with_extension("slim.wasm"));
     let mut command = Command::new(size_tool());
     command
@@ -81,6 +83,14 @@ pub(crate) fn slim(
 
 const HOW_TO_GET_SIZE: &str =
     "install it as you installed this program: cargo install --locked --path size-report";
+
+/// The flare in a folder, built.
+fn subject(flare: &Path) -> Result<Subject> {
+    Subject::at(flare).map_err(|error| match flare.join("Cargo.toml").exists() {
+        true => error,
+        false => Error::new(format!("{error}{}", flare_above(flare))),
+    })
+}
 
 /// Prints the completions for a shell.
 pub(crate) fn completions(shell: clap_complete::Shell) {

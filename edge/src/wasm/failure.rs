@@ -164,9 +164,9 @@ impl fmt::Display for Failure {
             }
             Failure::SmallStack(trap) => write!(
                 f,
-                "the flare's stack overflowed: it is too small for what the flare keeps on it. Give it \
-                 more in .cargo/config.toml: \"-Clink-arg=-zstack-size=4096\" if it has 16 bytes, \
-                 and 16384 if it has 4096; or keep large buffers elsewhere ({trap})"
+                "the flare's stack overflowed: it is too small for what the flare keeps on it. Where \
+                 .cargo/config.toml says \"-Clink-arg=-zstack-size=16\", write 4096, and 16384 \
+                 instead of 4096; or keep large buffers elsewhere ({trap})"
             ),
             Failure::BadAction(packed) => write!(
                 f,

@@ -411,6 +411,27 @@ fn outside_of_a_flare_the_tools_say_so() {
 }
 
 #[test]
+fn inside_of_a_flare_the_tools_say_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = folder.path().canonicalize().unwrap();
+    let inside = flare.join("src/routes");
+    std::fs::create_dir_all(&inside).unwrap();
+    let manifest = "[package]\nname = \"x\"\n[lib]\ncrate-type = [\"cdylib\"]\n";
+    std::fs::write(flare.join("Cargo.toml"), manifest).unwrap();
+    for command in ["run", "test", "size", "slim"] {
+        let output = std::process::Command::new(PROGRAM)
+            .arg(command)
+            .current_dir(&inside)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let tip = format!("inside a flare's folder: cd {}", flare.display());
+        assert!(said.contains(&tip), "{command}: {said}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_to_type() {
     let folder = Folder::new(&greeter("x"), "requires_bdy = true");
     folder.write(

@@ -545,6 +545,15 @@ fn inspect_tells_problems_too() {
     assert_eq!(code, 0);
     assert!(text.contains("spark (spark_get, spark_set"), "{text}");
 
+    let stack =
+        r#"(module (global $sp (mut i32) (i32.const 16)) (func (global.set $sp (i32.const 0))))"#;
+    std::fs::write(&file, wat::parse_str(stack).unwrap()).unwrap();
+    let (_, text, _) = output(&["inspect", path]);
+    assert!(
+        text.contains("it uses a stack and is linked without one"),
+        "{text}"
+    );
+
     let wasm = wat::parse_str(r#"(module (import "env" "f" (func)))"#).unwrap();
     std::fs::write(&file, wasm).unwrap();
     let (code, text, error) = output(&["inspect", path]);
