@@ -411,6 +411,28 @@ fn outside_of_a_flare_the_tools_say_so() {
 }
 
 #[test]
+fn a_node_that_was_killed_is_not_waited_for() {
+    let folder = Folder::new(&greeter("x"), "");
+    // A port that nobody listens on.
+    fs::create_dir(folder.path(".flaron")).unwrap();
+    folder.write(
+        ".flaron/node.json",
+        b"{\"node_id\":\"local\",\"url\":\"http://127.0.0.1:1\"}",
+    );
+    let said = folder.fails(&["tail"]);
+    assert!(
+        said.contains("no node is using the data folder .flaron any more"),
+        "{said}"
+    );
+    // Its stores can be used.
+    folder.says(&["kv", "put", "spark", "k", "v", "--site", "s"]);
+    assert_eq!(
+        folder.says(&["kv", "get", "spark", "k", "--site", "s"]),
+        "v"
+    );
+}
+
+#[test]
 fn inside_of_a_flare_the_tools_say_where_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let flare = folder.path().canonicalize().unwrap();
