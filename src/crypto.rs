@@ -7,13 +7,14 @@
 //! ready-made, for arguments that are known at compile time: [`json!`](crate::json!) (feature `json`) lets the
 //! compiler write them, and the flare links no JSON writer.
 
+use crate::abi;
 use crate::arena::claim::{claim, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::number::{decode_hex, hex_value};
 use crate::error::no_result;
+use crate::json::{self, Escaped};
 use crate::text::ask::Ask;
 use crate::text::{Pieces, send};
-use crate::{abi, json};
 
 mod claims;
 mod pairs;
@@ -24,7 +25,7 @@ pub use claims::Claims;
 pub use pairs::JwtClaims;
 #[cfg(heap)]
 pub use pairs::Pair;
-pub use verify::{VerifyError, verify_hmac, verify_jwt};
+pub use verify::{VerifyError, verify_hmac, verify_hmac_pieces, verify_jwt};
 
 /// The hash of `input`, in lowercase hexadecimal.
 ///
@@ -34,11 +35,11 @@ pub use verify::{VerifyError, verify_hmac, verify_jwt};
 /// in which case [`arena_refused`](crate::arena_refused) is true.
 pub fn hash(algorithm: &str, input: &str) -> Option<ArenaStr> {
     let arguments = (
-        "{\"algorithm\":",
-        json::Str(algorithm),
-        ",\"input\":",
-        json::Str(input),
-        "}",
+        "{\"algorithm\":\"",
+        Escaped::new(algorithm),
+        "\",\"input\":\"",
+        Escaped::new(input),
+        "\"}",
     );
     send::call(arguments, abi::crypto_hash).map(ArenaBytes::into_text)
 }
@@ -90,12 +91,12 @@ pub fn sign_jwt(algorithm: &str, secret_key: &str, claims: impl JwtClaims) -> Op
 fn sign_pairs(algorithm: &str, secret_key: &str, claims: &[(&str, &str)]) -> Option<ArenaStr> {
     let arguments = (
         (
-            "{\"algorithm\":",
-            json::Str(algorithm),
-            ",\"secret_key\":",
-            json::Str(secret_key),
+            "{\"algorithm\":\"",
+            Escaped::new(algorithm),
+            "\",\"secret_key\":\"",
+            Escaped::new(secret_key),
         ),
-        (",\"claims\":", json::Object(claims), "}"),
+        ("\",\"claims\":", json::Object(claims), "}"),
     );
     send::call(arguments, abi::crypto_sign_jwt).map(ArenaBytes::into_text)
 }
@@ -184,11 +185,11 @@ pub fn random_u32() -> Result<u32, RandomBytesError> {
 /// The arguments of every call that takes a key and an input.
 fn keyed<'a>(secret_key: &'a str, input: &'a str) -> impl Pieces + use<'a> {
     (
-        "{\"secret_key\":",
-        json::Str(secret_key),
-        ",\"input\":",
-        json::Str(input),
-        "}",
+        "{\"secret_key\":\"",
+        Escaped::new(secret_key),
+        "\",\"input\":\"",
+        Escaped::new(input),
+        "\"}",
     )
 }
 

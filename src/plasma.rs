@@ -5,7 +5,7 @@
 //! Spark's; writing needs the capability `writes_plasma_kv`.
 
 use crate::abi;
-use crate::arena::claim::{claim, claim_or_trap, claim_with};
+use crate::arena::claim::{claim, claim_or_trap, claim_shared, claim_with};
 use crate::arena::{ArenaBytes, ArenaStr, Keys};
 use crate::error::{Error, claim_or_error};
 use crate::text::ask::Ask;
@@ -52,7 +52,7 @@ pub fn set_pieces(key: &str, value: impl text::Pieces) -> Result<(), PlasmaError
 /// Also `None` if the key does not fit into the arena.
 #[inline] // size: inline-reason
 pub fn get_pieces(key: impl text::Pieces) -> Option<ArenaBytes> {
-    claim(send::send(key, abi::plasma_get).ok()?)
+    claim_shared(send::send(key, abi::plasma_get).ok()?)
 }
 
 /// [`set_pieces`] with a key that is built from [pieces](crate::text), too.

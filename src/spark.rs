@@ -4,7 +4,7 @@
 //! `__sys:`. Values are bytes, up to the `max_kv_value_bytes` in the flare's configuration (64 KiB by
 //! default). Writing needs the capability `writes_spark_kv`.
 
-use crate::arena::claim::{claim, claim_or_trap, claim_with};
+use crate::arena::claim::{claim_or_trap, claim_shared, claim_with};
 use crate::arena::{ArenaBytes, ArenaFull, ArenaStr, Keys};
 use crate::bytes::number::parse_u64;
 use crate::error::{Error, claim_or_error};
@@ -34,7 +34,7 @@ pub fn get(key: &str) -> Option<SparkEntry> {
 #[inline(always)] // size: inline-register
 fn entry(returned: i64) -> Option<SparkEntry> {
     // The ABI: 4 bytes of time to live, little-endian, then the value.
-    let (ttl_secs, value) = claim(returned)?.split_first()?;
+    let (ttl_secs, value) = claim_shared(returned)?.split_first()?;
     Some(SparkEntry {
         value,
         ttl_secs: u32::from_le_bytes(ttl_secs),

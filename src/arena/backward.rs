@@ -63,6 +63,13 @@ impl BackwardWriter {
         BackwardWriter(unsafe { prepend(self.0, payload.raw()) })
     }
 
+    /// Where the text begins so far: an address.
+    #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+    #[inline(always)] // size: inline-step
+    pub(crate) fn mark(&self) -> u32 {
+        self.0
+    }
+
     /// Puts one byte in front.
     #[inline(always)] // size: inline-step
     pub(crate) fn byte(self, byte: u8) -> BackwardWriter {

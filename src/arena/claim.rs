@@ -27,6 +27,13 @@ pub(crate) fn claim(returned: i64) -> Option<ArenaBytes> {
     Some(ArenaBytes::new(packed))
 }
 
+/// [`claim`] for generic functions. They are compiled in the flare's crate, where each would get a copy of the check.
+#[cfg(any(feature = "spark", feature = "plasma"))]
+// size: shared-take
+pub(crate) fn claim_shared(returned: i64) -> Option<ArenaBytes> {
+    claim(returned)
+}
+
 /// Takes what a host call returned as a lease, and traps if it is none: for functions that have no way
 /// to say so.
 #[cfg(bare)]

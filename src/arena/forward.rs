@@ -55,11 +55,11 @@ impl ForwardWriter {
         }
     }
 
-    /// Where the text ends: an offset in the arena.
+    /// Where the text ends so far: an address. (If it failed, any.)
     #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
     #[inline(always)] // size: inline-step
     pub(crate) fn mark(&self) -> u32 {
-        self.end
+        storage::origin().wrapping_add(self.end)
     }
 
     /// Appends bytes.

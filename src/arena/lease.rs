@@ -81,28 +81,16 @@ impl ArenaBytes {
     pub(crate) fn split_first<const N: usize>(self) -> Option<([u8; N], ArenaBytes)> {
         let first = *self.first_chunk()?;
         let n = N as u64;
-        // As in `skip`, but it is known that there are so many.
+        // More to the address and less to the length, at once: the end stays where it is. (There are so many.)
         // size: known-to-be-there
         let packed = self.into_packed().get() + ((n << 32) - n);
-        // SAFETY: as in `skip`.
+        // SAFETY: the address was not 0, and goes up to the end of the block at most, which is below 4 GiB:
+        // that of the arena is, and an empty block has nothing to take off.
         let packed = unsafe {
             core::hint::assert_unchecked(packed != 0);
             Packed::new_unchecked(packed)
         };
         Some((first, ArenaBytes::new(packed)))
-    }
-
-    /// Takes the first `n` bytes off the lease; all if it has fewer.
-    #[cfg(any(feature = "request", test))]
-    #[inline(always)] // size: inline-step
-    pub(crate) fn skip(self, n: u32) -> ArenaBytes {
-        let packed = self.into_packed();
-        let n = n.min(len_of(packed));
-        // More to the address and less to the length, at once: the end stays where it is.
-        let packed = packed.get() + ((u64::from(n) << 32) - u64::from(n));
-        // SAFETY: the address was not 0, and goes up to the end of the block at most, which is below 4 GiB:
-        // that of the arena is, and an empty block has nothing to skip.
-        ArenaBytes::new(unsafe { Packed::new_unchecked(packed) })
     }
 
     /// Keeps the first `n` bytes, if there are more.

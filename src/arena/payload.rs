@@ -8,8 +8,6 @@
 use crate::abi;
 use crate::arena::block::{self, Packed};
 use crate::arena::lease::{ArenaBytes, release_here};
-#[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
-use crate::arena::storage;
 
 /// Bytes for one host call: what a writer has built, or a lease that was given back for it. There may
 /// be no reference to them: they are free space or scratch that nobody else looks at, and a host that
@@ -46,11 +44,10 @@ impl Payload {
         Payload { start, end }
     }
 
-    /// The two parts before and behind an offset in the arena, at which it was being written.
+    /// The two parts before and behind an address at which it was being written.
     #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
     #[inline(always)] // size: inline-step
-    pub(crate) fn split_at(self, offset: u32) -> (Payload, Payload) {
-        let middle = storage::origin() + offset;
+    pub(crate) fn split_at(self, middle: u32) -> (Payload, Payload) {
         debug_assert!(self.start <= middle && middle <= self.end);
         (
             Payload::new(self.start, middle),

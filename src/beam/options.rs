@@ -100,22 +100,22 @@ impl<'a> FetchOptions<'a> {
 /// The options as the host takes them: `{"method"?, "headers"?, "body"?}`.
 impl Backward for &FetchOptions<'_> {
     fn prepend_to<S: Sink>(self, sink: S) -> S {
-        let mut sink = sink.byte(b'}');
+        let mut sink = sink.bytes(b"}");
         // From the last member to the first; each but the first begins with a comma.
         let has_method = !self.method.is_empty();
         let has_headers = !self.headers.slice.is_empty() || self.headers.count != 0;
         if let Some(body) = &self.body {
             sink = json::Str(body).prepend_to(sink).bytes(b"\"body\":");
             if has_headers || has_method {
-                sink = sink.byte(b',');
+                sink = sink.bytes(b",");
             }
         }
         if has_headers {
-            sink = sink.byte(b'}');
+            sink = sink.bytes(b"}");
             let mut comma = false;
             for (name, value) in self.headers.iter().rev() {
                 if comma {
-                    sink = sink.byte(b',');
+                    sink = sink.bytes(b",");
                 }
                 comma = true;
                 sink = json::Str(value).prepend_to(sink).bytes(b":");
@@ -123,7 +123,7 @@ impl Backward for &FetchOptions<'_> {
             }
             sink = sink.bytes(b"\"headers\":{");
             if has_method {
-                sink = sink.byte(b',');
+                sink = sink.bytes(b",");
             }
         }
         if has_method {
@@ -131,7 +131,7 @@ impl Backward for &FetchOptions<'_> {
                 .prepend_to(sink)
                 .bytes(b"\"method\":");
         }
-        sink.byte(b'{')
+        sink.bytes(b"{")
     }
 }
 

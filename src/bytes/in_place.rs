@@ -49,9 +49,18 @@ impl<'a> InPlace<'a> {
 
     /// Reads a byte; `None` at the end. What was kept is given up.
     #[inline(always)] // size: inline-step
-    pub(crate) fn next(mut self) -> Option<(u8, WithRoom<'a>)> {
+    pub(crate) fn next(self) -> Option<(u8, WithRoom<'a>)> {
+        self.next_or_rest().ok()
+    }
+
+    /// Reads a byte; at the end, gives the part of the text behind what has been written. What was kept is given up.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn next_or_rest(mut self) -> Result<(u8, WithRoom<'a>), &'a mut [u8]> {
         if self.input == self.end {
-            return None;
+            let len = self.end.addr() - self.output.addr();
+            // SAFETY: the text, which is borrowed mutably for `'a`, has so many bytes from `output` on. Nothing else
+            // leads there any more: this consumes the reader.
+            return Err(unsafe { core::slice::from_raw_parts_mut(self.output, len) });
         }
         // SAFETY: the text has a byte there, and is borrowed mutably.
         let byte = unsafe { *self.input };
@@ -59,7 +68,7 @@ impl<'a> InPlace<'a> {
         self.input = unsafe { self.input.add(1) };
         // `output` was not behind `input`.
         self.kept = self.input;
-        Some((byte, WithRoom(self)))
+        Ok((byte, WithRoom(self)))
     }
 
     /// Reads what is before the first of two bytes, and keeps it. Of the last bytes of the text, less than a
@@ -127,10 +136,56 @@ impl<'a> WithRoom<'a> {
         self.0.next()
     }
 
+    /// Looks at the bytes that follow. If `look` makes something of them, those that it has taken are read.
+    #[inline(always)] // size: inline-step
+    pub(crate) fn read_if<T>(
+        self,
+        look: impl FnOnce(&mut Ahead<'_>) -> Option<T>,
+    ) -> (Option<T>, WithRoom<'a>) {
+        let mut text = self.0;
+        let mut ahead = Ahead {
+            input: text.input,
+            end: text.end,
+            text: PhantomData,
+        };
+        let result = look(&mut ahead);
+        if result.is_some() {
+            // In the text: an `Ahead` only goes up to its end, and `look` can have put no other in its place, because
+            // none lives as long as exactly this one.
+            text.input = ahead.input;
+            text.kept = ahead.input;
+        }
+        (result, WithRoom(text))
+    }
+
     /// Writes nothing.
     #[inline(always)] // size: inline-step
     pub(crate) fn skip(self) -> InPlace<'a> {
         self.0
+    }
+}
+
+/// The bytes that have not been read: see [`WithRoom::read_if`].
+pub(crate) struct Ahead<'a> {
+    /// As in [`InPlace`].
+    input: *mut u8,
+    end: *mut u8,
+    text: PhantomData<&'a [u8]>,
+}
+
+impl Iterator for Ahead<'_> {
+    type Item = u8;
+
+    #[inline(always)] // size: inline-step
+    fn next(&mut self) -> Option<u8> {
+        if self.input == self.end {
+            return None;
+        }
+        // SAFETY: the text has a byte there, which nobody writes as long as this lasts.
+        let byte = unsafe { *self.input };
+        // SAFETY: up to the end of the text, at most.
+        self.input = unsafe { self.input.add(1) };
+        Some(byte)
     }
 }
 
@@ -149,89 +204,4 @@ fn find_in_word(word: u32, stops: [u8; 2]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STOPS: [u8; 2] = *b"\"\\";
-
-    #[test]
-    fn the_first_stop_is_found_wherever_it_is() {
-        let bytes = b"\"\\#!\xa2][\0\x01\x80\xdc\xffa";
-        // Miri takes minutes for all of them, and has nothing to find in them.
-        let bytes = &bytes[..if cfg!(miri) { 5 } else { bytes.len() }];
-        for &a in bytes {
-            for &b in bytes {
-                for &c in bytes {
-                    for &d in bytes {
-                        let word = [a, b, c, d];
-                        let found = word.iter().position(|byte| STOPS.contains(byte));
-                        let stop = find_in_word(u32::from_ne_bytes(word), STOPS);
-                        assert_eq!(stop, found.unwrap_or(4), "{word:?}");
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reads a byte, which there is.
-    fn next<'a>(text: InPlace<'a>, expected: u8) -> WithRoom<'a> {
-        let (byte, text) = text.next().unwrap();
-        assert_eq!(byte, expected);
-        text
-    }
-
-    #[test]
-    fn a_run_is_moved_to_where_the_text_has_got_to() {
-        for skipped in 0..6 {
-            for len in skipped..20 {
-                let mut bytes = std::vec![b'x'; len];
-                bytes.extend(b"\\yz\"abc");
-                let start = bytes.as_ptr().addr();
-                let mut text = InPlace::new(&mut bytes);
-                for _ in 0..skipped {
-                    text = next(text, b'x').skip();
-                }
-                text.keep_until(STOPS);
-                text.write_kept();
-                text = next(text, b'\\').skip();
-                assert_eq!(text.written_to() - start, len - skipped);
-                text = next(text, b'y').keep(b'!').unwrap().skip();
-                text.keep_until(STOPS);
-                text.write_kept();
-                text = next(text, b'"').write(b'.');
-                text.keep_until(STOPS);
-                text.write_kept();
-                let written = text.written_to() - start;
-                // Of the last three bytes some may be left.
-                let mut rest = std::vec::Vec::new();
-                while let Some((byte, behind)) = text.next() {
-                    rest.push(byte);
-                    text = behind.skip();
-                }
-                assert!(b"abc".ends_with(&rest), "{rest:?}");
-                let expected = "x".repeat(len - skipped) + "!z.abc";
-                let left = expected.len() - rest.len();
-                assert_eq!(bytes[..written], expected.as_bytes()[..left]);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_written_never_overtakes_what_is_read() {
-        let mut bytes = *b"abcd";
-        // There is room for one byte, and so it stays, whatever is kept.
-        assert!(next(InPlace::new(&mut bytes), b'a').keep(1).is_none());
-        let mut bytes = *b"abcd";
-        let start = bytes.as_ptr().addr();
-        let mut text = next(InPlace::new(&mut bytes), b'a').write(2);
-        text = next(text, b'b').skip();
-        let with_room = next(text, b'c').keep(3).unwrap();
-        text = with_room.write(4);
-        text.write_kept();
-        assert_eq!(text.written_to() - start, 3);
-        text = next(text, b'd').write(5);
-        assert_eq!(text.written_to() - start, 4);
-        assert!(text.next().is_none());
-        assert_eq!(bytes, [2, 4, 3, 5]);
-    }
-}
+mod tests;

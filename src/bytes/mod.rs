@@ -7,12 +7,25 @@ pub(crate) mod base64url;
 #[cfg(all(
     target_family = "wasm",
     target_feature = "simd128",
-    any(reads_json, feature = "json", feature = "beam", lists_keys)
+    any(
+        reads_json,
+        feature = "json",
+        feature = "beam",
+        feature = "request",
+        lists_keys
+    )
 ))]
 pub(crate) mod blocks;
 #[cfg(any(feature = "crypto", feature = "secrets"))]
 pub(crate) mod equal;
-#[cfg(any(feature = "json", feature = "beam", lists_keys))]
+#[cfg(any(feature = "json", feature = "beam", feature = "request", lists_keys))]
+#[cfg_attr(
+    not(all(
+        feature = "request",
+        any(feature = "json", feature = "beam", lists_keys)
+    )),
+    allow(dead_code, reason = "a query needs some of it, and JSON the rest")
+)]
 pub(crate) mod in_place;
 pub(crate) mod number;
 #[cfg(any(

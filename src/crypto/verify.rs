@@ -9,8 +9,9 @@ use crate::bytes::number::hex_digit;
 use crate::bytes::split::{find, same};
 use crate::crypto::claims::{self, Claims};
 use crate::error::no_result;
-use crate::json::{Bytes, Str};
-use crate::text::send;
+use crate::json::Escaped;
+use crate::text::piece::backward;
+use crate::text::{self, Pieces, send};
 
 /// Checks the HMAC-SHA256 of a text under a secret, such as that of a webhook or a signed URL.
 ///
@@ -36,31 +37,55 @@ use crate::text::send;
 /// none, because the flare may not use the secret or `input` is not UTF-8; [`VerifyError::ArenaFull`] when
 /// something does not fit into the arena.
 pub fn verify_hmac(secret_key: &str, input: &[u8], mac: &[u8]) -> Result<(), VerifyError> {
-    if has_mac(secret_key, input, |expected| equal(expected, mac))? {
-        Ok(())
-    } else {
-        Err(VerifyError::BadSignature)
-    }
+    verify_hmac_pieces(secret_key, input, mac)
 }
 
-/// Whether `is_mac` accepts the right MAC of a text, which it gets in lowercase hexadecimal.
-#[inline(always)] // size: inline-small
-fn has_mac(
+/// [`verify_hmac`] of a text that is built from [pieces](crate::text), in the host call's arguments: it is kept
+/// nowhere else.
+///
+/// ```
+/// # #[cfg(all(feature = "request", feature = "response"))] {
+/// use flaron_sdk::{FlareAction, Status, crypto, request};
+///
+/// /// `/film?expires=1775559133&sig=…`, where the signature is that of `/film:1775559133`.
+/// fn signed_url() -> Result<FlareAction, Status> {
+///     let query = request::query();
+///     let expires = query.get_bytes("expires").ok_or(Status(403))?;
+///     let mac = query.get_bytes("sig").ok_or(Status(403))?;
+///     crypto::verify_hmac_pieces("url-key", (query.path(), ":", expires), mac)
+///         .map_err(|_| Status(403))?;
+///     Ok(FlareAction::PassThrough)
+/// }
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// Like [`verify_hmac`].
+pub fn verify_hmac_pieces(
     secret_key: &str,
-    input: &[u8],
-    is_mac: impl FnOnce(&[u8]) -> bool,
-) -> Result<bool, VerifyError> {
+    input: impl Pieces,
+    mac: &[u8],
+) -> Result<(), VerifyError> {
+    let Some(proof) = backward(&input) else {
+        // A piece that asks the host cannot be escaped while it is written.
+        return verify_hmac_pieces(secret_key, &*text::build(input)?, mac);
+    };
     let arguments = (
-        "{\"secret_key\":",
-        Str(secret_key),
-        ",\"input\":",
-        Bytes(input),
-        "}",
+        "{\"secret_key\":\"",
+        Escaped::new(secret_key),
+        "\",\"input\":\"",
+        Escaped(input, proof),
+        "\"}",
     );
-    claim_with(send::send(arguments, abi::crypto_hmac)?, |mac| {
-        Some(is_mac(mac))
-    })
-    .ok_or_else(|| no_result(VerifyError::ArenaFull, VerifyError::NoKey))
+    let is_right = claim_with(send::send(arguments, abi::crypto_hmac)?, |expected| {
+        Some(equal(expected, mac))
+    });
+    match is_right {
+        Some(true) => Ok(()),
+        Some(false) => Err(VerifyError::BadSignature),
+        None => Err(no_result(VerifyError::ArenaFull, VerifyError::NoKey)),
+    }
 }
 
 /// Checks a JSON Web Token (RFC 7519) that was signed with a secret using HS256, and returns its claims.

@@ -92,6 +92,8 @@ pub(crate) use unescape::ROOT_END;
 pub(crate) use unescape::{Until, unescape};
 #[cfg(lists_keys)]
 pub(crate) use value::string;
+#[cfg(feature = "crypto")]
+pub(crate) use writer::Escaped;
 #[cfg(all(feature = "beam", feature = "request"))]
 pub(crate) use writer::quoted;
 

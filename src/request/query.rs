@@ -1,9 +1,7 @@
 //! A query, decoded in place.
 
-use core::cell::Cell;
-use core::slice::Iter;
-
 use crate::arena::ArenaBytes;
+use crate::bytes::in_place::{Ahead, InPlace};
 use crate::bytes::number::hex_value;
 use crate::bytes::packed::PackedSlice;
 use crate::bytes::split::{Split, find, split, split_once, strip_prefix};
@@ -21,12 +19,48 @@ const FIRST_MARK: u8 = 0xf8;
 ///
 /// It is a lease on the URL that the host wrote, decoded in place: names and values borrow from it.
 /// A byte of 0xF8 or above, which occurs in no UTF-8, becomes `?`.
-pub struct Query(ArenaBytes);
+// size: lease-of-all
+pub struct Query {
+    /// The URL, or what is left of it.
+    url: ArenaBytes,
+    /// Where its path ends.
+    path_end: usize,
+    /// Where its query ends.
+    end: usize,
+}
 
 impl Query {
-    /// A lease on a query that has been decoded.
-    pub(crate) fn new(decoded: ArenaBytes) -> Query {
-        Query(decoded)
+    /// Decodes the query of a URL, or of a path and a query, which ends at `end`.
+    #[inline(always)] // size: inline-register
+    pub(crate) fn decode(mut url: ArenaBytes, end: usize) -> Query {
+        let path_end = find(url.get(..end).unwrap_or_default(), b'?');
+        if let Some(query) = url.as_mut().get_mut(path_end + 1..end) {
+            decode(query);
+        }
+        Query { url, path_end, end }
+    }
+
+    /// The query, decoded.
+    #[inline(always)] // size: inline-register
+    fn decoded(&self) -> &[u8] {
+        let start = self.end.min(self.path_end + 1);
+        self.url.get(start..self.end).unwrap_or_default()
+    }
+
+    /// The path of the URL that the query is from, as it was sent: see [`path`](crate::request::path).
+    ///
+    /// It is looked for in each call: keep it in a variable.
+    pub fn path(&self) -> &[u8] {
+        let end = self.url.len().min(self.path_end);
+        let before = self.url.get(..end).unwrap_or_default();
+        // As in `claim_url`.
+        let slash = find(before, b'/');
+        let mut path = before;
+        if slash != 0 {
+            let authority = before.get(end.min(slash + 2)..).unwrap_or_default();
+            path = authority.get(find(authority, b'/')..).unwrap_or_default();
+        }
+        if path.is_empty() { b"/" } else { path }
     }
 
     /// The value of the first pair with this name, as text.
@@ -41,12 +75,12 @@ impl Query {
     /// there is only the name.
     #[inline(always)] // size: inline-register
     pub fn get_bytes(&self, name: &str) -> Option<&[u8]> {
-        value_of(&self.0, name.as_bytes()).map(PackedSlice::get)
+        value_of(self.decoded(), name.as_bytes()).map(PackedSlice::get)
     }
 
     /// All pairs of name and value, in the order in which they were sent. Repeated names are kept.
     pub fn pairs(&self) -> Pairs<'_> {
-        Pairs(split(&self.0, PAIR_END))
+        Pairs(split(self.decoded(), PAIR_END))
     }
 }
 
@@ -91,18 +125,23 @@ impl core::fmt::Debug for Query {
 /// Decodes a query in place: the decoded bytes move to the front, and the rest become ends of pairs, which are none.
 // size: query-rest
 pub(crate) fn decode(query: &mut [u8]) {
-    let cells = Cell::from_mut(query).as_slice_of_cells();
-    let (mut input, mut output) = (cells.iter(), cells.iter());
+    let mut text = InPlace::new(query);
     // What the next `=` becomes: only the first one in a pair ends the name.
     let mut equals = NAME_END;
-    while let Some(cell) = input.next() {
-        let raw = cell.get();
+    loop {
+        let (raw, mut room) = match text.next_or_rest() {
+            Ok(read) => read,
+            Err(rest) => return rest.fill(PAIR_END),
+        };
         let mut byte = raw;
         if raw == b'%' {
-            byte = unescape(&mut input);
-        } else if raw == b'+' {
-            byte = b' ';
+            let code;
+            (code, room) = room.read_if(unescape);
+            byte = code.unwrap_or(b'%');
         }
+        // A `+` becomes a space.
+        // size: plus-by-sum
+        byte -= u8::from(raw == b'+') * (b'+' - b' ');
         if byte >= FIRST_MARK {
             byte = b'?';
         }
@@ -113,32 +152,19 @@ pub(crate) fn decode(query: &mut [u8]) {
             byte = equals;
             equals = b'=';
         }
-        // There is always a place to write to, because nothing gets longer.
-        if let Some(place) = output.next() {
-            place.set(byte);
-        }
-    }
-    for place in output {
-        place.set(PAIR_END);
+        text = room.write(byte);
     }
 }
 
-/// Consumes the two hexadecimal digits after a `%` and returns the byte that they stand for. If there are no two
-/// such digits, nothing is consumed, and the `%` stands for itself.
+/// The byte that two hexadecimal digits behind a `%` stand for.
 #[inline(always)] // size: inline-step
-fn unescape(input: &mut Iter<'_, Cell<u8>>) -> u8 {
-    let mut digits = input.clone();
+fn unescape(digits: &mut Ahead<'_>) -> Option<u8> {
     // A leading 1, and four bits for each digit.
     let mut code = 1;
-    while let Some(digit) = digits
-        .next()
-        .and_then(|digit| hex_value(digit.get().into()))
-    {
-        code = code << 4 | digit;
+    loop {
+        code = code << 4 | hex_value(digits.next()?.into())?;
         if code >> 8 != 0 {
-            *input = digits;
-            return code as u8;
+            return Some(code as u8);
         }
     }
-    b'%'
 }

@@ -1,11 +1,11 @@
 //! The parts of the request's URL: path and query.
 
 use crate::abi;
-use crate::arena::claim::claim_part;
+use crate::arena::claim::{claim_or_trap, claim_part};
 use crate::arena::{ArenaBytes, ArenaStr};
 use crate::bytes::split::find;
 use crate::error::{Error, Kind, no_result};
-use crate::request::query::{self, Query};
+use crate::request::query::Query;
 use crate::text::piece::{Backward, Sink};
 
 /// The path of the URL, as it was sent: percent-encoded, without the query. It begins with `/`.
@@ -74,17 +74,20 @@ pub fn try_target() -> Result<Target, Error> {
 /// let query = request::query();
 /// assert_eq!(query.get("q"), Some("café au lait"));
 /// assert_eq!(query.get_bytes("page"), Some(&b"2"[..]));
+/// assert_eq!(query.path(), b"/search");
 /// # }
 /// ```
 ///
+/// A flare that needs the path, too, takes it from here ([`Query::path`]): it asks the host once.
+///
 /// # Traps
 ///
-/// Like [`url`](crate::request::url); [`try_target`] returns an error instead.
+/// Like [`url`](crate::request::url); [`try_target`] returns an error instead, and has the query
+/// ([`Target::into_query`]).
 pub fn query() -> Query {
-    match claim_url(Part::Query) {
-        Some(query) => Query::new(query),
-        None => abi::trap("the host gave no URL, or one that does not fit"),
-    }
+    let url = claim_or_trap(abi::req_url());
+    let end = find(&url, b'#');
+    Query::decode(url, end)
 }
 
 /// Path and query of the request's URL: see [`target`]. It is a lease on the URL that the host wrote.
@@ -117,10 +120,8 @@ impl Target {
 
     /// The query, form-decoded: see [`query`](crate::request::query).
     pub fn into_query(self) -> Query {
-        let path_len = self.path_len();
-        let mut query = self.0.skip(path_len as u32 + 1);
-        query::decode(query.as_mut());
-        Query::new(query)
+        let end = self.0.len();
+        Query::decode(self.0, end)
     }
 
     /// Path and query, as a bare lease.
@@ -148,8 +149,6 @@ enum Part {
     Path,
     /// Path and query.
     Target,
-    /// The query, decoded.
-    Query,
 }
 
 /// A lease on a part of the URL. A URL without a path gets `/` for one: it overwrites the byte before, which is
@@ -158,25 +157,20 @@ enum Part {
 fn claim_url(part: Part) -> Option<ArenaBytes> {
     claim_part(abi::req_url(), |url| {
         let end = find(&url, b'#');
-        let mut url = url.part(..end)?;
+        let url = url.part(..end)?;
         let path_end = find(&url, b'?');
-        if part == Part::Query {
-            // Behind the question mark, if there is one.
-            let mut query = url.part(end.min(path_end + 1)..)?;
-            query::decode(&mut query);
-            return Some(query);
-        }
         // Two slashes come before the authority, which contains none, and the third one starts the path. A URL
         // that is only a path has no authority, even if it starts with two slashes.
         // size: path-start
         let slash = find(&url, b'/');
-        let mut start = 0;
+        let mut url = url.part(..if part == Part::Path { path_end } else { end })?;
         if slash != 0 && path_end != 0 {
-            let authority = end.min(slash + 2);
+            let authority = url.len().min(slash + 2);
             // Where no slash follows, the authority's last byte becomes one.
-            start = (path_end - 1).min(authority + find(url.get(authority..)?, b'/'));
-            *url.get_mut(start)? = b'/';
+            let start = (path_end - 1).min(authority + find(url.get(authority..)?, b'/'));
+            url = url.part(start..)?;
+            *url.first_mut()? = b'/';
         }
-        url.part(start..if part == Part::Path { path_end } else { end })
+        Some(url)
     })
 }

@@ -163,7 +163,7 @@ fn drive(hold: usize) {
     }
     if let Ok(target) = request::try_target() {
         let query = target.into_query();
-        h.shown((query.get("a"), query.pairs().count()));
+        h.shown((query.path(), query.get("a"), query.pairs().count()));
         h.take(query);
     }
 
@@ -337,6 +337,12 @@ fn drive(hold: usize) {
     }
     h.shown(crypto::random_u32());
     h.shown(crypto::verify_hmac("k", b"a", b"b"));
+    h.shown(crypto::verify_hmac_pieces("k", (1_u8, "a"), b"b"));
+    h.shown(crypto::verify_hmac_pieces(
+        "k",
+        ("a", request::method_piece()),
+        b"b",
+    ));
     if let Some(token) = request::credentials("Bearer") {
         h.shown(crypto::verify_jwt("k", token).map(|claims| claims.number("exp")));
     }

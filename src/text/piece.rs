@@ -75,7 +75,7 @@ pub(super) const SEALED: Sealed = Sealed(());
 
 /// The proof that pieces can be written backward, if there is one.
 #[inline(always)] // size: inline-step
-pub(super) fn backward<P: Piece>(_: &P) -> Option<P::Backward> {
+pub(crate) fn backward<P: Piece>(_: &P) -> Option<P::Backward> {
     P::backward(SEALED)
 }
 
@@ -152,12 +152,17 @@ pub trait Backward: Sized {
 #[derive(Clone, Copy)]
 pub struct AsksNobody(());
 
+impl AsksNobody {
+    /// The only one.
+    pub(crate) const PROOF: AsksNobody = AsksNobody(());
+}
+
 impl<T: Backward> Piece for T {
     type Backward = AsksNobody;
 
     #[inline(always)] // size: inline-step
     fn backward(_: Sealed) -> Option<AsksNobody> {
-        Some(AsksNobody(()))
+        Some(AsksNobody::PROOF)
     }
 
     #[inline(always)] // size: inline-step

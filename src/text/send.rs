@@ -2,8 +2,6 @@
 
 #[cfg(any(feature = "crypto", test))]
 use crate::arena::ArenaBytes;
-#[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
-use crate::arena::ForwardWriter;
 #[cfg(all(feature = "beam", feature = "request"))]
 use crate::arena::Members;
 #[cfg(any(sends, calls, test))]
@@ -13,6 +11,8 @@ use crate::arena::alloc::refuse_argument;
 #[cfg(any(feature = "crypto", test))]
 use crate::arena::claim::claim;
 use crate::arena::{ArenaFull, Text};
+#[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
+use crate::arena::{BackwardWriter, ForwardWriter};
 #[cfg(any(sends, calls, test))]
 use crate::text::piece::Pieces;
 use crate::text::piece::{Piece, SEALED};
@@ -51,16 +51,24 @@ pub(crate) fn build(pieces: impl Pieces) -> Result<Payload, ArenaFull> {
 /// over them: it has read them by then.
 #[cfg(any(feature = "spark", feature = "plasma", feature = "beam"))]
 #[inline(always)] // size: inline-step
-pub(crate) fn pair(
-    first: impl Pieces,
-    second: impl Pieces,
+pub(crate) fn pair<P: Pieces, Q: Pieces>(
+    first: P,
+    second: Q,
 ) -> Result<(Payload, Payload), ArenaFull> {
     let mut middle = 0;
-    let both = ForwardWriter::build(|text| {
-        let text = first.append_to(text);
-        middle = text.mark();
-        second.append_to(text)
-    });
+    let both = match (P::backward(SEALED), Q::backward(SEALED)) {
+        // size: pair-backward
+        (Some(first_proof), Some(second_proof)) => BackwardWriter::build(|text| {
+            let text = second.prepend_to(text, second_proof);
+            middle = text.mark();
+            first.prepend_to(text, first_proof)
+        }),
+        _ => ForwardWriter::build(|text| {
+            let text = first.append_to(text);
+            middle = text.mark();
+            second.append_to(text)
+        }),
+    };
     Ok(both.ok_or(ArenaFull)?.split_at(middle))
 }
 

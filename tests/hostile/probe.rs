@@ -183,6 +183,7 @@ impl Show for request::Query {
             name.show();
             value.show();
         }
+        self.path().show();
         for name in ["a", "", "\u{e9}", "a=", "&"] {
             self.get(name).show();
             self.get_bytes(name).show();
@@ -458,6 +459,8 @@ calls! {
     crypto::random_u32();
     crypto::verify_hmac("n", &body(), &body());
     crypto::verify_hmac(&method(), &url().into_bytes(), b"00");
+    crypto::verify_hmac_pieces("n", (&body(), 7_u8, &url()), b"00");
+    crypto::verify_hmac_pieces("n", (request::url_piece(), &body()), b"00");
     crypto::verify_jwt("n", url());
     crypto::verify_jwt(&method(), url());
     crypto::equal(&body(), &url().into_bytes());

@@ -9,8 +9,8 @@ flaron_sdk::handle_request!(serve => Status);
 flaron_sdk::panic_handler!();
 
 fn serve() -> Result<FlareAction, Status> {
-    let path = request::path().into_bytes();
-    let name = text::strip_prefix(&path, b"/flags/").ok_or(Status(404))?;
+    let query = request::query();
+    let name = text::strip_prefix(query.path(), b"/flags/").ok_or(Status(404))?;
     if request::method_is("PUT") {
         let percent = request::body();
         if text::parse_u32(&percent).is_none_or(|percent| percent > 100) {
@@ -20,7 +20,6 @@ fn serve() -> Result<FlareAction, Status> {
         response::set_status(204);
         return Ok(FlareAction::Respond);
     }
-    let query = request::query();
     let user = query.get_bytes("user").ok_or(Status(400))?;
     let percent = plasma::get_pieces(("flag:", name)).ok_or(Status(404))?;
     let percent = text::parse_u32(&percent).unwrap_or(0);
@@ -29,10 +28,14 @@ fn serve() -> Result<FlareAction, Status> {
     Ok(FlareAction::Respond)
 }
 
-/// A number below 100 for each user, which is another one for each feature (FNV-1a).
+/// A number below 100 for each user, which is another one for each feature.
 fn bucket(name: &[u8], user: &[u8]) -> u32 {
-    let hash = name.iter().chain(user).fold(0x811c_9dc5, |hash: u32, byte| {
+    hash(hash(0x811c_9dc5, name), user) % 100
+}
+
+/// FNV-1a.
+fn hash(start: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(start, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
-    hash % 100
+    })
 }

@@ -10,22 +10,27 @@ flaron_sdk::panic_handler!();
 
 fn route() -> Result<FlareAction, Error> {
     response::set_header("content-type", "application/json");
-    let target = request::target();
-    let path = target.path();
+    answer(&request::query())
+}
+
+fn answer(query: &Query) -> Result<FlareAction, Error> {
+    let path = query.path();
     let id = text::strip_prefix(path, b"/users/")
-        .filter(|id| !id.is_empty() && text::split_once(id, b'/').is_none());
+        .filter(|id| !id.is_empty() & text::split_once(id, b'/').is_none());
+    // With `|` and `&` there are fewer jumps than with `||` and `&&`, and so fewer bytes.
     let is_root = text::eq(path, b"/");
-    if !is_root && !text::eq(path, b"/search") && id.is_none() {
+    let is_search = text::eq(path, b"/search");
+    if !(is_root | is_search | id.is_some()) {
         error(404, "not found");
     } else if !request::method_is("GET") {
         response::set_header("allow", "GET");
-        error(405, "method not allowed");
+        error(405, "use GET");
     } else if let Some(id) = id {
         user(id)?;
-    } else if is_root {
-        response::set_body_str(json!({ "name": "demo-api", "version": 1 }));
+    } else if is_search {
+        search(query)?;
     } else {
-        search(&target.into_query())?;
+        response::set_body_str(json!({ "name": "demo-api", "version": 1 }));
     }
     Ok(FlareAction::Respond)
 }
@@ -33,7 +38,7 @@ fn route() -> Result<FlareAction, Error> {
 fn user(id: &[u8]) -> Result<(), Error> {
     match text::parse_u32(id) {
         Some(id) => response::set_body_pieces(("{\"id\":", id, ",\"name\":\"User ", id, "\"}"))?,
-        None => error(400, "the id is a number"),
+        None => error(400, "not a number"),
     }
     Ok(())
 }
@@ -44,7 +49,7 @@ fn search(query: &Query) -> Result<(), Error> {
         None => Some(1),
     };
     let Some(page) = page else {
-        error(400, "page is a number");
+        error(400, "not a number");
         return Ok(());
     };
     match query.get("q") {
@@ -55,7 +60,7 @@ fn search(query: &Query) -> Result<(), Error> {
             page,
             ",\"results\":[]}",
         ))?,
-        None => error(400, "q is missing, or no text"),
+        None => error(400, "q: not text"),
     }
     Ok(())
 }

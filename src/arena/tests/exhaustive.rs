@@ -250,7 +250,7 @@ impl World {
                 let Some(lease) = self.take_bytes(i) else {
                     return false;
                 };
-                self.hold(Held::Bytes(lease.skip(4)));
+                self.hold(Held::Bytes(skip(lease, 4)));
             }
             Op::IntoText => {
                 let Some(lease) = self.take_bytes(0) else {

@@ -58,7 +58,7 @@ fn a_lease_on_nothing_grows_too() {
 
 #[test]
 fn a_part_of_a_block_grows_behind_the_block() {
-    let mut part = leased(b"1234value").skip(4);
+    let mut part = skip(leased(b"1234value"), 4);
     part.extend_from_slice(b" and more");
     assert_eq!(part, b"value and more");
     let mut part = part.truncate(5);

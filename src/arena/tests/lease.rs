@@ -55,7 +55,7 @@ fn a_loop_reads_values_without_their_prefix_more_than_the_arena() {
     let _outer = leased(b"outer");
     let before = room();
     for _ in 0..20 {
-        let value = leased(&[7; 60_001]).skip(4);
+        let value = skip(leased(&[7; 60_001]), 4);
         assert_eq!(value.len(), 59_997);
         drop(value);
         assert_eq!(room(), before);
@@ -146,7 +146,7 @@ fn each_thread_has_its_own_arena() {
 #[test]
 fn an_empty_lease_that_outlives_a_roll_back_gives_nothing_back() {
     // An empty lease inside of a block: where a value of 0 bytes began behind its prefix of 4.
-    let empty = leased(b"1234").skip(4);
+    let empty = skip(leased(b"1234"), 4);
     drop(leased(b"other"));
     let first = leased(b"first");
     drop(empty);
@@ -262,7 +262,7 @@ fn a_lease_that_is_sent_as_it_is_is_given_back_before_the_call() {
     assert_eq!(upper, b"upper");
     drop((upper, outer));
     assert!(arena_is_free());
-    for nothing in [ArenaBytes::default(), leased(b""), leased(b"a").skip(1)] {
+    for nothing in [ArenaBytes::default(), leased(b""), skip(leased(b"a"), 1)] {
         let len = send::send(nothing, |built| Bytes::raw(built).len());
         assert_eq!(len, Ok(0));
     }
@@ -285,7 +285,7 @@ fn leases_on_nothing_take_nothing() {
     assert!(claim(0).unwrap_or_default().is_empty() && empty.iter().all(|empty| empty.is_empty()));
     let [a, b, c] = empty;
     assert_eq!(
-        (a.skip(3).len(), b.truncate(3).len(), c.into_text().len()),
+        (skip(a, 3).len(), b.truncate(3).len(), c.into_text().len()),
         (0, 0, 0)
     );
     assert_eq!(lease, b"lease");
@@ -309,7 +309,7 @@ fn the_first_bytes_are_taken_off_if_there_are_so_many() {
 
 #[test]
 fn skipping_and_truncating_stay_within_the_lease() {
-    for (skip, keep, expected) in [
+    for (first, keep, expected) in [
         (0, 9, "abcdefgh"),
         (4, 9, "efgh"),
         (8, 9, ""),
@@ -318,8 +318,8 @@ fn skipping_and_truncating_stay_within_the_lease() {
         (1, 3, "bcd"),
         (0, 0, ""),
     ] {
-        let lease = leased(b"abcdefgh").skip(skip).truncate(keep);
-        assert_eq!(lease, expected.as_bytes(), "{skip} {keep}");
+        let lease = skip(leased(b"abcdefgh"), first as usize).truncate(keep);
+        assert_eq!(lease, expected.as_bytes(), "{first} {keep}");
         drop(lease);
         assert!(arena_is_free());
     }

@@ -68,6 +68,15 @@ pub(crate) fn leased(bytes: &[u8]) -> ArenaBytes {
     claim(host_returns(bytes)).expect("it fits")
 }
 
+/// Takes the first `n` bytes off a lease, one by one; all if it has fewer.
+pub(crate) fn skip(mut lease: ArenaBytes, n: usize) -> ArenaBytes {
+    for _ in 0..n.min(lease.len()) {
+        let ([_], rest) = lease.split_first().expect("there is one");
+        lease = rest;
+    }
+    lease
+}
+
 /// Where a lease begins, from the arena's first byte.
 pub(crate) fn at(bytes: &[u8]) -> usize {
     bytes.as_ptr().addr() - storage::memory().addr()

@@ -322,7 +322,7 @@ impl Model {
             Op::Skip(i, n) => match self.take(*i) {
                 Some((Lease::Bytes(lease), mut content)) => {
                     content.drain(..usize::from(*n).min(content.len()));
-                    self.hold(Lease::Bytes(lease.skip((*n).into())), content);
+                    self.hold(Lease::Bytes(skip(lease, (*n).into())), content);
                 }
                 other => self.held.extend(other),
             },

@@ -8,8 +8,8 @@ use std::vec::Vec;
 use crate::arena::tests::cases;
 use crate::bytes::base64url;
 use crate::crypto::claims::{member, number};
-use crate::crypto::{VerifyError, equal, random_u32, verify_hmac, verify_jwt};
-use crate::request::credentials;
+use crate::crypto::{VerifyError, equal, random_u32, verify_hmac, verify_hmac_pieces, verify_jwt};
+use crate::request::{body_piece, credentials};
 use crate::testing::{Host, arena_is_free, leave_free};
 
 /// Base64url, written by another rule than it is read: bit by bit.
@@ -239,6 +239,36 @@ fn without_a_key_a_clock_or_room_no_token_is_valid() {
 }
 
 #[test]
+fn the_text_of_a_mac_may_be_pieces_of_any_kind() {
+    let host = Host::new();
+    host.returns("crypto_hmac", hex(&MAC));
+    host.requires_body(true).body("\"b\u{1f}\\");
+    let mac = hex(&MAC);
+    let mac = mac.as_bytes();
+    let verified = [
+        verify_hmac_pieces("k\n", ("a\"", 7_u8, ('\\', b"\x01")), mac),
+        verify_hmac_pieces("k", ("a", body_piece(), -1_i64), mac),
+        verify_hmac_pieces("k", (), mac),
+    ];
+    assert_eq!(verified, [Ok(()); 3]);
+    let arguments = host.calls_of("crypto_hmac");
+    let arguments = [0, 1, 2].map(|call| arguments[call].text(0));
+    assert_eq!(
+        arguments,
+        [
+            r#"{"secret_key":"k\u000a","input":"a\"7\\\u0001"}"#,
+            r#"{"secret_key":"k","input":"a\"b\u001f\\-1"}"#,
+            r#"{"secret_key":"k","input":""}"#,
+        ]
+    );
+    assert_eq!(
+        verify_hmac_pieces("k", ("a", 7_u8), &mac[1..]),
+        Err(VerifyError::BadSignature)
+    );
+    assert!(arena_is_free());
+}
+
+#[test]
 fn macs_are_compared_as_they_are() {
     let host = Host::new();
     host.returns("crypto_hmac", hex(&MAC));
@@ -261,6 +291,10 @@ fn macs_are_compared_as_they_are() {
     );
     let _full = leave_free(8);
     assert_eq!(verify_hmac("k", b"", b""), Err(VerifyError::ArenaFull));
+    assert_eq!(
+        verify_hmac_pieces("k", ("a", body_piece()), b""),
+        Err(VerifyError::ArenaFull)
+    );
     assert!(equal(b"", b"") && !equal(b"a", b"") && !equal(b"a", b"b") && equal(b"ab", b"ab"));
 }
 

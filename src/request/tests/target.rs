@@ -20,6 +20,13 @@ fn parts(url: &str) -> (String, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     assert_eq!(path(), text(whole.path()));
     assert_eq!(text::build(&whole).unwrap(), whole.as_bytes());
+    let expected = if whole.path().is_empty() {
+        b"/"
+    } else {
+        whole.path()
+    };
+    assert_eq!(query().path(), expected);
+    assert_eq!(target().into_query().path(), expected);
     let search = text(whole.search());
     assert_eq!(
         whole.query(),
@@ -83,6 +90,7 @@ fn nothing_of_the_authority_is_in_the_path() {
     for url in ["", "?a", "#a"] {
         host.url(url);
         assert_eq!(path(), "", "there is no byte that could be the slash");
+        assert_eq!(query().path(), b"/");
     }
 }
 
@@ -125,6 +133,19 @@ fn the_query_is_decoded_by_the_rules_of_forms() {
     assert_eq!(crate::request::query().get(""), None);
     drop(query);
     assert!(arena_is_free());
+}
+
+#[test]
+fn a_query_leaves_the_path_and_the_fragment_alone() {
+    let host = Host::new();
+    host.url("https://a/%41+b?c=%41+b&d=%#e=%41?f=1&g=2");
+    let query = query();
+    assert_eq!(query.path(), b"/%41+b");
+    assert!(query.pairs().eq([(&b"c"[..], &b"A b"[..]), (b"d", b"%")]));
+    for url in ["https://a/b#?c=d", "https://a#/b?c=d", "https://a/b?#c=d"] {
+        host.url(url);
+        assert_eq!(crate::request::query().pairs().count(), 0, "{url}");
+    }
 }
 
 #[test]

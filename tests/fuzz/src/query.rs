@@ -7,9 +7,12 @@ use flaron_sdk::request;
 pub fn query(target: request::Target) {
     let raw = target.query().to_vec();
     let query = request::query();
+    let path = if target.path().is_empty() { b"/" } else { target.path() };
+    assert_eq!(query.path(), path);
     let pairs: Vec<_> = query.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
     let decoded = target.into_query();
     assert!(decoded.pairs().eq(query.pairs()));
+    assert_eq!(decoded.path(), query.path());
 
     // By bytes, in the simplest way.
     let expected: Vec<_> = raw

@@ -27,6 +27,7 @@ const CALLS: &[(&str, &[Call])] = &[
             ("request::target()", &["req_url"]),
             ("request::try_target()", &["req_url"]),
             ("request::target().into_query()", &["req_url"]),
+            ("request::query().path().len()", &["req_url"]),
             (
                 "text::build(request::header_piece(\"a\"))",
                 &["req_header_get"],
