@@ -2,7 +2,7 @@
 # The steps of the GitHub action in action.yml, which says what the variables mean.
 #
 #   action.sh locate    prints where the tool is kept, and a hash of what it depends on
-#   action.sh install   installs it there, unless the cache had it
+#   action.sh install   installs it there, unless the cache had it, and puts it into the PATH of the steps that follow
 #   action.sh check     builds the flares, checks them, and writes summary and comment
 set -euo pipefail
 
@@ -23,6 +23,7 @@ install() {
     if { [ -n "${OPT_BUDGET-}" ] || [ "${SLIM-}" = true ]; } && [ ! -x "$FOLDER/node_modules/.bin/wasm-opt" ]; then
         npm install --no-audit --no-fund --no-save --prefix "$FOLDER" binaryen@132
     fi
+    echo "$FOLDER/bin" >>"$GITHUB_PATH"
 }
 
 check() {

@@ -206,8 +206,8 @@ impl EdgeBuilder {
     /// Serves crates in a form for development: next to the `.wasm` that is deployed, a second one is built and
     /// served, which has function names and line numbers, and whose panics log their message. `compiler` is a
     /// program that cargo calls as `RUSTC_WORKSPACE_WRAPPER`, with the variable
-    /// [`AS_COMPILER`](crate::AS_COMPILER) set; it runs the compiler without `-C`
-    /// [`NOT_WITH_LINES`](crate::NOT_WITH_LINES).
+    /// [`AS_COMPILER`](crate::AS_COMPILER) set to a number of bytes; it runs the compiler without `-C`
+    /// [`NOT_WITH_LINES`](crate::NOT_WITH_LINES), and with a stack of at least that size.
     #[must_use]
     pub fn development(mut self, compiler: impl Into<PathBuf>) -> Self {
         self.compiler = Some(compiler.into());

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::mistakes::{mistakes, shown};
@@ -15,6 +14,9 @@ use crate::contract::Kind;
 use crate::error::{Error, Result};
 
 mod mistakes;
+mod schema;
+
+pub use crate::config::schema::schema;
 
 /// The name of the file: `flare.toml`.
 pub const FILE_NAME: &str = "flare.toml";
@@ -29,7 +31,8 @@ pub const FILE_NAME: &str = "flare.toml";
 /// assert_eq!(config.limits.max_time_ms, 50);
 /// # Ok::<(), flaron_edge::Error>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FlareConfig {
     /// The name in messages and on the status page. Default: the name of the crate or file.
@@ -72,15 +75,16 @@ pub struct FlareConfig {
 
 /// `[limits]`: what one invocation may use. The defaults are the CDN's limits where the ABI states
 /// them, and otherwise generous for a laptop.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// How long the flare may compute in one invocation, in milliseconds; waiting for a fetch or
     /// the disk does not count. Default: 1000.
-    #[schemars(range(min = 1))]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub max_time_ms: u64,
     /// How large the flare's linear memory may become, in MiB (at most 4096). Default: 128.
-    #[schemars(range(min = 1, max = 4096))]
+    #[cfg_attr(test, schemars(range(min = 1, max = 4096)))]
     pub max_memory_mib: u64,
     /// How much of a request's body the flare sees, in bytes; the rest is cut off. Default:
     /// 10485760 (10 MiB).
@@ -152,7 +156,8 @@ impl Limits {
 }
 
 /// `[beam]`: what outbound requests may reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BeamSettings {
     /// Whether fetches may go to loopback, private and link-local addresses (and so to the edge
@@ -223,12 +228,6 @@ impl FlareConfig {
         toml::from_str(text)
             .map_err(|error| Error::new(error.to_string().trim_end()).within_file(file))
     }
-}
-
-/// The JSON schema of `flare.toml`, as text. Editors use it to complete and check the file.
-pub fn schema() -> String {
-    let schema = schemars::schema_for!(FlareConfig);
-    serde_json::to_string_pretty(&schema).unwrap_or_default()
 }
 
 /// A route is a path prefix: it begins with `/` and has no query.

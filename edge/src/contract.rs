@@ -58,7 +58,8 @@ impl fmt::Display for Capability {
 }
 
 /// What a flare serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// HTTP requests: the flare exports `handle_request`.

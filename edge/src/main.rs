@@ -37,12 +37,17 @@ fn main() -> ExitCode {
         Command::Test { flare, arguments } => cli::tools::test(&flare, &arguments),
         Command::Bench(args) => cli::bench::bench(&args).map(done),
         Command::Size { flare, arguments } => cli::tools::size(&flare, &arguments),
+        Command::Slim {
+            flare,
+            output,
+            arguments,
+        } => cli::tools::slim(&flare, output, &arguments),
         Command::Doctor { flare } => cli::doctor::doctor(&flare).map(done),
         Command::Replay(args) => cli::replay::replay(&args).map(done),
         Command::Kv(args) => cli::kv::kv(&args).map(done),
         Command::Tail(args) => cli::tail::tail(&args).map(done),
         Command::Schema => {
-            outln!("{}", flaron_edge::schema());
+            outln!("{}", flaron_edge::schema().trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Command::Completions { shell } => {
@@ -67,18 +72,26 @@ fn main() -> ExitCode {
     })
 }
 
-/// Ends the program with clap's message. Where a flare's path or an option of `run` stands in a command's place, it
-/// also says what to write.
+/// Ends the program with clap's message. Where a flare's path, an option of `run` or another tool's command stands
+/// in a command's place, it also says what to write.
 fn not_parsed(error: clap::Error) -> Cli {
     use clap::error::ErrorKind::{InvalidSubcommand, UnknownArgument};
 
     let first = std::env::args_os().nth(1).unwrap_or_default();
     let is_option = first.to_string_lossy().starts_with('-');
-    let tip = match error.kind() {
-        InvalidSubcommand if Path::new(&first).exists() => {
+    let tip = match (error.kind(), first.to_str()) {
+        (InvalidSubcommand, Some("build")) => {
+            "`flaron-edge run` builds what it serves; `flaron-edge slim` makes the file to deploy"
+                .to_owned()
+        }
+        (InvalidSubcommand, Some("deploy" | "publish")) => {
+            "this is a local node; flares are deployed with flaronctl or on Flaron's dashboard"
+                .to_owned()
+        }
+        (InvalidSubcommand, _) if Path::new(&first).exists() => {
             format!("to serve it: flaron-edge run {}", first.display())
         }
-        UnknownArgument if is_option => {
+        (UnknownArgument, _) if is_option => {
             "options belong to a command: flaron-edge run --help".to_owned()
         }
         _ => error.exit(),
@@ -119,6 +132,7 @@ fn new(folder: &Path, sdk: Option<&str>, template: &str) -> Result<()> {
     outln!("  test     (cd {folder} && cargo test)");
     outln!("  serve    {program} run {folder} --watch");
     outln!("  measure  (cd {folder} && {program} size --bless && {program} bench --save)");
+    outln!("  publish  (cd {folder} && {program} slim) makes the file to deploy");
     outln!("  gate     {folder}/.github/workflows/size.yml checks its size on GitHub");
     Ok(())
 }

@@ -195,7 +195,7 @@ fn write(folder: &Path, sdk: &Sdk, template: Template) -> Result<()> {
         ("Cargo.toml", manifest(name, &dependency, template)?),
         ("src/lib.rs", template.source().to_owned()),
         ("flare.toml", settings(template)),
-        ("flare.schema.json", schema() + "\n"),
+        ("flare.schema.json", schema().to_owned()),
         (".cargo/config.toml", link_flags(template)?),
         (
             ".gitignore",
@@ -337,10 +337,20 @@ fn link_flags(template: Template) -> Result<String> {
     let target = part_of(CARGO_CONFIG, "[target.wasm32-unknown-unknown]")?;
     let stack = |bytes: u32| format!("-zstack-size={bytes}");
     let target = target.replace(&stack(template::STACK), &stack(template.stack_bytes()));
+    let about = match template.stack_bytes() {
+        template::NO_STACK => WITHOUT_STACK,
+        _ => "",
+    };
     Ok(format!(
-        "# Linker flags that keep the flare small.\n{target}"
+        "# Linker flags that keep the flare small.\n{about}{target}"
     ))
 }
+
+/// What a flare's author has to know who adds something that does not fit into Wasm locals.
+const WITHOUT_STACK: &str = "\
+# This flare keeps nothing on a stack, so it is linked without one (16 bytes). If that changes, it traps, and
+# `flaron-edge size` says so: write 4096 then.
+";
 
 /// A table of a TOML file as it is written there: from its header to the next blank line.
 fn part_of(text: &str, head: &str) -> Result<String> {

@@ -134,6 +134,9 @@ pub enum Command {
         /// Accept the current sizes: write the baseline
         #[arg(long, requires = "baseline")]
         bless: bool,
+        /// Show the sizes even if there is nothing to check them against
+        #[arg(long)]
+        measure: bool,
         #[command(flatten)]
         output: Output,
     },

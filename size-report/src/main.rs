@@ -61,6 +61,7 @@ fn run(cli: Cli) -> Result<bool> {
             opt,
             baseline,
             bless,
+            measure,
             output,
         } => {
             let limits = Sizes {
@@ -74,6 +75,7 @@ fn run(cli: Cli) -> Result<bool> {
                 opt,
                 baseline,
                 bless,
+                measure,
                 json: output.json,
                 format: output.format(),
             })

@@ -94,12 +94,12 @@ pub fn edge_binary() -> PathBuf {
     })
 }
 
-/// `cargo size`, beside [`edge_binary`].
+/// `cargo size`, beside [`edge_binary`]. It is built as `cargo test` builds it, with the features of all packages
+/// together: with `--package` its dependencies would have fewer, and be built once more.
 pub fn size_binary() -> PathBuf {
     once("size".to_owned(), || {
         let artifacts = Build::isolated(workspace())
-            .args(["--quiet"])
-            .package("flaron-size")
+            .args(["--quiet", "--profile", "test", "--bin", "flaron-size"])
             .target_dir(&target_dir())
             .run();
         artifacts.unwrap().executable("flaron-size").unwrap()

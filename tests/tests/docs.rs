@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use flaron_tests::cargo::{cargo, edge_binary, ensure_wasm_target, target_dir, workspace};
+use flaron_tests::cargo::{edge_binary, ensure_wasm_target, size_binary, workspace};
 
 /// The documents besides the book's pages (which are everything in `docs`).
 const DOCUMENTS: &[&str] = &[
@@ -91,6 +91,13 @@ const COMMANDS: &[(&str, Fate)] = &[
     ),
     (
         "flaron-edge size --bless",
+        By(
+            "tests/tests/flares/author_day.rs",
+            "four_commands_make_a_flare_that_is_tested_gated_and_answers",
+        ),
+    ),
+    (
+        "flaron-edge slim",
         By(
             "tests/tests/flares/author_day.rs",
             "four_commands_make_a_flare_that_is_tested_gated_and_answers",
@@ -303,16 +310,8 @@ fn documented_commands_run() {
     fs::copy(workspace().join("Cargo.lock"), flare.join("Cargo.lock")).unwrap();
 
     // The programs of the edge and of the size report are on the PATH, as if they were installed.
-    let mut build = cargo(workspace());
-    build.args([
-        "build",
-        "--quiet",
-        "--package",
-        "flaron-size",
-        "--target-dir",
-    ]);
-    assert!(build.arg(target_dir()).status().unwrap().success());
-    let programs = edge_binary().parent().unwrap().to_owned();
+    let programs = size_binary().parent().unwrap().to_owned();
+    assert!(edge_binary().starts_with(&programs));
     let installed = workspace().join("size-report/node_modules/.bin");
     let path = format!(
         "{}:{}:{}",

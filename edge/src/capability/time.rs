@@ -1,7 +1,7 @@
 //! The wall clock, in the six formats of the ABI.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
@@ -49,6 +49,9 @@ pub fn timestamp(args: &[u8]) -> Result<String, TimeError> {
     ))
 }
 
+/// The end of the year 9999, after which RFC 3339 can write no time.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 fn format(now: SystemTime, format: &str) -> String {
     // A clock before 1970 is a broken clock; the epoch is as good an answer as any.
     let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -57,18 +60,15 @@ fn format(now: SystemTime, format: &str) -> String {
         "ms" => since_epoch.as_millis().to_string(),
         "ns" => since_epoch.as_nanos().to_string(),
         "http" => httpdate::fmt_http_date(UNIX_EPOCH + since_epoch),
-        _ => i64::try_from(since_epoch.as_secs())
-            .ok()
-            .and_then(|secs| jiff::Timestamp::from_second(secs).ok())
-            .unwrap_or_default()
-            .to_string(),
+        _ => {
+            let secs = since_epoch.as_secs().min(LAST_SECOND);
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(secs)).to_string()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn at(nanos: u64) -> SystemTime {
@@ -101,6 +101,8 @@ mod tests {
             "2024-02-29T00:00:00Z"
         );
         assert_eq!(format(at(0), "rfc3339"), "1970-01-01T00:00:00Z");
+        let late = UNIX_EPOCH + Duration::from_secs(LAST_SECOND + 2);
+        assert_eq!(format(late, "rfc3339"), "9999-12-31T23:59:59Z");
         assert_eq!(format(UNIX_EPOCH - Duration::from_secs(1), "unix"), "0");
     }
 

@@ -18,7 +18,9 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    // The aliases are what other platforms' tools call it; they are hidden.
     /// Build and serve flares.
+    #[command(aliases = ["serve", "dev", "start", "up"])]
     Run(Box<Run>),
     /// Show a .wasm file's imports, exports and memory.
     Inspect {
@@ -26,6 +28,7 @@ pub(crate) enum Command {
         file: PathBuf,
     },
     /// Create a flare crate that builds, runs and has a passing test.
+    #[command(aliases = ["init", "create"])]
     New {
         /// The new folder; its last part is the crate's name.
         name: PathBuf,
@@ -58,6 +61,18 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Make the file to deploy: build the flare and make it smaller (flaron-size slim).
+    Slim {
+        /// The flare's folder.
+        #[arg(long, value_name = "PATH", default_value = ".")]
+        flare: PathBuf,
+        /// Where to write it [default: beside cargo's .wasm, as NAME.slim.wasm].
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Further arguments for flaron-size slim.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Check that everything a flare needs is installed and set up, and show how to fix what is not.
     Doctor {
         /// The flare's folder.
@@ -69,6 +84,7 @@ pub(crate) enum Command {
     /// Read and change Spark and Plasma, whether the node is running or not.
     Kv(Kv),
     /// Follow the log of a running node.
+    #[command(alias = "logs")]
     Tail(TailArgs),
     /// Print the JSON schema of flare.toml, for editors.
     Schema,
@@ -264,7 +280,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "/PREFIX=PATH")]
     pub(crate) route: Vec<String>,
     /// The address to serve on, or a port of 127.0.0.1.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787")]
+    #[arg(long, aliases = ["port", "addr"], value_name = "ADDR", default_value = "127.0.0.1:8787")]
     pub(crate) listen: String,
     /// Serve HTTPS and HTTP/2, with a self-signed certificate for this machine that is created once and kept
     /// in the data folder. Needs a flaron-edge built with the feature tls.

@@ -8,11 +8,11 @@ use flaron_edge::{AS_COMPILER, NOT_WITH_LINES};
 
 /// If cargo called this program as the compiler, runs the compiler and returns its exit code.
 pub(crate) fn stand_in() -> Option<ExitCode> {
-    std::env::var_os(AS_COMPILER)?;
+    let stack = std::env::var(AS_COMPILER).ok()?;
     let mut arguments = std::env::args_os().skip(1);
     let compiler = arguments.next()?;
     let status = Command::new(&compiler)
-        .args(without_the_flag(arguments))
+        .args(for_development(arguments, stack.parse().unwrap_or(0)))
         .env_remove(AS_COMPILER)
         .status();
     Some(match status {
@@ -24,18 +24,28 @@ pub(crate) fn stand_in() -> Option<ExitCode> {
     })
 }
 
-/// The arguments without the flag, which may be one of them (`-CFLAG`) or two (`-C FLAG`).
-fn without_the_flag(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+/// The arguments without [`NOT_WITH_LINES`], and with at least this much stack. A flag may be one argument (`-CFLAG`)
+/// or two (`-C FLAG`).
+fn for_development(arguments: impl Iterator<Item = OsString>, stack: u32) -> Vec<OsString> {
     let mut kept: Vec<OsString> = Vec::new();
     for argument in arguments {
-        if argument == NOT_WITH_LINES {
+        let flag = argument.to_str().unwrap_or_default();
+        if flag == NOT_WITH_LINES {
             kept.pop();
-        } else if argument.to_str().and_then(|text| text.strip_prefix("-C")) != Some(NOT_WITH_LINES)
-        {
-            kept.push(argument);
+        } else if flag.strip_prefix("-C") != Some(NOT_WITH_LINES) {
+            let larger = with_stack(flag, stack);
+            kept.push(larger.map_or(argument, OsString::from));
         }
     }
     kept
+}
+
+/// A flag that sets the stack's size, if it sets a smaller one, with this one.
+fn with_stack(flag: &str, stack: u32) -> Option<String> {
+    const SIZE: &str = "link-arg=-zstack-size=";
+    let (before, size) = flag.split_once(SIZE)?;
+    let is_smaller = size.parse::<u32>().is_ok_and(|size| size < stack);
+    is_smaller.then(|| format!("{before}{SIZE}{stack}"))
 }
 
 #[cfg(test)]
@@ -46,7 +56,7 @@ mod tests {
     fn the_flag_goes_however_it_is_written() {
         let left = |text: &str| {
             let arguments = text.split(' ').map(OsString::from);
-            let kept: Vec<String> = without_the_flag(arguments)
+            let kept: Vec<String> = for_development(arguments, 4096)
                 .into_iter()
                 .map(|argument| argument.into_string().unwrap())
                 .collect();
@@ -59,5 +69,11 @@ mod tests {
         );
         assert_eq!(left(&format!("a -C{flag} b")), "a b");
         assert_eq!(left("-vV"), "-vV");
+        // A larger stack stays.
+        let sizes = |one: u32, other: u32| {
+            format!("-Clink-arg=-zstack-size={one} -C link-arg=-zstack-size={other}")
+        };
+        assert_eq!(left(&sizes(8192, 16)), sizes(8192, 4096));
+        assert_eq!(left(&sizes(16, 16384)), sizes(4096, 16384));
     }
 }

@@ -37,6 +37,10 @@ const NO_LINK_FLAGS: &str = "  note     its stack is 1 MiB: it was linked withou
      reads them from .cargo/config.toml in the current folder and its parents (whatever\n           \
      --manifest-path says), and only for the target that they are written for\n";
 
+/// The note about a module that was linked as if it had no use for a stack.
+const LACKS_STACK: &str = "  note     it uses a stack and is linked without one (-zstack-size=16): it will trap. Link it with\n           \
+     \"-Clink-arg=-zstack-size=4096\" in .cargo/config.toml\n";
+
 fn describe_info(info: &FlareInfo) -> String {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for import in &info.imports {
@@ -86,6 +90,10 @@ pub(crate) fn inspect(file: &Path) -> Result<()> {
         .map_err(|error| Error::new(format!("{}: {error}", file.display())))?;
     outln!("{}  {}", file.display(), bytes(info.size as u64));
     out!("{}", describe_info(&info));
+    // A node that serves it logs this.
+    if info.lacks_stack {
+        out!("{LACKS_STACK}");
+    }
     if info.problems.is_empty() {
         return Ok(());
     }

@@ -114,6 +114,15 @@ pub(super) fn makes_wasm(folder: &Path) -> bool {
     read(&folder.join("Cargo.toml")).is_some_and(|manifest| is_cdylib(&manifest))
 }
 
+/// For a message about a folder that is no flare: the flare that it is in, if there is one.
+pub(super) fn flare_above(folder: &Path) -> String {
+    let folder = full(folder);
+    let above = folder.ancestors().skip(1).find(|folder| makes_wasm(folder));
+    above.map_or_else(String::new, |flare| {
+        format!("; it is inside a flare's folder: cd {}", flare.display())
+    })
+}
+
 fn is_cdylib(manifest: &Table) -> bool {
     let kinds = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
     kinds

@@ -308,12 +308,7 @@ fn node_of(data: &Path) -> Option<NodeFile> {
 /// The host and port of the node that uses a data folder, according to the folder.
 pub(crate) fn running(data: &Path) -> Option<String> {
     let url = node_of(data)?.url?;
-    let host = url.strip_prefix("http://")?;
-    // A node that listens on all addresses is reached through the loopback address.
-    Some(
-        host.replace("0.0.0.0", "127.0.0.1")
-            .replace("[::]", "[::1]"),
-    )
+    Some(url.strip_prefix("http://")?.to_owned())
 }
 
 /// A connection to a running node.

@@ -1,5 +1,6 @@
 //! The address that `flaron-edge run` serves on, over plain HTTP or TLS.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 #[cfg(feature = "tls")]
 use std::path::PathBuf;
@@ -54,11 +55,14 @@ impl Address {
         match self.tls {
             Tls::None => {
                 let server = edge.serve(self.listener)?;
-                let url = format!("http://{}", server.addr());
+                let addr = server.addr();
+                let about = network(addr).map_or_else(String::new, |addr| {
+                    format!("On the network: http://{addr}\n")
+                });
                 Ok(Listening {
-                    url_for_tools: url.clone(),
-                    url,
-                    about: String::new(),
+                    url: format!("http://{}", on_this_machine(addr)),
+                    url_for_tools: format!("http://{}", for_tools(addr)),
+                    about,
                     server,
                     tools: None,
                 })
@@ -106,7 +110,7 @@ async fn encrypted(
         .map_err(|error| Error::new(format!("cannot listen on a port of 127.0.0.1: {error}")))?;
     let server = edge.serve_tls(listener, certificate)?;
     let tools = edge.serve(local)?;
-    let url = format!("https://{}", server.addr());
+    let url = format!("https://{}", on_this_machine(server.addr()));
     let url_for_tools = format!("http://{}", tools.addr());
     let file = certificate.file().display();
     Ok(Listening {
@@ -123,13 +127,50 @@ async fn encrypted(
     })
 }
 
+/// What a client on this machine calls an address. One that listens everywhere (`0.0.0.0`, `::`) is no address to
+/// connect to: browsers and other systems refuse it.
+fn on_this_machine(addr: SocketAddr) -> String {
+    match addr.ip().is_unspecified() {
+        true => format!("localhost:{}", addr.port()),
+        false => addr.to_string(),
+    }
+}
+
+/// The same as an address: `localhost` may also stand for one that belongs to another program.
+fn for_tools(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr.is_ipv4() {
+            true => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            false => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        });
+    }
+    addr
+}
+
+/// Where other machines reach what listens everywhere: at the address from which this one would reach them. `None` if
+/// it listens at one address, or if there is no network.
+fn network(mut addr: SocketAddr) -> Option<SocketAddr> {
+    if !addr.ip().is_unspecified() {
+        return None;
+    }
+    // Addresses for documentation, at which there is nobody. Connecting a UDP socket sends nothing.
+    let far = match addr.is_ipv4() {
+        true => "192.0.2.1:9",
+        false => "[2001:db8::1]:9",
+    };
+    let socket = UdpSocket::bind((addr.ip(), 0)).ok()?;
+    socket.connect(far).ok()?;
+    addr.set_ip(socket.local_addr().ok()?.ip());
+    (!addr.ip().is_unspecified() && !addr.ip().is_loopback()).then_some(addr)
+}
+
 /// Where a node serves.
 pub(crate) struct Listening {
     /// For clients.
     pub(crate) url: String,
     /// For the commands that talk to a running node.
     pub(crate) url_for_tools: String,
-    /// A description of its certificate.
+    /// Where else it is reached, or a description of its certificate.
     pub(crate) about: String,
     server: Server,
     tools: Option<Server>,

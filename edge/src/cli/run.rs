@@ -142,10 +142,11 @@ fn builder(run: &Run, log: &Log) -> Result<(EdgeBuilder, PathBuf)> {
         builder = settings(builder.flare(path)).route(prefix);
     }
     let Some(first) = first else {
-        return Err(Error::new(
+        return Err(Error::new(format!(
             "no flare was given, and the current folder is not a flare crate: flaron-edge run PATH, where PATH \
-             is a flare crate's folder or a .wasm file (`flaron-edge new NAME` creates a flare)",
-        ));
+             is a flare crate's folder or a .wasm file (`flaron-edge new NAME` creates a flare){}",
+            doctor::flare_above(Path::new("."))
+        )));
     };
     let beside = if first.is_dir() {
         first.as_path()

@@ -27,7 +27,14 @@ async fn follow(args: &TailArgs) -> Result<()> {
     let failed = |error: &dyn std::fmt::Display| {
         Error::new(format!("the node at {host} does not answer: {error}"))
     };
-    let mut sender = connect(&host).await.map_err(|error| failed(&error))?;
+    let mut sender = connect(&host).await.map_err(|error| match args.node {
+        Some(_) => failed(&error),
+        // It was killed, and has left its address in the folder.
+        None => Error::new(format!(
+            "no node is using the data folder {} any more: the last one, at {host}, does not answer ({error})",
+            args.data.display()
+        )),
+    })?;
     let request = http::Request::get("/_edge/events")
         .header("host", &host)
         .body(http_body_util::Full::default())

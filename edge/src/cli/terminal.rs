@@ -11,10 +11,10 @@ mod unix {
     use std::io::IsTerminal as _;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    use rustix_terminal::event::{PollFd, PollFlags, poll};
-    use rustix_terminal::io::{Errno, read};
-    use rustix_terminal::process::{Signal, getpgrp, getpid, kill_process};
-    use rustix_terminal::termios::{
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::io::{Errno, read};
+    use rustix::process::{Signal, getpgrp, getpid, kill_process};
+    use rustix::termios::{
         LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
     };
     use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
@@ -53,8 +53,8 @@ mod unix {
             if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
                 return None;
             }
-            let suspend = SignalKind::from_raw(Signal::Tstp as i32);
-            let go_on = SignalKind::from_raw(Signal::Cont as i32);
+            let suspend = SignalKind::from_raw(Signal::TSTP.as_raw());
+            let go_on = SignalKind::from_raw(Signal::CONT.as_raw());
             let (ask, asked) = channel();
             let (answer, answers) = mpsc::unbounded_channel();
             let mut terminal = Terminal {
@@ -96,7 +96,7 @@ mod unix {
                         suspended?;
                         self.give_back();
                         // Ctrl-Z's default action.
-                        let _ = kill_process(getpid(), Signal::Stop);
+                        let _ = kill_process(getpid(), Signal::STOP);
                     }
                     continued = self.continued.recv() => {
                         continued?;
@@ -148,7 +148,7 @@ mod unix {
         let stdin = std::io::stdin();
         loop {
             let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
-            match poll(&mut ready, -1) {
+            match poll(&mut ready, None) {
                 Ok(_) => {}
                 Err(Errno::INTR) => continue,
                 Err(_) => return Input::Gone,
@@ -159,7 +159,7 @@ mod unix {
             let is_closed = ready[0].revents().contains(PollFlags::HUP);
             let mut keys = [0; 16];
             // Does not block, because of the modes that `take` sets.
-            return match read(&stdin, &mut keys) {
+            return match read(&stdin, &mut keys[..]) {
                 Ok(0) if is_closed => Input::Gone,
                 Ok(0) => continue,
                 Ok(length) => key(&keys[..length]).map_or(Input::Other, Input::Key),

@@ -7,14 +7,13 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
 
-use schemars::schema_for;
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::capability::beam::check_host;
 use crate::capability::spark::MAX_SITE_BYTES;
-use crate::config::{FlareConfig, check_route};
+use crate::config::{check_route, schema};
 use crate::error::Error;
 use crate::http::origin::Origin;
 
@@ -35,12 +34,12 @@ pub(super) fn mistakes(text: &str, folder: Option<&Path>) -> Vec<Mistake> {
         // After a syntax error the rest of the file is guesswork.
         Err(error) => return vec![syntax(text, &error)],
     };
-    let root = schema_for!(FlareConfig).to_value();
+    let root = schema::parsed();
     let mut found = Found {
-        root: &root,
+        root,
         mistakes: Vec::new(),
     };
-    found.table(table.get_ref(), &root, "");
+    found.table(table.get_ref(), root, "");
     found.meanings(table.get_ref(), folder);
     found.mistakes.sort_by_key(|mistake| mistake.place.start);
     found.mistakes

@@ -67,7 +67,7 @@ fn wrong_values_are_refused() {
 
 #[test]
 fn the_schema_has_each_key_with_its_default() {
-    let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(schema()).unwrap();
     let properties = |of: &serde_json::Value| -> Vec<String> {
         of["properties"]
             .as_object()

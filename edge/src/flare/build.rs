@@ -70,12 +70,13 @@ fn advice(folder: &Path) -> Option<&'static str> {
 /// function names, line numbers, and, if its SDK supports it, panics that log their message.
 ///
 /// `compiler` is the program that cargo calls in place of the compiler, with the compiler's path and
-/// arguments: it runs the compiler without [`NOT_WITH_LINES`].
+/// arguments: it runs the compiler without [`NOT_WITH_LINES`]. `stack` is how many bytes of stack the flare has at
+/// least: a flare without one has none for writing a panic's message either.
 ///
 /// # Errors
 ///
 /// When the build fails.
-pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf> {
+pub(crate) fn build_with_lines(folder: &Path, compiler: &Path, stack: u32) -> Result<PathBuf> {
     let building = |error: flaron_build::Error| Error::new(error.to_string());
     let flare = flaron_build::manifest::Flare::read(folder).map_err(building)?;
     let feature = match flare.has_std() {
@@ -85,7 +86,7 @@ pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf
     let mut build = Build::new(folder)
         .flare_with_lines()
         .env("RUSTC_WORKSPACE_WRAPPER", compiler)
-        .env(AS_COMPILER, "1")
+        .env(AS_COMPILER, stack.to_string())
         .args(["--quiet"]);
     if let Some(feature) = &feature {
         build = build.args(["--features", feature]);
@@ -103,7 +104,8 @@ pub(crate) fn build_with_lines(folder: &Path, compiler: &Path) -> Result<PathBuf
 /// The SDK's feature that logs panic messages, and the one for flares with `std`.
 const PANIC_MESSAGE: &str = "panic-message";
 const PANIC_MESSAGE_STD: &str = "panic-message-std";
-/// The variable that tells this program that cargo calls it in place of the compiler.
+/// The variable that tells this program that cargo calls it in place of the compiler. Its value is the smallest stack
+/// that a flare is to be linked with, in bytes.
 pub const AS_COMPILER: &str = "FLARON_EDGE_AS_COMPILER";
 /// The flag that the linker refuses together with debug information.
 pub const NOT_WITH_LINES: &str = "link-arg=--compress-relocations";

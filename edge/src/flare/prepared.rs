@@ -62,6 +62,12 @@ impl Prepared {
             // What is shown about a flare is what will be deployed.
             program.info = engine.inspect(&wasm).map_err(within)?;
         }
+        if program.info.lacks_stack {
+            tracing::warn!(
+                "{name} uses a stack and is linked without one (-zstack-size=16): it will trap. Link it with \
+                 \"-Clink-arg=-zstack-size=4096\" in .cargo/config.toml"
+            );
+        }
         let kind = kind(&program.info, config.kind).map_err(within)?;
         let limit = config.limits.max_memory_bytes();
         if program.info.memory > limit {

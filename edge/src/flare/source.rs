@@ -7,6 +7,7 @@ use crate::capability::secrets::{SecretStore, SecretsError};
 use crate::config::FlareConfig;
 use crate::error::{Error, Result};
 use crate::flare::build;
+use crate::wasm::linking::lacks_stack;
 
 /// Where a flare comes from.
 #[derive(Clone)]
@@ -187,19 +188,26 @@ impl Spec {
             });
         }
         let built = build::build(path)?;
+        let wasm = read_module(&built.wasm)?;
         Ok(Located {
-            wasm: read_module(&built.wasm)?,
+            with_lines: self.with_lines(path, &wasm),
+            wasm,
             name: built.name,
             file: Some(built.wasm),
-            with_lines: self.with_lines(path),
             root: path.canonicalize().ok(),
         })
     }
 
-    /// The crate built with function names and line numbers; if that fails, a warning says so.
-    fn with_lines(&self, folder: &Path) -> Option<Vec<u8>> {
+    /// The crate built with function names and line numbers; if that fails, a warning says so. `deployed` is what it
+    /// is deployed as.
+    fn with_lines(&self, folder: &Path, deployed: &[u8]) -> Option<Vec<u8>> {
         let compiler = self.compiler.as_ref()?;
-        build::build_with_lines(folder, compiler)
+        // A flare that is linked without a stack and uses one fails in development as it will when it is deployed.
+        let stack = match lacks_stack(deployed) {
+            true => 0,
+            false => STACK_FOR_MESSAGES,
+        };
+        build::build_with_lines(folder, compiler, stack)
             .and_then(|wasm| read_module(&wasm))
             .inspect_err(|error| {
                 tracing::warn!(
@@ -211,6 +219,9 @@ impl Spec {
             .ok()
     }
 }
+
+/// How much stack, in bytes, a flare has at least where its panics say something.
+const STACK_FOR_MESSAGES: u32 = 4096;
 
 fn read_module(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path)

@@ -20,6 +20,8 @@ struct Files {
     stack_bytes: u32,
 }
 
+/// The stack of a flare that uses none: the smallest that the linker makes.
+pub(super) const NO_STACK: u32 = 16;
 /// The stack of a flare, as in the repository's `.cargo/config.toml`.
 pub(super) const STACK: u32 = 4096;
 /// The stack of a flare that uses `std`: formatting and collections take more of it.
@@ -34,7 +36,7 @@ macro_rules! example {
             manifest: include_str!(concat!("../../../examples/", $folder, "/Cargo.toml")),
             source: include_str!(concat!("../../../examples/", $folder, "/src/lib.rs")),
             settings: "",
-            stack_bytes: STACK,
+            stack_bytes: NO_STACK,
         }
     };
     ($name:literal, $what:literal, $folder:literal, settings) => {
@@ -77,7 +79,10 @@ const TEMPLATES: &[Files] = &[
             settings
         )
     },
-    example!("chat", "chat rooms over WebSockets", "chat", settings),
+    Files {
+        stack_bytes: STACK,
+        ..example!("chat", "chat rooms over WebSockets", "chat", settings)
+    },
 ];
 
 impl Default for Template {

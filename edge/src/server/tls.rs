@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
+use time::{OffsetDateTime, Time};
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::{Error, Result};
@@ -138,9 +139,14 @@ fn make() -> std::result::Result<(String, String), rcgen::Error> {
     params.distinguished_name.push(DnType::CommonName, name);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let day = |time: SystemTime| {
-        let time = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let date = jiff::tz::Offset::UTC.to_datetime(time);
-        date_time_ymd(date.year().into(), date.month() as u8, date.day() as u8)
+        let secs = time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let time = i64::try_from(secs).map(OffsetDateTime::from_unix_timestamp);
+        let time = time.ok().and_then(Result::ok);
+        time.unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            .replace_time(Time::MIDNIGHT)
     };
     let now = SystemTime::now();
     params.not_before = day(now);

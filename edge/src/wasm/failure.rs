@@ -164,10 +164,9 @@ impl fmt::Display for Failure {
             }
             Failure::SmallStack(trap) => write!(
                 f,
-                "the flare's stack overflowed: it is too small for what the flare keeps on it. Flares \
-                 are linked with a stack of 4096 bytes; give it more with \
-                 \"-Clink-arg=-zstack-size=16384\" in .cargo/config.toml, or keep large buffers \
-                 elsewhere ({trap})"
+                "the flare's stack overflowed: it is too small for what the flare keeps on it. Where \
+                 .cargo/config.toml says \"-Clink-arg=-zstack-size=16\", write 4096, and 16384 \
+                 instead of 4096; or keep large buffers elsewhere ({trap})"
             ),
             Failure::BadAction(packed) => write!(
                 f,

@@ -3,7 +3,7 @@
 use wasmtime::{ExternType, Module};
 
 use crate::contract::{self, Import, Kind, WS_HANDLERS};
-use crate::wasm::linking::has_default_stack;
+use crate::wasm::linking::{has_default_stack, lacks_stack};
 use crate::wasm::renewal::is_added;
 
 /// What a module is: its size, imports, exports and memory.
@@ -21,6 +21,8 @@ pub struct FlareInfo {
     pub max_memory: Option<u64>,
     /// Whether it has a stack of 1 MiB, which means that it was linked without flags.
     pub has_default_stack: bool,
+    /// Whether it is linked without a stack (`-zstack-size=16`) and uses one: it traps where it does.
+    pub lacks_stack: bool,
     /// What it serves according to its exports; `None` if nothing.
     pub kind: Option<Kind>,
     /// Whether it has a start function, which runs before each invocation.
@@ -159,6 +161,7 @@ impl FlareInfo {
             memory,
             max_memory,
             has_default_stack: has_default_stack(wasm),
+            lacks_stack: lacks_stack(wasm),
             kind,
             problems,
         }

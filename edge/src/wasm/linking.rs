@@ -42,6 +42,48 @@ pub(crate) fn has_default_stack(wasm: &[u8]) -> bool {
     first_data.is_some_and(|first| (DEFAULT_STACK..2 * DEFAULT_STACK).contains(&first))
 }
 
+/// The largest stack, in bytes, of a flare that is linked without one; the linker rounds smaller ones up to it.
+const NO_STACK: i32 = 16;
+
+/// Whether a module is linked without a stack (`-zstack-size=16`) although its functions use one. What they keep on it
+/// is then at addresses below 0, so that the first access traps.
+///
+/// The stack's pointer is the first global, and a function that uses the stack moves it. (A word that an optimiser has
+/// made a global may come first, too; it begins as 0.)
+pub(crate) fn lacks_stack(wasm: &[u8]) -> bool {
+    let mut has_pointer = false;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload {
+            Ok(Payload::GlobalSection(globals)) => {
+                let Some(Ok(first)) = globals.into_iter().next() else {
+                    return false;
+                };
+                let start = first.init_expr.get_operators_reader().read();
+                has_pointer = first.ty.mutable
+                    && matches!(
+                        start,
+                        Ok(Operator::I32Const {
+                            value: 1..=NO_STACK
+                        })
+                    );
+            }
+            Ok(Payload::CodeSectionEntry(body)) if has_pointer => {
+                let operators = body.get_operators_reader();
+                let mut operators = operators.into_iter().flatten().flatten();
+                if operators
+                    .any(|operator| matches!(operator, Operator::GlobalSet { global_index: 0 }))
+                {
+                    return true;
+                }
+            }
+            // Whether it is valid is for the engine to decide.
+            Err(_) => return false,
+            Ok(_) => {}
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +99,24 @@ mod tests {
         assert!(!has(
             "(module (memory 20) (global (mut i32) (i32.const 4096)) (data (i32.const 1048576) \"x\"))"
         ));
+    }
+
+    #[test]
+    fn a_stack_that_is_moved_is_used() {
+        let lacks = |size: i32, body: &str| {
+            let wat = format!(
+                "(module (global $sp (mut i32) (i32.const {size})) (global $word (mut i32) (i32.const 1))
+                   (func) (func {body}))"
+            );
+            lacks_stack(&wat::parse_str(wat).unwrap())
+        };
+        let moves = "(global.set $sp (i32.sub (global.get $sp) (i32.const 32)))";
+        assert!(lacks(16, moves));
+        assert!(!lacks(4096, moves));
+        assert!(!lacks(16, ""));
+        assert!(!lacks(16, "(global.set $word (i32.const 2))"));
+        assert!(!lacks(0, moves), "a word that became a global");
+        assert!(!lacks_stack(b"no Wasm"));
     }
 
     #[test]

@@ -411,6 +411,49 @@ fn outside_of_a_flare_the_tools_say_so() {
 }
 
 #[test]
+fn a_node_that_was_killed_is_not_waited_for() {
+    let folder = Folder::new(&greeter("x"), "");
+    // A port that nobody listens on.
+    fs::create_dir(folder.path(".flaron")).unwrap();
+    folder.write(
+        ".flaron/node.json",
+        b"{\"node_id\":\"local\",\"url\":\"http://127.0.0.1:1\"}",
+    );
+    let said = folder.fails(&["tail"]);
+    assert!(
+        said.contains("no node is using the data folder .flaron any more"),
+        "{said}"
+    );
+    // Its stores can be used.
+    folder.says(&["kv", "put", "spark", "k", "v", "--site", "s"]);
+    assert_eq!(
+        folder.says(&["kv", "get", "spark", "k", "--site", "s"]),
+        "v"
+    );
+}
+
+#[test]
+fn inside_of_a_flare_the_tools_say_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let flare = folder.path().canonicalize().unwrap();
+    let inside = flare.join("src/routes");
+    std::fs::create_dir_all(&inside).unwrap();
+    let manifest = "[package]\nname = \"x\"\n[lib]\ncrate-type = [\"cdylib\"]\n";
+    std::fs::write(flare.join("Cargo.toml"), manifest).unwrap();
+    for command in ["run", "test", "size", "slim"] {
+        let output = std::process::Command::new(PROGRAM)
+            .arg(command)
+            .current_dir(&inside)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let tip = format!("inside a flare's folder: cd {}", flare.display());
+        assert!(said.contains(&tip), "{command}: {said}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_to_type() {
     let folder = Folder::new(&greeter("x"), "requires_bdy = true");
     folder.write(

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use rustix_terminal::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix_terminal::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
 use crate::guest::{RESPOND, http_guest};

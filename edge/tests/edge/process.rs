@@ -62,7 +62,8 @@ impl Process {
         process
     }
 
-    fn spawn(mut command: Command) -> Process {
+    /// Runs a command that starts a node; [`find_addr`](Self::find_addr) waits until it serves.
+    pub fn spawn(mut command: Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = lines_of(child.stdout.take().unwrap());
         Process {
@@ -72,10 +73,12 @@ impl Process {
         }
     }
 
-    fn find_addr(&mut self) {
-        let line = self.line_within(START, "Serving on http://");
+    /// Waits until it serves; returns what it printed before.
+    pub fn find_addr(&mut self) -> String {
+        let (before, line) = self.lines_until(START, "Serving on http://");
         let addr = line.split("http://").nth(1).unwrap();
         self.addr = addr.split(' ').next().unwrap().parse().unwrap();
+        before
     }
 
     /// The next line that contains this.
@@ -84,11 +87,16 @@ impl Process {
     }
 
     fn line_within(&self, patience: Duration, what: &str) -> String {
+        self.lines_until(patience, what).1
+    }
+
+    /// The next line that contains this, and those before it.
+    fn lines_until(&self, patience: Duration, what: &str) -> (String, String) {
         let mut seen = String::new();
         let until = Instant::now() + patience;
         while let Ok(line) = self.lines.recv_timeout(until - Instant::now()) {
             if line.contains(what) {
-                return line;
+                return (seen, line);
             }
             seen = seen + &line + "\n";
         }
@@ -446,6 +454,8 @@ fn errors_say_what_to_do() {
         ),
         (&["run", "--gossip", "127.0.0.1:1", "x"], "--node-id"),
         (&["runn"], "'run'"),
+        (&["build"], "flaron-edge slim"),
+        (&["deploy", "."], "flaronctl"),
         (&["inspect", "/no/such"], "cannot read /no/such"),
     ] {
         let (code, _, error) = output(args);
@@ -466,6 +476,65 @@ fn a_port_that_is_taken_is_told() {
     );
 }
 
+/// What other tools call it.
+#[test]
+fn other_words_for_run_and_new_are_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    for word in ["serve", "dev", "start", "up"] {
+        let mut command = Command::new(PROGRAM);
+        command.args([word, &path, "--port", "0"]);
+        assert_eq!(Process::of(command).get("/"), "", "{word}");
+    }
+    for word in ["init", "create"] {
+        let new = folder.path().join(word);
+        let (code, _, error) = output(&[word, new.to_str().unwrap()]);
+        assert_eq!(code, 0, "{word}: {error}");
+        assert!(new.join("src/lib.rs").is_file(), "{word}");
+    }
+}
+
+/// `0.0.0.0` is no address to connect to.
+#[test]
+fn a_node_on_all_addresses_is_told_as_localhost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = flare(folder.path(), &http_guest(|_| RESPOND.to_owned()), "");
+    for listen in ["0.0.0.0:0", "[::]:0"] {
+        // A machine may have no IPv6.
+        if TcpListener::bind(listen).is_err() {
+            eprintln!("SKIPPED: {listen}, which this machine cannot listen on");
+            continue;
+        }
+        let mut command = Command::new(PROGRAM);
+        command.args(["run", &path, "--listen", listen]);
+        let mut process = Process::spawn(command);
+        let tried = process.line_within(START, "curl -i '");
+        let serves = process.line_with("Serving on ");
+        let port = serves
+            .strip_prefix("Serving on http://localhost:")
+            .and_then(|rest| rest.strip_suffix(" (Ctrl-C stops)"))
+            .unwrap_or_else(|| panic!("{serves}"));
+        assert!(
+            tried.contains(&format!("'http://localhost:{port}/'")),
+            "{tried}"
+        );
+        // With a network, what comes next is its address there.
+        let page = process.line_with("Status page: ");
+        assert_eq!(page, format!("Status page: http://localhost:{port}/_edge"));
+
+        let data = folder.path().join(".flaron");
+        let kv = ["kv", "list", "--data", data.to_str().unwrap()];
+        assert_eq!(output(&kv).0, 0, "{}", output(&kv).2);
+        process.addr = format!("{}:{port}", listen.trim_end_matches(":0"))
+            .replace("0.0.0.0", "127.0.0.1")
+            .replace("[::]", "[::1]")
+            .parse()
+            .unwrap();
+        let status = process.get("/_edge/status.json");
+        assert!(status.contains("\"flares\""), "{status}");
+    }
+}
+
 #[test]
 fn inspect_tells_problems_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -475,6 +544,15 @@ fn inspect_tells_problems_too() {
     let (code, text, _) = output(&["inspect", path]);
     assert_eq!(code, 0);
     assert!(text.contains("spark (spark_get, spark_set"), "{text}");
+
+    let stack =
+        r#"(module (global $sp (mut i32) (i32.const 16)) (func (global.set $sp (i32.const 0))))"#;
+    std::fs::write(&file, wat::parse_str(stack).unwrap()).unwrap();
+    let (_, text, _) = output(&["inspect", path]);
+    assert!(
+        text.contains("it uses a stack and is linked without one"),
+        "{text}"
+    );
 
     let wasm = wat::parse_str(r#"(module (import "env" "f" (func)))"#).unwrap();
     std::fs::write(&file, wasm).unwrap();

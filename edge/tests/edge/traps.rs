@@ -128,6 +128,64 @@ fn a_trap_names_function_file_line_and_message() {
     }
 }
 
+/// A flare that needs no stack of its own is linked without one, and its panics need one to say something.
+#[test]
+fn a_panic_without_a_stack_has_its_message_and_a_flare_that_uses_one_is_told() {
+    const FLARE: &str = r#"#![no_std]
+use flaron_sdk::{FlareAction, request, response};
+flaron_sdk::handle_request!(answer);
+flaron_sdk::panic_handler!();
+
+fn answer() -> FlareAction {
+    static STATUSES: [u16; 3] = [200, 201, 202];
+    let length = request::url().len();
+    response::set_status(STATUSES[length]);
+    FlareAction::Respond
+}
+"#;
+    let start = |source: &str| {
+        let krate = flare_crate("stackless", "\"request\", \"response\"", source);
+        let config = krate.path().join(".cargo/config.toml");
+        let flags = fs::read_to_string(&config).unwrap();
+        fs::write(
+            &config,
+            flags.replace("-zstack-size=4096", "-zstack-size=16"),
+        )
+        .unwrap();
+        let mut command = std::process::Command::new(crate::process::PROGRAM);
+        command
+            .args(["run", krate.path().to_str().unwrap(), "--listen", "0"])
+            .env_remove("CARGO_TARGET_DIR")
+            .stdout(std::process::Stdio::piped());
+        (Process::spawn(command), krate)
+    };
+    let (mut node, _krate) = start(FLARE);
+    let started = node.find_addr();
+    assert!(!started.contains("uses a stack"), "{started}");
+    let said = failure(&node, "/");
+    assert!(
+        said.contains("panicked at src/lib.rs:9:26: index out of bounds"),
+        "{said}"
+    );
+
+    // In development it fails as it will when it is deployed.
+    let uses = FLARE.replace(
+        "STATUSES[",
+        "core::hint::black_box(&STATUSES.map(|n| n + 1))[",
+    );
+    let (mut node, _krate) = start(&uses);
+    let started = node.find_addr();
+    assert!(
+        started.contains("stackless uses a stack and is linked without one"),
+        "{started}"
+    );
+    let said = failure(&node, "/");
+    assert!(
+        said.contains("says \"-Clink-arg=-zstack-size=16\", write 4096"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_release_is_served_as_it_is() {
     let krate = flare_crate("trapper", "\"request\", \"response\"", FLARE);

@@ -24,6 +24,9 @@ pub struct Options {
     pub opt: bool,
     pub baseline: Option<PathBuf>,
     pub bless: bool,
+    /// Show the sizes even if there is nothing to check them against. Without this, that is an error: a gate in which
+    /// the limit was forgotten must not pass.
+    pub measure: bool,
     pub json: bool,
     pub format: Format,
 }
@@ -31,8 +34,10 @@ pub struct Options {
 /// Measures, prints, and checks or blesses. `false` if the check failed.
 pub fn run(options: &Options) -> Result<bool> {
     let nothing_to_hold = options.limits == Sizes::default() && options.baseline.is_none();
-    if nothing_to_hold {
-        bail!("nothing to check against; give --budget 2KiB, --baseline FILE, or both");
+    if nothing_to_hold && !options.measure {
+        bail!(
+            "nothing to check against; give --budget 2KiB, --baseline FILE, or both (--measure only shows the sizes)"
+        );
     }
     // Only on request: the file may be optimised already, or use features that our flags for
     // wasm-opt do not name.
@@ -115,8 +120,10 @@ pub fn run(options: &Options) -> Result<bool> {
         eprintln!("error: {finding}");
     }
     let passed = verdict.passed() && overflowing.is_empty();
-    if passed {
-        eprintln!("ok: every file is within its limits");
+    match (passed, nothing_to_hold) {
+        (true, false) => eprintln!("ok: every file is within its limits"),
+        (true, true) => eprintln!("note: there is nothing to check these sizes against"),
+        (false, _) => {}
     }
     Ok(passed)
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chart::{self, Series};
 use crate::flares::{self, Measured};
-use crate::format::or_dash;
+use crate::format::{or_dash, thousands};
 use crate::output::{print, print_line, write_file};
 use crate::project::{self, Project};
 use crate::wasm::wasm_opt::WasmOpt;
@@ -68,7 +68,7 @@ fn measure(project: &Project) -> Result<Comparison> {
     flaron_build::ensure_target(&project.root, WASM_TARGET)?;
     eprintln!("building our flares, then the same flares with {PUBLISHED}");
     eprintln!("our flares:");
-    let ours = flares::measure(project, &[], wasm_opt.as_ref(), false)?;
+    let ours = flares::measure(project, &[], wasm_opt.as_ref(), true)?;
     eprintln!("the same with {PUBLISHED} (its dependencies take a while the first time):");
     let published = published(project, wasm_opt.as_ref())?;
     Ok(Comparison {
@@ -124,6 +124,7 @@ impl Comparison {
             PUBLISHED,
             "ours, wasm-opt",
             "Rust 1.1.0, wasm-opt",
+            "ours, slim",
             "pages",
             "Rust 1.1.0, pages",
         ]);
@@ -141,6 +142,7 @@ impl Comparison {
                 raw(theirs),
                 opt(ours),
                 opt(theirs),
+                or_dash(ours.and_then(|ours| ours.slim)),
                 pages(ours),
                 pages(theirs),
             ]);
@@ -188,8 +190,29 @@ impl Comparison {
         let mut notes = vec![
             "Logarithmic scale: each step to the right is a multiple. Left is better.".to_string(),
         ];
+        notes.extend(self.slim_note());
         notes.extend(self.notes());
         chart::peers(&flares, &series, &notes)
+    }
+
+    /// What `cargo size slim` makes of ours that have a peer, if it was measured.
+    fn slim_note(&self) -> Option<String> {
+        let (mut raw, mut slim) = (0, 0);
+        for flare in self.flares() {
+            let Some(ours) = find(&self.ours, &flare) else {
+                continue;
+            };
+            raw += ours.raw.bytes;
+            slim += ours.slim?;
+        }
+        let saved = 100.0 * (1.0 - slim as f64 / raw as f64);
+        (raw > 0).then(|| {
+            format!(
+                "cargo size slim takes {saved:.1} % off this SDK's: {} to {} bytes in all.",
+                thousands(raw),
+                thousands(slim)
+            )
+        })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -272,6 +295,18 @@ mod tests {
         assert_eq!(rows[1][..4], ["hello", &size, "564", &size]);
         assert_eq!(rows[2][..4], ["echo", "-", "-", &size]);
         assert_eq!(rows[1].last(), Some(&"21"));
+        assert_eq!(comparison.slim_note(), None);
+        let mut slimmed = comparison;
+        slimmed.ours[0].slim = Some(wasm.len() as u64 * 3 / 4);
+        let note = slimmed.slim_note().unwrap();
+        assert!(
+            note.contains(" takes 2") && note.contains(" % off"),
+            "{note}"
+        );
+        let column = slimmed.render(Format::Text);
+        let row = column.lines().nth(1).unwrap().split_whitespace();
+        let slim = slimmed.ours[0].slim.unwrap().to_string();
+        assert_eq!(row.rev().nth(2), Some(&*slim));
         assert!(text.contains("These three: a note."));
     }
 }

@@ -46,6 +46,7 @@ impl Runner {
         let mut command = action::step(step, &self.path("repository"), &self.path("tool"));
         command
             .env("GITHUB_OUTPUT", self.path("output"))
+            .env("GITHUB_PATH", self.path("paths"))
             .env("GITHUB_STEP_SUMMARY", self.path("summary.md"))
             .env("GITHUB_EVENT_PATH", self.path("event.json"))
             .env("GITHUB_REPOSITORY", "somebody/flares")
@@ -76,6 +77,25 @@ fn the_tools_place_and_what_it_depends_on_are_said() {
     assert_eq!(hash.unwrap().len(), 16, "{output}");
     // What was in the cache is not installed again.
     assert_code(&runner.run("install", &[]), 0);
+    // The steps that follow find it.
+    let paths = fs::read_to_string(runner.path("paths")).unwrap();
+    assert_eq!(paths.trim_end(), runner.path("tool/bin").to_str().unwrap());
+}
+
+#[test]
+fn what_is_made_smaller_is_what_is_checked() {
+    let runner = Runner::new();
+    let check = |slim: &str| {
+        let variables = [("SLIM", slim), ("BUDGET", "64KiB"), ("COMMENT", "false")];
+        assert_code(&runner.run("check", &variables), 0);
+        let wasm = "repository/target/wasm32-unknown-unknown/release/my_flare.wasm";
+        fs::metadata(runner.path(wasm)).unwrap().len()
+    };
+    let built = check("false");
+    let slim = check("true");
+    assert!(slim < built, "{slim}, {built}");
+    let sizes = runner.summary();
+    assert!(sizes.contains(&format!("| {slim} |")), "{slim}: {sizes}");
 }
 
 #[test]
@@ -190,6 +210,7 @@ fn inputs_and_script_agree() {
         ("build", "BUILD"),
         ("budget", "BUDGET"),
         ("opt-budget", "OPT_BUDGET"),
+        ("slim", "SLIM"),
         ("max-pages", "MAX_PAGES"),
         ("baseline", "BASELINE"),
         ("comment", "COMMENT"),

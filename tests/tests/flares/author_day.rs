@@ -39,6 +39,13 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
         done(&tested);
         let said = String::from_utf8_lossy(&tested.stdout);
         assert!(said.contains("2 passed"), "{said}");
+        // Without an accepted size it is shown, and how to accept it.
+        let measured = run(&flare, &["size"]);
+        done(&measured);
+        let said = String::from_utf8_lossy(&measured.stdout);
+        assert!(said.contains("shop"), "{said}");
+        let said = String::from_utf8_lossy(&measured.stderr);
+        assert!(said.contains("flaron-edge size --bless"), "{said}");
         done(&run(&flare, &["size", "--bless"]));
     });
     // In the flare's folder, the program without arguments serves it.
@@ -50,6 +57,19 @@ async fn four_commands_make_a_flare_that_is_tested_gated_and_answers() {
         "text/plain",
         &format!("GET http://{}/a?b=1", node.addr),
     );
+    drop(node);
+
+    // What is deployed is a file of its own, smaller than cargo's, and answers the same.
+    let built = flares_dir().join("author-day/wasm32-unknown-unknown/release/shop.wasm");
+    let slim = built.with_extension("slim.wasm");
+    tokio::task::block_in_place(|| done(&run(&flare, &["slim"])));
+    let bytes = |file: &Path| fs::metadata(file).unwrap().len();
+    assert!(bytes(&slim) < bytes(&built));
+    let mut served = command(&flare, &["run", "--listen", "127.0.0.1:0"]);
+    served.arg(&slim);
+    let node = Process::of(served).await;
+    let answer = send(node.addr, "GET", "/a?b=1", "").await;
+    assert_eq!(answer.text(), format!("GET http://{}/a?b=1", node.addr));
     drop(node);
 
     // The gate works: a flare that has grown fails, with a message.

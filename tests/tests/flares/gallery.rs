@@ -111,7 +111,7 @@ async fn jwt_gate() {
     const KEY: &str = "correct horse battery staple, long enough for SHA-256";
     let origin = origin().await;
     let node = node("jwt-gate", &origin, &[("jwt-key", KEY)]).await;
-    let now = jiff::Timestamp::now().as_second();
+    let now = flaron_tests::nine::now();
     let head = json!({ "alg": "HS256", "typ": "JWT" });
     let claims = json!({ "exp": now + 600, "sub": "zoe", "data": "x".repeat(600) });
     let good = token(&head, &claims, KEY);

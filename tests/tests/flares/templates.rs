@@ -80,6 +80,24 @@ fn every_template_builds_passes_its_tests_and_keeps_to_its_budget() {
         assert!(flare.join("flare.size.toml").is_file());
         // The gate works.
         assert_eq!(gate("10").status.code(), Some(1));
+
+        // What is deployed is made by a step of its own, with the tool that the action has put into PATH.
+        let deployed = flare.join("target/wasm32-unknown-unknown/release/deployed.wasm");
+        std::fs::create_dir_all(deployed.parent().unwrap()).unwrap();
+        std::fs::copy(wasm(name), &deployed).unwrap();
+        let mut steps = workflow.lines().map(str::trim);
+        let step = steps
+            .find(|line| line.starts_with("- run: flaron-size"))
+            .and_then(|line| line.strip_prefix("- run: "));
+        let path = format!(
+            "{}:{}",
+            tool.join("bin").display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut slim = Command::new("bash");
+        slim.args(["-c", step.unwrap()]).env("PATH", path);
+        let slimmed = said(&slim.current_dir(&flare).output().unwrap());
+        assert!(slimmed.contains("deployed.wasm: "), "{slimmed}");
     }
 }
 
