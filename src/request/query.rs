@@ -34,9 +34,8 @@ impl Query {
     #[inline(always)] // size: inline-register
     pub(crate) fn decode(mut url: ArenaBytes, end: usize) -> Query {
         let path_end = find(url.get(..end).unwrap_or_default(), b'?');
-        if let Some(query) = url.as_mut().get_mut(path_end + 1..end) {
-            decode(query);
-        }
+        // Its question mark stays what it is.
+        decode(url.as_mut().get_mut(path_end..end).unwrap_or_default());
         Query { url, path_end, end }
     }
 

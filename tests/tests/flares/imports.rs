@@ -190,6 +190,10 @@ const CALLS: &[(&str, &[Call])] = &[
                 "crypto::verify_hmac(\"n\", b\"a\", b\"0a\")",
                 &["crypto_hmac"],
             ),
+            (
+                "crypto::verify_hmac_pieces(\"n\", (\"a\", 1_u8), b\"0a\")",
+                &["crypto_hmac"],
+            ),
         ],
     ),
     (
