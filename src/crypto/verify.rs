@@ -78,10 +78,15 @@ pub fn verify_hmac_pieces(
         Escaped(input, proof),
         "\"}",
     );
-    let is_right = claim_with(send::send(arguments, abi::crypto_hmac)?, |expected| {
-        Some(equal(expected, mac))
-    });
-    match is_right {
+    compared(send::send(arguments, abi::crypto_hmac)?, |expected| {
+        equal(expected, mac)
+    })
+}
+
+/// Whether the MAC that the host returned is the right one.
+#[inline(always)] // size: inline-small
+fn compared(returned: i64, is_right: impl FnOnce(&[u8]) -> bool) -> Result<(), VerifyError> {
+    match claim_with(returned, |mac| Some(is_right(mac))) {
         Some(true) => Ok(()),
         Some(false) => Err(VerifyError::BadSignature),
         None => Err(no_result(VerifyError::ArenaFull, VerifyError::NoKey)),
@@ -142,14 +147,7 @@ pub fn verify_jwt(secret_key: &str, token: ArenaStr) -> Result<Claims, VerifyErr
     let claims_len = base64url::decode(claims)
         .ok_or(VerifyError::Malformed)?
         .len();
-    let is_right = claim_with(abi::crypto_hmac(arguments), |mac| {
-        Some(equal_hex(signature, mac))
-    });
-    match is_right {
-        Some(true) => {}
-        Some(false) => return Err(VerifyError::BadSignature),
-        None => return Err(no_result(VerifyError::ArenaFull, VerifyError::NoKey)),
-    }
+    compared(abi::crypto_hmac(arguments), |mac| equal_hex(signature, mac))?;
 
     // All but the claims is made white space, or what ends them.
     let (head, claims) = token

@@ -15,9 +15,9 @@ fn route() -> Result<FlareAction, Error> {
 
 fn answer(query: &Query) -> Result<FlareAction, Error> {
     let path = query.path();
+    // With `|` and `&` there are fewer jumps than with `||` and `&&`, and so fewer bytes.
     let id = text::strip_prefix(path, b"/users/")
         .filter(|id| !id.is_empty() & text::split_once(id, b'/').is_none());
-    // With `|` and `&` there are fewer jumps than with `||` and `&&`, and so fewer bytes.
     let is_root = text::eq(path, b"/");
     let is_search = text::eq(path, b"/search");
     if !(is_root | is_search | id.is_some()) {
