@@ -41,12 +41,13 @@ pub(crate) fn size(flare: &Path, arguments: &[String]) -> Result<ExitCode> {
     }
     let has_limits =
         names_one || baseline.is_file() || arguments.iter().any(|argument| is_limit(argument));
-    if !has_limits && !blesses {
+    let only_shows = !has_limits && !blesses;
+    if only_shows {
         command.arg("--measure");
     }
     command.args(arguments);
     let code = run(command, "flaron-size", HOW_TO_GET_SIZE)?;
-    if !has_limits && !blesses && code == ExitCode::SUCCESS {
+    if only_shows && code == ExitCode::SUCCESS {
         errln!(
             "      `flaron-edge size --bless` accepts them: it writes {}, which later sizes are compared with",
             baseline.display()
